@@ -1,0 +1,98 @@
+# Everything a developer types. `make` alone prints the list.
+#
+# One environment, .venv, built from the lock files only (hashes required, wheels only) and built
+# anew when one of them changes.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+# Wheels only: a source build would fetch build tools that no lock file names.
+PIP_FLAGS ?= --only-binary=:all:
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKS := requirements.txt requirements-build.txt requirements-dev.txt
+LOCK_VENV := .venv-lock
+
+# Stamps: the locked runtime; the package itself on top of it; the tools on top of both.
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
+
+TYPED := $(wildcard src tests squash.py layers.py)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(READY) ## squash a small image made on the spot, and prove the result; needs no engine
+	@$(BIN)/lamella demo
+
+.PHONY: test
+test: lint types engines ## everything: lint, types, all tests; as root with apt, with real engines
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-quick
+test-quick: $(DEV) ## the tests that need no engine
+	$(BIN)/python -m pytest -m "not engine" $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(DEV) ## mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(DEV) ## check types
+	$(BIN)/mypy $(TYPED)
+
+.PHONY: bench
+bench: $(READY) ## measure time, memory and disk
+	$(BIN)/python bench/run.py
+
+# The engines the tests want, where we may install them. Elsewhere those tests skip themselves.
+.PHONY: engines
+engines: | $(DEV)
+	@if [ -f tests/engines/install.sh ] && [ "$$(id -u)" = 0 ] \
+	    && command -v apt-get >/dev/null; then bash tests/engines/install.sh; fi
+
+.PHONY: lock
+lock: ## upgrade every locked dependency
+	@sh .ci/need-venv "$(PYTHON)"
+	$(PYTHON) -m venv --clear $(LOCK_VENV)
+	$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet uv
+	$(COMPILE) --upgrade --group dev --group build -o requirements-dev.txt pyproject.toml
+	$(COMPILE) -c requirements-dev.txt --group build -o requirements-build.txt
+	$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml
+	rm -rf $(LOCK_VENV)
+
+COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## remove the environment and all that was built
+	rm -rf $(VENV) $(LOCK_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests bench fuzz -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(LOCKED): $(LOCKS)
+	@sh .ci/need-venv "$(PYTHON)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --quiet --require-hashes $(PIP_FLAGS) -r requirements.txt -r requirements-build.txt
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml
+	$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(LOCKED) | $(READY)
+	$(PIP) install --quiet --require-hashes $(PIP_FLAGS) -r requirements-dev.txt
+	@touch $@
