@@ -1,0 +1,116 @@
+"""Pytest fixtures: one real engine each, started at first use, stopped at the end of the run.
+
+An engine that can't be had is never passed over in silence: its tests are skipped with the reason,
+which the summary repeats; under CI they fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from tests.engines.daemon import (
+    Engine,
+    EngineUnavailableError,
+    docker_classic_daemon,
+    docker_containerd_daemon,
+    docker_modern_daemon,
+)
+from tests.engines.tools import Podman, Tool, find_skopeo, find_umoci, podman_store
+
+__all__ = [
+    "docker_classic",
+    "docker_containerd",
+    "docker_modern",
+    "engine",
+    "podman",
+    "pytest_terminal_summary",
+    "skopeo",
+    "umoci",
+]
+
+T = TypeVar("T")
+
+_missing: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def docker_classic() -> Iterator[Engine]:
+    """Docker 20.10 with its classic image store (overlay2)."""
+    yield from _started(docker_classic_daemon(), "docker-classic")
+
+
+@pytest.fixture(scope="session")
+def docker_modern() -> Iterator[Engine]:
+    """Docker 25 or later with its classic image store (overlay2)."""
+    yield from _started(docker_modern_daemon(), "docker-modern")
+
+
+@pytest.fixture(scope="session")
+def docker_containerd() -> Iterator[Engine]:
+    """Docker 25 or later with the containerd image store."""
+    yield from _started(docker_containerd_daemon(), "docker-containerd")
+
+
+@pytest.fixture(params=["docker_classic", "docker_modern", "docker_containerd"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each of the three Docker engines in turn."""
+    started = request.getfixturevalue(request.param)
+    assert isinstance(started, Engine)
+    return started
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Podman]:
+    """Podman with storage of its own, and its Docker-compatible socket."""
+    yield from _started(podman_store(), "podman")
+
+
+@pytest.fixture(scope="session")
+def skopeo() -> Tool:
+    """Call it as `skopeo("inspect", …)`."""
+    return _found("skopeo", find_skopeo)
+
+
+@pytest.fixture(scope="session")
+def umoci() -> Tool:
+    """Call it as `umoci("unpack", …)`."""
+    return _found("umoci", find_umoci)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the engines that were not tested against, and why."""
+    if not _missing:
+        return
+    terminalreporter.section("engines NOT tested", red=True)
+    for name, reason in sorted(_missing.items()):
+        terminalreporter.line(f"{name}: {reason}", red=True)
+
+
+def _started(starting: AbstractContextManager[T], name: str) -> Iterator[T]:
+    """Hand out what `starting` starts, and end it after the last test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            started = stack.enter_context(starting)
+        except EngineUnavailableError as error:
+            _give_up(name, error)
+        yield started
+
+
+def _found(name: str, find: Callable[[], Tool]) -> Tool:
+    try:
+        return find()
+    except EngineUnavailableError as error:
+        _give_up(name, error)
+
+
+def _give_up(name: str, error: EngineUnavailableError) -> NoReturn:
+    _missing[name] = str(error)
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{name} is not available: {error}", pytrace=False)
+    pytest.skip(f"{name} is not available: {error}")

@@ -1,0 +1,166 @@
+"""Podman, and the tools that read what we wrote: skopeo, umoci, and crane from the chroot."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.engines.daemon import EngineUnavailableError, wait_for_engine
+from tests.engines.namespace import Namespace, unmount_below
+from tests.engines.process import DEFAULT_TIMEOUT, CommandError, run
+
+PODMAN_SCRIPT = """
+work=$1
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+exec docker-init -- podman system service --time 0 "unix://$work/podman.sock"
+"""
+
+STORAGE_CONF = """\
+[storage]
+driver = "overlay"
+graphroot = "{work}/storage"
+runroot = "{work}/run"
+"""
+
+# Neither systemd nor a journal is asked for: the machine may have none.
+CONTAINERS_CONF = """\
+[containers]
+netns = "none"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+tmp_dir = "{work}/tmp"
+"""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command line tool: call it with arguments, get what it wrote to stdout."""
+
+    path: Path
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def find(cls, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Tool:
+        """Find a tool on this machine; `arguments` go before all others.
+
+        Raises:
+            EngineUnavailableError: it is not installed.
+        """
+        path = shutil.which(name)
+        if path is None:
+            raise EngineUnavailableError(f"no {name}: run tests/engines/install.sh")
+        return cls(Path(path), arguments, environment or {})
+
+    def __call__(
+        self, *args: str | Path, stdin: bytes | None = None, timeout: float = DEFAULT_TIMEOUT
+    ) -> str:
+        """Run the tool.
+
+        Raises:
+            CommandError: it failed; the message has its stderr.
+        """
+        command = [self.path, *self.arguments, *args]
+        return run(command, stdin=stdin, env=self.environment, timeout=timeout)
+
+
+def find_skopeo(*, environment: dict[str, str] | None = None) -> Tool:
+    """Find skopeo; it asks for no signatures."""
+    return Tool.find("skopeo", "--insecure-policy", environment=environment)
+
+
+def find_umoci() -> Tool:
+    """Find umoci."""
+    return Tool.find("umoci")
+
+
+@dataclass(frozen=True)
+class Podman:
+    """Podman with storage of its own, and a service that speaks Docker's API."""
+
+    work: Path
+    namespace: Namespace
+
+    @property
+    def socket(self) -> Path:
+        """Where the service listens."""
+        return self.work / "podman.sock"
+
+    @property
+    def host(self) -> str:
+        """What DOCKER_HOST or CONTAINER_HOST has to be."""
+        return f"unix://{self.socket}"
+
+    @property
+    def data_root(self) -> Path:
+        """The storage: overlay, overlay-layers, overlay-images."""
+        return self.work / "storage"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points podman, skopeo and their kin at this storage."""
+        return _environment(self.work)
+
+    @property
+    def client(self) -> dict[str, str]:
+        """What points a Docker client at the service, and away from the user's own settings."""
+        return {"DOCKER_HOST": self.host, "DOCKER_CONFIG": os.fspath(self.work / "client")}
+
+    def __call__(
+        self, *args: str | Path, stdin: bytes | None = None, timeout: float = DEFAULT_TIMEOUT
+    ) -> str:
+        """Run `podman ARGS` on this storage.
+
+        Raises:
+            CommandError: it failed; the message has its stderr.
+        """
+        return self.inside("podman", *args, stdin=stdin, timeout=timeout)
+
+    def inside(
+        self, *command: str | Path, stdin: bytes | None = None, timeout: float = DEFAULT_TIMEOUT
+    ) -> str:
+        """Run a command where the storage's mounts are."""
+        words = self.namespace.enter(command)
+        return run(words, stdin=stdin, env=self.environment, timeout=timeout)
+
+
+@contextlib.contextmanager
+def podman_store() -> Iterator[Podman]:
+    """Run this machine's Podman.
+
+    Raises:
+        EngineUnavailableError: it can't be run here.
+    """
+    if os.geteuid():
+        raise EngineUnavailableError("podman: has to be started as root")
+    for program in ("podman", "docker-init", "unshare", "setpriv", "nsenter"):
+        Tool.find(program)
+    with tempfile.TemporaryDirectory(prefix="lamella-podman-") as folder:
+        work = Path(folder)
+        (work / "storage.conf").write_text(STORAGE_CONF.format(work=work))
+        (work / "containers.conf").write_text(CONTAINERS_CONF.format(work=work))
+        log = work / "podman.log"
+        namespace = Namespace.start(PODMAN_SCRIPT, work, log=log, env=_environment(work))
+        try:
+            podman = Podman(work, namespace)
+            wait_for_engine("podman", podman.socket, namespace)
+            yield podman
+            with contextlib.suppress(CommandError):
+                podman("rm", "--all", "--force", "--time", "0")
+        finally:
+            namespace.stop()
+            unmount_below(work)
+
+
+def _environment(work: Path) -> dict[str, str]:
+    return {
+        "CONTAINERS_STORAGE_CONF": os.fspath(work / "storage.conf"),
+        "CONTAINERS_CONF": os.fspath(work / "containers.conf"),
+    }
