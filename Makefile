@@ -48,7 +48,7 @@ lint: $(DEV) ## check style and format
 
 .PHONY: format
 format: $(DEV) ## mend what lint can mend
-	$(BIN)/ruff check --fix .
+	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 .PHONY: types
