@@ -185,7 +185,7 @@ def find_chroot() -> Path:
 def _daemon(
     name: str, script: str, arguments: list[Path], config: Mapping[str, object]
 ) -> Iterator[Engine]:
-    _check_machine(name)
+    _check_machine()
     with tempfile.TemporaryDirectory(prefix=f"lamella-{name}-") as folder:
         work = Path(folder)
         _write_config(work, config)
@@ -193,19 +193,19 @@ def _daemon(
         try:
             containerd_store = "storage-driver" not in config
             engine = Engine(name, work, namespace, containerd_store)
-            wait_for_engine(name, engine.socket, namespace)
+            wait_for_engine(engine.socket, namespace)
             yield engine
             _remove_containers(engine)
         finally:
             namespace.stop()
 
 
-def _check_machine(name: str) -> None:
+def _check_machine() -> None:
     if os.geteuid():
-        raise EngineUnavailableError(f"{name}: has to be started as root")
+        raise EngineUnavailableError("has to be started as root")
     for program in ("dockerd", "docker-init", "unshare", "setpriv", "nsenter", DOCKER_CLI):
         if shutil.which(program) is None:
-            raise EngineUnavailableError(f"{name}: no {program}: run tests/engines/install.sh")
+            raise EngineUnavailableError(f"no {program}: run tests/engines/install.sh")
 
 
 def _write_config(work: Path, config: Mapping[str, object]) -> None:
@@ -224,7 +224,7 @@ def _write_config(work: Path, config: Mapping[str, object]) -> None:
     (work / "client").mkdir()
 
 
-def wait_for_engine(name: str, path: Path, namespace: Namespace) -> None:
+def wait_for_engine(path: Path, namespace: Namespace) -> None:
     """Wait until the engine in `namespace` answers on its socket.
 
     Raises:
@@ -239,7 +239,7 @@ def wait_for_engine(name: str, path: Path, namespace: Namespace) -> None:
     wait_until(lambda: answered() or not namespace.is_running(), timeout=START_TIMEOUT)
     if not answered():
         state = "did not answer in time" if namespace.is_running() else "ended at once"
-        raise EngineUnavailableError(f"{name}: it {state}; its last words:\n{namespace.tail()}")
+        raise EngineUnavailableError(f"it {state}; its last words:\n{namespace.tail()}")
 
 
 def _remove_containers(engine: Engine) -> None:

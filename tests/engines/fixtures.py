@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -74,13 +74,13 @@ def podman() -> Iterator[Podman]:
 @pytest.fixture(scope="session")
 def skopeo() -> Tool:
     """Call it as `skopeo("inspect", …)`."""
-    return _found("skopeo", find_skopeo)
+    return _attempt("skopeo", find_skopeo)
 
 
 @pytest.fixture(scope="session")
 def umoci() -> Tool:
     """Call it as `umoci("unpack", …)`."""
-    return _found("umoci", find_umoci)
+    return _attempt("umoci", find_umoci)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -95,22 +95,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _started(starting: AbstractContextManager[T], name: str) -> Iterator[T]:
     """Hand out what `starting` starts, and end it after the last test."""
     with contextlib.ExitStack() as stack:
-        try:
-            started = stack.enter_context(starting)
-        except EngineUnavailableError as error:
-            _give_up(name, error)
-        yield started
+        yield _attempt(name, lambda: stack.enter_context(starting))
 
 
-def _found(name: str, find: Callable[[], Tool]) -> Tool:
+def _attempt(name: str, start: Callable[[], T]) -> T:
     try:
-        return find()
+        return start()
     except EngineUnavailableError as error:
-        _give_up(name, error)
-
-
-def _give_up(name: str, error: EngineUnavailableError) -> NoReturn:
-    _missing[name] = str(error)
+        _missing[name] = reason = str(error)
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is not available: {error}", pytrace=False)
-    pytest.skip(f"{name} is not available: {error}")
+        pytest.fail(f"{name} is not available: {reason}", pytrace=False)
+    pytest.skip(f"{name} is not available: {reason}")

@@ -12,10 +12,11 @@ DEFAULT_TIMEOUT = 120.0
 
 
 class CommandError(Exception):
-    """A command failed: its words, its exit code and what it wrote to stderr."""
+    """A command failed: its words, its exit code, what it wrote to stderr, and last to stdout."""
 
-    def __init__(self, command: Sequence[str], returncode: int, stderr: str) -> None:
-        super().__init__(f"{shlex.join(command)}: exit code {returncode}: {stderr.strip()}")
+    def __init__(self, command: Sequence[str], returncode: int, stderr: str, stdout: str) -> None:
+        said = f"{stderr.strip()}\n{stdout[-1000:].strip()}".strip()
+        super().__init__(f"{shlex.join(command)}: exit code {returncode}: {said}")
         self.command = tuple(command)
         self.returncode = returncode
         self.stderr = stderr
@@ -53,7 +54,8 @@ def run_bytes(
         timeout=timeout,
     )
     if done.returncode:
-        raise CommandError(words, done.returncode, done.stderr.decode(errors="replace"))
+        stderr, stdout = (said.decode(errors="replace") for said in (done.stderr, done.stdout))
+        raise CommandError(words, done.returncode, stderr, stdout)
     return done.stdout
 
 

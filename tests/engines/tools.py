@@ -139,7 +139,7 @@ def podman_store() -> Iterator[Podman]:
         EngineUnavailableError: it can't be run here.
     """
     if os.geteuid():
-        raise EngineUnavailableError("podman: has to be started as root")
+        raise EngineUnavailableError("has to be started as root")
     for program in ("podman", "docker-init", "unshare", "setpriv", "nsenter"):
         Tool.find(program)
     with tempfile.TemporaryDirectory(prefix="lamella-podman-") as folder:
@@ -150,7 +150,7 @@ def podman_store() -> Iterator[Podman]:
         namespace = Namespace.start(PODMAN_SCRIPT, work, log=log, env=_environment(work))
         try:
             podman = Podman(work, namespace)
-            wait_for_engine("podman", podman.socket, namespace)
+            wait_for_engine(podman.socket, namespace)
             yield podman
             with contextlib.suppress(CommandError):
                 podman("rm", "--all", "--force", "--time", "0")
