@@ -147,6 +147,13 @@ def test_the_build_backend_is_locked_as_declared() -> None:
     assert settings["build-system"]["requires"] == settings["dependency-groups"]["build"]
 
 
+def test_the_package_shows_the_readme() -> None:
+    """Who meets the package in an index reads the README."""
+    named = tomllib.loads(PYPROJECT)["project"].get("readme")
+    there = (ROOT / "README.md").exists()
+    assert named == ("README.md" if there else None), 'pyproject.toml: readme = "README.md"'
+
+
 def requirement_name(line: str) -> str:
     """Take the normalized name off a requirement: "zlib_ng>=1.0" is "zlib-ng"."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]).lower()
