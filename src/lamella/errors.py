@@ -1,0 +1,132 @@
+"""Everything that can go wrong, as one tree; each error knows the exit code it ends the command with.
+
+::
+
+    LamellaError                      1
+    ├── ImageError                    1   the image can't be squashed as asked, or is malformed
+    │   ├── MalformedImage                manifest, config, index or archive that says nonsense
+    │   ├── MalformedTar                  a layer (or an archive) that is no sound tar
+    │   ├── DigestMismatch                bytes that are not what their digest says
+    │   └── Unsupported                   sound, but beyond what lamella or the destination can do
+    ├── OutputError                   1   the result can't be written (disk full, no permission)
+    ├── UsageError                    2   the request makes no sense (options, names, layers)
+    │   ├── InvalidReference              a name or tag that breaks the reference grammar
+    │   ├── UnknownLayer                  no layer of the image has that name
+    │   └── Ambiguous                     several things have that name
+    └── EngineError                   5   an engine could not be reached, refused, or broke off
+        └── ImageNotFound                 the engine answers, but has no such image
+
+Messages are one line: what failed, where, what was wanted and what was found, and the way out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "Ambiguous",
+    "DigestMismatch",
+    "EngineError",
+    "ImageError",
+    "ImageNotFound",
+    "InvalidReference",
+    "LamellaError",
+    "MalformedImage",
+    "MalformedTar",
+    "OutputError",
+    "UnknownLayer",
+    "Unsupported",
+    "UsageError",
+]
+
+
+class LamellaError(Exception):
+    """Base of all errors that lamella raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ImageError(LamellaError):
+    """The image can't be squashed as asked, or is malformed."""
+
+
+class MalformedImage(ImageError):
+    """A manifest, config, index or archive that says nonsense.
+
+    Args:
+        where: the file or blob, as a user can find it.
+        what: what was wanted and what was found.
+    """
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where = where
+        self.what = what
+
+
+class MalformedTar(ImageError):
+    """A tar stream that no engine would unpack.
+
+    Args:
+        what: what was wanted and what was found.
+        offset: byte position in the uncompressed stream, if known.
+        where: the stream, as a user can find it; filled in by whoever knows (`at`).
+    """
+
+    def __init__(self, what: str, offset: int | None = None, where: str = "") -> None:
+        place = f"{where}: " if where else ""
+        position = "" if offset is None else f" (at byte {offset})"
+        super().__init__(f"{place}{what}{position}")
+        self.what = what
+        self.offset = offset
+        self.where = where
+
+    def at(self, where: str) -> MalformedTar:
+        """Return the same error with the name of the stream; the first name given stays."""
+        return self if self.where else MalformedTar(self.what, self.offset, where)
+
+
+class DigestMismatch(ImageError):
+    """Bytes that are not what their digest (or size) says they are."""
+
+    def __init__(self, where: str, want: object, got: object) -> None:
+        super().__init__(f"{where}: digest mismatch; want {want}, got {got}")
+        self.where = where
+        self.want = want
+        self.got = got
+
+
+class Unsupported(ImageError):
+    """Sound input that lamella, or the chosen destination, can't handle."""
+
+
+class OutputError(LamellaError):
+    """The result can't be written."""
+
+
+class UsageError(LamellaError):
+    """The request makes no sense."""
+
+    exit_code = 2
+
+
+class InvalidReference(UsageError):
+    """A name, tag or digest that breaks the reference grammar."""
+
+
+class UnknownLayer(UsageError):
+    """No layer of the image answers to that name."""
+
+
+class Ambiguous(UsageError):
+    """Several images or layers answer to that name."""
+
+
+class EngineError(LamellaError):
+    """An engine could not be reached, refused, or broke off."""
+
+    exit_code = 5
+
+
+class ImageNotFound(EngineError):
+    """The engine answers, but has no image of that name."""

@@ -1,0 +1,132 @@
+"""Compressed layers: tell by the first bytes, read, and write with the same bytes each time."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from zlib_ng import gzip_ng, zlib_ng
+
+from lamella.errors import MalformedImage, UsageError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["NONE", "Compression", "Compressor", "detect", "open_plain"]
+
+_GZIP_WRAPPER = 31
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+)
+_OPENERS: dict[str, Callable[[BinaryIO], object]] = {
+    "gzip": lambda stream: gzip_ng.GzipNGFile(fileobj=stream, mode="rb"),
+    "zstd": lambda stream: zstd.ZstdFile(stream, "rb"),
+    "xz": lambda stream: lzma.LZMAFile(stream, "rb"),
+    "bzip2": lambda stream: bz2.BZ2File(stream, "rb"),
+}
+_ERRORS = (EOFError, OSError, zlib.error, zlib_ng.error, lzma.LZMAError, zstd.ZstdError)
+
+
+def detect(head: bytes) -> str:
+    """Name the compression of a stream by its first bytes (6 are enough): ``none`` if there is none."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    skippable = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F  # noqa: PLR2004 - RFC 8878
+    return "zstd" if skippable else "none"
+
+
+class PlainReader:
+    """Uncompressed bytes of a compressed stream; damage raises one kind of error."""
+
+    def __init__(self, stream: BinaryIO, kind: str, where: str) -> None:
+        self._kind, self._where = kind, where
+        self._plain = cast("BinaryIO", _OPENERS[kind](stream))
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none only at the end.
+
+        Raises:
+            MalformedImage: the compressed data are damaged or cut off.
+        """
+        try:
+            return self._plain.read(size)
+        except _ERRORS as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk, not the data
+            what = f"{self._kind} data are damaged or cut off ({error})"
+            raise MalformedImage(self._where, what) from error
+
+
+def open_plain(stream: BinaryIO, kind: str, where: str) -> BinaryIO | PlainReader:
+    """Return a reader of the uncompressed bytes; `kind` is as `detect` names it."""
+    return stream if kind == "none" else PlainReader(stream, kind, where)
+
+
+class Compressor(Protocol):
+    """Takes plain bytes, gives compressed ones."""
+
+    def compress(self, data: bytes | memoryview) -> bytes:
+        """Return what is ready."""
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+
+
+class _Stored:
+    def compress(self, data: bytes | memoryview) -> bytes:
+        return bytes(data)
+
+    def flush(self) -> bytes:
+        return b""
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How a new layer is to be compressed."""
+
+    kind: str
+    """``none``, ``gzip`` or ``zstd``."""
+    level: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Compression:
+        """Read ``gzip``, ``zstd:9`` or ``none``.
+
+        Raises:
+            UsageError: another kind, or a level that it doesn't have.
+        """
+        kind, _, level = text.partition(":")
+        levels = {"none": range(0), "gzip": range(1, 10), "zstd": range(1, 23)}
+        if kind not in levels:
+            message = f"unknown compression {kind!r}; want gzip, zstd or none, with :LEVEL if you like"
+            raise UsageError(message)
+        if level and not (level.isdigit() and int(level) in levels[kind]):
+            allowed = levels[kind]
+            limits = f"{allowed[0]} to {allowed[-1]}" if allowed else "no level"
+            message = f"compression {kind} has {limits}, not {level!r}"
+            raise UsageError(message)
+        return cls(kind, int(level) if level else None)
+
+    def start(self) -> Compressor:
+        """Return a new compressor. The same bytes in give the same bytes out."""
+        if self.kind == "gzip":
+            level = 6 if self.level is None else self.level
+            made = zlib_ng.compressobj(level, zlib_ng.DEFLATED, _GZIP_WRAPPER)
+            return cast("Compressor", made)
+        if self.kind == "zstd":
+            return cast("Compressor", zstd.ZstdCompressor(level=self.level or 3))
+        return _Stored()
+
+
+NONE = Compression("none")

@@ -1,0 +1,242 @@
+"""Temporary files that can't be left behind, and the layers that are opened through them.
+
+A spooled file has no name: it is gone when lamella is, however lamella ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, cast
+
+from lamella.errors import DigestMismatch, ImageError, OutputError
+from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, Merged
+from lamella.layer.compression import Compression, PlainReader, open_plain
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+
+__all__ = ["LayerSink", "LayerTar", "Layers", "Spool", "digest_of"]
+
+
+class LayerTar(Protocol):
+    """The uncompressed tar of a layer, readable from any place and any thread."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the tar."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes; see `lamella.tar.entry.ReadAt`."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer; return how many bytes were read."""
+
+
+class Spool:
+    """Makes temporary files in one folder."""
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder or tempfile.gettempdir()
+
+    def file(self) -> BinaryIO:
+        """Return a new, empty, nameless file.
+
+        Raises:
+            OutputError: the folder isn't there or can't be written to.
+        """
+        try:
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder, buffering=0))  # noqa: SIM115
+        except OSError as error:
+            message = f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"
+            raise OutputError(message) from error
+
+    def keep(self, stream: BinaryIO | PlainReader) -> tuple[FileRange, Digest]:
+        """Copy a stream to a new file; return it and the digest of what was copied.
+
+        Raises:
+            OutputError: no room is left.
+        """
+        file, sha256 = self.file(), hashlib.sha256()
+        while chunk := stream.read(CHUNK):
+            sha256.update(chunk)
+            self.write(file, chunk)
+        return FileRange.whole(file), Digest(f"sha256:{sha256.hexdigest()}")
+
+    def write(self, file: BinaryIO, chunk: bytes | memoryview) -> None:
+        """Append to a spooled file.
+
+        Raises:
+            OutputError: no room is left.
+        """
+        view = memoryview(chunk)
+        try:
+            while view:
+                view = view[file.write(view) :]
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                raise
+            message = f"no space left in {self.folder} for temporary files; try --tmp-dir"
+            raise OutputError(message) from error
+
+
+def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
+    """Return the SHA-256 digest of a whole tar."""
+    sha256, at = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(CHUNK))
+    while got := source.read_into(buffer, at):
+        sha256.update(buffer[:got])
+        at += got
+        if stop and stop.is_set():
+            break
+    return Digest(f"sha256:{sha256.hexdigest()}")
+
+
+class Layers:
+    """Opens layers as uncompressed tars and checks every one against its diff_id.
+
+    Uncompressed layers of local files are read where they lie and hashed beside the work;
+    compressed ones are decompressed once into the spool, several at a time. `verify` has the last
+    word: nothing that was read counts before it has returned.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamella-layer")
+        self._stop = threading.Event()
+        self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
+        self._tars: dict[int, Future[LayerTar]] = {}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what still runs."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def open(self, layers: Sequence[Layer]) -> list[LayerTar]:
+        """Return the tars of some layers, each opened once however often it is asked for.
+
+        Raises:
+            DigestMismatch: a compressed layer isn't what its diff_id or digest says.
+            MalformedImage: its compressed data are damaged.
+            OutputError: there is no room for the spool.
+        """
+        return [future.result() for future in [self._started(layer) for layer in layers]]
+
+    def check(self, layer: Layer) -> None:
+        """See to it that `verify` also answers for a layer that is only copied.
+
+        One that is compressed and has a descriptor is left out: copying it checks its digest.
+        """
+        if layer.compression == "none" or layer.descriptor is None:
+            self._started(layer)
+
+    def verify(self) -> None:
+        """Wait until all layers opened or checked are known to be what they should be.
+
+        Raises:
+            DigestMismatch: one isn't.
+        """
+        for opened in self._tars.values():
+            opened.result()
+        for layer, check in self._checks.values():
+            _compare(layer, check.result())
+            _compare_stored(layer)
+
+    def explain(self, error: ImageError) -> ImageError:
+        """Return the better reason for an error: a wrong digest explains a damaged tar."""
+        try:
+            self.verify()
+        except ImageError as reason:
+            return reason
+        return error
+
+    def _started(self, layer: Layer) -> Future[LayerTar]:
+        if id(layer) not in self._tars:
+            self._tars[id(layer)] = self._start(layer)
+        return self._tars[id(layer)]
+
+    def _start(self, layer: Layer) -> Future[LayerTar]:
+        blob = layer.blob
+        if isinstance(blob, FileRange | Bytes) and layer.compression == "none":
+            self._checks[id(layer)] = layer, self._pool.submit(digest_of, blob, self._stop)
+            done: Future[LayerTar] = Future()
+            done.set_result(blob)
+            return done
+        return self._pool.submit(self._unpack, layer)
+
+    def _unpack(self, layer: Layer) -> LayerTar:
+        with layer.blob.open() as stream:
+            stored = _Hashing(stream) if layer.descriptor else stream
+            plain = open_plain(cast("BinaryIO", stored), layer.compression, layer.where)
+            tar, diff_id = self.spool.keep(plain)
+            if isinstance(stored, _Hashing):
+                stored.check(layer)
+        _compare(layer, diff_id)
+        return tar
+
+
+def _compare(layer: Layer, diff_id: Digest) -> None:
+    if diff_id != layer.diff_id:
+        raise DigestMismatch(layer.where, layer.diff_id, diff_id)
+
+
+def _compare_stored(layer: Layer) -> None:
+    """A plain layer is stored as it is, so its descriptor can only name its diff_id."""
+    want = layer.descriptor
+    if want and (want.digest, want.size) != (layer.diff_id, layer.blob.size):
+        found = f"{layer.diff_id} ({layer.blob.size} bytes)"
+        raise DigestMismatch(layer.where, f"{want.digest} ({want.size} bytes)", found)
+
+
+class _Hashing:
+    """A stream that hashes what is read of it, for the digest of the stored form."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._sha256, self._size = stream, hashlib.sha256(), 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        self._sha256.update(chunk)
+        self._size += len(chunk)
+        return chunk
+
+    def check(self, layer: Layer) -> None:
+        """Read what is left and compare with the descriptor."""
+        while self.read(CHUNK):
+            pass
+        want = layer.descriptor
+        if want is None or not want.digest.startswith("sha256:"):
+            return
+        got = f"sha256:{self._sha256.hexdigest()}"
+        if (got, self._size) != (want.digest, want.size):
+            raise DigestMismatch(
+                layer.where, f"{want.digest} ({want.size} bytes)", f"{got} ({self._size} bytes)"
+            )
+
+
+class LayerSink(Protocol):
+    """Takes the layers of a new image, base first."""
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer that stays as it is; bytes the place has already are not moved.
+
+        Compressed layers with a descriptor are checked against it while they are copied; for the
+        others the caller asks `layers.check`.
+        """
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer; return its diff_id and its stored form."""

@@ -1,0 +1,72 @@
+"""Why bytes are gone: deleted, overwritten by something else, or just said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamella.layer.blob import CHUNK
+from lamella.layer.spool import LayerTar
+from lamella.merge.plan import Plan
+from lamella.tar.entry import DIRECTORY, REGULAR, Member
+from lamella.tar.reader import read_header
+
+__all__ = ["Dropped", "count_dropped"]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Bytes of entries (headers and padding included) that a squash leaves out, by cause."""
+
+    deleted: int = 0
+    overwritten: int = 0
+    metadata: int = 0
+    """Overwritten by the same content with another mode, owner, time or attribute."""
+    duplicate: int = 0
+    """Overwritten by the very same file."""
+
+    def __add__(self, other: Dropped) -> Dropped:
+        """Add up, cause by cause."""
+        return Dropped(
+            self.deleted + other.deleted,
+            self.overwritten + other.overwritten,
+            self.metadata + other.metadata,
+            self.duplicate + other.duplicate,
+        )
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.deleted + self.overwritten + self.metadata + self.duplicate
+
+
+def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
+    """Add up what a plan drops. Content is read only to compare files of equal size."""
+    sums = {"deleted": 0, "overwritten": 0, "metadata": 0, "duplicate": 0}
+    for member, by in plan.dropped:
+        sums[_cause(member, by, tars)] += member.end - member.start
+    return Dropped(**sums)
+
+
+def _cause(member: Member, by: Member | None, tars: Mapping[int, LayerTar]) -> str:
+    if by is None:
+        return "deleted"
+    if member.type != by.type or member.type not in {REGULAR, DIRECTORY}:
+        return "overwritten"
+    if member.size != by.size or (member.flags, by.flags) != (0, 0):
+        return "overwritten"
+    ours, theirs = tars[member.origin], tars[by.origin]
+    if not _same_content(ours, member, theirs, by):
+        return "overwritten"
+    same = read_header(ours, member) == read_header(theirs, by)
+    return "duplicate" if same else "metadata"
+
+
+def _same_content(a: LayerTar, one: Member, b: LayerTar, other: Member) -> bool:
+    done = 0
+    while done < one.size:
+        step = min(CHUNK, one.size - done)
+        if a.read_at(one.data + done, step) != b.read_at(other.data + done, step):
+            return False
+        done += step
+    return True

@@ -1,0 +1,89 @@
+"""Pass 1: what one layer says, sorted by kind. Only headers are read.
+
+The layer chapter of the image specification calls a layer a changeset: additions and changes
+(`entries`) and removals (`whiteouts`, `opaques`).
+https://github.com/opencontainers/image-spec/blob/main/layer.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamella.errors import MalformedTar
+from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
+from lamella.tar.entry import Member, ReadAt
+from lamella.tar.scan import scan
+
+__all__ = ["Changeset", "read_changeset"]
+
+_MARK = b"/" + PREFIX
+
+
+@dataclass(frozen=True, eq=False)
+class Changeset:
+    """One layer's changes. Whiteouts concern lower layers only, so their order doesn't matter."""
+
+    source: ReadAt
+    """The tar, for headers that must be read in full."""
+    position: int
+    """Which layer of the image, base first, from 0; members carry it as their origin."""
+    entries: list[Member]
+    """Additions and changes, in the order of the tar."""
+    whiteouts: list[bytes]
+    """Paths that are deleted."""
+    opaques: list[bytes]
+    """Directories whose lower children are hidden; empty for the root."""
+    ignored: int
+    """Bytes of members that mean nothing: whiteouts' own, storage-driver leftovers."""
+
+
+def read_changeset(source: ReadAt, position: int) -> Changeset:
+    """Scan a layer.
+
+    Args:
+        source: its uncompressed tar.
+        position: which layer it is, base first, from 0.
+
+    Raises:
+        MalformedTar: the tar is damaged, or an entry in it makes no sense in a layer.
+    """
+    members = scan(source, position)
+    marked = [m for m in members if _MARK in b"/" + m.path or not m.path]
+    if not marked:
+        return Changeset(source, position, members, [], [], 0)
+    whiteouts: list[bytes] = []
+    opaques: list[bytes] = []
+    dropped: set[int] = set()
+    for member in marked:
+        if _sort(member, whiteouts, opaques):
+            dropped.add(id(member))
+    entries = [m for m in members if id(m) not in dropped]
+    ignored = sum(m.end - m.start for m in marked if id(m) in dropped)
+    return Changeset(source, position, entries, whiteouts, opaques, ignored)
+
+
+def _sort(member: Member, whiteouts: list[bytes], opaques: list[bytes]) -> bool:
+    """File a marked member where it belongs; return False if it is an ordinary entry after all.
+
+    The type of a whiteout's entry doesn't matter: engines take a directory, a link or a file with
+    content for a whiteout if it has the name of one.
+    """
+    if not member.path:
+        if member.type != b"5":
+            raise MalformedTar("an entry for the root that is no directory", member.start)
+        return False
+    folder, _, name = member.path.rpartition(b"/")
+    if _MARK in b"/" + folder or is_reserved(name):
+        return True
+    if name == OPAQUE:
+        opaques.append(folder)
+    elif name.startswith(PREFIX):
+        target = name[len(PREFIX) :]
+        # "Files that begin with .wh. can't exist": `.wh.`, `.wh..` and `.wh...` name no file.
+        if target in {b"", b".", b".."}:
+            message = f"whiteout {member.path!r} names no file"
+            raise MalformedTar(message, member.start)
+        whiteouts.append(folder + b"/" + target if folder else target)
+    else:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Pass 2: a merge plan becomes bytes, readable from any place or written as one hashed stream."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from itertools import accumulate
+
+from lamella.errors import ImageError
+from lamella.layer.blob import CHUNK
+from lamella.layer.spool import LayerTar
+from lamella.merge.plan import Piece, Plan, Run
+from lamella.spec.digest import Digest
+
+__all__ = ["PlanTar"]
+
+_BUFFERS = 8
+
+
+class PlanTar:
+    """The merged layer, as a tar that is made while it is read."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        tars: Mapping[int, LayerTar],
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Make one.
+
+        Args:
+            plan: what it consists of.
+            tars: the layers' tars, by position.
+            advance: is told how many more bytes `write_to` has written.
+        """
+        self.size = plan.size
+        self._advance = advance
+        self._pieces = plan.pieces
+        self._tars = tars
+        lengths = (_length(piece) for piece in plan.pieces)
+        self._starts = list(accumulate(lengths, initial=0))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes from `offset`; see `ReadAt`."""
+        buffer = bytearray(max(0, min(length, self.size - offset)))
+        got = self.read_into(memoryview(buffer), offset)
+        return bytes(buffer[:got])
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer from `offset`; return how many bytes there were.
+
+        Raises:
+            ImageError: a layer has fewer bytes than when it was scanned.
+        """
+        index = bisect_right(self._starts, offset) - 1
+        at, used, end = offset, 0, min(len(buffer), self.size - offset)
+        while used < end:
+            within = at - self._starts[index]
+            got = self._fill(self._pieces[index], within, buffer[used:end])
+            used += got
+            at += got
+            index += at == self._starts[index + 1]
+        return used
+
+    def _fill(self, piece: Piece, within: int, room: memoryview) -> int:
+        length = min(len(room), _length(piece) - within)
+        if isinstance(piece, bytes):
+            room[:length] = piece[within : within + length]
+        elif isinstance(piece, Run):
+            tar = self._tars[piece.position]
+            length = tar.read_into(room[:length], piece.offset + within)
+            if not length:
+                message = "a layer became shorter while it was read"
+                raise ImageError(message)
+        else:
+            room[:length] = bytes(length)
+        return length
+
+    def write_to(self, write: Callable[[memoryview], object]) -> Digest:
+        """Write all of it in chunks that are valid only during the call; return the diff_id.
+
+        Reading and writing go on here, hashing beside it, over a few buffers that are used again.
+        """
+        hasher = _Hasher()
+        at = 0
+        try:
+            while at < self.size:
+                buffer = hasher.take()
+                got = self.read_into(buffer, at)
+                write(buffer[:got])
+                hasher.give(buffer, got)
+                self._advance(got)
+                at += got
+        finally:
+            digest = hasher.finish()
+        return digest
+
+
+def _length(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece.length
+
+
+class _Hasher:
+    """Hashes buffers in a thread of its own, and gives them back to be filled again."""
+
+    def __init__(self) -> None:
+        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
+        for _ in range(_BUFFERS):
+            self._free.put(memoryview(bytearray(CHUNK)))
+        self._sha256 = hashlib.sha256()
+        self._thread = threading.Thread(target=self._run, name="lamella-hash", daemon=True)
+        self._thread.start()
+
+    def take(self) -> memoryview:
+        return self._free.get()
+
+    def give(self, buffer: memoryview, used: int) -> None:
+        self._full.put((buffer, used))
+
+    def finish(self) -> Digest:
+        self._full.put(None)
+        self._thread.join()
+        return Digest(f"sha256:{self._sha256.hexdigest()}")
+
+    def _run(self) -> None:
+        while (item := self._full.get()) is not None:
+            buffer, used = item
+            self._sha256.update(buffer[:used])
+            self._free.put(buffer)

@@ -1,0 +1,132 @@
+"""New layers into an image: a new config, history and manifest, made from the raw old ones.
+
+Everything that lamella does not know stays. Nothing here asks the clock: what is made depends on
+the arguments alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lamella.image import Image, Step
+from lamella.selection import Selection
+from lamella.spec.config import Config, format_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
+
+__all__ = ["HistoryMode", "Wording", "new_config", "new_manifest"]
+
+HistoryMode = Literal["merge", "keep"]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a new config says of its making."""
+
+    history: HistoryMode = "merge"
+    """``merge``: one entry stands for the squashed ones; ``keep``: all stay, marked empty."""
+    message: str = ""
+    """Comment of the merged layer's entry."""
+    created: str | None = None
+    """RFC 3339 time of the new image; None: as the source says, so that output is reproducible."""
+
+
+def new_config(
+    image: Image, selection: Selection, merged: Mapping[range, Digest], wording: Wording
+) -> Config:
+    """Return the config of the squashed image.
+
+    Args:
+        image: the source.
+        selection: what was squashed.
+        merged: the diff_id of the layer made of each squashed range.
+        wording: history and times.
+
+    Raises:
+        MalformedImage: the source's history does not fit its layers.
+    """
+    value = dict(image.config.value)
+    value["rootfs"] = {**value["rootfs"], "diff_ids": _diff_ids(image, merged)}
+    steps = image.steps()
+    if steps is not None:
+        value["history"] = _history(steps, selection, list(merged), wording)
+    if wording.created is not None:
+        value["created"] = wording.created
+    return Config.parse(format_json(value), "new config")
+
+
+def _diff_ids(image: Image, merged: Mapping[range, Digest]) -> list[str]:
+    starts = {positions.start: digest for positions, digest in merged.items()}
+    squashed = {position for positions in merged for position in positions}
+    return [
+        str(starts.get(position, diff_id))
+        for position, diff_id in enumerate(image.diff_ids)
+        if position in starts or position not in squashed
+    ]
+
+
+def _history(
+    steps: Sequence[Step], selection: Selection, ranges: Sequence[range], wording: Wording
+) -> list[Mapping[str, Any]]:
+    out: list[Mapping[str, Any]] = []
+    at = 0
+    for positions in ranges:
+        first, stop = _span(steps, positions, selection)
+        out += [step.entry for step in steps[at:first]]
+        span = steps[first:stop]
+        if wording.history == "keep":
+            out += [{**step.entry, "empty_layer": True} for step in span]
+        out.append(_entry(span, len(positions), wording))
+        at = stop
+    return out + [step.entry for step in steps[at:]]
+
+
+def _span(steps: Sequence[Step], positions: range, selection: Selection) -> tuple[int, int]:
+    """Which history entries a range of layers takes with it.
+
+    From its first layer's entry to its last one's, with what only changed the config in between. At
+    the top of the image, and where the base's own history is known, what is around goes too: then
+    the base's entries and one new one are left.
+    """
+    numbers = [step.layer for step in steps]
+    first, stop = numbers.index(positions[0]), numbers.index(positions[-1]) + 1
+    if all(number is None for number in numbers[stop:]):
+        stop = len(steps)
+    if positions is selection.ranges[0] and selection.base_steps is not None:
+        first = min(first, selection.base_steps)
+    return first, stop
+
+
+def _entry(span: Sequence[Step], count: int, wording: Wording) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    times = [step.entry["created"] for step in span if isinstance(step.entry.get("created"), str)]
+    if wording.created or times:
+        entry["created"] = wording.created or times[-1]
+    entry["created_by"] = f"lamella squash # {count} layers"
+    if wording.message:
+        entry["comment"] = wording.message
+    return entry
+
+
+def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descriptor]) -> Manifest:
+    """Return the manifest of the squashed image, in the source's dialect (OCI's if it has none).
+
+    The source's unknown fields and annotations stay.
+    """
+    docker = source is not None and source.media_type == DOCKER_MANIFEST
+    value: dict[str, Any] = dict(source.value) if source else {"schemaVersion": 2}
+    if not docker:
+        value.setdefault("mediaType", OCI_MANIFEST)
+    old = dict(source.config.raw) if source else {}
+    own = {
+        "mediaType": old.get("mediaType") or (DOCKER_CONFIG if docker else OCI_CONFIG),
+        "digest": str(config.digest),
+        "size": len(config.raw),
+    }
+    value["config"] = {**{k: v for k, v in old.items() if k != "data"}, **own}
+    value["layers"] = [layer.to_json() for layer in layers]
+    return Manifest.parse(format_json(value), "new manifest")

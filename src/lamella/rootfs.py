@@ -1,0 +1,189 @@
+"""An image's file system as a container sees it, and whether two are the same.
+
+Compared are paths, types, modes, owners, times to the nanosecond, sizes, content, link targets,
+groups of hard links, extended attributes and device numbers; of the config all but what a squash
+has to change. Left out are the attributes of the root directory, which engines set as they like,
+and the time of directories that no layer has an entry for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from lamella.image import Image
+from lamella.layer.spool import LayerTar
+from lamella.merge.changeset import read_changeset
+from lamella.merge.overlay import Folder, Link, Tree
+from lamella.tar.entry import REGULAR, SYMLINK, Header, Member
+from lamella.tar.reader import iter_content, read_header
+
+__all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_rootfs"]
+
+_CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
+_OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which two images differ."""
+
+    path: bytes
+    what: str
+    ours: object
+    theirs: object
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        path = self.path.decode("utf-8", "backslashreplace")
+        return f"/{path}: {self.what}: {_show(self.ours)} != {_show(self.theirs)}"
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class RootFs:
+    """A flattened image."""
+
+    names: Mapping[bytes, Folder | Member | Link]
+    tars: Sequence[LayerTar]
+    groups: Mapping[bytes, bytes]
+    """The first name of the inode, for every name of one that has several."""
+
+    def header(self, member: Member) -> Header:
+        """Read a member's attributes."""
+        return read_header(self.tars[member.origin], member)
+
+
+def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
+    """Lay an image's layers, base first, over each other.
+
+    Raises:
+        MalformedTar: a layer is damaged.
+    """
+    tree = Tree()
+    for position, tar in enumerate(tars):
+        tree.apply(read_changeset(tar, position))
+    names = dict(sorted(tree.walk()))
+    return RootFs(names, tars, _groups(names) if tree.has_links else {})
+
+
+def _groups(names: Mapping[bytes, Folder | Member | Link]) -> dict[bytes, bytes]:
+    paths: dict[int, list[bytes]] = {}
+    for path, node in names.items():
+        if not isinstance(node, Folder):
+            paths.setdefault(id(_inode(node)), []).append(path)
+    return {path: group[0] for group in paths.values() if len(group) > 1 for path in group}
+
+
+def _inode(node: Member | Link) -> Member:
+    return node.inode if isinstance(node, Link) else node
+
+
+def compare_rootfs(ours: RootFs, theirs: RootFs) -> Iterator[Difference]:
+    """Yield what differs, by path."""
+    for path in sorted(ours.names.keys() | theirs.names.keys()):
+        one, other = ours.names.get(path), theirs.names.get(path)
+        if one is None or other is None:
+            has = "missing", "there"
+            yield Difference(path, "exists", has[one is not None], has[other is not None])
+        elif isinstance(one, Folder) or isinstance(other, Folder):
+            yield from _compare_folders(path, one, other, ours, theirs)
+        else:
+            yield from _compare_files(path, _inode(one), _inode(other), ours, theirs)
+            if ours.groups.get(path) != theirs.groups.get(path):
+                group = ours.groups.get(path, b"none"), theirs.groups.get(path, b"none")
+                yield Difference(path, "hard link of", *group)
+
+
+def _compare_folders(
+    path: bytes,
+    one: Folder | Member | Link,
+    other: Folder | Member | Link,
+    ours: RootFs,
+    theirs: RootFs,
+) -> Iterator[Difference]:
+    if not (isinstance(one, Folder) and isinstance(other, Folder)):
+        kind = "other", "directory"
+        yield Difference(path, "type", kind[isinstance(one, Folder)], kind[isinstance(other, Folder)])
+        return
+    implied = Header(name=b"", type=b"5", mode=0o755)
+    a = ours.header(one.member) if one.member else implied
+    b = theirs.header(other.member) if other.member else implied
+    # A directory without an entry has the time at which it is unpacked: it equals any.
+    yield from _compare_attributes(path, a, b, time=bool(one.member and other.member))
+
+
+def _compare_files(
+    path: bytes, one: Member, other: Member, ours: RootFs, theirs: RootFs
+) -> Iterator[Difference]:
+    if ours.tars[one.origin] is theirs.tars[other.origin] and one.start == other.start:
+        return  # the very same bytes
+    a, b = ours.header(one), theirs.header(other)
+    if a.type != b.type:
+        yield Difference(path, "type", a.type, b.type)
+        return
+    yield from _compare_attributes(path, a, b, time=True)
+    if a.type == SYMLINK and a.link != b.link:
+        yield Difference(path, "target", a.link, b.link)
+    if (a.devmajor, a.devminor) != (b.devmajor, b.devminor):
+        numbers = f"{a.devmajor}:{a.devminor}", f"{b.devmajor}:{b.devminor}"
+        yield Difference(path, "device", *numbers)
+    if a.type == REGULAR:
+        if a.size != b.size:
+            yield Difference(path, "size", a.size, b.size)
+        elif not _same_content(one, other, ours, theirs):
+            yield Difference(path, "content", "one", "another")
+
+
+def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Iterator[Difference]:
+    if a.type != SYMLINK and a.mode & 0o7777 != b.mode & 0o7777:
+        yield Difference(path, "mode", f"{a.mode & 0o7777:04o}", f"{b.mode & 0o7777:04o}")
+    if (a.uid, a.gid) != (b.uid, b.gid):
+        yield Difference(path, "owner", f"{a.uid}:{a.gid}", f"{b.uid}:{b.gid}")
+    if time and a.mtime != b.mtime:
+        yield Difference(path, "mtime", f"{a.mtime} ns", f"{b.mtime} ns")
+    if _xattrs(a) != _xattrs(b):
+        yield Difference(path, "xattrs", _xattrs(a), _xattrs(b))
+
+
+def _xattrs(header: Header) -> dict[bytes, bytes]:
+    """Without the marks of overlay storage, which are no file's own; an empty value is none."""
+    return {
+        key: value
+        for key, value in header.xattrs.items()
+        if value and not key.startswith(_OVERLAY_XATTRS)
+    }
+
+
+def _same_content(one: Member, other: Member, ours: RootFs, theirs: RootFs) -> bool:
+    chunks = zip_longest(
+        _even(iter_content(ours.tars[one.origin], one)),
+        _even(iter_content(theirs.tars[other.origin], other)),
+    )
+    return all(a == b for a, b in chunks)
+
+
+def _even(chunks: Iterator[bytes], size: int = 1 << 18) -> Iterator[bytes]:
+    """Cut chunks to one size, so that those of differently stored files can be compared."""
+    held = b""
+    for chunk in chunks:
+        held = held + chunk if held else chunk
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if held:
+        yield held
+
+
+def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
+    """Yield the fields of the configs that differ, but for those that a squash has to change."""
+    a, b = ours.config.value, theirs.config.value
+    for key in sorted((a.keys() | b.keys()) - _CHANGED_BY_SQUASH):
+        if a.get(key) != b.get(key):
+            yield Difference(b"", f"config {key}", a.get(key), b.get(key))

@@ -1,0 +1,188 @@
+"""Which layers are squashed: ranges of positions, from what users call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lamella.errors import Ambiguous, UnknownLayer, UsageError
+from lamella.image import Image
+
+__all__ = ["Selection", "position_of", "select", "select_above_image"]
+
+_HEX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+_SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Ranges of layers to squash, each into one; positions from 0, ends excluded, in order."""
+
+    ranges: tuple[range, ...]
+    base_steps: int | None = None
+    """How many history entries belong to the base, where that is known exactly."""
+
+    def __post_init__(self) -> None:
+        """Check that the ranges are in order and apart."""
+        for before, after in zip(self.ranges, self.ranges[1:], strict=False):
+            if after.start < before.stop:
+                message = f"ranges {_show(before)} and {_show(after)} overlap"
+                raise UsageError(message)
+
+    @property
+    def squashing(self) -> tuple[range, ...]:
+        """The ranges that have something to squash: more than one layer."""
+        return tuple(r for r in self.ranges if len(r) > 1)
+
+
+def _show(positions: range) -> str:
+    return f"{positions.start + 1}-{positions.stop}"
+
+
+def select(
+    image: Image,
+    *,
+    above: str | None = None,
+    last: int | None = None,
+    layers: Iterable[str] = (),
+) -> Selection:
+    """Find the layers to squash; without any choice, all.
+
+    Args:
+        image: the image.
+        above: a layer's name (see `position_of`); everything above it is squashed.
+        last: so many of the newest layers that have content.
+        layers: ranges ``A-B``, from 1.
+
+    Raises:
+        UsageError: more than one choice, or one that makes no sense for this image.
+        UnknownLayer: `above` names no layer.
+    """
+    layers = tuple(layers)
+    if sum((above is not None, last is not None, bool(layers))) > 1:
+        message = "LAYER/--from, --last and --layers exclude each other; give one"
+        raise UsageError(message)
+    count = len(image.layers)
+    if above is not None:
+        return Selection((range(position_of(image, above) + 1, count),))
+    if last is not None:
+        return Selection((_newest(image, last),))
+    if layers:
+        found = sorted((_parse_range(text, count) for text in layers), key=lambda r: r.start)
+        return Selection(tuple(found))
+    return Selection((range(count),), base_steps=0)
+
+
+def select_above_image(image: Image, base: Image) -> Selection:
+    """Squash everything above another image, whose layers must be the image's first ones.
+
+    Raises:
+        UsageError: they aren't; the message says how many they share, and offers that layer.
+    """
+    if not base.is_prefix_of(image):
+        shared = _shared(image, base)
+        way_out = f"; try --from '#{shared}'" if shared else ""
+        message = (
+            f"{image.name} is not built on {base.name}: "
+            f"they share {shared} of its {len(base.diff_ids)} layers{way_out}"
+        )
+        raise UsageError(message)
+    history = base.config.history or ()
+    mine = image.config.history or ()
+    base_steps = len(history) if _same_steps(history, mine) else None
+    return Selection((range(len(base.diff_ids), len(image.layers)),), base_steps)
+
+
+def _same_steps(base: Sequence[object], image: Sequence[object]) -> bool:
+    return bool(base) and tuple(image[: len(base)]) == tuple(base)
+
+
+def _shared(image: Image, base: Image) -> int:
+    pairs = zip(image.diff_ids, base.diff_ids, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(image.diff_ids), len(base.diff_ids)))
+
+
+def _newest(image: Image, last: int) -> range:
+    count = len(image.layers)
+    if not 1 <= last <= count:
+        message = f"--last {last}: {image.name} has {count} layers"
+        raise UsageError(message)
+    return range(count - last, count)
+
+
+def _parse_range(text: str, count: int) -> range:
+    first, dash, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or not dash)):
+        message = f"--layers {text!r}: want A-B, as `lamella layers` numbers them"
+        raise UsageError(message)
+    a, b = int(first), int(last or first)
+    if not 1 <= a <= b <= count:
+        reason = "the first is above the last" if b < a else f"there are layers 1 to {count}"
+        message = f"--layers {text}: {reason}"
+        raise UsageError(message)
+    return range(a - 1, b)
+
+
+def position_of(image: Image, name: str) -> int:
+    """Return the position of the layer that a name stands for.
+
+    Args:
+        image: the image.
+        name: ``#N`` from 1, or a history ID, chain ID, diff ID, the image's own ID, or a prefix of
+            at least 4 hex digits that only one layer has.
+
+    Raises:
+        UnknownLayer: no layer has that name.
+        Ambiguous: several have that prefix.
+    """
+    count = len(image.layers)
+    if name.startswith("#"):
+        number = name[1:]
+        if not number.isdecimal() or not 1 <= int(number) <= count:
+            message = f"no layer {name} in {image.name}; there are #1 to #{count}"
+            raise UnknownLayer(message)
+        return int(number) - 1
+    match = _HEX.fullmatch(name)
+    if not match:
+        message = (
+            f"no layer {name!r} in {image.name}; want an image name or ID, a layer ID "
+            f"(at least {_SHORTEST_PREFIX} hex digits) or #1 to #{count}"
+        )
+        raise UnknownLayer(message)
+    found = _matches(image, match[1])
+    positions = {position for _, position in found}
+    if len(positions) == 1:
+        return positions.pop()
+    if not positions:
+        message = f"no layer {name!r} in {image.name}; `lamella layers` lists them"
+        raise UnknownLayer(message)
+    candidates = ", ".join(f"#{p + 1} {i[:19]}" for i, p in sorted(found, key=lambda x: x[1]))
+    message = f"{name!r} is ambiguous in {image.name}: {candidates}"
+    raise Ambiguous(message)
+
+
+def _matches(image: Image, prefix: str) -> set[tuple[str, int]]:
+    known: list[tuple[str, int]] = []
+    for position, (diff_id, chain_id) in enumerate(
+        zip(image.diff_ids, image.chain_ids, strict=True)
+    ):
+        known += [(chain_id.hex, position), (diff_id.hex, position)]
+    known += _history_matches(image)
+    known.append((image.id.hex, len(image.layers) - 1))
+    exact = {(i, p) for i, p in known if i == prefix}
+    return exact or {(i, p) for i, p in known if i.startswith(prefix)}
+
+
+def _history_matches(image: Image) -> list[tuple[str, int]]:
+    """IDs of intermediate images: each stands for the stack of layers made up to that entry."""
+    known: list[tuple[str, int]] = []
+    steps = image.steps() or []
+    if len(image.history_ids) != len(steps):
+        return known
+    top = -1
+    for step, history_id in zip(steps, image.history_ids, strict=True):
+        top = step.layer if step.layer is not None else top
+        if history_id and top >= 0:
+            known.append((history_id.removeprefix("sha256:"), top))
+    return known

@@ -1,0 +1,66 @@
+"""Content digests: ``sha256:<64 hex digits>``.
+
+Rules: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from lamella.errors import InvalidReference
+
+__all__ = ["Digest", "chain_ids"]
+
+_GRAMMAR = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+class Digest(str):
+    """An algorithm and the hex digits of a hash, as the standard writes them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Digest:
+        """Check and take over a digest.
+
+        Raises:
+            InvalidReference: it isn't one, or its algorithm is not registered by the standard.
+        """
+        if not isinstance(text, str) or not _GRAMMAR.fullmatch(text):
+            message = f"invalid digest {text!r}; want sha256:<64 hex digits>"
+            raise InvalidReference(message)
+        return cls(text)
+
+    @classmethod
+    def of(cls, content: bytes) -> Digest:
+        """Return the SHA-256 digest of some bytes."""
+        return cls(f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """``sha256`` or ``sha512``."""
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        """The hash alone."""
+        return self.partition(":")[2]
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits, as engines show it."""
+        return self.hex[:12]
+
+
+def chain_ids(diff_ids: Iterable[Digest]) -> list[Digest]:
+    """Return the chain ID of each layer, base first.
+
+    Source of the rule:
+    https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+    """
+    chain: list[Digest] = []
+    for diff_id in diff_ids:
+        chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
+    return chain

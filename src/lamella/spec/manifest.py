@@ -1,0 +1,82 @@
+"""Image manifests and indexes, OCI's and Docker's.
+
+https://github.com/opencontainers/image-spec/blob/main/manifest.md
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lamella.errors import MalformedImage
+from lamella.spec.config import parse_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+
+__all__ = ["Index", "Manifest"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An image manifest; `raw` is the truth."""
+
+    raw: bytes
+    value: Mapping[str, Any]
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Manifest:
+        """Read a manifest.
+
+        Raises:
+            MalformedImage: it isn't one, or a part of it is wrong.
+        """
+        value = parse_json(raw, where)
+        layers = value.get("layers")
+        if "config" not in value or not isinstance(layers, list):
+            raise MalformedImage(where, "no image manifest: want config and layers")
+        return cls(
+            raw,
+            value,
+            Descriptor.parse(value["config"], f"{where}: config"),
+            tuple(Descriptor.parse(d, f"{where}: layer {i}") for i, d in enumerate(layers, 1)),
+        )
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of the raw bytes."""
+        return Digest.of(self.raw)
+
+    @property
+    def media_type(self) -> str:
+        """As the manifest itself says; empty where it doesn't (OCI 1.0)."""
+        found = self.value.get("mediaType")
+        return found if isinstance(found, str) else ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An image index (or Docker's manifest list); `raw` is the truth."""
+
+    raw: bytes
+    value: Mapping[str, Any]
+    manifests: tuple[Descriptor, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Index:
+        """Read an index.
+
+        Raises:
+            MalformedImage: it isn't one, or a part of it is wrong.
+        """
+        value = parse_json(raw, where)
+        manifests = value.get("manifests")
+        if not isinstance(manifests, list):
+            raise MalformedImage(where, "no index: want a list of manifests")
+        found = tuple(
+            Descriptor.parse(d, f"{where}: manifest {i}") for i, d in enumerate(manifests, 1)
+        )
+        return cls(raw, value, found)

@@ -1,0 +1,48 @@
+"""Media types of manifests, indexes, configs and layers, OCI's and Docker's.
+
+https://github.com/opencontainers/image-spec/blob/main/media-types.md
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CONFIGS",
+    "DOCKER_CONFIG",
+    "DOCKER_INDEX",
+    "DOCKER_LAYER_GZIP",
+    "DOCKER_MANIFEST",
+    "INDEXES",
+    "MANIFESTS",
+    "OCI_CONFIG",
+    "OCI_INDEX",
+    "OCI_LAYER",
+    "OCI_MANIFEST",
+    "is_foreign",
+    "oci_layer",
+]
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+
+_OCI_SUFFIX = {"none": "", "gzip": "+gzip", "zstd": "+zstd"}
+
+
+def oci_layer(compression: str) -> str:
+    """Return the OCI media type of a layer compressed with ``none``, ``gzip`` or ``zstd``."""
+    return OCI_LAYER + _OCI_SUFFIX[compression]
+
+
+def is_foreign(media_type: str) -> bool:
+    """Whether a layer's blob need not be where the image is (Windows base layers)."""
+    return "nondistributable" in media_type or ".rootfs.foreign." in media_type

@@ -1,0 +1,157 @@
+"""The whole story: look at the layers, plan, write the new image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lamella.errors import ImageError, MalformedTar
+from lamella.image import Image
+from lamella.layer.blob import Layer
+from lamella.layer.compression import Compression
+from lamella.layer.spool import Layers, LayerSink, LayerTar
+from lamella.merge.causes import Dropped, count_dropped
+from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.emit import PlanTar
+from lamella.merge.overlay import Tree
+from lamella.merge.plan import Plan, make_plan
+from lamella.mutate import Wording, new_config
+from lamella.progress import Progress
+from lamella.selection import Selection
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+
+__all__ = ["Prepared", "Written", "prepare", "write"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that is known before a byte is written."""
+
+    image: Image
+    selection: Selection
+    layers: Layers
+    tars: Mapping[int, LayerTar]
+    """By position: the layers that were read."""
+    plans: Mapping[range, Plan]
+
+    @cached_property
+    def dropped(self) -> Dropped:
+        """What the squash leaves out, by cause."""
+        counts = [count_dropped(plan, self.tars) for plan in self.plans.values()]
+        return sum(counts, Dropped())
+
+    @property
+    def bytes_before(self) -> int:
+        """Bytes of the squashed layers' tars."""
+        return sum(self.tars[p].size for positions in self.plans for p in positions)
+
+    @property
+    def bytes_after(self) -> int:
+        """Bytes of the layers that take their place."""
+        return sum(plan.size for plan in self.plans.values())
+
+    def merged(self, positions: range) -> PlanTar:
+        """Return the layer that takes the place of a range."""
+        return PlanTar(self.plans[positions], self.tars)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a new image is made of, once its layers are written."""
+
+    config: Config
+    descriptors: tuple[Descriptor, ...]
+
+
+def prepare(image: Image, selection: Selection, layers: Layers, progress: Progress) -> Prepared:
+    """Read headers and plan; no content is looked at.
+
+    Raises:
+        ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
+    """
+    image.steps()  # a history that does not fit is found out now
+    ranges = selection.squashing
+    top = ranges[-1].stop if ranges else 0
+    progress.phase("read layers", top)
+    opened = layers.open(image.layers[:top])
+    tars = dict(enumerate(opened))
+    try:
+        plans = _plan(image, ranges, tars, progress)
+    except ImageError as error:
+        raise layers.explain(error) from error
+    return Prepared(image, selection, layers, tars, plans)
+
+
+def _plan(
+    image: Image, ranges: Sequence[range], tars: Mapping[int, LayerTar], progress: Progress
+) -> dict[range, Plan]:
+    below, changesets, plans = Tree(), {}, {}
+    for positions in ranges:
+        first = len(changesets)
+        for position in range(first, positions.stop):
+            changesets[position] = _read(image.layers[position], tars[position], position)
+            progress.advance(1)
+        _lay(below, changesets, range(first, positions.start), image)
+        difference = Tree(below)
+        _lay(difference, changesets, positions, image)
+        plans[positions] = make_plan(difference, changesets)
+        if positions is not ranges[-1]:
+            _lay(below, changesets, positions, image)
+    return plans
+
+
+def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
+    try:
+        return read_changeset(tar, position)
+    except MalformedTar as error:
+        raise error.at(layer.where) from error
+
+
+def _lay(tree: Tree, changesets: Mapping[int, Changeset], positions: range, image: Image) -> None:
+    for position in positions:
+        try:
+            tree.apply(changesets[position])
+        except MalformedTar as error:
+            raise error.at(image.layers[position].where) from error
+
+
+def write(
+    prepared: Prepared,
+    sink: LayerSink,
+    compression: Compression,
+    wording: Wording,
+    progress: Progress,
+) -> Written:
+    """Write the new image's layers, base first; all that was read is verified when this returns.
+
+    Raises:
+        DigestMismatch: a layer is not what it should be.
+        OutputError: the destination is full, or went away.
+    """
+    image, layers = prepared.image, prepared.layers
+    squashed = {position for positions in prepared.plans for position in positions}
+    merged: dict[range, Digest] = {}
+    descriptors: list[Descriptor] = []
+    starts = {positions.start: positions for positions in prepared.plans}
+    for layer in (image.layers[p] for p in range(len(image.layers)) if p not in squashed):
+        layers.check(layer)
+    for position, layer in enumerate(image.layers):
+        if position in starts:
+            positions = starts[position]
+            plan = prepared.plans[positions]
+            progress.phase("write the merged layer", plan.size)
+            tar = PlanTar(plan, prepared.tars, progress.advance)
+            merged[positions], descriptor = sink.put_merged(tar, compression)
+            descriptors.append(descriptor)
+        elif position not in squashed:
+            progress.phase(f"keep layer {position + 1}", layer.blob.size)
+            descriptors.append(sink.put_layer(layer, layers))
+    progress.phase("verify layers")
+    layers.verify()
+    if not merged:
+        return Written(image.config, tuple(descriptors))
+    config = new_config(image, prepared.selection, merged, wording)
+    return Written(config, tuple(descriptors))

@@ -1,0 +1,119 @@
+"""What is known of one member of a tar: in brief (`Member`, for millions) and in full (`Header`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+__all__ = [
+    "BLOCK_DEVICE",
+    "CHAR_DEVICE",
+    "DIRECTORY",
+    "FIFO",
+    "HARD_LINK",
+    "REGULAR",
+    "REWRITE",
+    "SPARSE",
+    "SYMLINK",
+    "Header",
+    "Member",
+    "ReadAt",
+    "clean",
+]
+
+REGULAR = b"0"
+HARD_LINK = b"1"
+SYMLINK = b"2"
+CHAR_DEVICE = b"3"
+BLOCK_DEVICE = b"4"
+DIRECTORY = b"5"
+FIFO = b"6"
+
+# Flags of a member.
+REWRITE = 1
+"""Its header can't be taken over as it is: engines disagree on its form (see `scan`)."""
+SPARSE = 2
+"""Its data are the parts of a sparse file, not the file."""
+
+
+class ReadAt(Protocol):
+    """Immutable bytes that can be read from any place, from any thread."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset`, fewer only at the end."""
+
+
+class Member(NamedTuple):
+    """One member in brief: where its bytes lie and what the layer rules need to know.
+
+    A tuple, because a layer may have a million of them; two members are the same file only if
+    they are the same object.
+    """
+
+    path: bytes
+    """Cleaned: no leading, doubled or trailing slash, no ``.`` or ``..``; empty for the root."""
+    type: bytes
+    """One of the seven types above; regular for V7's NUL, contiguous and sparse files."""
+    link: bytes
+    """Target of a symlink or hard link, as written."""
+    start: int
+    """Offset of its first header block, extended headers included."""
+    data: int
+    """Offset of its content, which is where the headers end."""
+    size: int
+    """Bytes of content in the stream, without padding; 0 for all but regular files."""
+    flags: int
+    """`REWRITE`, `SPARSE`."""
+    origin: int
+    """Which of several streams it is from; the caller of the scan numbers them."""
+
+    @property
+    def end(self) -> int:
+        """Offset of the next member: after content and padding."""
+        return self.data + (self.size + 511 & ~511)
+
+
+@dataclass(frozen=True)
+class Header:
+    """One member in full. Times are nanoseconds since 1970, names bytes as written."""
+
+    name: bytes
+    type: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    """Bytes of the file, holes included."""
+    mtime: int = 0
+    link: bytes = b""
+    uname: bytes = b""
+    gname: bytes = b""
+    devmajor: int = 0
+    devminor: int = 0
+    pax: tuple[tuple[bytes, bytes], ...] = ()
+    """All PAX records as read, also those that the fields above already tell."""
+    parts: tuple[tuple[int, int], ...] | None = field(default=None)
+    """Of a sparse file: (offset in the file, length) of each part that is in the stream."""
+
+    @property
+    def xattrs(self) -> dict[bytes, bytes]:
+        """Extended attributes by name (PAX records ``SCHILY.xattr.NAME``)."""
+        return {k[13:]: v for k, v in self.pax if k.startswith(b"SCHILY.xattr.")}
+
+
+def clean(name: bytes) -> bytes:
+    """Return a name as a path below the root, taken lexically; ``..`` stops at the root.
+
+    All engines read ``x``, ``./x``, ``/x``, ``x/`` and ``a//b`` as the same path.
+    """
+    out: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            del out[-1:]
+        elif part not in {b"", b"."}:
+            out.append(part)
+    return b"/".join(out)

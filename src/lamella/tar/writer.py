@@ -1,0 +1,126 @@
+"""Write headers anew: ustar where it fits, PAX records where it doesn't, nothing else.
+
+Used only for what can't be copied: promoted hard links, whiteouts, names that engines read
+differently. All that the old header said, also in PAX records unknown to us, is said again.
+"""
+
+from __future__ import annotations
+
+from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
+from lamella.tar.header import BLOCK, FIELDS, padding
+from lamella.tar.pax import Records, format_records, format_time
+
+__all__ = ["END_OF_ARCHIVE", "format_header"]
+
+END_OF_ARCHIVE = bytes(2 * BLOCK)
+
+_NANO = 10**9
+_NAME = 100
+# Records that the fields of a Header tell, or that only belonged to the old form.
+_TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
+_DROPPED = (
+    b"GNU.sparse.",  # written out plain
+    b"SCHILY.xattr.trusted.overlay.",  # would be taken for an overlay's own marks
+    b"SCHILY.xattr.user.overlay.",
+)
+
+
+def format_header(header: Header) -> bytes:
+    """Return the header blocks of a member; its content (`header.size` bytes, padded) goes after."""
+    records: Records = []
+    name = _text(header.name, _NAME, b"path", records)
+    link = _text(header.link, _NAME, b"linkpath", records)
+    size = header.size if header.type == REGULAR else 0
+    seconds, fraction = divmod(header.mtime, _NANO)
+    if fraction or not _fits(seconds, 12):
+        records.append((b"mtime", format_time(header.mtime)))
+        seconds = seconds if _fits(seconds, 12) else 0
+    numbers = {
+        "mode": header.mode & 0o7777777,
+        "uid": _number(header.uid, 8, b"uid", records),
+        "gid": _number(header.gid, 8, b"gid", records),
+        "size": _number(size, 12, b"size", records),
+    }
+    device = header.type in {CHAR_DEVICE, BLOCK_DEVICE}
+    records += [(key, value) for key, value in header.pax if _is_kept(key)]
+    block = _block(
+        name=name,
+        type=header.type,
+        link=link,
+        mtime=seconds,
+        uname=_text(header.uname, 32, b"uname", records),
+        gname=_text(header.gname, 32, b"gname", records),
+        device=(header.devmajor, header.devminor) if device else (0, 0),
+        **numbers,
+    )
+    return _extended(records) + block
+
+
+def _is_kept(key: bytes) -> bool:
+    return key not in _TOLD and not key.startswith(_DROPPED)
+
+
+def _text(value: bytes, room: int, key: bytes, records: Records) -> bytes:
+    """Return what goes into the field; the whole value goes into a record if it must."""
+    if len(value) > room or not value.isascii():
+        records.append((key, value))
+    return value[:room]
+
+
+def _fits(value: int, width: int) -> bool:
+    return 0 <= value < 8 ** (width - 1)
+
+
+def _number(value: int, width: int, key: bytes, records: Records) -> int:
+    if _fits(value, width):
+        return value
+    records.append((key, b"%d" % value))
+    return 0
+
+
+def _extended(records: Records) -> bytes:
+    if not records:
+        return b""
+    body = format_records(records)
+    block = _block(name=b"PaxHeaders/x", type=b"x", size=len(body))
+    return block + body + bytes(padding(len(body)))
+
+
+def _block(  # noqa: PLR0913 - the fields of a header
+    *,
+    name: bytes,
+    type: bytes,  # noqa: A002 - the standard's word
+    mode: int = 0o644,
+    uid: int = 0,
+    gid: int = 0,
+    size: int = 0,
+    mtime: int = 0,
+    link: bytes = b"",
+    uname: bytes = b"",
+    gname: bytes = b"",
+    device: tuple[int, int] = (0, 0),
+) -> bytes:
+    def octal(value: int, width: int) -> bytes:
+        return b"%0*o\0" % (width - 1, value)
+
+    def pack(checksum: bytes) -> bytes:
+        return FIELDS.pack(
+            name,
+            octal(mode, 8),
+            octal(uid, 8),
+            octal(gid, 8),
+            octal(size, 12),
+            octal(mtime, 12),
+            checksum,
+            type,
+            link,
+            b"ustar\0",
+            b"00",
+            uname,
+            gname,
+            octal(device[0], 8),
+            octal(device[1], 8),
+            b"",
+        )
+
+    return pack(b"%06o\0 " % sum(pack(b" " * 8)))

@@ -1,0 +1,105 @@
+"""What a place must do to be read from or written to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from lamella.errors import DigestMismatch
+from lamella.image import Image
+from lamella.layer.blob import FileRange, Layer, Merged, iter_chunks
+from lamella.layer.compression import Compression
+from lamella.layer.spool import LayerSink, Spool
+from lamella.spec.config import Config
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+
+__all__ = ["Destination", "Source", "copy_stored", "spool_compressed"]
+
+
+class Source(Protocol):
+    """A place that has an image. Used as a context; what it opened is closed at its end."""
+
+    def image(self) -> Image:
+        """Return the image. Layers are opened only when they are read.
+
+        Raises:
+            LamellaError: there is none, or it is malformed.
+        """
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of files and connections."""
+
+
+class Destination(LayerSink, Protocol):
+    """A place that takes an image: layers base first, then `commit`, which makes it visible.
+
+    Used as a context. If it ends without a commit nothing of the image is there.
+    """
+
+    def default_compression(self, image: Image) -> Compression:
+        """How a new layer is compressed if the user doesn't say."""
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Publish the image; return its ID there.
+
+        Raises:
+            LamellaError: it could not be published; then nothing has changed.
+        """
+
+    def __enter__(self) -> Self:
+        """Get ready: find out now whether the place can be written to."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Undo what was not committed."""
+
+
+def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest, int]:
+    """Copy a layer's stored bytes; return their digest and size.
+
+    Raises:
+        DigestMismatch: they aren't what the layer's descriptor says.
+    """
+    sha256, size = hashlib.sha256(), 0
+    with layer.blob.open() as stream:
+        for chunk in iter_chunks(stream):
+            sha256.update(chunk)
+            size += len(chunk)
+            write(chunk)
+    digest = Digest(f"sha256:{sha256.hexdigest()}")
+    want = layer.descriptor
+    if want and (digest, size) != (want.digest, want.size):
+        raise DigestMismatch(
+            layer.where, f"{want.digest} ({want.size} bytes)", f"{digest} ({size} bytes)"
+        )
+    return digest, size
+
+
+def spool_compressed(
+    merged: Merged, compression: Compression, spool: Spool
+) -> tuple[Digest, Digest, FileRange]:
+    """Compress a new layer into the spool; return its diff_id, its digest and the file."""
+    file, sha256, compressor = spool.file(), hashlib.sha256(), compression.start()
+
+    def put(chunk: bytes) -> None:
+        sha256.update(chunk)
+        spool.write(file, chunk)
+
+    diff_id = merged.write_to(lambda chunk: put(compressor.compress(chunk)))
+    put(compressor.flush())
+    return diff_id, Digest(f"sha256:{sha256.hexdigest()}"), FileRange.whole(file)

@@ -1,0 +1,202 @@
+"""``docker-archive:FILE[:TAG]``: what `docker save` and `podman save` write.
+
+A tar with ``manifest.json``: a list of images, each with its config, its tags and its layers' files.
+The layout before Docker 25 (``ID/layer.tar``, repeated layers as symlinks) and since (``blobs/…``,
+with an OCI index beside it that is sometimes wrong, so ``manifest.json`` is what counts) are read
+alike. What is written is the older, simpler form: Docker since 1.10, Podman and skopeo load it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from lamella.errors import (
+    Ambiguous,
+    DigestMismatch,
+    MalformedImage,
+    Unsupported,
+    UsageError,
+)
+from lamella.image import Image
+from lamella.layer.blob import Layer, Merged
+from lamella.layer.compression import NONE, Compression
+from lamella.layer.spool import Layers, Spool
+from lamella.spec.config import Config, format_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import oci_layer
+from lamella.spec.reference import Reference
+from lamella.transport.base import copy_stored, spool_compressed
+from lamella.transport.tarball import Archive, ArchiveWriter
+
+__all__ = ["ArchiveImage", "DockerArchiveWriter", "images_in", "read_image"]
+
+MANIFEST = "manifest.json"
+_NAMED_BY_DIGEST = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
+
+
+class ArchiveImage:
+    """One entry of ``manifest.json``."""
+
+    def __init__(self, entry: Any, number: int, where: str) -> None:  # noqa: ANN401 - parsed JSON
+        place = f"{where}: {MANIFEST}: image {number}"
+        if not isinstance(entry, dict):
+            raise MalformedImage(place, f"want an object, found {entry!r:.60}")
+        self.config = entry.get("Config")
+        self.layers = entry.get("Layers") or []
+        self.tags = tuple(entry.get("RepoTags") or ())
+        texts = [self.config, *self.tags]
+        if not isinstance(self.layers, list) or not all(
+            isinstance(text, str) for text in [*texts, *self.layers]
+        ):
+            raise MalformedImage(place, "want the names of a config, of layers and of tags")
+
+
+def images_in(archive: Archive) -> list[ArchiveImage]:
+    """List the images of an archive.
+
+    Raises:
+        MalformedImage: it has no ``manifest.json``, or a broken one.
+    """
+    if MANIFEST not in archive:
+        if "repositories" in archive:
+            what = "made by Docker before 1.10, which had no manifest.json; load and save it anew"
+        else:
+            what = "not an image archive: it has neither manifest.json nor index.json"
+        raise MalformedImage(archive.where, what)
+    try:
+        entries = json.loads(archive.read(MANIFEST))
+    except (ValueError, RecursionError) as error:
+        raise MalformedImage(f"{archive.where}: {MANIFEST}", f"no valid JSON ({error})") from error
+    if not isinstance(entries, list) or not entries:
+        raise MalformedImage(f"{archive.where}: {MANIFEST}", "want a list of images")
+    return [ArchiveImage(entry, i, archive.where) for i, entry in enumerate(entries, 1)]
+
+
+def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveImage:
+    """Find an image by tag, or by ``@N`` from 0 as skopeo has it."""
+    if not wanted:
+        if len(images) == 1:
+            return images[0]
+        names = ", ".join(i.tags[0] if i.tags else f"@{n}" for n, i in enumerate(images))
+        message = f"{where} has {len(images)} images; choose one with {where}:TAG: {names}"
+        raise Ambiguous(message)
+    if wanted[0] == "@" and wanted[1:].isdecimal() and int(wanted[1:]) < len(images):
+        return images[int(wanted[1:])]
+    name = Reference.parse_tag(wanted).familiar if wanted[0] != "@" else wanted
+    found = [i for i in images if name in {Reference.parse_tag(tag).familiar for tag in i.tags}]
+    if not found:
+        tags = ", ".join(tag for image in images for tag in image.tags) or "none"
+        message = f"no image {wanted!r} in {where}; its tags: {tags}"
+        raise UsageError(message)
+    return found[0]
+
+
+def read_image(archive: Archive, wanted: str, name: str) -> Image:
+    """Return an image of an archive.
+
+    Args:
+        archive: the opened archive.
+        wanted: its tag, or empty if there is just one image.
+        name: what messages call it.
+
+    Raises:
+        Ambiguous: there are several images and no tag.
+        MalformedImage: a part is missing or wrong.
+    """
+    chosen = _choose(images_in(archive), wanted, archive.where)
+    raw = archive.read(chosen.config)
+    named = _NAMED_BY_DIGEST.fullmatch(chosen.config)
+    if named and Digest.of(raw).hex != named[1]:
+        raise DigestMismatch(f"{archive.where}: config", f"sha256:{named[1]}", Digest.of(raw))
+    config = Config.parse(raw, f"{archive.where}: config {chosen.config}")
+    if len(config.diff_ids) != len(chosen.layers):
+        message = (
+            f"its config lists {len(config.diff_ids)} layers, manifest.json {len(chosen.layers)}"
+        )
+        raise MalformedImage(archive.where, message)
+    layers = tuple(
+        Layer(diff_id, archive.range(file), f"{archive.where}: layer {n}")
+        for n, (diff_id, file) in enumerate(zip(config.diff_ids, chosen.layers, strict=True), 1)
+    )
+    return Image(name, config, layers, tags=chosen.tags)
+
+
+class DockerArchiveWriter:
+    """Writes one image as a docker-archive, front to back: it can go into a pipe."""
+
+    def __init__(self, out: BinaryIO, where: str, spool: Spool) -> None:
+        self._tar = ArchiveWriter(out, where)
+        self._spool = spool
+        self._files: list[str] = []
+        self._written: dict[Digest, str] = {}  # a repeated layer is written once
+
+    def default_compression(self, image: Image) -> Compression:
+        """Plain, as `docker save` writes layers."""
+        del image
+        return NONE
+
+    def skip_layer(self, layer: Layer) -> Descriptor:
+        """Name a layer without its bytes, for a daemon that has them."""
+        self._next()
+        return _descriptor(layer.diff_id, 0)
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer as it is; only compression that Docker 20.10 can't read (zstd) is undone."""
+        name = self._written.get(layer.diff_id)
+        if name is not None:
+            self._files.append(name)
+            return _descriptor(layer.diff_id, 0)
+        name = self._written[layer.diff_id] = self._next()
+        if layer.compression == "gzip":
+            self._tar.begin(name, layer.blob.size)
+            copy_stored(layer, self._tar.write)
+            self._tar.end(layer.blob.size)
+        else:
+            tar = layers.open([layer])[0]
+            self._tar.begin(name, tar.size)
+            self._tar.copy(tar)
+            self._tar.end(tar.size)
+        return _descriptor(layer.diff_id, layer.blob.size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer. Its size is known, so a plain one goes straight out."""
+        if compression.kind == "zstd":
+            message = "Docker 20.10 can't load zstd layers from a docker-archive; use gzip or none, or oci-archive:"
+            raise Unsupported(message)
+        name = self._next()
+        if compression.kind == "none":
+            self._tar.begin(name, merged.size)
+            diff_id = merged.write_to(self._tar.write)
+            self._tar.end(merged.size)
+            return diff_id, _descriptor(diff_id, merged.size)
+        diff_id, _, packed = spool_compressed(merged, compression, self._spool)
+        self._tar.begin(name, packed.size)
+        self._tar.copy(packed)
+        self._tar.end(packed.size)
+        return diff_id, _descriptor(diff_id, packed.size)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Write config and ``manifest.json``, which makes it an image."""
+        del manifest  # a docker-archive has none
+        name = f"{config.digest.hex}.json"
+        self._tar.add(name, config.raw)
+        familiar = [Reference.parse_tag(tag).familiar for tag in tags]
+        entry = {"Config": name, "RepoTags": familiar or None, "Layers": self._files}
+        self._tar.add(MANIFEST, format_json([entry]))
+        self._tar.close()
+        return str(config.digest)
+
+    def _next(self) -> str:
+        name = f"layer-{len(self._files) + 1:03d}.tar"
+        self._files.append(name)
+        return name
+
+
+def _descriptor(diff_id: Digest, size: int) -> Descriptor:
+    """Stands in where no manifest is kept."""
+    return Descriptor(oci_layer("none"), diff_id, size)
