@@ -115,6 +115,8 @@ class Layer:
     """What a message calls it."""
     descriptor: Descriptor | None = None
     """Of the stored bytes, where there is a manifest that says so."""
+    verified: bool = False
+    """Its digests were compared while it was fetched."""
 
     @cached_property
     def compression(self) -> str:

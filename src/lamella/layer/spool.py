@@ -141,7 +141,7 @@ class Layers:
 
         One that is compressed and has a descriptor is left out: copying it checks its digest.
         """
-        if layer.compression == "none" or layer.descriptor is None:
+        if not layer.verified and (layer.compression == "none" or layer.descriptor is None):
             self._started(layer)
 
     def verify(self) -> None:
@@ -172,7 +172,8 @@ class Layers:
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, FileRange | Bytes) and layer.compression == "none":
-            self._checks[id(layer)] = layer, self._pool.submit(digest_of, blob, self._stop)
+            if not layer.verified:
+                self._checks[id(layer)] = layer, self._pool.submit(digest_of, blob, self._stop)
             done: Future[LayerTar] = Future()
             done.set_result(blob)
             return done

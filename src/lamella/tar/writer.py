@@ -10,7 +10,7 @@ from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
 from lamella.tar.header import BLOCK, FIELDS, padding
 from lamella.tar.pax import Records, format_records, format_time
 
-__all__ = ["END_OF_ARCHIVE", "format_header"]
+__all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block"]
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
@@ -54,6 +54,24 @@ def format_header(header: Header) -> bytes:
         **numbers,
     )
     return _extended(records) + block
+
+
+def format_plain_block(name: bytes, size: int) -> bytes:
+    """Return the header of a regular file as exactly one block, whatever its size.
+
+    Sizes of 8 GiB and more are written in base-256, which every reader of image archives knows.
+
+    Args:
+        name: at most 100 bytes of ASCII.
+        size: of its content in bytes.
+    """
+    if _fits(size, 12):
+        return format_header(Header(name=name, type=REGULAR, size=size))
+    block = bytearray(_block(name=name, type=REGULAR))
+    block[124:136] = b"\x80" + size.to_bytes(11, "big")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 def _is_kept(key: bytes) -> bool:

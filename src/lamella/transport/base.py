@@ -22,11 +22,22 @@ __all__ = ["Destination", "Source", "copy_stored", "spool_compressed"]
 class Source(Protocol):
     """A place that has an image. Used as a context; what it opened is closed at its end."""
 
-    def image(self) -> Image:
-        """Return the image. Layers are opened only when they are read.
+    def describe(self) -> Image:
+        """Return the image as far as it is known without moving layers: names, sizes, history.
 
         Raises:
             LamellaError: there is none, or it is malformed.
+        """
+
+    def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
+        """Return the image with layers that can be read.
+
+        Args:
+            content: positions of the layers that must be readable as a whole.
+            listed: positions of the layers of which the tar's headers are enough.
+
+        Raises:
+            LamellaError: it can't be had, or is malformed.
         """
 
     def __enter__(self) -> Self:

@@ -6,16 +6,15 @@ import errno
 import os
 import secrets
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self
 
 from lamella.errors import OutputError
 
-__all__ = ["AtomicFile", "open_stdout", "writing"]
+__all__ = ["AtomicFile", "writing"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -92,15 +91,3 @@ class AtomicFile:
                 self._file.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
-
-
-def open_stdout() -> BinaryIO:
-    """Return standard output for bytes.
-
-    Raises:
-        OutputError: it is a terminal.
-    """
-    if sys.stdout.isatty():
-        message = "refusing to write an archive to a terminal; redirect it, or give -o FILE"
-        raise OutputError(message)
-    return cast("BinaryIO", sys.stdout.buffer)

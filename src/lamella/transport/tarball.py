@@ -11,9 +11,9 @@ from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.spool import LayerTar, Spool
 from lamella.tar.entry import HARD_LINK, REGULAR, SPARSE, SYMLINK, Header, Member, clean
-from lamella.tar.header import padding
+from lamella.tar.header import BLOCK, padding
 from lamella.tar.scan import scan
-from lamella.tar.writer import END_OF_ARCHIVE, format_header
+from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
 from lamella.transport.files import writing
 
 __all__ = ["Archive", "ArchiveWriter", "open_archive"]
@@ -101,6 +101,7 @@ class ArchiveWriter:
     def __init__(self, out: BinaryIO, where: str) -> None:
         self._out, self._where, self._left = out, where, 0
         self._folders: set[str] = set()
+        self._reserved = 0
 
     def begin(self, name: str, size: int) -> None:
         """Start a file; exactly `size` bytes of content must follow by `write` or `copy`."""
@@ -108,6 +109,22 @@ class ArchiveWriter:
         self._add_folders(PurePosixPath(name))
         self._raw(format_header(Header(name=path, type=REGULAR, size=size)))
         self._left = size
+
+    def reserve(self, folder: str) -> None:
+        """Start a file of a folder whose name and size are not known yet; `settle` ends it."""
+        self._add_folders(PurePosixPath(folder) / "-")
+        self._reserved = self._out.tell()
+        self._raw(bytes(BLOCK))
+        self._left = 0
+
+    def settle(self, name: str) -> None:
+        """End a reserved file and write its header, which needs an output that can seek."""
+        size = -self._left
+        header = format_plain_block(os.fsencode(name), size)
+        with writing(self._where):
+            os.pwrite(self._out.fileno(), header, self._reserved)
+        self._left = 0
+        self.end(size)
 
     def _add_folders(self, path: PurePosixPath) -> None:
         for folder in reversed(path.parents[:-1]):

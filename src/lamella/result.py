@@ -1,0 +1,108 @@
+"""What a squash did, as facts: for people, for programs, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamella.merge.causes import Dropped
+
+__all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
+
+FORMAT_VERSION = 1
+"""Of the JSON documents; grows when a field changes its meaning or goes, not when one is added."""
+
+
+@dataclass(frozen=True)
+class SquashedRange:
+    """One range of layers and the layer that took their place."""
+
+    first: int
+    """Number of the first layer, from 1."""
+    last: int
+    bytes_before: int
+    bytes_after: int
+    entries: int
+    whiteouts: tuple[tuple[str, str], ...] = ()
+    """Deletions that the merged layer must still tell: path and reason."""
+    promoted: tuple[tuple[str, str], ...] = ()
+    """Hard links: the name that is gone, and the one that holds the content now."""
+    diff_id: str = ""
+    """Empty after a dry run."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Facts of one squash. Sizes are bytes of uncompressed layer tars."""
+
+    source: str
+    source_id: str
+    destination: str
+    tags: tuple[str, ...]
+    layers_before: int
+    layers_after: int
+    bytes_before: int
+    bytes_after: int
+    kept: int
+    """Layers below the first squashed range, shared with the base."""
+    kept_bytes: int
+    kept_name: str
+    """What the base is called, if the user named it."""
+    ranges: tuple[SquashedRange, ...]
+    dropped: Dropped
+    id: str = ""
+    """The new image's ID; empty after a dry run."""
+    digest: str = ""
+    """Of the new manifest, where the destination keeps one."""
+    dry_run: bool = False
+    verified: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def squashed(self) -> bool:
+        """Whether there was anything to squash."""
+        return bool(self.ranges)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of ``lamella squash --json`` (see docs/json.md)."""
+        return {
+            "version": FORMAT_VERSION,
+            "squashed": self.squashed,
+            "dry_run": self.dry_run,
+            "verified": self.verified,
+            "source": {"reference": self.source, "id": self.source_id},
+            "image": {
+                "id": self.id,
+                "digest": self.digest,
+                "destination": self.destination,
+                "tags": list(self.tags),
+            },
+            "layers": {"before": self.layers_before, "after": self.layers_after, "kept": self.kept},
+            "bytes": {
+                "before": self.bytes_before,
+                "after": self.bytes_after,
+                "kept": self.kept_bytes,
+            },
+            "removed": {
+                "deleted": self.dropped.deleted,
+                "overwritten": self.dropped.overwritten,
+                "metadata_only": self.dropped.metadata,
+                "duplicate": self.dropped.duplicate,
+            },
+            "ranges": [_range_to_json(r) for r in self.ranges],
+            "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
+        }
+
+
+def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:
+    return {
+        "first": squashed.first,
+        "last": squashed.last,
+        "bytes_before": squashed.bytes_before,
+        "bytes_after": squashed.bytes_after,
+        "entries": squashed.entries,
+        "diff_id": squashed.diff_id,
+        "whiteouts": [{"path": p, "reason": r} for p, r in squashed.whiteouts],
+        "promoted": [{"gone": a, "path": b} for a, b in squashed.promoted],
+    }

@@ -1,0 +1,107 @@
+"""References: where an image is, and what it is called there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamella.errors import InvalidReference, UsageError
+
+__all__ = ["Location", "parse_location"]
+
+_FILES = ("docker-archive", "oci-archive", "oci")
+_LATER = {
+    "docker": "registries",
+    "podman": "Podman's storage",
+    "containers-storage": "Podman's storage",
+}
+_LAYOUT_MARKS = ("oci-layout", "index.json")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place and a name in it."""
+
+    transport: str
+    """``docker-daemon``, ``docker-archive``, ``oci``, ``oci-archive``, ``archive`` (a file, or a
+    stream, that tells what it is when it is opened) or ``plain`` (not said)."""
+    path: str
+    """File or folder, ``-`` for a stream, or the image's name."""
+    tag: str = ""
+    """Which image of an archive or layout."""
+
+    def __str__(self) -> str:
+        """Return what a user would type."""
+        tag = f":{self.tag}" if self.tag else ""
+        bare = self.transport in {"archive", "plain"}
+        return f"{self.path}{tag}" if bare else f"{self.transport}:{self.path}{tag}"
+
+
+def parse_location(text: str, *, output: bool = False) -> Location:
+    """Read a reference.
+
+    Args:
+        text: as in the table of ``docs/cli.md``.
+        output: it is going to be written, so its file need not exist.
+
+    Raises:
+        InvalidReference: nothing can be made of it.
+        UsageError: a place that lamella doesn't know yet.
+    """
+    if not text:
+        raise InvalidReference("an empty image reference; want NAME, FILE or TRANSPORT:…")
+    if text == "-":
+        return Location("docker-archive" if output else "archive", "-")
+    transport, colon, rest = text.partition(":")
+    if colon and transport in _FILES:
+        return Location(transport, *_split_tag(transport, rest, output=output))
+    if colon and transport == "docker-daemon":
+        if not rest:
+            raise InvalidReference(f"{text!r}: want docker-daemon:NAME")
+        return Location(transport, rest)
+    if colon and transport in _LATER:
+        raise UsageError(
+            f"{text!r}: {_LATER[transport]} can't be reached yet; "
+            "save the image to a docker-archive: or oci-archive: first"
+        )
+    if output:
+        return _plain_output(text)
+    return _plain_input(text)
+
+
+def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
+    """Split ``FILE[:TAG]``; a file that exists under the whole name has no tag."""
+    if not rest or rest.startswith(":"):
+        raise InvalidReference(f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG")
+    if Path(rest).exists():
+        return rest, ""
+    at = rest.find(":")
+    while at > 0:
+        if output or Path(rest[:at]).exists():
+            return rest[:at], rest[at + 1 :]
+        at = rest.find(":", at + 1)
+    head, _, tag = rest.partition(":")
+    return head, tag
+
+
+def _plain_output(text: str) -> Location:
+    if Path(text).is_dir():
+        return Location("oci", text)
+    if text.endswith((".tar", ".tar.gz")) or text.startswith(("/", "./", "../")):
+        raise UsageError(
+            f"output {text!r} could be a docker-archive or an OCI layout; "
+            f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
+        )
+    return Location("plain", text)
+
+
+def _plain_input(text: str) -> Location:
+    path = Path(text)
+    if path.is_dir() and any((path / mark).exists() for mark in _LAYOUT_MARKS):
+        return Location("oci", text)
+    if path.exists() and not path.is_dir():
+        return Location("archive", text)
+    if text.startswith(("/", "./", "../", "~")):
+        what = "is no OCI image layout" if path.is_dir() else "does not exist"
+        raise InvalidReference(f"{text!r} {what}; want an image archive or layout, or an image name")
+    return Location("plain", text)

@@ -1,0 +1,289 @@
+"""Writing the OCI image layout: blobs by their digest, then ``index.json``, which makes them an image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from lamella.errors import OutputError
+from lamella.image import Image
+from lamella.layer.blob import Layer, Merged
+from lamella.layer.compression import NONE, Compression, Compressor
+from lamella.layer.spool import Layers
+from lamella.spec.config import Config, format_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
+from lamella.transport.base import copy_stored
+from lamella.transport.files import AtomicFile, writing
+from lamella.transport.oci_layout import REF_NAME, blob_name
+from lamella.transport.tarball import ArchiveWriter
+
+__all__ = ["ArchiveBlobs", "FolderBlobs", "LayoutWriter"]
+
+OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+class BlobWriter(Protocol):
+    """Takes the bytes of one blob; its name is known when they are all there."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append."""
+
+    def settle(self, digest: Digest) -> None:
+        """Give the blob its name."""
+
+
+class Blobs(Protocol):
+    """Where the blobs of a layout go."""
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a blob is there already."""
+
+    def start(self) -> BlobWriter:
+        """Begin a new blob."""
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Write ``index.json`` with these entries."""
+
+
+class LayoutWriter:
+    """Writes one image into a layout."""
+
+    def __init__(self, blobs: Blobs, *, archive: bool) -> None:
+        self._blobs, self._archive = blobs, archive
+
+    def default_compression(self, image: Image) -> Compression:
+        """In an archive plain; in a folder as the source's layers are."""
+        if self._archive or not image.layers:
+            return NONE
+        kind = image.layers[-1].compression
+        return Compression(kind if kind in {"none", "zstd"} else "gzip")
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer in its stored form, unless OCI has no name for its compression."""
+        if layer.descriptor and self._blobs.has(layer.descriptor.digest):
+            return layer.descriptor
+        if layer.compression in {"xz", "bzip2"} or (
+            layer.compression == "none" and not layer.descriptor
+        ):
+            return self._put_plain(layer, layers)
+        blob = self._blobs.start()
+        digest, size = copy_stored(layer, blob.write)
+        blob.settle(digest)
+        return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
+
+    def _put_plain(self, layer: Layer, layers: Layers) -> Descriptor:
+        tar = layers.open([layer])[0]
+        if not self._blobs.has(layer.diff_id):
+            blob, at = self._blobs.start(), 0
+            while chunk := tar.read_at(at, 1 << 18):
+                blob.write(chunk)
+                at += len(chunk)
+            blob.settle(layer.diff_id)
+        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer."""
+        blob = self._blobs.start()
+        if compression.kind == "none":
+            diff_id = digest = merged.write_to(blob.write)
+            size = merged.size
+        else:
+            packer = _Packer(compression.start(), blob.write)
+            diff_id = merged.write_to(packer.write)
+            digest, size = packer.finish()
+        blob.settle(digest)
+        return diff_id, Descriptor(oci_layer(compression.kind), digest, size)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Write config, manifest and the index entry (one for each tag)."""
+        for raw in (config.raw, manifest.raw):
+            if not self._blobs.has(Digest.of(raw)):
+                blob = self._blobs.start()
+                blob.write(raw)
+                blob.settle(Digest.of(raw))
+        kind = manifest.media_type or OCI_MANIFEST
+        names = [name for name in dict.fromkeys(tags) if name]
+        entries = [_entry(kind, manifest, config, name) for name in names or [""]]
+        self._blobs.finish(entries)
+        return str(config.digest)
+
+
+def _entry(kind: str, manifest: Manifest, config: Config, name: str) -> Descriptor:
+    extra: dict[str, object] = {}
+    if config.text("os") and config.text("architecture"):
+        parts = {key: config.text(key) for key in ("architecture", "os", "variant")}
+        extra["platform"] = {key: value for key, value in parts.items() if value}
+    if name:
+        extra["annotations"] = {REF_NAME: name}
+    return Descriptor(kind, manifest.digest, len(manifest.raw), extra)
+
+
+class _Packer:
+    """Compresses a stream, hashing and counting what comes out."""
+
+    def __init__(self, compressor: Compressor, write: Callable[[bytes], None]) -> None:
+        self._compressor, self._write = compressor, write
+        self._sha256, self._size = hashlib.sha256(), 0
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        self._put(self._compressor.compress(chunk))
+
+    def finish(self) -> tuple[Digest, int]:
+        self._put(self._compressor.flush())
+        return Digest(f"sha256:{self._sha256.hexdigest()}"), self._size
+
+    def _put(self, packed: bytes) -> None:
+        self._sha256.update(packed)
+        self._size += len(packed)
+        self._write(packed)
+
+
+class ArchiveBlobs:
+    """A layout in a tar. The file must be seekable: a blob's header is written after it."""
+
+    def __init__(self, out: BinaryIO, where: str) -> None:
+        self._tar = ArchiveWriter(out, where)
+        self._there: set[Digest] = set()
+        self._tar.add("oci-layout", OCI_LAYOUT)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a blob is there already."""
+        return digest in self._there
+
+    def start(self) -> BlobWriter:
+        """Begin a new blob."""
+        self._tar.reserve("blobs/sha256")
+        return _ArchiveBlob(self._tar, self._there)
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Write ``index.json`` and the end of the archive."""
+        self._tar.add("index.json", _index(entries))
+        self._tar.close()
+
+
+class _ArchiveBlob:
+    def __init__(self, tar: ArchiveWriter, there: set[Digest]) -> None:
+        self._tar, self._there = tar, there
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        self._tar.write(chunk)
+
+    def settle(self, digest: Digest) -> None:
+        self._tar.settle(blob_name(digest))
+        self._there.add(digest)
+
+
+def _index(entries: Sequence[Descriptor]) -> bytes:
+    manifests = [entry.to_json() for entry in entries]
+    return format_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
+
+
+class FolderBlobs:
+    """A layout in a folder, made if need be. What was not committed is removed again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._blobs = folder / "blobs" / "sha256"
+        self._made: list[Path] = []
+        self._committed = False
+
+    def __enter__(self) -> Self:
+        """Make the folders, which tells whether the place can be written to."""
+        with writing(str(self._folder)):
+            if self._folder.exists() and any(self._folder.iterdir()):
+                self._check_layout()
+            for folder in (self._folder, self._folder / "blobs", self._blobs):
+                if not folder.exists():
+                    folder.mkdir()
+                    self._made.append(folder)
+            probe = self._blobs / f".{secrets.token_hex(8)}.tmp"
+            probe.touch()
+            probe.unlink()
+        return self
+
+    def _check_layout(self) -> None:
+        if not (self._folder / "oci-layout").exists() and not (self._folder / "index.json").exists():
+            message = f"{self._folder} is neither empty nor an OCI image layout; won't write there"
+            raise OutputError(message)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a blob is there already."""
+        return (self._folder / blob_name(digest)).is_file()
+
+    def start(self) -> BlobWriter:
+        """Begin a new blob."""
+        path = self._blobs / f".{secrets.token_hex(8)}.tmp"
+        self._made.append(path)
+        return _FolderBlob(path, self._folder, self._made)
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Add the entries to ``index.json``; an entry of the same tag, or of no tag but the same
+        digest, is replaced.
+        """
+        old: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+        manifests: list[object] = []
+        if (self._folder / "index.json").exists():
+            raw = (self._folder / "index.json").read_bytes()
+            index = Index.parse(raw, f"{self._folder}: index.json")
+            old = dict(index.value)
+            names = {e.annotations.get(REF_NAME) for e in entries}
+            digests = {e.digest for e in entries}
+            manifests = [
+                d.to_json()
+                for d in index.manifests
+                if (d.annotations.get(REF_NAME) or d.digest) not in (names | digests)
+            ]
+        manifests += [entry.to_json() for entry in entries]
+        self._replace("oci-layout", OCI_LAYOUT)
+        self._replace("index.json", json.dumps({**old, "manifests": manifests}).encode())
+        self._committed = True
+
+    def _replace(self, name: str, content: bytes) -> None:
+        with AtomicFile(self._folder / name) as out:
+            with writing(str(self._folder / name)):
+                out.file.write(content)
+            out.commit()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove what was not committed."""
+        if self._committed:
+            return
+        for path in reversed(self._made):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+class _FolderBlob:
+    def __init__(self, path: Path, folder: Path, made: list[Path]) -> None:
+        self._path, self._folder, self._made = path, folder, made
+        with writing(str(path)):
+            self._file = path.open("xb", buffering=0)
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        view = memoryview(chunk)
+        with writing(str(self._folder)):
+            while view:
+                view = view[self._file.write(view) :]
+
+    def settle(self, digest: Digest) -> None:
+        target = self._folder / blob_name(digest)
+        with writing(str(target)):
+            self._file.close()
+            existed = target.exists()
+            self._path.replace(target)
+        if not existed:
+            self._made.append(target)
