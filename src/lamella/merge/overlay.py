@@ -51,6 +51,12 @@ class Folder:
         self.hidden = hidden
         """The directory below that this one replaces or hides."""
 
+    @property
+    def own_member(self) -> Member | None:
+        """The entry of its attributes, if it isn't the hidden directory's (see `Tree._hide`)."""
+        hidden = self.hidden
+        return None if hidden is not None and hidden.member is self.member else self.member
+
 
 Node: TypeAlias = Folder | Member | Link | None
 
@@ -122,6 +128,8 @@ class Tree:
             return
         folder.kids = {}
         if folder.lower:
+            if folder.member is None:  # what is in the directory is hidden, not the directory
+                folder.member = folder.lower.member
             folder.hidden, folder.lower = folder.lower, None
 
     def _delete(self, path: bytes) -> None:
@@ -217,8 +225,8 @@ class Tree:
                 self._lose(node, member)
                 folder = self._new_folder(parent, name)
             self._seen[member.path] = folder
-        if folder.member is not None:
-            self._lose(folder.member, member)
+        if folder.own_member is not None:
+            self._lose(folder.own_member, member)
         folder.member = member
 
     def _put(self, folder: Folder, name: bytes, node: Member | Link, member: Member) -> None:

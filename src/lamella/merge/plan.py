@@ -331,8 +331,8 @@ class _Planner:
             node, by = stack.pop()
             if isinstance(node, Folder):
                 stack += [(kid, None) for kid in node.kids.values() if kid is not None]
-                if node.member is not None:
-                    dropped.append((node.member, None))
+                if node.own_member is not None:
+                    dropped.append((node.own_member, None))
             elif isinstance(node, Link):
                 dropped.append((node.member, by))
             elif id(node) not in self._linked:

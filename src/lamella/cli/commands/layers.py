@@ -1,0 +1,58 @@
+"""``lamella layers``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lamella import api
+from lamella.cli.options import common_options, make_environment
+from lamella.cli.progress import make_reporter
+from lamella.report import layers as report
+
+__all__ = ["command"]
+
+
+@click.command("layers", short_help="list the layers of an image")
+@click.argument("image")
+@click.option("-t", "--tags", is_flag=True, help="Show local tags of each layer.")
+@click.option("-c", "--commands", is_flag=True, help="Show the command that made each layer.")
+@click.option("-m", "--machine", is_flag=True, help="One plain line a layer: ID, or ID|command.")
+@click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile made out of the history.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--platform", metavar="OS/ARCH[/V]", help="Which image of an index.")
+@common_options
+def command(
+    image: str,
+    tags: bool,
+    commands: bool,
+    machine: bool,
+    dockerfile: bool,
+    as_json: bool,
+    platform: str | None,
+    quiet: bool,
+    verbose: int,
+    progress_mode: str,
+    tmp_dir: str | None,
+) -> int:
+    """List the layers of IMAGE, the base first: number, ID, size, tags, command.
+
+    The number (#N) and the ID, or the start of it, name a layer wherever LAYER is asked for.
+    """
+    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
+        env = make_environment(tmp_dir, reporter, to_stdout=False)
+        with api.open_layers(image, platform=platform, tags=tags, env=env) as (opened, lines):
+            if as_json:
+                out = [json.dumps(report.to_json(opened, lines), indent=2)]
+            elif dockerfile:
+                out = report.dockerfile(opened)
+            elif machine:
+                out = report.machine(lines, commands=commands)
+            elif tags or commands:
+                out = report.tree(lines, tags=tags, commands=commands)
+            else:
+                out = report.tree_numbered(lines)
+    for line in out:
+        click.echo(line)
+    return 0

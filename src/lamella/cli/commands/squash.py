@@ -1,0 +1,135 @@
+"""``lamella squash``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import cast
+
+import click
+
+from lamella import api
+from lamella.cli.options import common_options, make_environment, resolve_created
+from lamella.cli.progress import make_reporter
+from lamella.errors import UsageError
+from lamella.mutate import HistoryMode
+from lamella.report.text import plan_lines, summary
+
+__all__ = ["command"]
+
+_NOTHING = 3
+
+
+@click.command("squash", short_help="squash layers of an image into one")
+@click.argument("image")
+@click.argument("layer", required=False)
+@click.argument("tag", required=False)
+@click.option("--from", "base", metavar="LAYER", help="The same as LAYER.")
+@click.option("--last", type=int, metavar="N", help="Squash the newest N layers.")
+@click.option(
+    "--layers",
+    "ranges",
+    multiple=True,
+    metavar="A-B",
+    help="Squash layers A to B as `lamella layers` numbers them; give it again for another range.",
+)
+@click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Name of the new image.")
+@click.option(
+    "-o", "--output", metavar="DEST", help="Where the new image goes (default: where IMAGE is)."
+)
+@click.option(
+    "--platform", metavar="OS/ARCH[/V]", help="Which image of an index (default: this machine's)."
+)
+@click.option(
+    "--compression",
+    metavar="KIND[:LEVEL]",
+    help="Of new layers: gzip, zstd or none (default: what the destination wants).",
+)
+@click.option("--message", default="", metavar="TEXT", help="Comment in the new history entry.")
+@click.option(
+    "--history",
+    type=click.Choice(["merge", "keep"]),
+    default="merge",
+    show_default=True,
+    help="One entry stands for the squashed ones, or all stay, marked empty.",
+)
+@click.option(
+    "--created",
+    metavar="source|now|TIME",
+    help="Time of the new image (default: the source's, so output is reproducible; "
+    "SOURCE_DATE_EPOCH is honoured).",
+)
+@click.option("--verify", is_flag=True, help="Prove the same file system before anything is tagged.")
+@click.option("--exit-code", is_flag=True, help="Exit 3 when there was nothing to squash.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and stop.")
+@click.option("--cleanup", is_flag=True, help="Remove the source image from its engine afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the ID.")
+@common_options
+def command(
+    image: str,
+    layer: str | None,
+    tag: str | None,
+    base: str | None,
+    last: int | None,
+    ranges: tuple[str, ...],
+    tags: tuple[str, ...],
+    output: str | None,
+    platform: str | None,
+    compression: str | None,
+    message: str,
+    history: str,
+    created: str | None,
+    verify: bool,
+    exit_code: bool,
+    dry_run: bool,
+    cleanup: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    progress_mode: str,
+    tmp_dir: str | None,
+) -> int:
+    """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
+
+    LAYER says what is left alone: everything above it is squashed. It is an image name or ID, a
+    layer ID (any unique prefix of at least 4 hex digits), or #N as `lamella layers` numbers them.
+    Without LAYER, --last or --layers the whole image becomes one layer.
+
+    \b
+    lamella squash app:latest debian:12 app:slim       everything above debian:12
+    lamella squash app:latest --last 3 -t app:slim     the newest three layers
+    lamella squash docker-archive:app.tar -o docker-archive:slim.tar
+    docker save app | lamella squash - -o - | docker load
+    """
+    if layer is not None and base is not None:
+        raise UsageError("LAYER and --from are the same thing; give one")
+    to_stdout = output is not None and output.split(":")[-1] == "-" or (image == "-" and not output)
+    if to_stdout and as_json:
+        raise UsageError("--json and the image can't both go to standard output; give -o FILE")
+    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
+        result = api.squash(
+            image,
+            layer or base,
+            [*tags, *([tag] if tag else [])],
+            last=last,
+            layers=ranges,
+            output=output,
+            platform=platform,
+            compression=compression,
+            message=message,
+            history=cast("HistoryMode", history),
+            created=resolve_created(created),
+            check=verify,
+            dry_run=dry_run,
+            cleanup=cleanup,
+            env=make_environment(tmp_dir, reporter, to_stdout=to_stdout),
+        )
+    if as_json:
+        print(json.dumps(result.to_json(), indent=2))
+    elif result.id and not to_stdout:
+        print(result.id)
+    if not quiet:
+        sys.stdout.flush()
+        lines = [*summary(result), *(plan_lines(result) if dry_run else ())]
+        print("\n".join(lines), file=sys.stderr)
+    return _NOTHING if exit_code and not result.squashed else 0

@@ -1,0 +1,54 @@
+"""``lamella verify``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from lamella import api
+from lamella.cli.options import common_options, make_environment
+from lamella.cli.progress import make_reporter
+from lamella.report.text import printable
+
+__all__ = ["command"]
+
+_DIFFERENT = 4
+_SHOWN = 20
+
+
+@click.command("verify", short_help="tell whether two images are the same")
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document with all differences.")
+@common_options
+def command(
+    a: str,
+    b: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    progress_mode: str,
+    tmp_dir: str | None,
+) -> int:
+    """Tell whether images A and B have the same file system and the same config.
+
+    Compared are paths, types, modes, owners, times to the nanosecond, content, link targets, groups
+    of hard links, extended attributes and devices; of the config all but layers, history and time.
+    Exit 0: they are the same; 4: they differ, and the differences are on standard output.
+    """
+    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
+        env = make_environment(tmp_dir, reporter, to_stdout=False)
+        found = [printable(str(difference)) for difference in api.verify(a, b, env=env)]
+    if as_json:
+        print(json.dumps({"version": 1, "equal": not found, "differences": found}, indent=2))
+    else:
+        for line in found[:_SHOWN]:
+            print(line)
+        if len(found) > _SHOWN:
+            print(f"… {len(found) - _SHOWN} more (--json shows all)")
+    if not quiet:
+        verdict = f"{len(found)} differences" if found else "the same"
+        print(f"{a} and {b}: {verdict}", file=sys.stderr)
+    return _DIFFERENT if found else 0

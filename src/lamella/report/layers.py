@@ -1,0 +1,160 @@
+"""The layers of an image as lines: for people, for scripts, as a Dockerfile, as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamella.image import Image
+from lamella.report.text import human_size, printable
+from lamella.spec.digest import Digest
+
+__all__ = ["Line", "dockerfile", "layer_lines", "machine", "to_json", "tree", "tree_numbered"]
+
+FORMAT_VERSION = 1
+_ELBOW = " └─ "
+_NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
+_SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
+_BUILDKIT = re.compile(r"\s+# buildkit$")
+_WIDEST_COMMAND = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """One layer, as it is listed."""
+
+    number: int
+    """From 1, base first: ``#N`` on the command line."""
+    id: str
+    """The ID of the image that ends with this layer, if the engine knows one, else the chain ID."""
+    diff_id: Digest
+    chain_id: Digest
+    size: int
+    """Bytes as stored."""
+    command: str
+    """What made it, as the history says; empty where there is no history."""
+    tags: tuple[str, ...]
+
+
+def layer_lines(
+    image: Image, tags: Mapping[tuple[Digest, ...], Sequence[str]] | None = None
+) -> list[Line]:
+    """List an image's layers.
+
+    Args:
+        image: the image.
+        tags: local tags by the exact layers of the image they belong to.
+    """
+    commands, ids = _by_layer(image)
+    known = dict(tags or {})
+    known.setdefault(image.diff_ids, image.tags)
+    lines = []
+    for position, (layer, chain_id) in enumerate(zip(image.layers, image.chain_ids, strict=True)):
+        here = known.get(image.diff_ids[: position + 1], ())
+        lines.append(
+            Line(
+                number=position + 1,
+                id=ids.get(position, chain_id).removeprefix("sha256:"),
+                diff_id=layer.diff_id,
+                chain_id=chain_id,
+                size=layer.blob.size,
+                command=commands.get(position, ""),
+                tags=tuple(sorted(here)),
+            )
+        )
+    return lines
+
+
+def _by_layer(image: Image) -> tuple[dict[int, str], dict[int, str]]:
+    """What made each layer, and the ID of the image that ended with it."""
+    commands: dict[int, str] = {}
+    ids: dict[int, str] = {}
+    top = -1
+    steps = image.steps() or []
+    history_ids = image.history_ids if len(image.history_ids) == len(steps) else [None] * len(steps)
+    for step, history_id in zip(steps, history_ids, strict=True):
+        if step.layer is not None:
+            top = step.layer
+            commands[top] = str(step.entry.get("created_by") or "")
+        if history_id and top >= 0:
+            ids[top] = history_id
+    return commands, ids
+
+
+def tree(lines: Sequence[Line], *, tags: bool, commands: bool) -> list[str]:
+    """One line a layer, each a space further in: the form of the original ``layers.py``."""
+    out = []
+    for depth, line in enumerate(lines):
+        text = " " * (depth - 1) + _ELBOW + line.id if depth else line.id
+        if commands:
+            text += f" [{printable(line.command)}]"
+        if tags and line.tags:
+            text += f" {list(line.tags)}"
+        out.append(text)
+    return out
+
+
+def machine(lines: Sequence[Line], *, commands: bool) -> list[str]:
+    """One plain line a layer: ``ID``, or ``ID|command``."""
+    if not commands:
+        return [line.id for line in lines]
+    return [f"{line.id}|{printable(line.command)}" for line in lines]
+
+
+def tree_numbered(lines: Sequence[Line]) -> list[str]:
+    """The tree with what one needs to choose layers: number, short ID, size, tags, command."""
+    out = []
+    for depth, line in enumerate(lines):
+        elbow = " " * (depth - 1) + _ELBOW if depth else ""
+        command = printable(instruction(line.command))
+        if len(command) > _WIDEST_COMMAND:
+            command = command[: _WIDEST_COMMAND - 1] + "…"
+        parts = [f"#{line.number}", line.id[:12], human_size(line.size), *line.tags, command]
+        out.append(elbow + "  ".join(part for part in parts if part))
+    return out
+
+
+def instruction(created_by: str) -> str:
+    """Turn a history entry's command into the Dockerfile instruction it came from."""
+    text = _BUILDKIT.sub("", created_by.strip())
+    if _NOP.match(text):
+        return _NOP.sub("", text, count=1).strip()
+    shell = _SHELL.fullmatch(text)
+    return f"RUN {shell['command']}" if shell else text
+
+
+def dockerfile(image: Image) -> list[str]:
+    """Return a Dockerfile made out of the history; what it can't know is said in comments."""
+    steps = image.steps()
+    if steps is None:
+        return [f"# {image.name} has no history", "FROM scratch"]
+    lines = ["# made out of the history; sources of ADD and COPY are not in an image", "FROM scratch"]
+    for step in steps:
+        made_by = instruction(str(step.entry.get("created_by") or ""))
+        comment = str(step.entry.get("comment") or "")
+        lines.append(printable(made_by) or f"# {printable(comment) or 'no command recorded'}")
+    return lines
+
+
+def to_json(image: Image, lines: Sequence[Line]) -> dict[str, Any]:
+    """Return the document of ``lamella layers --json`` (see docs/json.md)."""
+    return {
+        "version": FORMAT_VERSION,
+        "reference": image.name,
+        "id": str(image.id),
+        "tags": list(image.tags),
+        "layers": [
+            {
+                "number": line.number,
+                "id": line.id,
+                "diff_id": line.diff_id,
+                "chain_id": line.chain_id,
+                "size": line.size,
+                "command": line.command,
+                "tags": list(line.tags),
+            }
+            for line in lines
+        ],
+    }

@@ -1,0 +1,104 @@
+"""Facts as text for people: sizes, names, the summary of a squash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lamella.result import Result
+
+__all__ = ["human_size", "plan_lines", "printable", "summary"]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_STEP = 1000
+_SHOWN = 10
+
+
+def human_size(size: int) -> str:
+    """Return a size in decimal units with three digits, as Docker shows it: ``1.23 GB``."""
+    amount, unit = float(size), 0
+    while abs(amount) >= _STEP - 0.5 and unit < len(_UNITS) - 1:
+        amount, unit = amount / _STEP, unit + 1
+    digits = 0 if unit == 0 or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2  # noqa: PLR2004 - three digits
+    return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+def printable(text: str) -> str:
+    """Return text that takes one line and does nothing to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def summary(result: Result) -> list[str]:
+    """Return what a person sees last."""
+    head = f"{result.source}  {_layers(result.layers_before)}, {human_size(result.bytes_before)}"
+    rows = list(_rows(result))
+    tail = _outcome(result)
+    return [head, *rows, tail]
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'}"
+
+
+def _rows(result: Result) -> Iterator[str]:
+    if result.kept:
+        shared = f"   (shared with {result.kept_name})" if result.kept_name else ""
+        yield f"{'kept':<9} {_layers(result.kept):<9} {human_size(result.kept_bytes):>8}{shared}"
+    for squashed in result.ranges:
+        count = squashed.last - squashed.first + 1
+        before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
+        yield f"{'squashed':<9} {f'{count} → 1':<9} {before:>8} → {after}{_causes(result)}"
+    if not result.ranges:
+        yield "nothing to squash: there is one layer in the range, or none"
+
+
+def _causes(result: Result) -> str:
+    """What was gained and why; told once, on the only range."""
+    if len(result.ranges) != 1:
+        return ""
+    saved = result.bytes_before - result.bytes_after
+    dropped = result.dropped
+    causes = [
+        f"{name} {human_size(size)}"
+        for name, size in (
+            ("deleted", dropped.deleted),
+            ("overwritten", dropped.overwritten),
+            ("metadata only", dropped.metadata),
+            ("duplicate", dropped.duplicate),
+        )
+        if size
+    ]
+    reasons = f": {', '.join(causes)}" if causes else ""
+    sign = "-" if saved >= 0 else "+"
+    return f"   {sign}{human_size(abs(saved))}{reasons}"
+
+
+def _outcome(result: Result) -> str:
+    name = " ".join(result.tags) or (result.destination if not result.dry_run else "dry run")
+    size = f"{_layers(result.layers_after)}, {human_size(result.bytes_after)}"
+    proof = "  verified" if result.verified else ""
+    if result.dry_run:
+        return f"{name}  {size}   nothing was written"
+    short = f"{result.id[:15]}…" if result.id else ""
+    return f"{name}  {size}   {short}  {result.seconds.get('total', 0):.1f} s{proof}"
+
+
+def plan_lines(result: Result) -> list[str]:
+    """Return what a dry run tells beyond the summary: kept deletions and moved hard links."""
+    lines: list[str] = []
+    for squashed in result.ranges:
+        lines += _some(
+            f"layers {squashed.first}-{squashed.last}: deletions that stay",
+            [f"/{printable(path)} ({reason})" for path, reason in squashed.whiteouts],
+        )
+        lines += _some(
+            f"layers {squashed.first}-{squashed.last}: files stored under another of their names",
+            [f"/{printable(gone)} → /{printable(path)}" for gone, path in squashed.promoted],
+        )
+    return lines
+
+
+def _some(title: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    more = [f"  … {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+    return [f"{title}: {len(items)}", *(f"  {item}" for item in items[:_SHOWN]), *more]
