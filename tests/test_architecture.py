@@ -32,7 +32,8 @@ BELOW_API = {
     "merge",
     "rootfs",
     "mutate",
-    "squash",
+    "squashing",
+    "result",
     "transport",
     "analysis",
     "report",
@@ -46,17 +47,32 @@ MAY_IMPORT: dict[str, set[str]] = {
     "layer": {"errors", "spec", "tar"},
     "image": {"errors", "spec", "layer"},
     "selection": {"errors", "spec", "image"},
-    "merge": {"errors", "progress", "tar", "layer"},
+    # the merged layer is known by its digest, a word of spec's
+    "merge": {"errors", "progress", "tar", "layer", "spec"},
     "rootfs": {"errors", "tar", "layer", "image", "merge"},
     "mutate": {"spec", "layer", "image", "selection"},
-    "squash": {"errors", "progress", "layer", "image", "selection", "merge", "mutate"},
+    "squashing": {
+        "errors",
+        "progress",
+        "spec",
+        "layer",
+        "image",
+        "selection",
+        "merge",
+        "mutate",
+    },
+    "result": {"merge"},
     "transport": {"errors", "progress", "spec", "layer", "image"},
     "analysis": {"image", "selection", "merge", "rootfs"},
-    "report": {"image", "selection", "merge", "rootfs", "analysis"},
-    "api": {*BELOW_API, "demo"},
+    "report": {"spec", "image", "selection", "merge", "rootfs", "analysis", "result"},
+    # parts of the façade: one list of places, one squash from request to result
+    "places": {"errors", "progress", "spec", "layer", "transport"},
+    "job": {*BELOW_API, "places"},
+    "api": {*BELOW_API, "demo", "places", "job"},
     "demo": {*BELOW_API, "api"},
-    "cli": {"api", "demo", "errors", "progress", "report"},
-    "__init__": {*BELOW_API, "api"},
+    # options of the calls are values of their rooms
+    "cli": {"api", "demo", "errors", "progress", "report", "mutate", "transport"},
+    "__init__": {*BELOW_API, "api", "places"},
     "__main__": {"cli"},
 }
 
@@ -67,6 +83,7 @@ READS_TAR = {
     "transport/archive_reader.py",
     "transport/archive_writer.py",
     "transport/tarball.py",
+    "transport/engine_save.py",
 }
 
 # Who may take which of the package's own names (the rest comes from its rooms).

@@ -1,5 +1,55 @@
-"""Squash layers of container images, and leave every other layer as it is."""
+"""Squash layers of container images, and leave every other layer as it is.
 
-__all__ = ["__version__"]
+    >>> import lamella
+    >>> with lamella.open_image("docker-archive:app.tar") as image:
+    ...     print(len(image.layers))
+
+`squash`, `open_image` and `verify` do what the commands of these names do; errors are `LamellaError`s.
+Names are loaded when they are first used, so ``import lamella`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lamella.api import open_image, squash, verify
+    from lamella.errors import LamellaError
+    from lamella.image import Image
+    from lamella.places import Environment
+    from lamella.result import Result
+    from lamella.rootfs import Difference
+
+__all__ = [
+    "Difference",
+    "Environment",
+    "Image",
+    "LamellaError",
+    "Result",
+    "open_image",
+    "squash",
+    "verify",
+]
+
+_HOMES = {
+    "Difference": "rootfs",
+    "Environment": "places",
+    "Image": "image",
+    "LamellaError": "errors",
+    "Result": "result",
+    "open_image": "api",
+    "squash": "api",
+    "verify": "api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lamella' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lamella.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

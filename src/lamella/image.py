@@ -76,4 +76,3 @@ class Image:
     def is_prefix_of(self, other: Image) -> bool:
         """Whether the other image is built on exactly these layers."""
         return other.diff_ids[: len(self.diff_ids)] == self.diff_ids
-

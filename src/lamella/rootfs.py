@@ -110,7 +110,9 @@ def _compare_folders(
 ) -> Iterator[Difference]:
     if not (isinstance(one, Folder) and isinstance(other, Folder)):
         kind = "other", "directory"
-        yield Difference(path, "type", kind[isinstance(one, Folder)], kind[isinstance(other, Folder)])
+        yield Difference(
+            path, "type", kind[isinstance(one, Folder)], kind[isinstance(other, Folder)]
+        )
         return
     implied = Header(name=b"", type=b"5", mode=0o755)
     a = ours.header(one.member) if one.member else implied

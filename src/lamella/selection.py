@@ -100,7 +100,10 @@ def _same_steps(base: Sequence[object], image: Sequence[object]) -> bool:
 
 def _shared(image: Image, base: Image) -> int:
     pairs = zip(image.diff_ids, base.diff_ids, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(image.diff_ids), len(base.diff_ids)))
+    return next(
+        (i for i, (a, b) in enumerate(pairs) if a != b),
+        min(len(image.diff_ids), len(base.diff_ids)),
+    )
 
 
 def _newest(image: Image, last: int) -> range:

@@ -89,12 +89,12 @@ def resolve_created(choice: str | None) -> str | None:
         if not epoch.isdecimal():
             raise UsageError(f"SOURCE_DATE_EPOCH: want seconds since 1970, found {epoch!r}")
         return _format(datetime.fromtimestamp(int(epoch), UTC))
-    if choice in {None, "source"}:
+    if choice is None or choice == "source":
         return None
     if choice == "now":
         return _format(datetime.now(UTC))
     try:
-        datetime.fromisoformat(cast("str", choice))
+        datetime.fromisoformat(choice)
     except ValueError:
         raise UsageError(
             f"--created {choice!r}: want source, now or a time like 2026-01-31T12:00:00Z"

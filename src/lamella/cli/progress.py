@@ -66,7 +66,8 @@ class PlainReporter(Reporter):
     def __init__(self, *, quiet: bool, verbose: int, at_once: bool) -> None:
         super().__init__(quiet=quiet, verbose=verbose)
         self._delay = 0.0 if at_once else _QUIET_SECONDS
-        self._name, self._total, self._done = "", None, 0
+        self._name, self._done = "", 0
+        self._total: int | None = None
         self._told = 0.0
         self._lock = threading.Lock()
 
@@ -74,7 +75,7 @@ class PlainReporter(Reporter):
         """Print its name and size."""
         with self._lock:
             self._name, self._done = name, 0
-            self._total: int | None = total
+            self._total = total
             self._told = now = time.monotonic()
             if now - self._started >= self._delay:
                 self._line(name)

@@ -34,7 +34,8 @@ _OPENERS: dict[str, Callable[[BinaryIO], object]] = {
     "xz": lambda stream: lzma.LZMAFile(stream, "rb"),
     "bzip2": lambda stream: bz2.BZ2File(stream, "rb"),
 }
-_ERRORS = (EOFError, OSError, zlib.error, zlib_ng.error, lzma.LZMAError, zstd.ZstdError)
+_ZLIB_NG_ERROR = cast("type[Exception]", zlib_ng.error)  # its stub declares an instance
+_ERRORS = (EOFError, OSError, zlib.error, _ZLIB_NG_ERROR, lzma.LZMAError, zstd.ZstdError)
 
 
 def detect(head: bytes) -> str:
@@ -109,7 +110,9 @@ class Compression:
         kind, _, level = text.partition(":")
         levels = {"none": range(0), "gzip": range(1, 10), "zstd": range(1, 23)}
         if kind not in levels:
-            message = f"unknown compression {kind!r}; want gzip, zstd or none, with :LEVEL if you like"
+            message = (
+                f"unknown compression {kind!r}; want gzip, zstd or none, with :LEVEL if you like"
+            )
             raise UsageError(message)
         if level and not (level.isdigit() and int(level) in levels[kind]):
             allowed = levels[kind]

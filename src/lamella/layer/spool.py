@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import tempfile
 import threading
@@ -53,7 +54,9 @@ class Spool:
         try:
             return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder, buffering=0))  # noqa: SIM115
         except OSError as error:
-            message = f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"
+            message = (
+                f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"
+            )
             raise OutputError(message) from error
 
     def keep(self, stream: BinaryIO | PlainReader) -> tuple[FileRange, Digest]:
@@ -203,17 +206,21 @@ def _compare_stored(layer: Layer) -> None:
         raise DigestMismatch(layer.where, f"{want.digest} ({want.size} bytes)", found)
 
 
-class _Hashing:
+class _Hashing(io.RawIOBase):
     """A stream that hashes what is read of it, for the digest of the stored form."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._sha256, self._size = stream, hashlib.sha256(), 0
 
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size)
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        chunk = self._stream.read(len(buffer))
+        buffer[: len(chunk)] = chunk
         self._sha256.update(chunk)
         self._size += len(chunk)
-        return chunk
+        return len(chunk)
 
     def check(self, layer: Layer) -> None:
         """Read what is left and compare with the descriptor."""

@@ -72,7 +72,7 @@ class Tree:
     """A file system, or the difference to the one below it."""
 
     def __init__(self, lower: Tree | None = None) -> None:
-        self.root = Folder(lower.root if lower else None)
+        self.root: Folder = Folder(lower.root if lower else None)
         self.lower = lower
         self.losses: list[Loss] = []
         self.has_links = False

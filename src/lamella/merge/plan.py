@@ -156,9 +156,7 @@ class _Planner:
         self._flush()
         size = sum(len(p) if isinstance(p, bytes) else p[-1] for p in self._pieces)
         dropped = list(self._dropped())
-        return Plan(
-            self._pieces, size, self._entries, self._whiteouts, self._promotions, dropped
-        )
+        return Plan(self._pieces, size, self._entries, self._whiteouts, self._promotions, dropped)
 
     # -- what is there
 

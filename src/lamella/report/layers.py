@@ -130,7 +130,10 @@ def dockerfile(image: Image) -> list[str]:
     steps = image.steps()
     if steps is None:
         return [f"# {image.name} has no history", "FROM scratch"]
-    lines = ["# made out of the history; sources of ADD and COPY are not in an image", "FROM scratch"]
+    lines = [
+        "# made out of the history; sources of ADD and COPY are not in an image",
+        "FROM scratch",
+    ]
     for step in steps:
         made_by = instruction(str(step.entry.get("created_by") or ""))
         comment = str(step.entry.get("comment") or "")

@@ -76,7 +76,9 @@ class Config:
 def _diff_ids(value: Mapping[str, Any], where: str) -> tuple[Digest, ...]:
     rootfs = value.get("rootfs")
     if not isinstance(rootfs, dict):
-        raise MalformedImage(where, "no image config: it has no rootfs (images of Docker before 1.10 have none)")
+        raise MalformedImage(
+            where, "no image config: it has no rootfs (images of Docker before 1.10 have none)"
+        )
     found = rootfs.get("diff_ids")
     found = [] if found is None else found
     if not isinstance(found, list):

@@ -56,7 +56,9 @@ class Reference:
         """
         reference = cls.parse(text)
         if reference.digest:
-            message = f"invalid tag {text!r}: an image can't be given a digest; drop @{reference.digest}"
+            message = (
+                f"invalid tag {text!r}: an image can't be given a digest; drop @{reference.digest}"
+            )
             raise InvalidReference(message)
         return cls(reference.name, reference.tag or "latest")
 

@@ -33,7 +33,7 @@ def parse_records(body: bytes, offset: int) -> Records:
         end = at + int(digits) if space > at and digits.isdigit() else 0
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
         if end <= space or end > len(body) or not equals or body[end - 1] != ord("\n"):
-            message = f"PAX record: want 'LENGTH KEY=VALUE', found {body[at:at + 40]!r}"
+            message = f"PAX record: want 'LENGTH KEY=VALUE', found {body[at : at + 40]!r}"
             raise MalformedTar(message, offset + at)
         records.append((key, value))
         at = end

@@ -45,7 +45,8 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:
     """Return the members of a tar, in order.
 
     Args:
-        source: the uncompressed stream. It is read forward only.
+        source: the uncompressed stream. It is read forward; only the headers of the member at hand
+            may be read again.
         origin: the number that each member is given.
 
     Raises:
@@ -61,18 +62,15 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:
         if i + BLOCK > len(window):
             window, base, i = read_at(at, _WINDOW), at, 0
             if len(window) < BLOCK:
-                message = f"truncated header: want {BLOCK} bytes, found {len(window)}"
-                raise MalformedTar(message, at)
+                raise _truncated("header", BLOCK, window, at)
         name, digits, check, kind, link, magic, prefix = brief(window, i)
-        if kind in _FAST and (prefix[0] == 0 or magic != POSIX_MAGIC):
-            try:
-                size = int(digits[:11], 8)
-                total = adler32(window[i + 156 : i + BLOCK], adler32(window[i : i + 148]))
-                # see header.checksum_holds: 255 = eight blanks for the field itself - Adler's one
-                plain = ((total & 0xFFFF) + 255 - int(check[:6], 8)) % 65521 == 0
-            except ValueError:
-                plain = False
-        else:
+        plain = kind in _FAST and (prefix[0] == 0 or magic != POSIX_MAGIC)
+        try:
+            size = int(digits[:11], 8)
+            total = adler32(window[i + 156 : i + BLOCK], adler32(window[i : i + 148]))
+            # see header.checksum_holds: 255 = eight blanks for the field itself - Adler's one
+            plain = plain and ((total & 0xFFFF) + 255 - int(check[:6], 8)) % 65521 == 0
+        except ValueError:
             plain = False
         if plain and kind == b"x":
             body = window[i + BLOCK : i + BLOCK + size]
@@ -113,6 +111,10 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:
             size = 0
         append(new(Member, (path, kind, link, first, data, size, flags, origin)))
     return members
+
+
+def _truncated(what: str, want: int, got: bytes, at: int) -> MalformedTar:
+    return MalformedTar(f"truncated {what}: want {want} bytes, found {len(got)}", at)
 
 
 def _odd_name(name: bytes, kind: bytes) -> tuple[bytes, int]:
@@ -167,8 +169,7 @@ def _slow(source: ReadAt, at: int, origin: int) -> tuple[int, Member | None] | N
         if not block:
             return at, None
         if len(block) < BLOCK:
-            message = f"truncated header: want {BLOCK} bytes, found {len(block)}"
-            raise MalformedTar(message, at)
+            raise _truncated("header", BLOCK, block, at)
         if block == _ZERO:
             _check_trailer(read, at)
             return None
@@ -182,8 +183,7 @@ def _slow(source: ReadAt, at: int, origin: int) -> tuple[int, Member | None] | N
             raise MalformedTar(f"extended header of {size} bytes", at)
         body = read(body_at, size)
         if len(body) < size:
-            message = f"truncated extended header: want {size} bytes, found {len(body)}"
-            raise MalformedTar(message, body_at)
+            raise _truncated("extended header", size, body, body_at)
         if kind == b"x":
             extensions.records = parse_records(body, body_at)
         elif kind == b"L":
@@ -225,7 +225,11 @@ def _member(  # noqa: PLR0913 - the state of one step of a scan, spelled out
         size = _decimal("size", known[b"size"], at)
     data = at + BLOCK
     name = _name(block, extensions, known)
-    if b"GNU.sparse.major" in known or b"GNU.sparse.map" in known or b"GNU.sparse.numblocks" in known:
+    if (
+        b"GNU.sparse.major" in known
+        or b"GNU.sparse.map" in known
+        or b"GNU.sparse.numblocks" in known
+    ):
         flags |= SPARSE
     if any(key.startswith(_DROPPED_XATTRS) for key in known):
         flags |= REWRITE
@@ -278,6 +282,6 @@ def _skip_sparse_extensions(source: ReadAt, at: int, block: bytes) -> int:
     while extended:
         block = source.read_at(at, BLOCK)
         if len(block) < BLOCK:
-            raise MalformedTar("truncated sparse header", at)
+            raise _truncated("sparse header", BLOCK, block, at)
         extended, at = block[504], at + BLOCK
     return at

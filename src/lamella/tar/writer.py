@@ -86,7 +86,7 @@ def _text(value: bytes, room: int, key: bytes, records: Records) -> bytes:
 
 
 def _fits(value: int, width: int) -> bool:
-    return 0 <= value < 8 ** (width - 1)
+    return 0 <= value < 1 << 3 * (width - 1)
 
 
 def _number(value: int, width: int, key: bytes, records: Records) -> int:

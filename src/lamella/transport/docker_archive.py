@@ -36,7 +36,9 @@ from lamella.transport.tarball import Archive, ArchiveWriter
 __all__ = ["ArchiveImage", "DockerArchiveWriter", "images_in", "read_image"]
 
 MANIFEST = "manifest.json"
-_NAMED_BY_DIGEST = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
+# Since Docker 25 a config lies where its digest says. The older `DIGEST.json` is just a name: no
+# engine checks it, and tools write others.
+_NAMED_BY_DIGEST = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 
 class ArchiveImage:
@@ -46,14 +48,17 @@ class ArchiveImage:
         place = f"{where}: {MANIFEST}: image {number}"
         if not isinstance(entry, dict):
             raise MalformedImage(place, f"want an object, found {entry!r:.60}")
-        self.config = entry.get("Config")
-        self.layers = entry.get("Layers") or []
-        self.tags = tuple(entry.get("RepoTags") or ())
-        texts = [self.config, *self.tags]
-        if not isinstance(self.layers, list) or not all(
-            isinstance(text, str) for text in [*texts, *self.layers]
-        ):
+        layers, tags = entry.get("Layers") or [], entry.get("RepoTags") or []
+        texts = [entry.get("Config"), *layers, *tags] if _are_lists(layers, tags) else [None]
+        if not all(isinstance(text, str) for text in texts):
             raise MalformedImage(place, "want the names of a config, of layers and of tags")
+        self.config: str = entry["Config"]
+        self.layers: list[str] = layers
+        self.tags: tuple[str, ...] = tuple(tags)
+
+
+def _are_lists(*values: object) -> bool:
+    return all(isinstance(value, list) for value in values)
 
 
 def images_in(archive: Archive) -> list[ArchiveImage]:

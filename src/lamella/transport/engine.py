@@ -74,9 +74,7 @@ class EngineSource:
 class EngineDestination:
     """A `transport.base.Destination`: loads what the engine lacks, checks, then tags."""
 
-    def __init__(
-        self, spool: Spool, options: EngineOptions, progress: Progress
-    ) -> None:
+    def __init__(self, spool: Spool, options: EngineOptions, progress: Progress) -> None:
         raise Unsupported("Docker engines can't be reached yet")
 
     def __enter__(self) -> Self:

@@ -72,7 +72,9 @@ def parse_location(text: str, *, output: bool = False) -> Location:
 def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
     """Split ``FILE[:TAG]``; a file that exists under the whole name has no tag."""
     if not rest or rest.startswith(":"):
-        raise InvalidReference(f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG")
+        raise InvalidReference(
+            f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG"
+        )
     if Path(rest).exists():
         return rest, ""
     at = rest.find(":")
@@ -103,5 +105,7 @@ def _plain_input(text: str) -> Location:
         return Location("archive", text)
     if text.startswith(("/", "./", "../", "~")):
         what = "is no OCI image layout" if path.is_dir() else "does not exist"
-        raise InvalidReference(f"{text!r} {what}; want an image archive or layout, or an image name")
+        raise InvalidReference(
+            f"{text!r} {what}; want an image archive or layout, or an image name"
+        )
     return Location("plain", text)

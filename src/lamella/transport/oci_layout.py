@@ -126,7 +126,9 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
     config_raw = _metadata(files, manifest.config)
     config = Config.parse(config_raw, f"{files.where}: config")
     if len(config.diff_ids) != len(manifest.layers):
-        message = f"its config lists {len(config.diff_ids)} layers, its manifest {len(manifest.layers)}"
+        message = (
+            f"its config lists {len(config.diff_ids)} layers, its manifest {len(manifest.layers)}"
+        )
         raise MalformedImage(files.where, message)
     layers = tuple(
         _layer(files, descriptor, diff_id, n)
@@ -140,9 +142,7 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
 def _tagged(index: Index, wanted: str, where: str) -> list[Descriptor]:
     if not wanted:
         return list(index.manifests)
-    found = [
-        d for d in index.manifests if wanted in {d.annotations.get(REF_NAME), str(d.digest)}
-    ]
+    found = [d for d in index.manifests if wanted in {d.annotations.get(REF_NAME), str(d.digest)}]
     if not found:
         tags = ", ".join(d.annotations.get(REF_NAME, "") or str(d.digest) for d in index.manifests)
         message = f"no image {wanted!r} in {where}; there are: {tags or 'none'}"
@@ -235,7 +235,7 @@ class _Absent:
     size: int
 
     def open(self) -> BinaryIO:
-        message = f"{self.where}: a non-distributable layer that is not in the image; it can't be read"
+        message = (
+            f"{self.where}: a non-distributable layer that is not in the image; it can't be read"
+        )
         raise Unsupported(message)
-
-

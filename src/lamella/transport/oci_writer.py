@@ -211,7 +211,10 @@ class FolderBlobs:
         return self
 
     def _check_layout(self) -> None:
-        if not (self._folder / "oci-layout").exists() and not (self._folder / "index.json").exists():
+        if (
+            not (self._folder / "oci-layout").exists()
+            and not (self._folder / "index.json").exists()
+        ):
             message = f"{self._folder} is neither empty nor an OCI image layout; won't write there"
             raise OutputError(message)
 

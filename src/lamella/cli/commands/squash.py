@@ -59,7 +59,9 @@ _NOTHING = 3
     help="Time of the new image (default: the source's, so output is reproducible; "
     "SOURCE_DATE_EPOCH is honoured).",
 )
-@click.option("--verify", is_flag=True, help="Prove the same file system before anything is tagged.")
+@click.option(
+    "--verify", is_flag=True, help="Prove the same file system before anything is tagged."
+)
 @click.option("--exit-code", is_flag=True, help="Exit 3 when there was nothing to squash.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and stop.")
 @click.option("--cleanup", is_flag=True, help="Remove the source image from its engine afterwards.")

@@ -88,7 +88,9 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
 def _plan(
     image: Image, ranges: Sequence[range], tars: Mapping[int, LayerTar], progress: Progress
 ) -> dict[range, Plan]:
-    below, changesets, plans = Tree(), {}, {}
+    below = Tree()
+    changesets: dict[int, Changeset] = {}
+    plans: dict[range, Plan] = {}
     for positions in ranges:
         first = len(changesets)
         for position in range(first, positions.stop):
