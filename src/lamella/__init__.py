@@ -4,8 +4,8 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `open_image` and `verify` do what the commands of these names do; errors are `LamellaError`s.
-Names are loaded when they are first used, so ``import lamella`` costs nothing.
+`squash`, `open_image` and `verify` do what the commands of these names do; errors are all
+`LamellaError`s. Names are loaded when they are first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations

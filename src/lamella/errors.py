@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each error knows the exit code it ends the command with.
+"""Everything that can go wrong, as one tree; each error knows its exit code.
 
 ::
 

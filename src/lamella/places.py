@@ -44,7 +44,7 @@ def open_source(
 
 
 def open_destination(location: Location, spool: Spool, env: Environment) -> Destination:
-    """Return the destination that a reference names; entering it tells whether it can be written."""
+    """Return the destination that a reference names; entering it tells if it can be written."""
     if in_engine(location):
         return EngineDestination(spool, env.engine, env.progress)
     return FileDestination(location, spool, env.stdout)

@@ -1,0 +1,1 @@
+"""argv to exit code: the only place that prints, reads the environment and exits."""

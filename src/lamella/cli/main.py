@@ -52,8 +52,8 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="`lamella COMMAND --help` tells more. Exit codes: 0 done, 1 image can't be squashed or is "
-    "malformed, 2 wrong usage, 3 nothing to squash (with --exit-code), 4 images differ, "
+    epilog="`lamella COMMAND --help` tells more. Exit codes: 0 done, 1 image can't be squashed or "
+    "is malformed, 2 wrong usage, 3 nothing to squash (with --exit-code), 4 images differ, "
     "5 engine failed, 130 interrupted.",
 )
 @click.version_option(__version__, message="lamella %(version)s")
@@ -65,7 +65,7 @@ def cli() -> None:
     """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each way to end
     """Run a command line; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminate)

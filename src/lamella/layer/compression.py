@@ -31,7 +31,7 @@ _MAGIC = (
 _OPENERS: dict[str, Callable[[BinaryIO], object]] = {
     "gzip": lambda stream: gzip_ng.GzipNGFile(fileobj=stream, mode="rb"),
     "zstd": lambda stream: zstd.ZstdFile(stream, "rb"),
-    "xz": lambda stream: lzma.LZMAFile(stream, "rb"),
+    "xz": lambda stream: lzma.LZMAFile(stream, "rb"),  # noqa: SIM115 - closed by its reader
     "bzip2": lambda stream: bz2.BZ2File(stream, "rb"),
 }
 _ZLIB_NG_ERROR = cast("type[Exception]", zlib_ng.error)  # its stub declares an instance
@@ -39,7 +39,7 @@ _ERRORS = (EOFError, OSError, zlib.error, _ZLIB_NG_ERROR, lzma.LZMAError, zstd.Z
 
 
 def detect(head: bytes) -> str:
-    """Name the compression of a stream by its first bytes (6 are enough): ``none`` if there is none."""
+    """Name the compression of a stream by its first 6 bytes: ``none`` if there is none."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name

@@ -52,7 +52,7 @@ class Spool:
             OutputError: the folder isn't there or can't be written to.
         """
         try:
-            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder, buffering=0))  # noqa: SIM115
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder, buffering=0))
         except OSError as error:
             message = (
                 f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"

@@ -1,0 +1,1 @@
+"""Layers into one: read headers, lay them over each other, plan, emit."""

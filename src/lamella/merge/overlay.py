@@ -2,13 +2,14 @@
 
 `Tree` serves twice. With nothing beneath it, it is an image's file system. With a tree beneath it
 (`lower`), it is the *difference* that some layers make to what lies below: exactly what one merged
-layer has to say. Laying the difference over the lower tree gives the same files as laying the layers
-over it one by one; the property tests hold this against an independent, slow reading of the rules.
+layer has to say. Laying the difference over the lower tree gives the same files as laying the
+layers over it one by one; the property tests hold this against an independent, slow reading of the
+rules.
 
 What a name stands for:
 
 - a `Folder`;
-- a `Member`: the inode itself, under the name it was stored with. Inodes are told apart by identity;
+- a `Member`: the inode itself, under its first name. Inodes are told apart by identity;
 - a `Link`: one more name of an inode;
 - `None`: deleted from what lies below (only in a difference).
 
@@ -158,18 +159,16 @@ class Tree:
 
     @staticmethod
     def _new_folder(parent: Folder, name: bytes) -> Folder:
-        """A directory where there was none here: merged with the one below, unless cut off from it."""
+        """Make a directory: merged with the one below, unless the range cut it off from that."""
         below = parent.lower.kids.get(name) if parent.lower else None
         lower = below if isinstance(below, Folder) else None
-        if name in parent.kids:  # deleted or replaced by something else in between
-            made = Folder(hidden=lower)
-        else:
-            made = Folder(lower=lower)
+        # A name that is there was deleted or replaced by something else in between.
+        made = Folder(hidden=lower) if name in parent.kids else Folder(lower=lower)
         parent.kids[name] = made
         return made
 
     def _make_folder(self, path: bytes, member: Member) -> Folder:
-        """Return the directory for an entry, made if need be; symlinks of this layer are followed."""
+        """Return an entry's directory, made if need be; symlinks of this layer are followed."""
         above, _, name = path.rpartition(b"/")
         parent = self._seen.get(above)
         if parent is not None and _symlink(parent.kids.get(name), member.origin) is None:

@@ -161,7 +161,7 @@ class _Planner:
     # -- what is there
 
     def _collect(self) -> list[_Site]:
-        """List the names to write; directories that only lead to others wait until they are needed."""
+        """List the names to write; directories that only lead to others wait for those."""
         sites: list[_Site] = []
         self._folders.append((b"", self._tree.root, 0))
         self._written.add(0)

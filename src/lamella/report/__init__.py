@@ -1,0 +1,1 @@
+"""Facts in the dress of text and JSON."""

@@ -1,0 +1,1 @@
+"""Byte-exact tar; knows nothing of images."""

@@ -1,4 +1,4 @@
-"""What is known of one member of a tar: in brief (`Member`, for millions) and in full (`Header`)."""
+"""What is known of one member of a tar: in brief (`Member`) and in full (`Header`)."""
 
 from __future__ import annotations
 

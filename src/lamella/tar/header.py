@@ -1,7 +1,7 @@
-"""The 512-byte header block and its number fields.
+r"""The 512-byte header block and its number fields.
 
 Layouts: V7, POSIX ustar and old GNU share the first 257 bytes; `prefix` exists only where the magic
-is exactly ``ustar\\0`` (POSIX.1-1988; old GNU writes ``ustar  \\0`` and keeps times in that place).
+is exactly ``ustar\0`` (POSIX.1-1988; old GNU writes ``ustar  \0`` and keeps times in that place).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PAX extended headers: ``LENGTH KEY=VALUE\\n`` records.
+r"""PAX extended headers: ``LENGTH KEY=VALUE\n`` records.
 
 https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (pax Extended Header)
 """

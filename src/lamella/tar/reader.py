@@ -1,4 +1,4 @@
-"""One member in full: all header fields, and its content with the holes of sparse files filled in."""
+"""One member in full: all header fields, and its content with holes filled in."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _DROPPED = (
 
 
 def format_header(header: Header) -> bytes:
-    """Return the header blocks of a member; its content (`header.size` bytes, padded) goes after."""
+    """Return the header blocks of a member; its content, padded, is to follow."""
     records: Records = []
     name = _text(header.name, _NAME, b"path", records)
     link = _text(header.link, _NAME, b"linkpath", records)

@@ -1,6 +1,6 @@
 """``docker-archive:FILE[:TAG]``: what `docker save` and `podman save` write.
 
-A tar with ``manifest.json``: a list of images, each with its config, its tags and its layers' files.
+A tar with ``manifest.json``: a list of images, each with its config, its tags and its layers.
 The layout before Docker 25 (``ID/layer.tar``, repeated layers as symlinks) and since (``blobs/…``,
 with an OCI index beside it that is sometimes wrong, so ``manifest.json`` is what counts) are read
 alike. What is written is the older, simpler form: Docker since 1.10, Podman and skopeo load it.
@@ -171,8 +171,9 @@ class DockerArchiveWriter:
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
         if compression.kind == "zstd":
-            message = "Docker 20.10 can't load zstd layers from a docker-archive; use gzip or none, or oci-archive:"
-            raise Unsupported(message)
+            raise Unsupported(
+                "Docker 20.10 can't load zstd layers from a docker-archive; use gzip or oci-archive:"
+            )
         name = self._next()
         if compression.kind == "none":
             self._tar.begin(name, merged.size)

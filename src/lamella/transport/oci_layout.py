@@ -27,7 +27,7 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.spec.platform import Platform
 
-__all__ = ["FolderFiles", "LayoutFiles", "REF_NAME", "blob_name", "choose", "read_layout"]
+__all__ = ["REF_NAME", "FolderFiles", "LayoutFiles", "blob_name", "choose", "read_layout"]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _METADATA_LIMIT = 64 << 20
@@ -189,7 +189,7 @@ def choose(found: Sequence[_Found], platform: Platform | None, where: str) -> _F
         return fits[0]
     if platform is not None and len(found) == 1 and not found[0].descriptor.platform:
         return found[0]
-    _ask(fits or found, wanted, where, fitting=bool(fits))
+    return _ask(fits or found, wanted, where, fitting=bool(fits))
 
 
 def _ask(found: Sequence[_Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:

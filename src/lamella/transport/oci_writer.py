@@ -1,4 +1,4 @@
-"""Writing the OCI image layout: blobs by their digest, then ``index.json``, which makes them an image."""
+"""Writing the OCI image layout: blobs by their digest, then ``index.json``, last."""
 
 from __future__ import annotations
 
@@ -229,8 +229,9 @@ class FolderBlobs:
         return _FolderBlob(path, self._folder, self._made)
 
     def finish(self, entries: Sequence[Descriptor]) -> None:
-        """Add the entries to ``index.json``; an entry of the same tag, or of no tag but the same
-        digest, is replaced.
+        """Add the entries to ``index.json``.
+
+        One of the same tag, or of no tag but the same digest, is replaced.
         """
         old: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
         manifests: list[object] = []

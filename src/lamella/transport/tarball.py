@@ -1,4 +1,4 @@
-"""Archives of images: files in a tar, found by name and read where they lie; and how to write one."""
+"""Archives of images: files in a tar, found by name and read in place; and how to write one."""
 
 from __future__ import annotations
 

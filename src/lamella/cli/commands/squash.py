@@ -91,7 +91,7 @@ def command(
     progress_mode: str,
     tmp_dir: str | None,
 ) -> int:
-    """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
+    r"""Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
 
     LAYER says what is left alone: everything above it is squashed. It is an image name or ID, a
     layer ID (any unique prefix of at least 4 hex digits), or #N as `lamella layers` numbers them.
@@ -105,7 +105,7 @@ def command(
     """
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
-    to_stdout = output is not None and output.split(":")[-1] == "-" or (image == "-" and not output)
+    to_stdout = (image if output is None else output).rpartition(":")[2] == "-"
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
