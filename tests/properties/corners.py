@@ -1,0 +1,190 @@
+"""Small images, each with one thing that a squash can get wrong."""
+
+from __future__ import annotations
+
+from tests.support.tars import (
+    MTIME,
+    device,
+    entry,
+    fifo,
+    folder,
+    layer,
+    link,
+    opaque,
+    symlink,
+    whiteout,
+)
+
+__all__ = ["CORNERS"]
+
+_LONG = "long-" * 30
+_BASE = layer("d/", ("d/old", b"old"), ("f", b"f"), ("g", b"g"))
+_NOTE = {b"user.note": b"kept"}
+
+CORNERS: dict[str, list[bytes]] = {
+    "nothing at all": [layer(), layer(), layer()],
+    "whiteout of a file": [_BASE, layer(whiteout("f")), layer("x")],
+    "whiteout of a directory": [_BASE, layer(whiteout("d")), layer("x")],
+    "added, then deleted": [_BASE, layer("x"), layer(whiteout("x"))],
+    "changed, then deleted": [_BASE, layer(("f", b"2")), layer(whiteout("f"))],
+    "deleted, then a file again": [_BASE, layer(whiteout("f")), layer(("f", b"2"))],
+    "deleted, then a directory again": [_BASE, layer(whiteout("d")), layer("d/", "d/new")],
+    "deleted and a directory again in one": [_BASE, layer("x"), layer(whiteout("d"), "d/", "d/n")],
+    "deleted, then implied again": [_BASE, layer(whiteout("d")), layer("d/new")],
+    "directory, file, directory": [_BASE, layer("d"), layer("d/", "d/new")],
+    "directory, symlink, directory": [_BASE, layer(symlink("d", "g")), layer("d/", "d/new")],
+    "directory, file, implied": [_BASE, layer("d"), layer("d/new")],
+    "file in place of a directory": [_BASE, layer("x"), layer(("d", b"file"))],
+    "directory in place of a file": [_BASE, layer("f/", "f/in"), layer("x")],
+    "fifo in place of a directory": [_BASE, layer(fifo("d")), layer("x")],
+    "device in place of a symlink": [layer(symlink("l", "f")), layer(device("l", 1, 3)), layer()],
+    "whiteout and file, in either order": [
+        _BASE,
+        layer(whiteout("f"), ("f", b"2")),
+        layer(("g", b"2"), whiteout("g")),
+    ],
+    "whiteout of nothing": [_BASE, layer(whiteout("no"), whiteout("d/no")), layer("x/", ".wh.y")],
+    "whiteout in what was made above the base": [
+        _BASE,
+        layer("n/", "n/a", "n/b"),
+        layer(whiteout("n/a")),
+    ],
+    "whiteout beneath a whiteout": [_BASE, layer(whiteout("d"), whiteout("d/old")), layer("x")],
+    "opaque": [_BASE, layer("d/", opaque("d"), "d/new"), layer("x")],
+    "opaque after its children": [_BASE, layer("d/new", "d/", opaque("d")), layer("d/more")],
+    "opaque without an entry": [_BASE, layer(opaque("d")), layer("d/new")],
+    "opaque over nothing": [layer("e/"), layer("e/", opaque("e"), "e/x"), layer(opaque("no"))],
+    "opaque beside a whiteout": [_BASE, layer("d/", opaque("d"), whiteout("d/old")), layer("x")],
+    "opaque twice": [_BASE, layer(opaque("d"), "d/a"), layer(opaque("d"), "d/b")],
+    "opaque root": [_BASE, layer(opaque(""), "new"), layer("x")],
+    "opaque root, then all again": [_BASE, layer(opaque("")), layer("d/", "d/old", "f")],
+    "file hidden, made again": [_BASE, layer(opaque("d")), layer(("d/old", b"anew"))],
+    "first name changed": [
+        layer("base"),
+        layer(("a", b"1"), link("b", "a"), link("c", "a")),
+        layer(("a", b"2")),
+    ],
+    "first name deleted": [
+        layer("base"),
+        layer(("a", b"1"), link("b", "a"), link("c", "a")),
+        layer(whiteout("a")),
+    ],
+    "all names but the last deleted": [
+        layer(("a", b"1"), link("b", "a"), link("c", "a")),
+        layer(whiteout("a")),
+        layer(whiteout("b")),
+    ],
+    "further name deleted": [layer(("a", b"1"), link("b", "a")), layer(".wh.b"), layer("x")],
+    "first name's directory deleted": [
+        layer("base"),
+        layer("p/", ("p/a", b"1"), link("b", "p/a", mode=0o644)),
+        layer(whiteout("p")),
+    ],
+    "link to the layer below": [layer(("a", b"1")), layer(link("b", "a")), layer(link("c", "b"))],
+    "link below, then its target deleted": [
+        layer(("a", b"1")),
+        layer(link("b", "a")),
+        layer(whiteout("a")),
+    ],
+    "link to a group below": [
+        layer(("a", b"1"), link("b", "a"), "p/", link("p/c", "a")),
+        layer(link("d", "b")),
+        layer(whiteout("b")),
+    ],
+    "link to the inode of another name": [
+        layer(("a", b"1"), ("b", b"2")),
+        layer(link("a", "b")),
+        layer(link("c", "a"), ("a", b"3")),
+    ],
+    "link kept though its target is said twice": [
+        layer("x"),
+        layer(("a", b"1"), link("b", "a"), ("a", b"2"), link("c", "a")),
+        layer(),
+    ],
+    "link to a symlink": [
+        layer(symlink("s", "f"), link("t", "s", mode=0o777)),
+        layer(whiteout("s")),
+        layer(),
+    ],
+    "link with attributes of its own": [
+        layer("x"),
+        layer(entry("a", b"1", xattrs=_NOTE), link("b", "a", mode=0o600, mtime=0)),
+        layer(),
+    ],
+    "link with slashes": [layer("x"), layer("d/", ("d/a", b"1"), link("b", "/d/a")), layer()],
+    "symlinked directory of the layer": [
+        _BASE,
+        layer("e/", symlink("s", "e"), ("s/in", b"1")),
+        layer(whiteout("e/in"), "y"),
+    ],
+    "symlinked directory of a layer below": [
+        layer("e/", symlink("s", "e")),
+        layer(("s/in", b"1")),
+        layer("s/more"),
+    ],
+    "symlink whose target goes": [
+        layer("e/", ("e/x", b"1")),
+        layer(symlink("s", "e/x")),
+        layer(whiteout("e")),
+    ],
+    "whiteout through a symlink": [_BASE, layer(symlink("s", "d")), layer(whiteout("s/old"))],
+    "no entries for directories": [layer(("p/q/a", b"1")), layer(("p/q/b", b"2")), layer("p/r/c")],
+    "attributes of a directory of the base": [
+        layer(folder("p", 0o700, uid=5, mtime=MTIME + 1), folder("p/q", 0o711, xattrs=_NOTE)),
+        layer(("p/q/a", b"1")),
+        layer(("p/q/b", b"1")),
+    ],
+    "attributes changed later": [
+        layer(folder("p", 0o700), "p/a"),
+        layer(folder("p", 0o755, uid=7)),
+        layer(folder("p", 0o711, xattrs=_NOTE)),
+    ],
+    "said twice in one layer": [
+        layer("x"),
+        layer(("a", b"1"), ("./a", b"2"), "d/", "d/x", folder("d", 0o700)),
+        layer(),
+    ],
+    "names in every spelling": [
+        layer("./", "./d/", ("/d/a", b"1"), ("d//b", b"2"), ("d/./c", b"3")),
+        layer((b"caf\xe9", b"4"), ("new\nline", b"5"), ("x/../y", b"6")),
+        layer("d/.wh.a", "./d/.wh.b"),
+    ],
+    "names that only look reserved": [
+        layer("a.wh.b", ".why", "wh.a", "d.wh./", ("d.wh./x", b"1"), "a", "b"),
+        layer("d.wh./.wh.x", ".wh.a.wh.b"),
+        layer("x"),
+    ],
+    "long names": [
+        layer((_LONG, b"1"), f"{_LONG}d/", link("l", _LONG), symlink("s", _LONG)),
+        layer(whiteout(_LONG)),
+        layer(whiteout(f"{_LONG}d"), entry(f"{_LONG}2", b"2", format="gnu")),
+    ],
+    "old formats": [
+        layer(entry("a", b"1", format="v7"), folder("p/", format="v7"), "p/x"),
+        layer(entry("b" * 90 + "/" + "c" * 90, b"1", format="ustar")),
+        layer(entry("g" * 150, b"2", format="gnu", uid=2**31), whiteout("a", format="gnu")),
+    ],
+    "times and attributes": [
+        layer(entry("a", b"1", mtime=MTIME + 123_456_789, xattrs=_NOTE, uid=4_294_967_294)),
+        layer(folder("d", mtime=MTIME + 1, xattrs=_NOTE), entry("d/x", mtime=-1_500_000_000)),
+        layer(entry("b", xattrs={b"trusted.overlay.opaque": b"y", b"user.a": b"1"})),
+    ],
+    "left by storage drivers": [
+        layer(".wh..wh.plnk/", (".wh..wh.plnk/1.2", b"1"), ".wh..wh.aufs"),
+        layer("d/", "d/.wh..wh.orph/", "d/.wh..wh.orph/x", "d/a"),
+        layer(whiteout("d/a")),
+    ],
+    "equal layers": [layer(("a", b"1")), layer(whiteout("a")), layer(("a", b"1"))],
+    "equal layers around a whiteout": [
+        layer("d/", ("d/a", b"1")),
+        layer(whiteout("d")),
+        layer("d/", ("d/a", b"1")),
+        layer(whiteout("d")),
+    ],
+    "directory moved away and back": [
+        layer("d/", "d/e/", ("d/e/a", b"1")),
+        layer(whiteout("d"), "m/", "m/e/", ("m/e/a", b"1")),
+        layer(whiteout("m"), "d/", "d/e/", ("d/e/a", b"1")),
+    ],
+}
+"""Layers, base first, by what is in them."""

@@ -1,0 +1,129 @@
+"""Squashing changes no file: against a slow, literal reading of the layer rules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+from lamella.layer.blob import Bytes
+from lamella.spec.digest import Digest
+from tests.properties.check import check_every_selection, selections
+from tests.properties.corners import CORNERS
+from tests.properties.reference import differences, flatten
+from tests.properties.strategies import layers
+from tests.support.examples import examples
+from tests.support.images import image
+from tests.support.squashing import merge, prepared, squash, stream_of
+from tests.support.tars import Entry, layer
+
+
+def tars_of(drawn: Sequence[Sequence[Entry]]) -> list[bytes]:
+    """Write the layers of a drawn image."""
+    return [layer(*entries) for entries in drawn]
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_keep_their_files(name: str) -> None:
+    """Every corner case, squashed in every way, shows the same files in a portable form."""
+    check_every_selection(CORNERS[name])
+
+
+@examples(350)
+@given(layers)
+def test_squashing_keeps_the_files(drawn: list[list[Entry]]) -> None:
+    """`apply(squash(layers)) == apply(layers)`, for every choice of ranges, in a portable form."""
+    event(f"{len(drawn)} layers")
+    check_every_selection(tars_of(drawn))
+
+
+@examples(60)
+@given(layers, st.randoms(use_true_random=False))
+def test_order_of_whiteouts_is_free(drawn: list[list[Entry]], chance: random.Random) -> None:
+    """Whiteouts concern the layers below, so where they stand in a layer changes nothing."""
+    moved = [_shuffle_whiteouts(entries, chance) for entries in drawn]
+    assert merge(*tars_of(moved)) == merge(*tars_of(drawn))
+    above = merge(*tars_of(moved), above=1), merge(*tars_of(drawn), above=1)
+    assert above[0] == above[1]
+
+
+def _shuffle_whiteouts(entries: Sequence[Entry], chance: random.Random) -> list[Entry]:
+    rest = [e for e in entries if b"/.wh." not in b"/" + e.name]
+    for mark in (e for e in entries if b"/.wh." in b"/" + e.name):
+        rest.insert(chance.randint(0, len(rest)), mark)
+    return rest
+
+
+@examples(60)
+@given(layers, st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 2000)), max_size=20))
+@example([[Entry(b"a")], [Entry(b"b")]], [(0, 0), (10**6, 1), (511, 2)])
+def test_any_part_can_be_read(drawn: list[list[Entry]], places: list[tuple[int, int]]) -> None:
+    """The merged layer reads alike from every place, in pieces of every size."""
+    source = image(*tars_of(drawn))
+    positions = range(len(drawn))
+    with prepared(source, positions) as ready:
+        tar = ready.merged(positions)
+        whole = stream_of(tar)
+        for offset, length in places:
+            assert tar.read_at(offset, length) == whole[offset : offset + length]
+        for step in (1 + places[0][0] % 700 if places else 13, 512, len(whole)):
+            parts = [tar.read_at(at, step) for at in range(0, len(whole), step)]
+            assert b"".join(parts) == whole
+        written = bytearray()
+        assert tar.write_to(written.extend) == Digest.of(whole)
+        assert bytes(written) == whole
+
+
+@examples(40)
+@given(layers)
+def test_kept_layers_are_untouched(drawn: list[list[Entry]]) -> None:
+    """The new image has the old layers outside the ranges, and says what its layers are."""
+    tars = tars_of(drawn)
+    source = image(*tars)
+    for ranges in selections(len(tars)):
+        written, sink = squash(source, *ranges)
+        squashed = {position for positions in ranges for position in positions}
+        assert sink.kept == [la for i, la in enumerate(source.layers) if i not in squashed]
+        assert list(written.config.diff_ids) == [Digest.of(tar) for tar in sink.tars]
+        assert [d.digest for d in written.descriptors] == list(written.config.diff_ids)
+        assert [d.size for d in written.descriptors] == [len(tar) for tar in sink.tars]
+
+
+@examples(60)
+@given(layers)
+def test_same_image_same_bytes(drawn: list[list[Entry]]) -> None:
+    """Nothing but the input settles the output."""
+    assert merge(*tars_of(drawn)) == merge(*tars_of(drawn))
+
+
+@examples(60)
+@given(layers)
+def test_ranges_can_be_squashed_one_after_the_other(drawn: list[list[Entry]]) -> None:
+    """Squashing a range, and then all, shows the same files as squashing all at once."""
+    tars = tars_of(drawn)
+    want = flatten(tars)
+    for count in range(2, len(tars)):
+        lower, upper = merge(*tars[:count]), merge(*tars, above=count)
+        assert differences(flatten([merge(lower, upper)]), want) == []
+        assert differences(flatten([lower, upper]), want) == []
+
+
+def test_every_selection_is_tried() -> None:
+    """The list of ways to squash is complete and has no way twice."""
+    assert list(selections(2)) == [(range(2),)]
+    assert len(list(selections(3))) == 3
+    found = list(selections(4))
+    assert len(found) == len(set(found)) == 7
+    assert (range(2), range(2, 4)) in found
+
+
+def test_reading_back_needs_no_file() -> None:
+    """A merged layer can be a layer of the next squash while it isn't written yet."""
+    source = image(layer("a"), layer("b"))
+    with prepared(source, range(2)) as ready:
+        tar = ready.merged(range(2))
+        assert Bytes(stream_of(tar)).read_at(0, 5) == tar.read_at(0, 5)
+        assert tar.read_at(tar.size, 1) == b""

@@ -1,0 +1,1 @@
+"""What the tests of the core are written with: tars, images, a squash in memory."""

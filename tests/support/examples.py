@@ -1,0 +1,26 @@
+"""How many examples a property is tried with.
+
+By default few, always the same and without a time limit for one, so that a build is as quick today
+as tomorrow. With ``LAMELLA_EXAMPLES=N`` in the environment N times as many, at random.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+__all__ = ["examples"]
+
+_FACTOR = int(os.environ.get("LAMELLA_EXAMPLES", "1"))
+
+
+def examples(count: int) -> settings:
+    """Return the settings of a property that is tried so many times by default."""
+    return settings(
+        max_examples=count * _FACTOR,
+        derandomize=_FACTOR == 1,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )

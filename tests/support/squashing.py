@@ -1,0 +1,103 @@
+"""A whole squash in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from lamella.image import Image
+from lamella.layer.blob import Bytes, Layer, Merged
+from lamella.layer.compression import NONE, Compression
+from lamella.layer.spool import Layers, Spool
+from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.emit import PlanTar
+from lamella.merge.overlay import Tree
+from lamella.merge.plan import Plan, make_plan
+from lamella.mutate import Wording
+from lamella.progress import SILENT
+from lamella.selection import Selection
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.media_type import oci_layer
+from lamella.squashing import Prepared, Written, prepare, write
+from tests.support.images import image
+
+__all__ = ["MemorySink", "merge", "merge_one", "plan_of", "prepared", "squash", "stream_of"]
+
+
+@dataclass
+class MemorySink:
+    """Takes the layers of a new image into memory."""
+
+    tars: list[bytes] = field(default_factory=list)
+    kept: list[Layer] = field(default_factory=list)
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer as it is."""
+        tar = layers.open([layer])[0]
+        self.tars.append(tar.read_at(0, tar.size))
+        self.kept.append(layer)
+        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer."""
+        out = bytearray()
+        diff_id = merged.write_to(out.extend)
+        self.tars.append(bytes(out))
+        return diff_id, Descriptor(oci_layer("none"), diff_id, len(out))
+
+
+@contextmanager
+def prepared(source: Image, *ranges: range) -> Iterator[Prepared]:
+    """Plan a squash."""
+    with Layers(Spool()) as layers:
+        yield prepare(source, Selection(ranges), layers, SILENT)
+
+
+def squash(
+    source: Image, *ranges: range, wording: Wording | None = None
+) -> tuple[Written, MemorySink]:
+    """Squash ranges of an image's layers; return the new config and the new layers."""
+    sink = MemorySink()
+    with prepared(source, *(ranges or (range(len(source.layers)),))) as ready:
+        return write(ready, sink, NONE, wording or Wording(), SILENT), sink
+
+
+def merge(*tars: bytes, above: int = 0) -> bytes:
+    """Return the one layer that takes the place of the layers above so many."""
+    positions = range(above, len(tars))
+    if len(positions) == 1:
+        return merge_one(tars)
+    with prepared(image(*tars), positions) as ready:
+        return stream_of(ready.merged(positions))
+
+
+def plan_of(*tars: bytes, above: int = 0) -> Plan:
+    """Plan the one layer that takes the place of the layers above so many."""
+    changesets = _read(tars)
+    return make_plan(_difference(changesets, above), changesets)
+
+
+def merge_one(tars: Sequence[bytes]) -> bytes:
+    """Squash the topmost layer alone: say again, in portable form, what it says."""
+    changesets = _read(tars)
+    plan = make_plan(_difference(changesets, len(tars) - 1), changesets)
+    return stream_of(PlanTar(plan, {i: Bytes(tar) for i, tar in enumerate(tars)}))
+
+
+def _read(tars: Sequence[bytes]) -> dict[int, Changeset]:
+    return {i: read_changeset(Bytes(tar), i) for i, tar in enumerate(tars)}
+
+
+def _difference(changesets: Mapping[int, Changeset], above: int) -> Tree:
+    below = Tree()
+    difference = Tree(below)
+    for position, changeset in changesets.items():
+        (below if position < above else difference).apply(changeset)
+    return difference
+
+
+def stream_of(tar: PlanTar) -> bytes:
+    """Return all bytes of a merged layer."""
+    return tar.read_at(0, tar.size)
