@@ -172,7 +172,7 @@ class DockerArchiveWriter:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
         if compression.kind == "zstd":
             raise Unsupported(
-                "Docker 20.10 can't load zstd layers from a docker-archive; use gzip or oci-archive:"
+                "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
             )
         name = self._next()
         if compression.kind == "none":

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Show the layers of an image of the Docker daemon, the base first.
+
+The first form of `lamella layers`, kept as it was: `pip install -r requirements.txt` is all it
+needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from lamella import api
+from lamella.errors import LamellaError
+from lamella.places import Environment
+from lamella.report.layers import dockerfile, machine, tree
+from lamella.transport.engine import EngineOptions
+
+
+def show(layer: str, *, commands: bool, as_dockerfile: bool, plain: bool, tags: bool) -> list[str]:
+    """Return the lines to print.
+
+    Raises:
+        LamellaError: there is no such image, or no daemon.
+    """
+    env = Environment(engine=EngineOptions(dict(os.environ)))
+    with api.open_layers(f"docker-daemon:{layer}", tags=tags, env=env) as (image, lines):
+        if as_dockerfile:
+            return dockerfile(image)
+        if plain:
+            return machine(lines, commands=commands)
+        return tree(lines, tags=tags, commands=commands)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+    parser = argparse.ArgumentParser(description="Show all layers of an image.")
+    parser.add_argument("layer", help="ID or name of the image")
+    parser.add_argument("-c", "--commands", action="store_true", help="show the commands executed")
+    parser.add_argument("-d", "--dockerfile", action="store_true", help="create a Dockerfile")
+    parser.add_argument("-m", "--machine", action="store_true", help="one plain line a layer")
+    parser.add_argument("-t", "--tags", action="store_true", help="show local tags of each layer")
+    arguments = parser.parse_args(argv)
+    try:
+        lines = show(
+            arguments.layer,
+            commands=arguments.commands,
+            as_dockerfile=arguments.dockerfile,
+            plain=arguments.machine,
+            tags=arguments.tags,
+        )
+        print("\n".join(lines))
+        sys.stdout.flush()
+    except LamellaError as error:
+        print(f"layers.py: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
