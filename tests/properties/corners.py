@@ -117,6 +117,11 @@ CORNERS: dict[str, list[bytes]] = {
         layer("e/", symlink("s", "e"), ("s/in", b"1")),
         layer(whiteout("e/in"), "y"),
     ],
+    "symlink replaced through itself": [
+        layer("x"),
+        layer(symlink("s", "."), "s/s/", ("s/s/a", b"1")),
+        layer(symlink("t", "t2"), "t2/", "t/x/", folder("t/x/../../t"), "t/y"),
+    ],
     "symlinked directory of a layer below": [
         layer("e/", symlink("s", "e")),
         layer(("s/in", b"1")),

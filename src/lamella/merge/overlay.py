@@ -218,12 +218,13 @@ class Tree:
         else:
             node = parent.kids.get(name)
             if isinstance(node, Folder):
-                folder = node
+                folder = self._seen[member.path] = node
             else:
-                self._forget(node)
                 self._lose(node, member)
                 folder = self._new_folder(parent, name)
-            self._seen[member.path] = folder
+                # Unless the path led through the very symlink that is replaced here.
+                if not self._forget(node):
+                    self._seen[member.path] = folder
         if folder.own_member is not None:
             self._lose(folder.own_member, member)
         folder.member = member
@@ -234,11 +235,13 @@ class Tree:
         self._lose(old, member)
         folder.kids[name] = node
 
-    def _forget(self, old: Node) -> None:
-        """A directory or symlink is replaced: paths through it lead elsewhere now."""
+    def _forget(self, old: Node) -> bool:
+        """Whether paths lead elsewhere now, because a directory or symlink is replaced."""
         if isinstance(old, Folder) or _symlink(old, None) is not None:
             self._seen.clear()
             self._seen[b""] = self.root
+            return True
+        return False
 
     def _link(self, member: Member) -> Link:
         """Find what a hard link links to, here or below."""
