@@ -54,6 +54,9 @@ def parse_number(field: bytes) -> int:
         value &= (1 << bits) - 1
         return value - (1 << bits) if value >> (bits - 1) else value
     digits = until_nul(field.strip(b" \0")).strip()
+    if digits and not digits.isdigit():  # int() would take signs and underscores too
+        message = f"no number: {field!r}"
+        raise ValueError(message)
     return int(digits, 8) if digits else 0
 
 

@@ -21,6 +21,7 @@ TYPES = frozenset(b"0 1 2 3 4 5 6".split())
 _ZERO = bytes(BLOCK)
 _AHEAD = 2048
 _LONGEST_EXTENSION = 1 << 24
+_MOST_DIGITS = 19  # of a 64-bit number, which is what every engine has
 _SPARSE_KEYS = {b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.numblocks"}
 _OVERLAY_XATTRS = (b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
 
@@ -197,7 +198,7 @@ def _number(name: str, field: bytes, at: int) -> int:
 
 
 def _decimal(name: str, value: bytes, at: int) -> int:
-    if not value.isdigit():
+    if not value.isdigit() or len(value) > _MOST_DIGITS:
         message = f"PAX record {name}: want a number, found {value[:40]!r}"
         raise MalformedTar(message, at)
     return int(value)

@@ -138,8 +138,13 @@ def _apply_sparse(
     except (ValueError, KeyError):
         raise MalformedTar("sparse file map makes no sense", member.start) from None
     ends = [0, *(offset + length for offset, length in parts)]
-    # A part that starts before the one before it ends, or ends beyond the file.
-    if any(offset < end for (offset, _), end in zip(parts, ends, strict=False)) or ends[-1] > size:
+    # A part that starts before the one before it ends, has less than no length, or ends beyond the
+    # file.
+    if (
+        any(offset < end for (offset, _), end in zip(parts, ends, strict=False))
+        or any(length < 0 for _, length in parts)
+        or ends[-1] > size
+    ):
         raise MalformedTar("sparse file map makes no sense", member.start)
     header["parts"], header["size"] = parts, size
 

@@ -24,6 +24,7 @@ _BRIEF = Struct("100s24x12s12x8sc100s6s82x155s12x")
 # Serves several small members per system call, and costs a big one little (1024 to 4096 are alike).
 _WINDOW = 2048
 _FAST = TYPES | {b"x"}
+_BLANK = frozenset(b"\0 ")
 # PAX keys (and what they contain) that change a member's path, extent or form.
 _MATTERS = re.compile(rb"path=|size=|GNU\.sparse|\.overlay\.").search
 
@@ -52,8 +53,11 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
                 raise truncated("header", BLOCK, window, at)
         name, digits, check, kind, link, magic, prefix = brief(window, i)
         plain = kind in _FAST and (prefix[0] == 0 or magic != POSIX_MAGIC)
+        octal = digits[:11]
+        # Twelve digits, signs and base-256 are legal, rare, and not for here.
+        plain = plain and octal.isdigit() and digits[11] in _BLANK
         try:
-            size = int(digits[:11], 8)
+            size = int(octal, 8)
             total = adler32(window[i + 156 : i + BLOCK], adler32(window[i : i + 148]))
             # see header.checksum_holds: 255 = eight blanks for the field itself - Adler's one
             plain = plain and ((total & 0xFFFF) + 255 - int(check[:6], 8)) % 65521 == 0

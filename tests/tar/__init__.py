@@ -1,0 +1,1 @@
+"""Tars, byte by byte."""
