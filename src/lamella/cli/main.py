@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +18,7 @@ import click
 
 from lamella import __version__
 from lamella.errors import LamellaError
+from lamella.report.text import printable
 
 __all__ = ["main"]
 
@@ -24,8 +28,10 @@ _COMMANDS = {
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",
 }
-_INTERRUPTED = 130
 _USAGE = 2
+_INTERRUPTED = 130
+_LOUD = 2
+_COMPLETE = "_LAMELLA_COMPLETE"
 
 
 class _LazyGroup(click.Group):
@@ -65,39 +71,72 @@ def cli() -> None:
     """
 
 
-def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each way to end
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGTERM, _terminate)
-    loud = "-vv" in arguments
+    _prepare()
     try:
-        code = cli.main(args=arguments, prog_name="lamella", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as help_text:
-        click.echo(help_text.format_message(), err=True)
-        return _USAGE
-    except click.UsageError as error:
-        return _fail(_usage_message(error), _USAGE, loud=loud)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code, loud=loud)
-    except LamellaError as error:
-        return _fail(str(error), error.exit_code, loud=loud)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing was left behind", _INTERRUPTED, loud=loud)
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads stdout went away; the interpreter must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # whoever read it went away, which is no failure of ours to talk about
         return 1
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
-        what = f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
-        return _fail(what, 1, loud=loud)
-    return code if isinstance(code, int) else 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback for users
+        message, code = _explain(error)
+        if isinstance(error, OSError):
+            _give_up_stdout()
+        _complain(message, loud=_is_loud(arguments))
+    return code
+
+
+def _prepare() -> None:
+    """Being asked to end is like Ctrl-C; a name that a terminal can't show is shown escaped."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Being asked to end is like Ctrl-C: everything is cleaned up on the way out."""
-    del number, frame
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Clean up on the way out, once."""
+    del frame
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _run(arguments: list[str]) -> int:
+    """Call the command. Click's own `main` would print a blank line when it is interrupted."""
+    if _COMPLETE in os.environ:
+        cli.main(args=arguments, prog_name="lamella", complete_var=_COMPLETE)
+    try:
+        with cli.make_context("lamella", arguments) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """Say what went wrong, and how bad it is."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            return error.format_message(), _USAGE
+        case click.UsageError():
+            return _usage_message(error), _USAGE
+        case click.ClickException():
+            return error.format_message(), error.exit_code
+        case LamellaError():
+            return str(error), error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            return "interrupted; nothing was left behind", _INTERRUPTED
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}", 1
+    what = f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
+    return what, 1
 
 
 def _usage_message(error: click.UsageError) -> str:
@@ -105,9 +144,23 @@ def _usage_message(error: click.UsageError) -> str:
     return error.format_message().rstrip(".") + where
 
 
-def _fail(message: str, code: int, *, loud: bool) -> int:
-    if loud:
-        traceback.print_exc()
-    line = " ".join(message.split("\n"))
-    print(f"lamella: {line}", file=sys.stderr)
-    return code
+def _is_loud(arguments: Sequence[str]) -> bool:
+    """Whether -v was given twice, even where the options could not be read."""
+    given = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    short = sum(a.count("v") for a in given if re.fullmatch("-[qv]+", a))
+    return short + list(given).count("--verbose") >= _LOUD
+
+
+def _complain(message: str, *, loud: bool) -> None:
+    with suppress(OSError):
+        if loud:
+            traceback.print_exc()
+        if not message.startswith("Usage:"):
+            message = f"lamella: {printable(' '.join(message.splitlines()))}"
+        print(message, file=sys.stderr)
+
+
+def _give_up_stdout() -> None:
+    """The interpreter must not complain at exit about what could not be written."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

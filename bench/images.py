@@ -1,0 +1,181 @@
+"""Images to measure with, made in code: the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lamella.spec.config import format_json
+from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Header
+from lamella.tar.header import padding
+from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
+
+_NOISE = random.Random(1).randbytes(32 << 20)
+_EPOCH = 1_700_000_000 * 10**9
+
+
+@dataclass
+class LayerWriter:
+    """Writes one layer's tar into an open archive, hashing it on the way."""
+
+    write: Callable[[bytes], object]
+    size: int = 0
+    entries: int = 0
+    sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
+    folders: set[str] = field(default_factory=set)
+
+    def raw(self, data: bytes) -> None:
+        """Append bytes."""
+        self.write(data)
+        self.sha256.update(data)
+        self.size += len(data)
+
+    def add(self, header: Header, content: bytes = b"") -> None:
+        """Append an entry."""
+        self.raw(format_header(header) + content + bytes(padding(len(content))))
+        self.entries += 1
+
+    def parents(self, path: str) -> None:
+        """Append the directories above a path, once."""
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self.folders:
+            self.parents(parent)
+            self.folders.add(parent)
+            self.add(Header(parent.encode() + b"/", DIRECTORY, 0o755, mtime=_EPOCH))
+
+    def file(self, path: str, size: int, at: int, owner: int = 0) -> None:
+        """Append a file with content that `at` determines."""
+        self.parents(path)
+        start = at % (len(_NOISE) - 1)
+        content = _NOISE[start : start + size]
+        while len(content) < size:
+            content += _NOISE[: size - len(content)]
+        self.add(Header(path.encode(), REGULAR, 0o644, owner, owner, size, _EPOCH), content)
+
+    def link(self, path: str, target: str, kind: bytes = HARD_LINK) -> None:
+        """Append a link."""
+        self.parents(path)
+        self.add(Header(path.encode(), kind, 0o777, mtime=_EPOCH, link=target.encode()))
+
+    def whiteout(self, path: str) -> None:
+        """Append a deletion."""
+        folder, _, name = path.rpartition("/")
+        self.parents(path)
+        self.add(Header(f"{folder}/.wh.{name}".encode(), REGULAR, 0))
+
+
+Maker = Callable[[LayerWriter], None]
+
+
+def write_image(target: Path, makers: Iterator[Maker]) -> dict[str, int]:
+    """Write a docker-archive; return how many layers, entries and bytes of tar it has."""
+    temporary = target.with_suffix(".tmp")
+    names, diff_ids, entries, total = [], [], 0, 0
+    with temporary.open("w+b") as out:
+        for number, make in enumerate(makers, 1):
+            names.append(f"layer-{number:03d}.tar")
+            at = out.tell()
+            out.write(bytes(512))
+            layer = LayerWriter(out.write)
+            make(layer)
+            layer.raw(END_OF_ARCHIVE)
+            out.write(bytes(padding(layer.size)))
+            end = out.tell()
+            out.seek(at)
+            out.write(format_plain_block(names[-1].encode(), layer.size))
+            out.seek(end)
+            diff_ids.append(f"sha256:{layer.sha256.hexdigest()}")
+            entries += layer.entries
+            total += layer.size
+        rootfs = {"type": "layers", "diff_ids": diff_ids}
+        config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+        manifest = [{"Config": "config.json", "RepoTags": ["bench:latest"], "Layers": names}]
+        for name, value in (("config.json", config), ("manifest.json", manifest)):
+            raw = format_json(value)
+            out.write(format_plain_block(name.encode(), len(raw)) + raw + bytes(padding(len(raw))))
+        out.write(END_OF_ARCHIVE)
+    temporary.replace(target)
+    return {"layers": len(names), "entries": entries, "bytes": total}
+
+
+def half_dead() -> Iterator[Maker]:
+    """16 layers, 75,000 entries, 1.3 GB, of which about half is deleted or overwritten later."""
+    sizes = random.Random(2)
+    paths: list[tuple[str, int]] = []
+
+    def grow(number: int, count: int, mean: int) -> Maker:
+        def make(layer: LayerWriter) -> None:
+            for i in range(count):
+                path = f"usr/lib/part{number:02d}/package{i // 40:03d}/module{i:05d}.bin"
+                size = min(int(sizes.expovariate(1 / mean)), 40 * mean)
+                paths.append((path, size))
+                layer.file(path, size, at=number * 1_000_003 + i * 4099)
+
+        return make
+
+    def chown(share: int) -> Maker:
+        def make(layer: LayerWriter) -> None:
+            for i, (path, size) in enumerate(paths):
+                if i % share == 0:
+                    number = int(path[12:14])
+                    layer.file(path, size, at=number * 1_000_003 + int(path[-9:-4]) * 4099, owner=1)
+
+        return make
+
+    def overwrite(share: int, shift: int) -> Maker:
+        def make(layer: LayerWriter) -> None:
+            for i, (path, size) in enumerate(paths):
+                if i % share == shift:
+                    layer.file(path, size, at=i * 7919)
+
+        return make
+
+    def delete(share: int, shift: int) -> Maker:
+        def make(layer: LayerWriter) -> None:
+            for i, (path, _) in enumerate(paths):
+                if i % share == shift:
+                    layer.whiteout(path)
+
+        return make
+
+    yield grow(1, 14_000, 16_000)
+    for number in range(2, 9):
+        yield grow(number, 3_400, 22_000)
+    yield chown(4)
+    yield overwrite(6, 1)
+    yield overwrite(7, 2)
+    yield delete(5, 3)
+    yield grow(13, 2_400, 30_000)
+    yield chown(9)
+    yield overwrite(11, 5)
+    yield delete(13, 6)
+
+
+def tiny_files(count: int = 100_000) -> Iterator[Maker]:
+    """Tiny files, a fifth as many symlinks, hard links and whiteouts."""
+
+    def files(layer: LayerWriter) -> None:
+        for i in range(count):
+            layer.file(f"srv/d{i // 500:04d}/f{i:06d}", i % 100, at=i)
+
+    def links(layer: LayerWriter) -> None:
+        for i in range(count // 5):
+            layer.link(f"srv/l{i // 500:04d}/s{i:06d}", f"../d0000/f{i:06d}", SYMLINK)
+            layer.file(f"srv/h{i // 500:04d}/a{i:06d}", 10, at=i)
+            layer.link(f"srv/h{i // 500:04d}/b{i:06d}", f"srv/h{i // 500:04d}/a{i:06d}")
+
+    def deletions(layer: LayerWriter) -> None:
+        for i in range(0, count, 5):
+            layer.whiteout(f"srv/d{i // 500:04d}/f{i:06d}")
+
+    def moved(layer: LayerWriter) -> None:
+        for i in range(0, count // 5, 2):
+            layer.whiteout(f"srv/h{i // 500:04d}/a{i:06d}")
+
+    yield files
+    yield links
+    yield deletions
+    yield moved
