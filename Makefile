@@ -20,7 +20,7 @@ LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 
-TYPED := $(wildcard src tests squash.py layers.py)
+TYPED := $(wildcard src tests bench squash.py layers.py)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
