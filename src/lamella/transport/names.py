@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lamella.errors import InvalidReference, UsageError
 
@@ -11,11 +12,13 @@ __all__ = ["Location", "parse_location"]
 
 _FILES = ("docker-archive", "oci-archive", "oci")
 _LATER = {
-    "docker": "registries",
-    "podman": "Podman's storage",
-    "containers-storage": "Podman's storage",
+    "docker://": "registries",
+    "podman:": "Podman's storage",
+    "containers-storage:": "Podman's storage",
 }
 _LAYOUT_MARKS = ("oci-layout", "index.json")
+_HERE = ("/", "./", "../")
+_ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)")
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ def parse_location(text: str, *, output: bool = False) -> Location:
         if not rest:
             raise InvalidReference(f"{text!r}: want docker-daemon:NAME")
         return Location(transport, rest)
-    if colon and transport in _LATER:
-        raise UsageError(
-            f"{text!r}: {_LATER[transport]} can't be reached yet; "
-            "save the image to a docker-archive: or oci-archive: first"
-        )
+    for prefix, what in _LATER.items():  # `docker:dind` is an image's name, `docker://dind` is not
+        if text.startswith(prefix):
+            raise UsageError(
+                f"{text!r}: {what} can't be reached yet, it comes with a later version; "
+                "copy the image to a docker-archive: or oci-archive: first"
+            )
     if output:
         return _plain_output(text)
     return _plain_input(text)
@@ -75,11 +79,15 @@ def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
         raise InvalidReference(
             f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG"
         )
-    if Path(rest).exists():
+    if rest.partition(":")[0] == "-" and transport == "oci":
+        raise InvalidReference(
+            f"'{transport}:{rest}': a folder can't go through a pipe; want oci-archive:-"
+        )
+    if _exists(rest):
         return rest, ""
     at = rest.find(":")
     while at > 0:
-        if output or Path(rest[:at]).exists():
+        if output or _exists(rest[:at]):
             return rest[:at], rest[at + 1 :]
         at = rest.find(":", at + 1)
     head, _, tag = rest.partition(":")
@@ -87,9 +95,9 @@ def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
 
 
 def _plain_output(text: str) -> Location:
-    if Path(text).is_dir():
+    if _is_layout(text):
         return Location("oci", text)
-    if text.endswith((".tar", ".tar.gz")) or text.startswith(("/", "./", "../")):
+    if _ARCHIVE_NAME.fullmatch(text) or text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
         raise UsageError(
             f"output {text!r} could be a docker-archive or an OCI layout; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
@@ -97,14 +105,22 @@ def _plain_output(text: str) -> Location:
     return Location("plain", text)
 
 
+def _exists(path: str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists() fails for a name that is too long
+
+
+def _is_layout(path: str) -> bool:
+    return any(_exists(f"{path}/{mark}") for mark in _LAYOUT_MARKS)
+
+
 def _plain_input(text: str) -> Location:
-    path = Path(text)
-    if path.is_dir() and any((path / mark).exists() for mark in _LAYOUT_MARKS):
+    if _is_layout(text):
         return Location("oci", text)
-    if path.exists() and not path.is_dir():
+    is_folder = os.path.isdir(text)  # noqa: PTH112 - as in `_exists`
+    if _exists(text) and not is_folder:
         return Location("archive", text)
-    if text.startswith(("/", "./", "../", "~")):
-        what = "is no OCI image layout" if path.is_dir() else "does not exist"
+    if text.startswith((*_HERE, "~")):
+        what = "is no OCI image layout" if is_folder else "does not exist"
         raise InvalidReference(
             f"{text!r} {what}; want an image archive or layout, or an image name"
         )
