@@ -39,25 +39,37 @@ class AtomicFile:
     """A file written under another name beside its target, and renamed at the end."""
 
     def __init__(self, target: Path) -> None:
-        self.target = target
+        self.target = self._final = target
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         """Make the temporary file, which tells whether the place can be written to."""
-        with writing(str(self.target)):
-            if self.target.is_dir():
-                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if self.target.exists() and not stat.S_ISREG(self.target.stat().st_mode):
-                self._file = self.target.open("wb", buffering=0)  # a pipe or a device
-                return self
-            name = f".{self.target.name[:200]}.{secrets.token_hex(4)}.tmp"
-            temporary = self.target.parent / name
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-            fd = os.open(temporary, flags, 0o666)
-            self._temporary = temporary
-            self._file = os.fdopen(fd, "w+b", buffering=0)
+        try:
+            self._open()
+        except BaseException:  # an interrupt too: nobody calls __exit__ then
+            self._discard()
+            raise
         return self
+
+    def _open(self) -> None:
+        with writing(str(self.target)):
+            target = self._final = self.target.resolve()  # a symlink stays one
+            if target.is_dir():
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not target.parent.is_dir():
+                raise OSError(errno.ENOENT, f"there is no folder {self.target.parent}")
+            old = target.stat().st_mode if target.exists() else None
+            if old is not None and not stat.S_ISREG(old):
+                self._file = target.open("wb", buffering=0)  # a pipe or a device
+                return
+            self._temporary = target.parent / f".lamella-{secrets.token_hex(8)}.tmp"
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+            fd = os.open(self._temporary, flags, 0o666)
+            self._file = os.fdopen(fd, "w+b", buffering=0)
+            if old is not None:
+                with suppress(OSError):  # not every file system has modes
+                    os.fchmod(fd, stat.S_IMODE(old))
 
     @property
     def file(self) -> BinaryIO:
@@ -76,7 +88,7 @@ class AtomicFile:
         with writing(str(self.target)):
             self.file.close()
             if self._temporary is not None:
-                self._temporary.replace(self.target)
+                self._temporary.replace(self._final)
                 self._temporary = None
 
     def __exit__(
@@ -86,6 +98,9 @@ class AtomicFile:
         trace: TracebackType | None,
     ) -> None:
         """Remove what was not committed."""
+        self._discard()
+
+    def _discard(self) -> None:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
