@@ -68,12 +68,10 @@ class LayoutWriter:
         return Compression(kind if kind in {"none", "zstd"} else "gzip")
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer in its stored form, unless OCI has no name for its compression."""
+        """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
         if layer.descriptor and self._blobs.has(layer.descriptor.digest):
             return layer.descriptor
-        if layer.compression in {"xz", "bzip2"} or (
-            layer.compression == "none" and not layer.descriptor
-        ):
+        if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
             return self._put_plain(layer, layers)
         blob = self._blobs.start()
         digest, size = copy_stored(layer, blob.write)
@@ -194,6 +192,7 @@ class FolderBlobs:
         self._folder = folder
         self._blobs = folder / "blobs" / "sha256"
         self._made: list[Path] = []
+        self._sound: set[Digest] = set()
         self._committed = False
 
     def __enter__(self) -> Self:
@@ -217,10 +216,20 @@ class FolderBlobs:
         ):
             message = f"{self._folder} is neither empty nor an OCI image layout; won't write there"
             raise OutputError(message)
+        self._read_index()
+
+    def _read_index(self) -> Index | None:
+        path = self._folder / "index.json"
+        return Index.parse(path.read_bytes(), str(path)) if path.exists() else None
 
     def has(self, digest: Digest) -> bool:
-        """Whether a blob is there already."""
-        return (self._folder / blob_name(digest)).is_file()
+        """Whether a blob is there already, and is what its name says: a damaged one is replaced."""
+        path = self._folder / blob_name(digest)
+        if digest not in self._sound and path.is_file():
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex:
+                    self._sound.add(digest)
+        return digest in self._sound
 
     def start(self) -> BlobWriter:
         """Begin a new blob."""
@@ -235,9 +244,8 @@ class FolderBlobs:
         """
         old: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
         manifests: list[object] = []
-        if (self._folder / "index.json").exists():
-            raw = (self._folder / "index.json").read_bytes()
-            index = Index.parse(raw, f"{self._folder}: index.json")
+        index = self._read_index()
+        if index is not None:
             old = dict(index.value)
             names = {e.annotations.get(REF_NAME) for e in entries}
             digests = {e.digest for e in entries}
@@ -247,7 +255,9 @@ class FolderBlobs:
                 if (d.annotations.get(REF_NAME) or d.digest) not in (names | digests)
             ]
         manifests += [entry.to_json() for entry in entries]
-        self._replace("oci-layout", OCI_LAYOUT)
+        if not (self._folder / "oci-layout").exists():
+            self._made.append(self._folder / "oci-layout")
+            self._replace("oci-layout", OCI_LAYOUT)
         self._replace("index.json", json.dumps({**old, "manifests": manifests}).encode())
         self._committed = True
 
