@@ -31,7 +31,8 @@ from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
 from lamella.transport.base import copy_stored, spool_compressed
-from lamella.transport.tarball import Archive, ArchiveWriter
+from lamella.transport.oci_layout import LayoutFiles
+from lamella.transport.tarball import ArchiveWriter
 
 __all__ = ["ArchiveImage", "DockerArchiveWriter", "images_in", "read_image"]
 
@@ -61,7 +62,7 @@ def _are_lists(*values: object) -> bool:
     return all(isinstance(value, list) for value in values)
 
 
-def images_in(archive: Archive) -> list[ArchiveImage]:
+def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
     """List the images of an archive.
 
     Raises:
@@ -70,6 +71,8 @@ def images_in(archive: Archive) -> list[ArchiveImage]:
     if MANIFEST not in archive:
         if "repositories" in archive:
             what = "made by Docker before 1.10, which had no manifest.json; load and save it anew"
+        elif "index.json" in archive:
+            what = f"not a docker-archive but an OCI image layout; try oci-archive:{archive.where}"
         else:
             what = "not an image archive: it has neither manifest.json nor index.json"
         raise MalformedImage(archive.where, what)
@@ -101,7 +104,7 @@ def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveI
     return found[0]
 
 
-def read_image(archive: Archive, wanted: str, name: str) -> Image:
+def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
     """Return an image of an archive.
 
     Args:

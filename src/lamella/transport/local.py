@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from lamella.errors import ImageError
+from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compression import Compression
@@ -21,7 +24,7 @@ from lamella.spec.platform import Platform
 from lamella.transport.docker_archive import MANIFEST, DockerArchiveWriter, read_image
 from lamella.transport.files import AtomicFile, writing
 from lamella.transport.names import Location
-from lamella.transport.oci_layout import FolderFiles, read_layout
+from lamella.transport.oci_layout import INDEX, FolderFiles, LayoutFiles, read_layout
 from lamella.transport.oci_writer import ArchiveBlobs, FolderBlobs, LayoutWriter
 from lamella.transport.tarball import open_archive
 
@@ -36,7 +39,6 @@ class FileSource:
     ) -> None:
         self._location, self._spool, self._platform, self._stdin = location, spool, platform, stdin
         self._stack = ExitStack()
-        self._image: Image | None = None
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -53,39 +55,63 @@ class FileSource:
 
     def describe(self) -> Image:
         """Return the image; a file shows all of it."""
-        if self._image is None:
-            self._image = self._read()
         return self._image
+
+    def beside(self, tag: str) -> Image:
+        """Return another image of the same file; a stream, too, is read only once."""
+        return self._read(Location(self._location.transport, self._location.path, tag))
 
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Return the image; its layers are read where they lie."""
         del content, listed
         return self.describe()
 
-    def _read(self) -> Image:
-        location, name = self._location, str(self._location)
-        if location.transport == "oci":
-            files = FolderFiles(Path(location.path))
-            return read_layout(files, location.tag, self._platform, name)
-        archive = open_archive(
-            self._open(), location.path, self._spool, seekable=location.path != "-"
-        )
-        has_docker = MANIFEST in archive
-        if location.transport == "oci-archive" or (
-            location.transport == "archive" and not has_docker and "index.json" in archive
-        ):
-            return read_layout(archive, location.tag, self._platform, name)
-        return read_image(archive, location.tag, name)
+    @cached_property
+    def _image(self) -> Image:
+        return self._read(self._location)
 
-    def _open(self) -> BinaryIO:
-        if self._location.path == "-":
-            return self._stdin
+    def _read(self, location: Location) -> Image:
+        files, name = self._files, str(location)
+        if location.transport in {"oci", "oci-archive"} or (
+            location.transport == "archive" and MANIFEST not in files and INDEX in files
+        ):
+            image = read_layout(files, location.tag, self._platform, name)
+        else:
+            image = read_image(files, location.tag, name)
+        _check_platform(image, self._platform)
+        return image
+
+    @cached_property
+    def _files(self) -> LayoutFiles:
+        path = self._location.path
         try:
-            file = Path(self._location.path).open("rb")  # noqa: SIM115 - closed with the source
+            if self._location.transport == "oci":
+                os.listdir(path)  # noqa: PTH208 - tells why it can't be read
+                return FolderFiles(Path(path))
+            file = self._stdin
+            if path != "-":
+                file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
+            return open_archive(file, path, self._spool, seekable=_is_regular(file))
         except OSError as error:
-            message = f"can't read {self._location.path}: {error.strerror}"
+            message = f"can't read {path}: {error.strerror or error}"
             raise ImageError(message) from error
-        return self._stack.enter_context(file)
+
+
+def _is_regular(file: BinaryIO) -> bool:
+    """Whether a file can be read in place; a pipe can't, nor one that was read from already."""
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.tell() == 0
+    except (OSError, ValueError):  # no file of the system's, but a stream in memory
+        return False
+
+
+def _check_platform(image: Image, wanted: Platform | None) -> None:
+    """Hold the only image of a file against the platform that was asked for."""
+    has = {key: image.config.text(key) for key in ("os", "architecture", "variant")}
+    if wanted and has["os"] and has["architecture"] and not wanted.matches(has):
+        found = "/".join(part for part in has.values() if part)
+        message = f"{image.name} has no image for platform {wanted}; it is for {found}"
+        raise UsageError(message)
 
 
 class FileDestination:

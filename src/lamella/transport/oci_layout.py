@@ -27,8 +27,9 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.spec.platform import Platform
 
-__all__ = ["REF_NAME", "FolderFiles", "LayoutFiles", "blob_name", "choose", "read_layout"]
+__all__ = ["INDEX", "REF_NAME", "FolderFiles", "LayoutFiles", "blob_name", "choose", "read_layout"]
 
+INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 _METADATA_LIMIT = 64 << 20
 _DEEPEST_INDEX = 8
@@ -117,9 +118,10 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
         MalformedImage: a part is missing or makes no sense.
         DigestMismatch: metadata are not what their digest says.
     """
-    if "index.json" not in files:
-        raise MalformedImage(files.where, "not an OCI image layout: it has no index.json")
-    index = Index.parse(files.read("index.json"), f"{files.where}: index.json")
+    if INDEX not in files:
+        other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
+        raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
+    index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
     found = list(_images(files, _tagged(index, wanted, files.where)))
     chosen = choose(found, platform, files.where)
     manifest = Manifest.parse(_metadata(files, chosen.descriptor), f"{files.where}: manifest")
