@@ -10,8 +10,10 @@ Everything is an argument: nothing here reads the environment, prints, or asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
@@ -29,6 +31,10 @@ from lamella.transport.engine import EngineSource
 from lamella.transport.names import Location, parse_location
 
 __all__ = ["Environment", "open_image", "open_layers", "squash", "verify"]
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
@@ -79,10 +85,10 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         EngineError: an engine failed.
     """
     env = env or Environment()
-    tags = (tag,) if isinstance(tag, str) else tuple(tag)
+    _check_time(created)
     location = parse_location(image)
     tags = (tag,) if isinstance(tag, str) else tuple(tag)
-    target, tags = _target(location, output, tags)
+    target, tags = _target(location, output, tags, dry_run=dry_run)
     request = Request(
         location,
         target,
@@ -90,26 +96,48 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         last,
         tuple(layers),
         tags,
-        Platform.parse(platform) if platform else None,
+        _platform(platform),
         Compression.parse(compression) if compression else None,
     )
     with ExitStack() as stack:
         job = Job(request, env, stack)
-        selection = job.select()
         if dry_run:
-            return job.dry(selection)
+            return job.dry(job.select())
+        job.prepare_output()
+        selection = job.select()
         wording = Wording(history, message, created)
         return job.squash(selection, wording, check=check, cleanup=cleanup)
 
 
+def _platform(text: str | None) -> Platform | None:
+    if text == "all":
+        raise UsageError("platform all comes with a later version; give one, like linux/arm64")
+    return Platform.parse(text) if text else None
+
+
+def _check_time(created: str | None) -> None:
+    """See to it that every engine can read the time: strict RFC 3339."""
+    if created is None or (_RFC3339.fullmatch(created) and _is_date(created)):
+        return
+    raise UsageError(f"--created {created!r}: want source, now or a time like 2026-01-31T12:00:00Z")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _target(
-    location: Location, output: str | None, tags: tuple[str, ...]
+    location: Location, output: str | None, tags: tuple[str, ...], *, dry_run: bool
 ) -> tuple[Location, tuple[str, ...]]:
     """Return where the new image goes and what it is to be called; names are checked here."""
     if output is not None:
         target = parse_location(output, output=True)
-    elif in_engine(location):
-        target = Location("docker-daemon", "")
+    elif in_engine(location) or dry_run:
+        target = Location("docker-daemon" if in_engine(location) else "plain", "")
     elif location.path == "-":
         target = Location("docker-archive", "-")
     else:
@@ -135,7 +163,7 @@ def open_image(
         LamellaError: there is no such image, or it is malformed.
     """
     env = env or Environment()
-    wanted = Platform.parse(platform) if platform else None
+    wanted = _platform(platform)
     with open_source(parse_location(reference), wanted, Spool(env.tmp_dir), env) as source:
         yield source.describe()
 
@@ -150,7 +178,7 @@ def open_layers(
 ) -> Iterator[tuple[Image, list[Line]]]:
     """Open an image and list its layers; with `tags`, with the local tags of each."""
     env = env or Environment()
-    wanted = Platform.parse(platform) if platform else None
+    wanted = _platform(platform)
     with open_source(parse_location(reference), wanted, Spool(env.tmp_dir), env) as source:
         image = source.describe()
         known = source.tags_by_chain() if tags and isinstance(source, EngineSource) else None
@@ -169,6 +197,8 @@ def verify(ours: str, theirs: str, *, env: Environment | None = None) -> list[Di
     """
     env = env or Environment()
     spool = Spool(env.tmp_dir)
+    if all(parse_location(name).path == "-" for name in (ours, theirs)):
+        raise UsageError("only one of two images can come through standard input")
     with ExitStack() as stack:
         layers = stack.enter_context(Layers(spool))
         images = [_whole_image(name, spool, env, stack) for name in (ours, theirs)]

@@ -5,25 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lamella.errors import ImageError, ImageNotFound, MalformedImage, UnknownLayer, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import Wording, new_manifest
-from lamella.places import Environment, in_engine, open_destination, open_source
+from lamella.places import Environment, open_destination, open_source
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.squashing import Prepared, Written, prepare, write
-from lamella.transport.base import Source
+from lamella.transport.base import Destination, Source
 from lamella.transport.engine import EngineSource
+from lamella.transport.local import FileSource
 from lamella.transport.names import Location, parse_location
 
 __all__ = ["Job", "Request"]
+
+_KEEP_MANIFESTS = {"oci", "oci-archive"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,25 @@ class Request:
     platform: Platform | None = None
     compression: Compression | None = None
 
+    def __post_init__(self) -> None:
+        """Check what needs no image to be known as wrong.
+
+        Raises:
+            UsageError: two choices of layers, or one that no image can fulfil.
+        """
+        if sum((self.base is not None, self.last is not None, bool(self.ranges))) > 1:
+            raise UsageError("LAYER/--from, --last and --layers exclude each other; give one")
+        if self.last is not None and self.last < 1:
+            raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the destination will call the image."""
+        if self.output.transport in {"oci", "oci-archive"}:
+            return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
+        tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
+        return tuple(dict.fromkeys(Reference.parse_tag(tag).familiar for tag in tags))
+
 
 class Job:
     """One squash: the source, the destination and what is known so far."""
@@ -49,6 +71,16 @@ class Job:
         self._clock = _Clock()
         self._source = self._open(request.location)
         self._kept_name = ""
+        self._destination: Destination | None = None
+
+    def prepare_output(self) -> None:
+        """Find out whether the output can be written, before anything is read.
+
+        Raises:
+            OutputError: it can't.
+        """
+        destination = open_destination(self._request.output, self._spool, self._env)
+        self._destination = self._stack.enter_context(destination)
 
     def _open(self, location: Location) -> Source:
         source = open_source(location, self._request.platform, self._spool, self._env)
@@ -72,10 +104,9 @@ class Job:
         """LAYER may be another image: of the place it says, or of the source's own."""
         location = parse_location(name)
         beside = location.transport == "plain"
-        here = self._request.location
-        if beside and not in_engine(here):
-            location = Location(here.transport, here.path, name)
         try:
+            if beside and isinstance(self._source, FileSource):
+                return self._source.beside(name)
             return self._open(location).describe()
         except (ImageNotFound, UsageError):
             if beside:
@@ -97,15 +128,16 @@ class Job:
         layers = self._stack.enter_context(Layers(self._spool))
         prepared = self._prepare(selection, layers)
         layers.verify()
-        return self._result(prepared, dry_run=True)
+        return replace(self._result(prepared), dry_run=True)
 
     def squash(
         self, selection: Selection, wording: Wording, *, check: bool, cleanup: bool
     ) -> Result:
-        """Do it."""
-        request, env = self._request, self._env
+        """Do it; `prepare_output` comes first."""
+        request, env, destination = self._request, self._env, self._destination
+        if destination is None:
+            raise TypeError("prepare_output was not called")
         layers = self._stack.enter_context(Layers(self._spool))
-        destination = self._stack.enter_context(open_destination(request.output, self._spool, env))
         prepared = self._prepare(selection, layers)
         image = prepared.image
         compression = request.compression or destination.default_compression(image)
@@ -122,7 +154,12 @@ class Job:
         self._clock.lap("publish")
         if cleanup:
             self._clean_up(request.tags)
-        return self._result(prepared, written, image_id=image_id, verified=check)
+        return replace(
+            self._result(prepared, written),
+            id=image_id,
+            digest=str(manifest.digest) if request.output.transport in _KEEP_MANIFESTS else "",
+            verified=check,
+        )
 
     def _clean_up(self, tags: Sequence[str]) -> None:
         if not isinstance(self._source, EngineSource):
@@ -132,15 +169,7 @@ class Job:
         if kept:
             self._env.progress.note(f"--cleanup: {kept}")
 
-    def _result(
-        self,
-        prepared: Prepared,
-        written: Written | None = None,
-        *,
-        image_id: str = "",
-        dry_run: bool = False,
-        verified: bool = False,
-    ) -> Result:
+    def _result(self, prepared: Prepared, written: Written | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
         lost = sum(len(positions) - 1 for positions in plans)
         sizes = [_size(prepared, position) for position in range(len(image.layers))]
@@ -152,7 +181,8 @@ class Job:
             source=image.name,
             source_id=str(image.id),
             destination=str(self._request.output),
-            tags=tuple(Reference.parse_tag(tag).familiar for tag in self._request.tags),
+            source_digest=str(image.manifest.digest) if image.manifest else "",
+            tags=self._request.names,
             layers_before=len(image.layers),
             layers_after=len(image.layers) - lost,
             bytes_before=sum(sizes),
@@ -162,10 +192,6 @@ class Job:
             kept_name=self._kept_name,
             ranges=tuple(_ranges(prepared, written)),
             dropped=dropped,
-            id=image_id,
-            digest="",
-            dry_run=dry_run,
-            verified=verified,
             seconds=self._clock.seconds,
         )
 

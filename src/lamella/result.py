@@ -53,6 +53,8 @@ class Result:
     dropped: Dropped
     id: str = ""
     """The new image's ID; empty after a dry run."""
+    source_digest: str = ""
+    """Of the source's manifest, where its place keeps one."""
     digest: str = ""
     """Of the new manifest, where the destination keeps one."""
     dry_run: bool = False
@@ -71,7 +73,11 @@ class Result:
             "squashed": self.squashed,
             "dry_run": self.dry_run,
             "verified": self.verified,
-            "source": {"reference": self.source, "id": self.source_id},
+            "source": {
+                "reference": self.source,
+                "id": self.source_id,
+                "digest": self.source_digest,
+            },
             "image": {
                 "id": self.id,
                 "digest": self.digest,
