@@ -28,7 +28,6 @@ _COMMANDS = {
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",
 }
-_USAGE = 2
 _INTERRUPTED = 130
 _LOUD = 2
 _COMPLETE = "_LAMELLA_COMPLETE"
@@ -112,7 +111,7 @@ def _run(arguments: list[str]) -> int:
     if _COMPLETE in os.environ:
         cli.main(args=arguments, prog_name="lamella", complete_var=_COMPLETE)
     try:
-        with cli.make_context("lamella", arguments) as context:
+        with cli.make_context("lamella", list(arguments)) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -122,12 +121,8 @@ def _run(arguments: list[str]) -> int:
 def _explain(error: BaseException) -> tuple[str, int]:
     """Say what went wrong, and how bad it is."""
     match error:
-        case click.exceptions.NoArgsIsHelpError():
-            return error.format_message(), _USAGE
-        case click.UsageError():
-            return _usage_message(error), _USAGE
         case click.ClickException():
-            return error.format_message(), error.exit_code
+            return _usage_message(error), error.exit_code
         case LamellaError():
             return str(error), error.exit_code
         case KeyboardInterrupt() | click.Abort():
@@ -139,9 +134,11 @@ def _explain(error: BaseException) -> tuple[str, int]:
     return what, 1
 
 
-def _usage_message(error: click.UsageError) -> str:
-    where = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
-    return error.format_message().rstrip(".") + where
+def _usage_message(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    return f"{error.format_message().rstrip('.')}; see `{context.command_path} --help`"
 
 
 def _is_loud(arguments: Sequence[str]) -> bool:

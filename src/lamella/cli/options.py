@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar, cast
 
@@ -15,7 +17,7 @@ from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
 from lamella.transport.engine import EngineOptions
 
-__all__ = ["common_options", "make_environment", "resolve_created"]
+__all__ = ["common_options", "later_option", "make_environment", "resolve_created"]
 
 _ENGINE_VARIABLES = (
     "DOCKER_HOST",
@@ -54,6 +56,20 @@ def common_options(function: _Function) -> _Function:
     return function
 
 
+def later_option(name: str, instead: str) -> Callable[[_Function], _Function]:
+    """Add an option that is promised, so that who tries it is told, and what to use today."""
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        del context, parameter
+        if value:
+            raise UsageError(f"{name} comes with a later version; {instead}")
+
+    flag = name == "--auto"
+    return click.option(
+        name, is_flag=flag, hidden=True, expose_value=False, callback=refuse, is_eager=True
+    )
+
+
 def make_environment(tmp_dir: str | None, progress: Progress, *, to_stdout: bool) -> Environment:
     """Collect what calls need from the world.
 
@@ -63,17 +79,23 @@ def make_environment(tmp_dir: str | None, progress: Progress, *, to_stdout: bool
     """
     if tmp_dir is not None and not os.path.isdir(tmp_dir):  # noqa: PTH112 - a plain question
         raise UsageError(f"--tmp-dir {tmp_dir}: no such folder")
-    if to_stdout and sys.stdout.isatty():
+    if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
     found = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
-    stdout = os.fdopen(os.dup(1), "wb", buffering=0) if to_stdout else sys.stdout.buffer
-    return Environment(
-        tmp_dir=tmp_dir,
-        progress=progress,
-        stdin=sys.stdin.buffer,
-        stdout=cast("BinaryIO", stdout),
-        engine=EngineOptions(found),
-    )
+    environment = Environment(tmp_dir=tmp_dir, progress=progress, engine=EngineOptions(found))
+    if sys.stdin is not None:
+        environment = replace(environment, stdin=sys.stdin.buffer)
+    if to_stdout:
+        environment = replace(environment, stdout=_open_stdout())
+    return environment
+
+
+def _open_stdout() -> BinaryIO:
+    """Return standard output without a buffer: what can't be written is known at once."""
+    if sys.stdout is None:
+        raise OutputError("won't write an archive to a standard output that is closed")
+    raw = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
+    return cast("BinaryIO", raw)
 
 
 def resolve_created(choice: str | None) -> str | None:
@@ -82,24 +104,19 @@ def resolve_created(choice: str | None) -> str | None:
     SOURCE_DATE_EPOCH counts where nothing is said: https://reproducible-builds.org/specs/source-date-epoch/
 
     Raises:
-        UsageError: the choice is no time.
+        UsageError: SOURCE_DATE_EPOCH is no time.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if choice is None and epoch:
-        if not epoch.isdecimal():
-            raise UsageError(f"SOURCE_DATE_EPOCH: want seconds since 1970, found {epoch!r}")
-        return _format(datetime.fromtimestamp(int(epoch), UTC))
-    if choice is None or choice == "source":
-        return None
+        try:
+            return _format(datetime.fromtimestamp(int(epoch), UTC))
+        except (ValueError, OverflowError, OSError):
+            raise UsageError(
+                f"SOURCE_DATE_EPOCH: want seconds since 1970, found {epoch!r:.60}"
+            ) from None
     if choice == "now":
         return _format(datetime.now(UTC))
-    try:
-        datetime.fromisoformat(choice)
-    except ValueError:
-        raise UsageError(
-            f"--created {choice!r}: want source, now or a time like 2026-01-31T12:00:00Z"
-        ) from None
-    return choice
+    return None if choice == "source" else choice
 
 
 def _format(moment: datetime) -> str:

@@ -9,6 +9,7 @@ import click
 from lamella import api
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.progress import make_reporter
+from lamella.errors import UsageError
 from lamella.report import layers as report
 
 __all__ = ["command"]
@@ -40,6 +41,8 @@ def command(
 
     The number (#N) and the ID, or the start of it, name a layer wherever LAYER is asked for.
     """
+    if machine + dockerfile + as_json > 1:
+        raise UsageError("-m, -d and --json exclude each other; give one")
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False)
         with api.open_layers(image, platform=platform, tags=tags, env=env) as (opened, lines):

@@ -9,11 +9,12 @@ from typing import cast
 import click
 
 from lamella import api
-from lamella.cli.options import common_options, make_environment, resolve_created
+from lamella.cli.options import common_options, later_option, make_environment, resolve_created
 from lamella.cli.progress import make_reporter
 from lamella.errors import UsageError
 from lamella.mutate import HistoryMode
 from lamella.report.text import plan_lines, summary
+from lamella.transport.names import parse_location
 
 __all__ = ["command"]
 
@@ -66,6 +67,8 @@ _NOTHING = 3
 @click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and stop.")
 @click.option("--cleanup", is_flag=True, help="Remove the source image from its engine afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the ID.")
+@later_option("--max-layers", "use --last N or --layers A-B")
+@later_option("--auto", "use --last N or --layers A-B")
 @common_options
 def command(
     image: str,
@@ -105,7 +108,8 @@ def command(
     """
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
-    to_stdout = (image if output is None else output).rpartition(":")[2] == "-"
+    target = parse_location(image if output is None else output, output=output is not None)
+    to_stdout = target.path == "-" and not dry_run
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
