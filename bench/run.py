@@ -59,7 +59,7 @@ def squash(source: Path, result: Path) -> tuple[float, float, int]:
     """Run the command; return wall seconds, CPU seconds and peak memory in kB."""
     lamella = Path(sys.executable).with_name("lamella")
     begin = time.perf_counter()
-    command = [lamella, "squash", source, "-o", f"docker-archive:{result}", "-q"]
+    command = [str(lamella), "squash", str(source), "-o", f"docker-archive:{result}", "-q"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         _, status, usage = os.wait4(run.pid, 0)
         run.returncode = os.waitstatus_to_exitcode(status)
