@@ -14,10 +14,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, cast
+from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
 from lamella.errors import DigestMismatch, ImageError, OutputError
-from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, Merged
+from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
 from lamella.layer.compression import Compression, PlainReader, open_plain
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -25,6 +25,7 @@ from lamella.spec.digest import Digest
 __all__ = ["LayerSink", "LayerTar", "Layers", "Spool", "digest_of"]
 
 
+@runtime_checkable
 class LayerTar(Protocol):
     """The uncompressed tar of a layer, readable from any place and any thread."""
 
@@ -174,7 +175,7 @@ class Layers:
 
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
-        if isinstance(blob, FileRange | Bytes) and layer.compression == "none":
+        if isinstance(blob, LayerTar) and layer.compression == "none":
             if not layer.verified:
                 self._checks[id(layer)] = layer, self._pool.submit(digest_of, blob, self._stop)
             done: Future[LayerTar] = Future()

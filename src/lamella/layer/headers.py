@@ -1,0 +1,197 @@
+"""Layers that are not all there: their headers alone, or nothing but their name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from array import array
+from bisect import bisect_right
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from lamella.errors import DigestMismatch, MalformedTar, Unsupported
+from lamella.layer.blob import CHUNK, FileRange, Layer
+from lamella.layer.spool import Spool
+from lamella.spec.digest import Digest
+from lamella.tar.scan import scan
+
+__all__ = ["NotFetched", "TarHeaders", "has_content", "keep_headers"]
+
+# A scan goes back to where an extended header began, which is never farther than this.
+_BEHIND = 1 << 16
+_UNKNOWN_SIZE = 1 << 62
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class NotFetched:
+    """Stands in for bytes that were left where they are."""
+
+    where: str
+    size: int
+
+    def open(self) -> BinaryIO:
+        """Say that there is nothing to read."""
+        raise Unsupported(f"{self.where}: its content was not fetched")
+
+
+@dataclass(frozen=True, eq=False)
+class TarHeaders:
+    """A tar of which only those parts are there that a scan of its headers reads."""
+
+    size: int
+    """Bytes of the whole tar."""
+    where: str
+    kept: FileRange
+    """The parts, one after another."""
+    starts: array[int]
+    """Where in the tar each part begins."""
+    ends: array[int]
+    """Where in `kept` each part ends."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer from `offset`, up to the end of the part; return how many bytes were read.
+
+        Raises:
+            Unsupported: what is there was not kept.
+        """
+        if offset >= self.size or not len(buffer):
+            return 0
+        index = bisect_right(self.starts, offset) - 1
+        at = offset - self.starts[index] + self._begin(index) if index >= 0 else 0
+        room = self.ends[index] - at if index >= 0 else 0
+        if room <= 0:
+            raise Unsupported(f"{self.where}: only its headers were fetched, not its content")
+        return self.kept.read_into(buffer[:room], at)
+
+    def _begin(self, index: int) -> int:
+        return self.ends[index - 1] if index else 0
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes from `offset`; see `ReadAt`.
+
+        Raises:
+            Unsupported: not all of them were kept.
+        """
+        buffer = bytearray(max(0, min(length, self.size - offset)))
+        view, done = memoryview(buffer), 0
+        while done < len(buffer):
+            done += self.read_into(view[done:], offset + done)
+        return bytes(buffer)
+
+    def open(self) -> BinaryIO:
+        """Return a new stream; it ends in an error where the first part does."""
+        return cast("BinaryIO", io.BufferedReader(_Reader(self), CHUNK))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, source: TarHeaders) -> None:
+        self._source, self._at = source, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        got = self._source.read_into(memoryview(buffer), self._at)
+        self._at += got
+        return got
+
+
+def has_content(layer: Layer) -> bool:
+    """Whether all bytes of a layer can be read."""
+    return not isinstance(layer.blob, NotFetched | TarHeaders)
+
+
+def keep_headers(
+    stream: _Readable, spool: Spool, diff_id: Digest, where: str, size: int | None = None
+) -> TarHeaders:
+    """Read a layer's tar once, to its end, and keep what a scan needs.
+
+    Args:
+        stream: the uncompressed tar.
+        spool: takes what is kept.
+        diff_id: what it must be.
+        where: what messages call it.
+        size: its length, if that is known before.
+
+    Raises:
+        DigestMismatch: it is something else.
+        OutputError: the spool is full.
+    """
+    passing = _Passing(stream, spool, size)
+    with suppress(MalformedTar):  # whoever scans what was kept meets the same fault again
+        scan(passing)
+    got = passing.drain()
+    if got != diff_id:
+        raise DigestMismatch(where, diff_id, got)
+    return passing.kept(where)
+
+
+class _Passing:
+    """A stream as a `ReadAt` for one scan: hashes what passes, keeps what is asked for."""
+
+    def __init__(self, stream: _Readable, spool: Spool, size: int | None) -> None:
+        self.size = _UNKNOWN_SIZE if size is None else size
+        self._stream, self._spool, self._file = stream, spool, spool.file()
+        self._sha256 = hashlib.sha256()
+        self._window, self._base = b"", 0
+        self._starts, self._ends = array("q"), array("q")
+        self._stop = 0  # where in the tar the last part ends
+        self._pending = bytearray()
+
+    @property
+    def _end(self) -> int:
+        return self._base + len(self._window)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        while self._end < offset + length and self._pass(offset):
+            pass
+        if offset < self._base:
+            raise MalformedTar("an extended header too long to be read from a stream", offset)
+        start = offset - self._base
+        found = self._window[start : start + length]
+        self._keep(offset, found)
+        return found
+
+    def _pass(self, wanted: int) -> bool:
+        """Read on; nothing before `wanted` will be asked for, but for an extended header."""
+        chunk = self._stream.read(CHUNK)
+        self._sha256.update(chunk)
+        keep = min(max(self._base, wanted - _BEHIND), self._end)
+        self._window = self._window[keep - self._base :] + chunk
+        self._base = keep
+        return bool(chunk)
+
+    def _keep(self, offset: int, found: bytes) -> None:
+        if self._starts and offset <= self._stop:
+            found = found[self._stop - offset :]  # the rest of a part that was read before
+            if not found:
+                return
+            self._ends[-1] += len(found)
+        else:
+            self._starts.append(offset)
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(found))
+            self._stop = offset
+        self._stop += len(found)
+        self._pending += found
+        if len(self._pending) >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._spool.write(self._file, memoryview(self._pending))
+        self._pending = bytearray()
+
+    def drain(self) -> Digest:
+        while self._pass(_UNKNOWN_SIZE):
+            pass
+        self.size = self._end
+        return Digest(f"sha256:{self._sha256.hexdigest()}")
+
+    def kept(self, where: str) -> TarHeaders:
+        self._flush()
+        kept = FileRange.whole(self._file)
+        return TarHeaders(self.size, where, kept, self._starts, self._ends)

@@ -1,0 +1,295 @@
+"""Putting an image into a Docker engine: what it lacks is sent, looked at, and only then named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+from lamella.errors import EngineError, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import Blob, FileRange, Layer, Merged
+from lamella.layer.compression import NONE, Compression
+from lamella.layer.headers import has_content
+from lamella.layer.spool import Layers, Spool
+from lamella.progress import Progress
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, oci_layer
+from lamella.spec.reference import Reference
+from lamella.transport.base import copy_stored, spool_compressed
+from lamella.transport.engine_history import diff_ids_of
+from lamella.transport.engine_host import EngineOptions, connect
+from lamella.transport.engine_load import (
+    LoadRefused,
+    Piece,
+    TarBody,
+    docker_archive,
+    oci_archive,
+)
+
+if TYPE_CHECKING:
+    from lamella.transport.engine_client import EngineClient
+
+__all__ = ["EngineDestination"]
+
+_KINDS = ("none", "gzip", "zstd")
+_OCI_LAYERS = {kind: oci_layer(kind) for kind in _KINDS}
+# Docker's own manifests name layers so; "zstd" is containerd's and BuildKit's addition.
+_DOCKER_LAYERS = {
+    "none": DOCKER_LAYER_GZIP.removesuffix(".gzip"),
+    "gzip": DOCKER_LAYER_GZIP,
+    "zstd": DOCKER_LAYER_GZIP.removesuffix("gzip") + "zstd",
+}
+
+
+class EngineDestination:
+    """A `transport.base.Destination`: loads what the engine lacks, checks, then tags."""
+
+    refetch: Callable[[], Image] | None = None
+    """Set it if the image comes from this very engine: returns the image with all its content."""
+
+    def __init__(self, spool: Spool, options: EngineOptions, progress: Progress) -> None:
+        self._spool, self._options, self._progress = spool, options, progress
+        self._pieces: list[Piece] = []
+        self._kept: list[tuple[Layer, Layers] | None] = []
+        """What each piece is made of; None for new layers."""
+        self._there: set[int] = set()
+        """Pieces that the engine was seen to have."""
+        self._chains: list[tuple[str, ...]] = []
+        self._unseen: Iterator[tuple[str, ...]] | None = None
+        self._docker_types = False
+        self._existed = False
+
+    def __enter__(self) -> Self:
+        """Reach the engine now: it would be late to learn after the work that there is none."""
+        self._client: EngineClient = connect(self._options)
+        try:
+            self._containerd = self._client.has_containerd_store
+        except BaseException:
+            self._client.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hang up."""
+        self._client.close()
+
+    # -- layers
+
+    def default_compression(self, image: Image) -> Compression:
+        """Plain for the classic store, which unpacks layers; else as the image's others are."""
+        if not self._containerd:
+            return NONE
+        if image.manifest is None:
+            return Compression("gzip")
+        self._docker_types = image.manifest.media_type == DOCKER_MANIFEST
+        kinds = [_kind(layer.media_type) for layer in reversed(image.manifest.layers)]
+        return Compression(next((kind for kind in kinds if kind != "none"), "none"))
+
+    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
+        """Positions of layers that stay, but whose content this engine may lack.
+
+        The containerd store finds layers by their own digests. The classic store finds them by the
+        stack they end, so what is above a new layer has to be sent again.
+        """
+        squashed = {position for positions in ranges for position in positions}
+        kept = frozenset(range(len(image.layers))) - squashed
+        if self.refetch is None:
+            return kept
+        if self._containerd or not squashed:
+            return frozenset()
+        return frozenset(position for position in kept if position > min(squashed))
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take note of a layer that stays; it is sent, if at all, with the commit."""
+        if self._has(layer):
+            self._there.add(len(self._pieces))
+            piece = _without_bytes(layer)
+        else:
+            piece = self._to_send(layer, layers)
+        self._pieces.append(piece)
+        self._kept.append((layer, layers))
+        return piece.descriptor
+
+    def _has(self, layer: Layer) -> bool:
+        """Whether the engine has a layer where it is to be: on what was put so far."""
+        if self._containerd:
+            # Only what was seen in this very store is safe to leave out: a blob that is missing
+            # shows in no answer of Docker 26.
+            return layer.descriptor is not None and (
+                self.refetch is not None or not has_content(layer)
+            )
+        if None in self._kept:
+            return False  # on a new layer nothing is yet
+        chain = (*(str(piece.diff_id) for piece in self._pieces), str(layer.diff_id))
+        return any(known[: len(chain)] == chain for known in self._known_chains())
+
+    def _known_chains(self) -> Iterator[tuple[str, ...]]:
+        """The layers of each image in the engine; it is asked for one after another, and once."""
+        yield from self._chains
+        if self._unseen is None:
+            self._unseen = self._ask_for_chains()
+        for chain in self._unseen:
+            self._chains.append(chain)
+            yield chain
+
+    def _ask_for_chains(self) -> Iterator[tuple[str, ...]]:
+        for listed in self._client.images():
+            found = self._client.find(listed["Id"])
+            if found is not None:
+                yield tuple(diff_ids_of(found))
+
+    def _to_send(self, layer: Layer, layers: Layers) -> Piece:
+        if not has_content(layer):
+            return _without_bytes(layer)  # `commit` will see to it
+        readable = {"gzip", "zstd"} if self._containerd else {"gzip"}
+        if layer.compression in readable:
+            descriptor = layer.descriptor
+            if descriptor is None:
+                digest, size = copy_stored(layer, lambda _: None)
+                descriptor = Descriptor(oci_layer(layer.compression), digest, size)
+            return Piece(layer.diff_id, descriptor, layer.blob, check=True, where=layer.where)
+        tar = cast("Blob", layers.open([layer])[0])
+        descriptor = layer.descriptor if layer.compression == "none" else None
+        plain = Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+        return Piece(layer.diff_id, descriptor or plain, tar, where=layer.where)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer into the spool."""
+        if not self._containerd and compression.kind != "none":
+            self._progress.note("this engine keeps layers unpacked: --compression has no effect")
+            compression = NONE
+        if compression.kind == "none":
+            file = self._spool.file()
+            diff_id = digest = merged.write_to(lambda chunk: self._spool.write(file, chunk))
+            blob = FileRange.whole(file)
+        else:
+            diff_id, digest, blob = spool_compressed(merged, compression, self._spool)
+        types = _DOCKER_LAYERS if self._docker_types else _OCI_LAYERS
+        descriptor = Descriptor(types[compression.kind], digest, blob.size)
+        self._pieces.append(Piece(diff_id, descriptor, blob))
+        self._kept.append(None)
+        return diff_id, descriptor
+
+    # -- the image
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Load the image, look at it, and only then give it its names.
+
+        Raises:
+            EngineError: the engine refused it, or made something else of it; nothing has changed.
+                Or a name could not be given; the message tells which were.
+        """
+        image_id = str(manifest.digest if self._containerd else config.digest)
+        self._existed = self._client.find(image_id) is not None
+        done: list[str] = []
+        try:
+            if not self._existed or self._fault(image_id, config):
+                self._load(config, manifest, image_id)
+            for tag in tags:
+                reference = Reference.parse_tag(tag)
+                self._client.tag(image_id, reference.name, reference.tag)
+                done.append(reference.familiar)
+        except BaseException as error:
+            if not done:
+                self._discard(image_id)
+            if done and isinstance(error, EngineError):
+                message = f"{error}; the new image is {image_id}, tagged {', '.join(done)}"
+                raise EngineError(message) from error
+            raise
+        return image_id
+
+    def _load(self, config: Config, manifest: Manifest, image_id: str) -> None:
+        """Load without the layers that are there; if that fails, with all of them."""
+        problem: EngineError | None = None
+        if all(piece.blob is not None or i in self._there for i, piece in enumerate(self._pieces)):
+            problem = self._try(config, manifest, image_id)
+            if problem is None:
+                return
+            if not self._there:
+                raise problem
+            self._progress.debug(f"sending all layers, since {problem}")
+            self._discard(image_id)
+        self._complete(problem)
+        problem = self._try(config, manifest, image_id)
+        if problem is not None:
+            raise problem
+
+    def _try(self, config: Config, manifest: Manifest, image_id: str) -> EngineError | None:
+        """Load; return what went wrong, unless the engine is gone."""
+        body = self._body(config, manifest)
+        self._progress.phase("load into the engine", len(body))
+        try:
+            lines = self._client.load(body)
+        except LoadRefused as refused:
+            return refused
+        self._progress.debug("; ".join(lines))
+        fault = self._fault(image_id, config)
+        return EngineError(f"{self._client} loaded the image, but {fault}") if fault else None
+
+    def _body(self, config: Config, manifest: Manifest) -> TarBody:
+        advance = self._progress.advance
+        if self._containerd:
+            return oci_archive(config, manifest, self._pieces, advance)
+        return docker_archive(config, self._pieces, advance)
+
+    def _fault(self, image_id: str, config: Config) -> str:
+        """What is wrong with an image that was loaded; empty if it is as it should be."""
+        whole = self._containerd and self._client.api_at_least(1, 48)
+        found = self._client.find(image_id, manifests=whole)
+        if found is None:
+            return f"has no image {image_id}"
+        if found["Id"] != image_id:
+            return f"calls it {found['Id']} where {image_id} was expected"
+        if tuple(diff_ids_of(found)) != config.diff_ids:
+            return "it lacks layers"
+        for part in found.get("Manifests") or ():
+            if part.get("ID") == image_id and not part.get("Available"):
+                return "its content is not all there"
+        return ""
+
+    def _complete(self, problem: EngineError | None) -> None:
+        """Get the content of all layers that were left out."""
+        image = self.refetch() if self.refetch is not None else None
+        for i, (piece, kept) in enumerate(zip(self._pieces, self._kept, strict=True)):
+            if piece.blob is not None or kept is None:
+                continue
+            layer, layers = kept
+            whole = layer if has_content(layer) else _same(layer, image)
+            if whole is None:
+                message = f"{piece.where}: {self._client} lacks it, and its content was not fetched"
+                raise problem or Unsupported(message)
+            layers.check(whole)
+            self._pieces[i] = self._to_send(whole, layers)
+
+    def _discard(self, image_id: str) -> None:
+        """Remove what was loaded, unless it was there before."""
+        if not self._existed:
+            with suppress(EngineError):
+                self._client.remove(image_id)
+
+
+def _without_bytes(layer: Layer) -> Piece:
+    plain = Descriptor(oci_layer("none"), layer.diff_id, layer.blob.size)
+    return Piece(layer.diff_id, layer.descriptor or plain, None, where=layer.where)
+
+
+def _kind(media_type: str) -> str:
+    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")
+
+
+def _same(layer: Layer, image: Image | None) -> Layer | None:
+    """Find a layer again in another reading of its image."""
+    for other in image.layers if image is not None else ():
+        if (other.diff_id, other.descriptor) == (layer.diff_id, layer.descriptor):
+            return other
+    return None

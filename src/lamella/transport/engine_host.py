@@ -1,0 +1,140 @@
+"""Which Docker engine is meant: DOCKER_HOST, else the current context, else the usual socket.
+
+The order, the files and their meaning are the docker command's own.
+https://docs.docker.com/engine/manage-resources/contexts/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamella.errors import EngineError
+
+if TYPE_CHECKING:
+    from lamella.transport.engine_client import EngineClient
+
+__all__ = ["EngineOptions", "Host", "Tls", "connect", "find_host"]
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files for an encrypted connection; None where there is none."""
+
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    verify: bool = True
+    """Whether the engine must prove who it is."""
+
+    @classmethod
+    def of_folder(cls, folder: Path, *, verify: bool) -> Tls:
+        """Take the files that are there, under the names that Docker gives them."""
+        names = ("ca.pem", "cert.pem", "key.pem")
+        ca, cert, key = (path if (path := folder / name).is_file() else None for name in names)
+        return cls(ca, cert, key, verify)
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where an engine listens."""
+
+    url: str
+    tls: Tls | None = None
+    context: str = ""
+    """The Docker context that named it, if one did."""
+
+    def __str__(self) -> str:
+        """Return what a message calls it."""
+        return f"{self.url} (context {self.context})" if self.context else self.url
+
+
+def find_host(environment: Mapping[str, str]) -> Host:
+    """Find the engine that the docker command would speak to.
+
+    Args:
+        environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH,
+            DOCKER_CONFIG, HOME.
+
+    Raises:
+        EngineError: the context it would use is not there, or makes no sense.
+    """
+    folder = _config_folder(environment)
+    if url := environment.get("DOCKER_HOST", "").strip():
+        return Host(url, _tls(environment, folder))
+    context = environment.get("DOCKER_CONTEXT") or (_current_context(folder) if folder else "")
+    if context in {"", "default"} or folder is None:
+        return Host(DEFAULT_SOCKET)
+    return _host_of_context(context, folder)
+
+
+def _config_folder(environment: Mapping[str, str]) -> Path | None:
+    if folder := environment.get("DOCKER_CONFIG"):
+        return Path(folder)
+    home = environment.get("HOME")
+    return Path(home) / ".docker" if home else None
+
+
+def _tls(environment: Mapping[str, str], folder: Path | None) -> Tls | None:
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    if not verify and not environment.get("DOCKER_TLS"):
+        return None
+    named = environment.get("DOCKER_CERT_PATH")
+    return Tls.of_folder(Path(named) if named else folder or Path(), verify=verify)
+
+
+def _current_context(folder: Path) -> str:
+    path = folder / "config.json"
+    name = _read(path).get("currentContext", "") if path.is_file() else ""
+    return name if isinstance(name, str) else ""
+
+
+def _host_of_context(name: str, folder: Path) -> Host:
+    hashed = hashlib.sha256(name.encode()).hexdigest()
+    path = folder / "contexts" / "meta" / hashed / "meta.json"
+    if not path.is_file():
+        raise EngineError(f"there is no Docker context {name!r}; `docker context ls` lists them")
+    try:
+        endpoint = _read(path)["Endpoints"]["docker"]
+        url, verify = endpoint["Host"], not endpoint.get("SkipTLSVerify")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EngineError(f"the Docker context {name!r} names no engine ({path})") from error
+    files = folder / "contexts" / "tls" / hashed / "docker"
+    tls = Tls.of_folder(files, verify=verify) if files.is_dir() else None
+    return Host(str(url), tls, name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise EngineError(f"can't read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise EngineError(f"can't read {path}: want a JSON object")
+    return value
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to reach an engine."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG,
+    HOME: as the docker command reads them."""
+
+
+def connect(options: EngineOptions) -> EngineClient:
+    """Reach an engine.
+
+    Raises:
+        EngineError: there is none.
+    """
+    from lamella.transport.engine_client import EngineClient  # noqa: PLC0415 - imports docker-py: 0.13 s
+
+    return EngineClient(find_host(options.environment))

@@ -1,0 +1,164 @@
+"""An image in a Docker engine, as a source: described by the API, its layers read out of a save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lamella.errors import EngineError, MalformedImage, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import Layer
+from lamella.layer.headers import NotFetched
+from lamella.layer.spool import Spool
+from lamella.progress import Progress
+from lamella.spec.config import Config
+from lamella.spec.digest import Digest
+from lamella.spec.platform import Platform
+from lamella.spec.reference import Reference
+from lamella.transport.engine_history import History, describe_config, diff_ids_of
+from lamella.transport.engine_host import EngineOptions, connect
+from lamella.transport.engine_image import assemble
+from lamella.transport.engine_names import choose_removal, tags_of
+from lamella.transport.engine_save import Wanted, read_save
+
+if TYPE_CHECKING:
+    from lamella.transport.engine_client import EngineClient
+
+__all__ = ["EngineSource"]
+
+
+class EngineSource:
+    """An image in an engine; a `transport.base.Source`."""
+
+    def __init__(
+        self,
+        name: str,
+        spool: Spool,
+        platform: Platform | None,
+        options: EngineOptions,
+        progress: Progress,
+    ) -> None:
+        self._name, self._spool, self._platform = name, spool, platform
+        self._options, self._progress = options, progress
+        self._connection: EngineClient | None = None
+        self._image: Image | None = None
+        self._id = ""
+
+    def __enter__(self) -> Self:
+        """Return itself; the engine is asked when something is wanted of it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+
+    @property
+    def _client(self) -> EngineClient:
+        if self._connection is None:
+            self._connection = connect(self._options)
+        return self._connection
+
+    # -- reading
+
+    def describe(self) -> Image:
+        """From inspect and history alone: no save. History IDs and tags included.
+
+        Raises:
+            ImageNotFound: the engine has no such image.
+            Unsupported: it is for another platform than the one wanted.
+        """
+        if self._image is None:
+            self._image = self._describe()
+        return self._image
+
+    def _describe(self) -> Image:
+        Reference.parse(self._name)  # says better than the engine what is wrong with a name
+        inspected = self._client.inspect(self._name)
+        self._id = inspected["Id"]
+        self._check_platform(inspected)
+        total = len(diff_ids_of(inspected))
+        history = History(self._client.history(self._id))
+        made = history.layers(total, self._count)
+        config = Config.parse(describe_config(inspected, history, made), self._name)
+        sizes = [size for size, is_layer in zip(history.sizes, made, strict=True) if is_layer]
+        sizes += [0] * (total - len(sizes))
+        layers = tuple(
+            _unread(diff_id, size, f"{self._name}: layer {number}")
+            for number, (diff_id, size) in enumerate(zip(config.diff_ids, sizes, strict=False), 1)
+        )
+        return Image(self._name, config, layers, None, tags_of(inspected), history.ids)
+
+    def _check_platform(self, inspected: Mapping[str, object]) -> None:
+        wanted = self._platform
+        parts = {key: inspected.get(key.capitalize()) for key in ("os", "architecture", "variant")}
+        if wanted is not None and not wanted.matches(parts):
+            found = "/".join(str(part) for part in parts.values() if part)
+            raise Unsupported(
+                f"{self._name}: the engine gives it for {found}, and {wanted} is wanted; "
+                "save that platform to a file with docker or skopeo first"
+            )
+
+    def _count(self, image_id: str) -> int | None:
+        found = self._client.find(image_id)
+        return None if found is None else len(diff_ids_of(found))
+
+    def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
+        """One `docker save`, streamed; only what is asked for goes to the spool.
+
+        Raises:
+            EngineError: the engine broke off, or has not all of the image.
+            ImageError: what it saved is damaged.
+        """
+        described, client = self.describe(), self._client
+        wanted = Wanted(described.diff_ids, content, listed - content)
+        self._progress.phase("read from the engine")
+        with client.save(self._id) as stream:
+            try:
+                saved = read_save(stream, wanted, self._spool, self._name, self._progress.advance)
+            except MalformedImage as error:
+                said = stream.last_words()
+                if not said:
+                    raise
+                raise EngineError(
+                    f"{client} broke off while saving {self._name}: {said}"
+                ) from error
+        return assemble(
+            saved, wanted, described, self._spool, with_manifest=client.has_containerd_store
+        )
+
+    # -- names
+
+    def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
+        """Local tags by the exact diff_ids of the image they belong to, sorted."""
+        found: dict[tuple[Digest, ...], list[str]] = {}
+        for listed in self._client.images():
+            tags = tags_of(listed)
+            inspected = self._client.find(listed["Id"]) if tags else None
+            if inspected is not None:
+                chain = tuple(Digest(diff_id) for diff_id in diff_ids_of(inspected))
+                found.setdefault(chain, []).extend(tags)
+        return {chain: sorted(tags) for chain, tags in found.items()}
+
+    def remove(self, *, new_tags: Sequence[str]) -> str | None:
+        """Remove the source image (--cleanup); return why it was kept, if it was.
+
+        What goes is the name that it was opened by, and the image with its last name; see
+        `choose_removal`.
+        """
+        then = self.describe().tags
+        inspected = self._client.find(self._id)
+        if inspected is None:
+            return None
+        target, kept = choose_removal(self._name, then, tags_of(inspected), new_tags)
+        return self._client.remove(target or self._id) if kept is None else kept
+
+
+def _unread(diff_id: Digest, size: int, where: str) -> Layer:
+    return Layer(diff_id, NotFetched(where, size), where, verified=True)
