@@ -1,0 +1,1 @@
+"""The layer rules, one by one."""
