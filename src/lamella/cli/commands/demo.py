@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -60,7 +61,7 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
         output=f"docker-archive:{target}",
         env=env,
     )
-    _say("\n".join(summary(result)))
+    _say("\n".join(summary(replace(result, source=source.name))))
 
     _say("\n3. Is it the same image?\n")
     _say("   $ lamella verify demo.tar demo-squashed.tar\n")

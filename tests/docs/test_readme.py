@@ -1,0 +1,30 @@
+"""What the README shows is what the commands print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lamella.cli.main import main
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BLOCK = re.compile(r"<!-- demo output.*?-->\n```text\n(?P<text>.*?)```", re.DOTALL)
+
+
+def without_times(text: str) -> str:
+    """Seconds differ from run to run."""
+    return re.sub(r"\d+\.\d s\b", "N s", text)
+
+
+def test_the_demo_in_the_readme_is_what_the_demo_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A reader who runs `make demo` sees what was promised, byte for byte but for the time."""
+    match = BLOCK.search(README.read_text(encoding="utf-8"))
+    assert match is not None, "the README shows no demo"
+
+    assert main(["demo"]) == 0
+
+    assert without_times(capsys.readouterr().out) == without_times(match["text"])
