@@ -1,0 +1,183 @@
+"""Manifests, indexes, configs, descriptors, platforms: read strictly, kept raw."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lamella.errors import InvalidReference, MalformedImage
+from lamella.spec.config import Config, format_json, parse_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import OCI_LAYER, OCI_MANIFEST, is_foreign, oci_layer
+from lamella.spec.platform import Platform
+from tests.support.images import config_of
+
+DIGEST = str(Digest.of(b"x"))
+DESCRIPTOR = {"mediaType": OCI_LAYER, "digest": DIGEST, "size": 7}
+
+
+def manifest(**more: object) -> bytes:
+    """Return a manifest."""
+    return json.dumps({"config": DESCRIPTOR, "layers": [DESCRIPTOR], **more}).encode()
+
+
+def test_raw_bytes_are_the_truth() -> None:
+    """The digest is that of the bytes as read, however they are spaced."""
+    raw = b"\n" + manifest(mediaType=OCI_MANIFEST) + b"\n "
+    found = Manifest.parse(raw, "there")
+    assert (found.digest, found.raw, found.media_type) == (Digest.of(raw), raw, OCI_MANIFEST)
+    raw = json.dumps(config_of([]), indent=7).encode()
+    assert Config.parse(raw, "there").digest == Digest.of(raw)
+
+
+def test_media_type_may_be_missing() -> None:
+    """OCI 1.0 has none in a manifest."""
+    assert Manifest.parse(manifest(), "there").media_type == ""
+    assert Manifest.parse(manifest(mediaType=7), "there").media_type == ""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff", b"[" * 100_000, b"{}"),
+        *(manifest(config=None), manifest(layers=None), manifest(layers={}), manifest(layers=[7])),
+        manifest(layers=[{"digest": DIGEST}]),
+    ],
+)
+def test_what_is_no_manifest(raw: bytes) -> None:
+    """It is said where and what, in one kind of error."""
+    with pytest.raises(MalformedImage, match=r"^there"):
+        Manifest.parse(raw, "there")
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"manifests": {}}', b'{"manifests": [{}]}', b"[]"])
+def test_what_is_no_index(raw: bytes) -> None:
+    """An index has a list of descriptors."""
+    with pytest.raises(MalformedImage, match=r"^there"):
+        Index.parse(raw, "there")
+
+
+def test_index() -> None:
+    """Its manifests are descriptors with a platform; attestations are told apart."""
+    annotations = {"vnd.docker.reference.type": "attestation-manifest"}
+    platform = {"os": "linux", "architecture": "arm64", "variant": "v8"}
+    raw = {
+        "manifests": [
+            {**DESCRIPTOR, "platform": platform},
+            {**DESCRIPTOR, "annotations": annotations},
+        ]
+    }
+    first, second = Index.parse(json.dumps(raw).encode(), "there").manifests
+    assert (first.platform, first.is_attestation) == (platform, False)
+    assert (second.platform, second.is_attestation) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"size": -1}, {"size": None}, {"size": True}, {"size": 1.0}, {"size": "1"}),
+        *({"digest": None}, {"digest": "sha256:x"}, {"digest": 7}, {"mediaType": 7}),
+    ],
+)
+def test_what_is_no_descriptor(change: dict[str, object]) -> None:
+    """Digest, size and media type are checked."""
+    with pytest.raises(MalformedImage, match=r"^there"):
+        Descriptor.parse({**DESCRIPTOR, **change}, "there")
+
+
+def test_descriptor_keeps_what_it_does_not_know() -> None:
+    """Unknown fields survive, what is known leads."""
+    raw = {"urls": ["u"], "digest": DIGEST, "size": 2**70, "mediaType": OCI_LAYER, "future": [1]}
+    found = Descriptor.parse(raw, "there")
+    assert found.to_json() == raw
+    assert list(found.to_json())[:3] == ["mediaType", "digest", "size"]
+    assert Descriptor(OCI_LAYER, Digest(DIGEST), 7) == Descriptor.parse(DESCRIPTOR, "there")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"rootfs": None},
+            {"rootfs": []},
+            {"rootfs": {"diff_ids": "x"}},
+            {"rootfs": {"diff_ids": ["x"]}},
+        ),
+        *({"rootfs": {"diff_ids": [7]}}, {"history": {}}, {"history": [7]}, {"history": "x"}),
+    ],
+)
+def test_what_is_no_config(change: dict[str, object]) -> None:
+    """Layers and history are checked; the rest is none of our business."""
+    with pytest.raises(MalformedImage, match=r"^there"):
+        Config.parse(json.dumps({**config_of([]), **change}).encode(), "there")
+
+
+@pytest.mark.parametrize("diff_ids", [{}, {"diff_ids": None}, {"diff_ids": []}])
+def test_image_without_layers(diff_ids: dict[str, object]) -> None:
+    """An image may have none."""
+    raw = json.dumps({**config_of([]), "rootfs": diff_ids}).encode()
+    assert Config.parse(raw, "there").diff_ids == ()
+
+
+def test_views_of_a_config() -> None:
+    """Text where there is text, else nothing."""
+    raw: dict[str, Any] = {**config_of([DIGEST]), "variant": 7, "created": None}
+    found = Config.parse(json.dumps(raw).encode(), "there")
+    assert (found.text("os"), found.text("variant"), found.text("no")) == ("linux", "", "")
+    assert (found.created, found.history, found.diff_ids) == (None, None, (DIGEST,))
+
+
+def test_json_survives() -> None:
+    """Big numbers, unknown keys, their order, text beyond ASCII: all of it comes out again."""
+    raw = b'{"b":1,"a":123456789012345678901234567890,"c":{"\\u00e9":[1.5,null,true]},"":""}'
+    assert format_json(parse_json(raw, "there")) == raw
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [("none", OCI_LAYER), ("gzip", OCI_LAYER + "+gzip"), ("zstd", OCI_LAYER + "+zstd")],
+)
+def test_media_types_of_layers(kind: str, media_type: str) -> None:
+    """By compression."""
+    assert oci_layer(kind) == media_type
+    assert not is_foreign(media_type)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    ],
+)
+def test_foreign_layers(media_type: str) -> None:
+    """Layers whose bytes need not be there."""
+    assert is_foreign(media_type)
+
+
+@pytest.mark.parametrize("text", ["linux/amd64", "linux/arm/v7", "windows/amd64"])
+def test_platforms_round_trip(text: str) -> None:
+    """As they are written."""
+    assert str(Platform.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"])
+def test_what_is_no_platform(text: str) -> None:
+    """Two or three parts."""
+    with pytest.raises(InvalidReference, match="OS/ARCH"):
+        Platform.parse(text)
+
+
+def test_platforms_match() -> None:
+    """A variant that isn't given is any."""
+    found = {"os": "linux", "architecture": "arm", "variant": "v7"}
+    assert Platform.parse("linux/arm").matches(found)
+    assert Platform.parse("linux/arm/v7").matches(found)
+    assert not Platform.parse("linux/arm/v6").matches(found)
+    assert not Platform.parse("linux/amd64").matches(found)
+    assert not Platform.parse("linux/arm").matches({})
+    assert Platform.of_host().os == "linux"
