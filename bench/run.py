@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,11 @@ from lamella.merge.plan import make_plan
 from lamella.transport.docker_archive import read_image
 from lamella.transport.tarball import open_archive
 
-IMAGES = {"half-dead": images.half_dead, "tiny-files": images.tiny_files}
+# What is made, and what is squashed of it.
+IMAGES: dict[str, tuple[Callable[[], Iterator[images.Maker]], list[str]]] = {
+    "half-dead": (images.half_dead, []),
+    "tiny-files": (images.tiny_files, ["--layers", "2-4"]),
+}
 CHUNK = 1 << 18
 
 
@@ -55,11 +59,11 @@ def floor(source: Path, result: Path) -> float:
     return time.perf_counter() - begin
 
 
-def squash(source: Path, result: Path) -> tuple[float, float, int]:
+def squash(source: Path, result: Path, which: Sequence[str]) -> tuple[float, float, int]:
     """Run the command; return wall seconds, CPU seconds and peak memory in kB."""
     lamella = Path(sys.executable).with_name("lamella")
     begin = time.perf_counter()
-    command = [str(lamella), "squash", str(source), "-o", f"docker-archive:{result}", "-q"]
+    command = [str(lamella), "squash", str(source), "-o", f"docker-archive:{result}", "-q", *which]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         _, status, usage = os.wait4(run.pid, 0)
         run.returncode = os.waitstatus_to_exitcode(status)
@@ -70,13 +74,15 @@ def squash(source: Path, result: Path) -> tuple[float, float, int]:
 
 
 def scan_and_plan(source: Path) -> tuple[int, float, float]:
-    """Index and plan in this process; return entries, seconds to scan, seconds to plan."""
+    """Index and plan all above the first layer; return entries, seconds to scan and to plan."""
     tars = spans(source)
     begin = time.perf_counter()
     changesets = {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
     scanned = time.perf_counter()
-    tree = Tree(Tree())
-    for changeset in changesets.values():
+    below = Tree()
+    below.apply(changesets[0])
+    tree = Tree(below)
+    for changeset in list(changesets.values())[1:]:
         tree.apply(changeset)
     make_plan(tree, changesets)
     planned = time.perf_counter()
@@ -92,14 +98,15 @@ def spread(values: Sequence[float]) -> str:
 def measure(name: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Measure one image."""
     source, result = folder / f"{name}.tar", folder / f"{name}-squashed.tar"
-    facts: dict[str, Any] = dict(images.write_image(source, IMAGES[name]()))
+    make, which = IMAGES[name]
+    facts: dict[str, Any] = dict(images.write_image(source, make()))
     result.unlink(missing_ok=True)
-    squash(source, result)  # warm the page cache, and make the result for the floor
+    squash(source, result, which)  # warm the page cache, and make the result for the floor
     walls, floors, cpus, memory, plans, scans = [], [], [], [], [], []
     for _ in range(rounds):
         floors.append(floor(source, result))
         result.unlink()  # or the rename at the end would have to free it
-        wall, cpu, peak = squash(source, result)
+        wall, cpu, peak = squash(source, result, which)
         walls.append(wall)
         cpus.append(cpu)
         memory.append(peak)

@@ -56,13 +56,13 @@ def _cause(member: Member, by: Member | None, tars: Mapping[int, LayerTar]) -> s
         return "overwritten"
     ours, theirs = tars[member.origin], tars[by.origin]
     # Headers and the first chunk of content at once: for most files that is all.
-    one = ours.read_at(member.start, member.data - member.start + min(member.size, CHUNK))
-    other = theirs.read_at(by.start, by.data - by.start + min(by.size, CHUNK))
-    if one[member.data - member.start :] != other[by.data - by.start :]:
+    one = ours.read_at(member.start, member.head + min(member.size, CHUNK))
+    other = theirs.read_at(by.start, by.head + min(by.size, CHUNK))
+    if one[member.head :] != other[by.head :]:
         return "overwritten"
     if not _same_rest(ours, member, theirs, by):
         return "overwritten"
-    same = one[: member.data - member.start] == other[: by.data - by.start]
+    same = one[: member.head] == other[: by.head]
     return "duplicate" if same else "metadata"
 
 

@@ -112,10 +112,14 @@ def _adopt_lower_names(tree: Tree) -> None:
         tree.adopt(path)
 
 
+_OFFSET_BITS = 56
+_LAST = 1 << 100
+
+
 class _Site(NamedTuple):
     """A name in the difference, with what sorts it into the order of the layers."""
 
-    order: tuple[int, int]
+    order: int
     path: bytes
     node: Folder | Member | Link
     parent: int
@@ -133,6 +137,7 @@ class _Planner:
         self._headers: dict[int, Header] = {}  # of inodes with several names
         self._linked: set[int] = set()
         self._pieces: list[Piece] = []
+        self._literals: list[bytes] = []
         self._run: tuple[int, int, int] | None = None
         self._entries = 0
         self._whiteouts: list[Whiteout] = []
@@ -166,7 +171,6 @@ class _Planner:
         self._folders.append((b"", self._tree.root, 0))
         self._written.add(0)
         self._index = {id(self._tree.root): 0}
-        last = (1 << 62, 0)
         at = 0
         while at < len(self._folders):
             prefix, folder, _ = self._folders[at]
@@ -174,33 +178,30 @@ class _Planner:
             for name, node in folder.kids.items():
                 if node is None:
                     continue
-                path = prefix + name
+                path, member = (
+                    prefix + name,
+                    node.member if isinstance(node, Folder | Link) else node,
+                )
+                if member is not None and member.path == path:
+                    path = member.path  # the same object: a million paths are worth sharing
                 if isinstance(node, Folder):
                     self._index[id(node)] = len(self._folders)
                     self._folders.append((path, node, at))
-                    member = node.member
-                    if member is not None:
-                        sites.append(_Site((member.origin, member.start), path, node, at))
-                    elif node.lower is None or None in node.kids.values():
-                        sites.append(_Site(last, path, node, at))
-                    continue
-                if isinstance(node, Link):
+                    if member is None and node.lower is not None and None not in node.kids.values():
+                        continue
+                elif isinstance(node, Link):
                     self._linked.add(id(node.inode))
-                    member = node.member
-                else:
-                    member = node
-                sites.append(_Site((member.origin, member.start), path, node, at))
+                order = _LAST if member is None else member.origin << _OFFSET_BITS | member.start
+                sites.append(_Site(order, path, node, at))
             at += 1
         return sites
 
     # -- pieces
 
     def _literal(self, data: bytes) -> None:
-        self._flush()
-        if self._pieces and isinstance(self._pieces[-1], bytes):
-            self._pieces[-1] += data
-        else:
-            self._pieces.append(data)
+        if self._run:
+            self._flush()
+        self._literals.append(data)
 
     def _copy(self, position: int, offset: int, length: int) -> None:
         run = self._run
@@ -211,8 +212,12 @@ class _Planner:
         self._run = position, offset, length
 
     def _flush(self) -> None:
+        """End the run or the literal bytes at hand; there is never both."""
         if self._run and self._run[2]:
             self._pieces.append(Run(*self._run))
+        if self._literals:
+            self._pieces.append(b"".join(self._literals))
+            self._literals.clear()
         self._run = None
 
     # -- directories

@@ -62,8 +62,8 @@ class Member(NamedTuple):
     """Target of a symlink or hard link, as written."""
     start: int
     """Offset of its first header block, extended headers included."""
-    data: int
-    """Offset of its content, which is where the headers end."""
+    head: int
+    """Bytes of its headers; nearly always 512, one object for all members."""
     size: int
     """Bytes of content in the stream, without padding; 0 for all but regular files."""
     flags: int
@@ -72,9 +72,14 @@ class Member(NamedTuple):
     """Which of several streams it is from; the caller of the scan numbers them."""
 
     @property
+    def data(self) -> int:
+        """Offset of its content, which is where the headers end."""
+        return self.start + self.head
+
+    @property
     def end(self) -> int:
         """Offset of the next member: after content and padding."""
-        return self.data + (self.size + 511 & ~511)
+        return self.start + self.head + (self.size + 511 & ~511)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ class _Reader:
         else:
             size = 0
         flags = self._flags | odd
-        return Member(path, kind, link, self._start, data, size, flags, self._origin)
+        head = data - self._start
+        return Member(path, kind, link, self._start, head, size, flags, self._origin)
 
     def _full_name(self, block: bytes, known: dict[bytes, bytes]) -> bytes:
         """Return the name that counts: sparse, PAX, GNU long name, or prefix and name field."""

@@ -31,7 +31,7 @@ def read_header(source: ReadAt, member: Member) -> Header:
     Raises:
         MalformedTar: a number, a time or a sparse map is wrong.
     """
-    raw = source.read_at(member.start, member.data - member.start)
+    raw = source.read_at(member.start, member.head)
     at, records, name, link = 0, [], None, None
     while True:
         block = raw[at : at + BLOCK]

@@ -89,7 +89,9 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
         if not path or b"/." in path or b"//" in path or path[0] in b"./" or path[-1:] == b"/":
             path, flags = path_of(name.partition(b"\0")[0], kind)
         link = link.partition(b"\0")[0] if link[0] else b""
-        first, data, start = at if start < 0 else start, at + BLOCK, -1
+        data = at + BLOCK
+        first, head = (at, BLOCK) if start < 0 else (start, data - start)
+        start = -1
         if kind == REGULAR:
             at = data + (size + 511 & ~511)
             if at > size_of_source:
@@ -100,5 +102,5 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
                 message = f"hard link {path!r} with {size} bytes of content"
                 raise MalformedTar(message, data - BLOCK)
             size = 0
-        append(new(Member, (path, kind, link, first, data, size, flags, origin)))
+        append(new(Member, (path, kind, link, first, head, size, flags, origin)))
     return members
