@@ -21,7 +21,7 @@ from lamella.job import Job, Request
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, Spool
 from lamella.mutate import HistoryMode, Wording
-from lamella.places import Environment, in_engine, open_source
+from lamella.places import Environment, in_engine, locate, open_source
 from lamella.report.layers import Line, layer_lines
 from lamella.result import Result
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
@@ -86,7 +86,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     """
     env = env or Environment()
     _check_time(created)
-    location = parse_location(image)
+    location = locate(image, env)
     tags = (tag,) if isinstance(tag, str) else tuple(tag)
     target, tags = _target(location, output, tags, dry_run=dry_run)
     request = Request(
@@ -164,7 +164,7 @@ def open_image(
     """
     env = env or Environment()
     wanted = _platform(platform)
-    with open_source(parse_location(reference), wanted, Spool(env.tmp_dir), env) as source:
+    with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
         yield source.describe()
 
 
@@ -179,7 +179,7 @@ def open_layers(
     """Open an image and list its layers; with `tags`, with the local tags of each."""
     env = env or Environment()
     wanted = _platform(platform)
-    with open_source(parse_location(reference), wanted, Spool(env.tmp_dir), env) as source:
+    with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
         image = source.describe()
         known = source.tags_by_chain() if tags and isinstance(source, EngineSource) else None
         yield image, layer_lines(image, known)
@@ -212,5 +212,5 @@ def verify(ours: str, theirs: str, *, env: Environment | None = None) -> list[Di
 
 
 def _whole_image(name: str, spool: Spool, env: Environment, stack: ExitStack) -> Image:
-    source = stack.enter_context(open_source(parse_location(name), None, spool, env))
+    source = stack.enter_context(open_source(locate(name, env), None, spool, env))
     return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())

@@ -12,7 +12,7 @@ from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import Wording, new_manifest
-from lamella.places import Environment, open_destination, open_source
+from lamella.places import Environment, in_engine, locate, open_destination, open_source
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
@@ -22,7 +22,7 @@ from lamella.squashing import Prepared, Written, prepare, write
 from lamella.transport.base import Destination, Source
 from lamella.transport.engine import EngineSource
 from lamella.transport.local import FileSource
-from lamella.transport.names import Location, parse_location
+from lamella.transport.names import Location
 
 __all__ = ["Job", "Request"]
 
@@ -102,7 +102,7 @@ class Job:
 
     def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
         """LAYER may be another image: of the place it says, or of the source's own."""
-        location = parse_location(name)
+        location = locate(name, self._env)
         beside = location.transport == "plain"
         try:
             if beside and isinstance(self._source, FileSource):

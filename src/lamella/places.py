@@ -6,15 +6,17 @@ import io
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from lamella.errors import Ambiguous, InvalidReference, LamellaError
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
 from lamella.spec.platform import Platform
+from lamella.spec.reference import Reference
 from lamella.transport.base import Destination, Source
 from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
 from lamella.transport.local import FileDestination, FileSource
-from lamella.transport.names import Location
+from lamella.transport.names import Location, parse_location
 
-__all__ = ["Environment", "in_engine", "open_destination", "open_source"]
+__all__ = ["Environment", "in_engine", "locate", "open_destination", "open_source"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,41 @@ class Environment:
     stdin: BinaryIO = field(default_factory=io.BytesIO)
     stdout: BinaryIO = field(default_factory=io.BytesIO)
     engine: EngineOptions = field(default_factory=EngineOptions)
+
+
+def locate(text: str, env: Environment) -> Location:
+    """Return the place that a reference to an existing image means.
+
+    Raises:
+        Ambiguous: it has no prefix, and is both a file here and an image of the engine.
+        UsageError: nothing can be made of it.
+    """
+    location = parse_location(text)
+    bare = location.path == text and location.transport in {"archive", "oci"}
+    if bare and _is_image_name(text) and _engine_has(text, env):
+        raise Ambiguous(
+            f"{text!r} is a file here and an image in the Docker engine; "
+            f"say ./{text} or docker-daemon:{text}"
+        )
+    return location
+
+
+def _is_image_name(text: str) -> bool:
+    try:
+        Reference.parse(text)
+    except InvalidReference:
+        return False
+    return True
+
+
+def _engine_has(name: str, env: Environment) -> bool:
+    """Whether there is an engine that has the image; that there is no engine is no error here."""
+    try:
+        with EngineSource(name, Spool(env.tmp_dir), None, env.engine, env.progress) as source:
+            source.describe()
+    except LamellaError:
+        return False
+    return True
 
 
 def in_engine(location: Location) -> bool:
