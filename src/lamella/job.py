@@ -12,7 +12,7 @@ from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import Wording, new_manifest
-from lamella.places import Environment, in_engine, locate, open_destination, open_source
+from lamella.places import Environment, locate, open_destination, open_source
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
