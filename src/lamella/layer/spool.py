@@ -40,6 +40,13 @@ class LayerTar(Protocol):
         """Fill a buffer; return how many bytes were read."""
 
 
+class _Unnamed(io.FileIO):
+    """Closed, and gone, when nobody refers to it any more: that is how it is meant to be used."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Spool:
     """Makes temporary files in one folder."""
 
@@ -53,7 +60,8 @@ class Spool:
             OutputError: the folder isn't there or can't be written to.
         """
         try:
-            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder, buffering=0))
+            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as file:
+                return cast("BinaryIO", _Unnamed(os.dup(file.fileno()), "r+b"))
         except OSError as error:
             message = (
                 f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"

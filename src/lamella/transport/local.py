@@ -87,7 +87,7 @@ class FileSource:
         try:
             if self._location.transport == "oci":
                 os.listdir(path)  # noqa: PTH208 - tells why it can't be read
-                return FolderFiles(Path(path))
+                return self._stack.enter_context(FolderFiles(Path(path)))
             file = self._stdin
             if path != "-":
                 file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context

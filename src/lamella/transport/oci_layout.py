@@ -7,9 +7,11 @@ Tags are the annotation ``org.opencontainers.image.ref.name`` of a descriptor in
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from types import TracebackType
+from typing import BinaryIO, NoReturn, Protocol, Self
 
 from lamella.errors import (
     Ambiguous,
@@ -64,11 +66,25 @@ class LayoutFiles(Protocol):
 
 
 class FolderFiles:
-    """A layout in a folder."""
+    """A layout in a folder. Used as a context: what it opened is closed at its end."""
 
     def __init__(self, folder: Path) -> None:
         self.where = str(folder)
         self._folder = folder
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the blobs."""
+        self._opened.close()
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -76,21 +92,23 @@ class FolderFiles:
 
     def range(self, name: str) -> FileRange:
         """Return a file in place; see `LayoutFiles`."""
-        path = self._folder / name
-        try:
-            return FileRange.whole(path.open("rb"))
-        except FileNotFoundError:
-            raise MalformedImage(self.where, f"{name} is missing") from None
-        except OSError as error:
-            raise MalformedImage(self.where, f"can't read {name}: {error.strerror}") from error
+        with self._reading(name):
+            return FileRange.whole(self._opened.enter_context((self._folder / name).open("rb")))
 
     def read(self, name: str) -> bytes:
         """Return a small file's content; see `LayoutFiles`."""
-        found = self.range(name)
-        if found.size > _METADATA_LIMIT:
-            raise MalformedImage(self.where, f"{name} has {found.size} bytes; want metadata")
-        try:
+        with self._reading(name), (self._folder / name).open("rb") as file:
+            found = FileRange.whole(file)
+            if found.size > _METADATA_LIMIT:
+                raise MalformedImage(self.where, f"{name} has {found.size} bytes; want metadata")
             return found.read_at(0, found.size)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise MalformedImage(self.where, f"{name} is missing") from None
         except OSError as error:
             raise MalformedImage(self.where, f"can't read {name}: {error.strerror}") from error
 
