@@ -1,0 +1,71 @@
+"""What the tests of the command line can ask for."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lamella.cli.main import main
+from tests.cli.running import Ran, environment
+from tests.support.images import docker_archive, made_by
+from tests.transport.forms import TARS
+
+Lamella = Callable[..., Ran]
+
+
+@pytest.fixture
+def tmp(tmp_path: Path) -> Path:
+    """A folder for temporary files, apart from the test's own."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A folder for images."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def app(work: Path) -> str:
+    """A docker-archive of three layers, as a reference."""
+    steps = made_by("FROM scratch", "(ENV A=b)", "RUN change", "RUN add")
+    path = work / "app.tar"
+    path.write_bytes(docker_archive(*TARS, tags=["app:latest"], history=steps))
+    return f"docker-archive:{path}"
+
+
+@pytest.fixture
+def lamella(
+    tmp: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Iterator[Lamella]:
+    """Call the command in this process: `lamella("squash", …, stdin=…, env=…)`."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def call(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ran:
+        with monkeypatch.context() as patch:
+            wanted = environment(tmp, env)
+            for name in environment(tmp).keys() | {"SOURCE_DATE_EPOCH", "NO_COLOR", "TERM"}:
+                patch.delenv(name, raising=False)
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            patch.setattr(tempfile, "tempdir", str(tmp))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            capfdbinary.readouterr()
+            code = main(args)
+            out, err = capfdbinary.readouterr()
+        assert list(tmp.iterdir()) == []
+        return Ran(code, out, err.decode())
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,0 +1,82 @@
+"""Run lamella as a user does, here or in a process of its own, and judge how it ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["COMMAND", "Ran", "environment", "run", "start"]
+
+COMMAND = Path(sys.executable).with_name("lamella")
+_SETTINGS = {"SOURCE_DATE_EPOCH", "DOCKER_HOST", "DOCKER_CONTEXT", "NO_COLOR", "TERM"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """What it wrote to standard output."""
+        return self.out.decode()
+
+    def worked(self, code: int = 0) -> Ran:
+        """Check that it did what it was to do."""
+        assert self.code == code, self.err
+        assert "Traceback" not in self.err
+        return self
+
+    def failed(self, code: int, *words: str) -> Ran:
+        """Check that it failed as it should: one line on stderr, which has these words."""
+        assert self.code == code, (self.code, self.err)
+        assert self.err.startswith("lamella: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        assert self.err.endswith("\n")
+        for word in words:
+            assert word in self.err
+        return self
+
+
+def environment(tmp: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment without the settings of whoever runs the tests."""
+    kept = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
+    return {**kept, "TMPDIR": str(tmp), "DOCKER_HOST": f"unix://{tmp}/no-engine", **(more or {})}
+
+
+def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> Ran:  # noqa: ANN401 - of subprocess
+    """Run the command in a process of its own.
+
+    Args:
+        args: its arguments.
+        tmp: its TMPDIR, which is empty when it has ended.
+        stdin: what it reads.
+        settings: for `subprocess.run`; `env` is added to the environment.
+    """
+    env = environment(tmp, settings.pop("env", None))
+    done = subprocess.run(
+        [*settings.pop("before", ()), COMMAND, *args],
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        env=env,
+        check=False,
+        timeout=120,
+        **settings,
+    )
+    assert list(tmp.iterdir()) == []
+    return Ran(done.returncode, done.stdout, done.stderr.decode())
+
+
+def start(*args: str, tmp: Path, **settings: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - as above
+    """Start the command; its stderr is a pipe."""
+    env = environment(tmp, settings.pop("env", None))
+    return subprocess.Popen([COMMAND, *args], stderr=subprocess.PIPE, env=env, **settings)
