@@ -1,0 +1,181 @@
+"""What holds for every command: help, version, wrong options, how much is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lamella import __version__
+from tests.cli.conftest import Lamella
+from tests.cli.running import run
+from tests.support.images import docker_archive
+from tests.transport.forms import TARS
+
+COMMANDS = ("demo", "layers", "squash", "verify")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "-h"] for name in COMMANDS)])
+def test_help_is_the_result(lamella: Lamella, arguments: list[str]) -> None:
+    """It goes to stdout, exit 0, and fits a terminal."""
+    ran = lamella(*arguments).worked()
+    assert ran.text.startswith("Usage: lamella")
+    assert max(map(len, ran.text.splitlines())) <= 100
+    assert ran.err == ""
+
+
+def test_help_names_every_command(lamella: Lamella) -> None:
+    """In order, with a line for each."""
+    text = lamella("--help").worked().text
+    assert re.findall(r"^  (\w+)  +\S", text.partition("Commands:")[2], re.MULTILINE) == list(
+        COMMANDS
+    )
+
+
+def test_version(lamella: Lamella) -> None:
+    """Of every command the same."""
+    assert lamella("--version").worked().text == f"lamella {__version__}\n"
+
+
+def test_version_imports_no_more_than_it_needs(tmp: Path) -> None:
+    """It answers at once: neither Docker's client nor Rich is loaded."""
+    ran = run("--version", tmp=tmp, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert "docker" not in ran.err
+    assert "rich" not in ran.err
+    assert "lamella.cli.main" in ran.err
+
+
+def test_no_arguments_is_help_on_stderr(lamella: Lamella) -> None:
+    """As every command group does; exit 2."""
+    ran = lamella().worked(2)
+    assert ran.out == b""
+    assert ran.err.startswith("Usage: lamella")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["squish"], ["squish", "lamella --help"]),
+        (["squash"], ["IMAGE", "lamella squash --help"]),
+        (["squash", "a", "--unknown"], ["--unknown"]),
+        (["squash", "a", "--histroy", "keep"], ["--histroy", "--history"]),
+        (["squash", "a", "--history", "lose"], ["lose", "merge", "keep"]),
+        (["squash", "a", "--last"], ["--last"]),
+        (["squash", "a", "--last", "some"], ["--last", "some"]),
+        (["squash", "a", "--last", "0"], ["--last 0"]),
+        (["squash", "a", "--progress", "loud"], ["loud", "auto"]),
+        (["squash", "a", "--compression", "brotli"], ["brotli", "zstd"]),
+        (["squash", "a", "--compression", "gzip:10"], ["gzip", "1 to 9"]),
+        (["squash", "a", "--platform", "amd64"], ["amd64", "OS/ARCH"]),
+        (["squash", "a", "b", "--from", "c"], ["--from"]),
+        (["squash", "a", "b", "--last", "1"], ["exclude"]),
+        (["squash", "a", "--layers", "1-2", "--last", "1"], ["exclude"]),
+        (["squash", "-", "--json"], ["--json", "-o FILE"]),
+        (["squash", "a", "-t", "Not-Lower"], ["Not-Lower", "not-lower"]),
+        (["squash", "a", "#1", "a:b:c"], ["a:b:c"]),
+        (["squash", "a", "-t", ""], ["empty"]),
+        (["squash", "a", "-t", "a@sha256:" + "0" * 64], ["digest"]),
+        (["squash", ""], ["empty"]),
+        (["squash", "a", "-o", ""], ["empty"]),
+        (["squash", "a", "-o", "oci:-"], ["folder", "oci-archive:-"]),
+        (["squash", "a", "-o", "docker-archive:"], ["docker-archive:FILE"]),
+        (["squash", "a", "-o", "new.tar"], ["docker-archive:new.tar", "oci-archive:new.tar"]),
+        (["squash", "a", "-o", "docker-archive:x.tar:Not-Lower"], ["Not-Lower"]),
+        (["squash", "docker-daemon:"], ["docker-daemon:NAME"]),
+        (["squash", "./missing"], ["./missing", "does not exist"]),
+        (["layers"], ["IMAGE"]),
+        (["verify", "a"], ["B"]),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(
+    lamella: Lamella, arguments: list[str], words: list[str]
+) -> None:
+    """It names what is wrong and, where there is one, the way out; nothing is read for it."""
+    lamella(*arguments, stdin=b"is not looked at").failed(2, *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--auto"], ["--auto"]),
+        (["--max-layers", "3"], ["--max-layers"]),
+        (["--platform", "all"], ["all", "linux/arm64"]),
+    ],
+)
+def test_options_that_come_later_say_so(
+    lamella: Lamella, app: str, arguments: list[str], words: list[str]
+) -> None:
+    """They are promised, and not in the help before they are there."""
+    target = ["-o", "docker-archive:new.tar"]
+    lamella("squash", app, *target, *arguments).failed(2, "later version", *words)
+    assert not words[0].startswith("--") or words[0] not in lamella("squash", "-h").text
+
+
+@pytest.mark.parametrize(
+    "reference", ["docker://example.com/app:1", "podman:app", "containers-storage:app"]
+)
+def test_places_that_come_later_say_so(lamella: Lamella, app: str, reference: str) -> None:
+    """As a source, as a destination and as a base."""
+    lamella("squash", reference).failed(2, reference, "later version", "docker-archive:")
+    lamella("squash", app, "-o", reference).failed(2, reference, "later version")
+    lamella("layers", reference).failed(2, reference, "later version")
+    lamella("verify", app, reference).failed(2, reference, "later version")
+
+
+def test_image_called_docker_is_a_name(tmp: Path) -> None:
+    """`docker:dind` is asked of the engine (there is none); only docker:// is a registry."""
+    run("layers", "docker:dind", tmp=tmp).failed(5)
+
+
+def test_traceback_only_if_asked_for_twice(lamella: Lamella, work: Path) -> None:
+    """-v says more, -vv shows where an error came from."""
+    missing = f"docker-archive:{work}/missing.tar"
+    for once in ([], ["-v"], ["--verbose"], ["-qv"]):
+        lamella("layers", missing, *once).failed(1, "missing.tar")
+    for twice in (["-vv"], ["-v", "-v"], ["--verbose", "-v"]):
+        ran = lamella("layers", missing, *twice)
+        assert ran.code == 1
+        assert ran.err.startswith("Traceback")
+        assert ran.err.splitlines()[-1].startswith("lamella: can't read")
+
+
+def test_traceback_is_not_asked_for_by_a_name(lamella: Lamella) -> None:
+    """What follows -- is no option."""
+    lamella("layers", "--", "./-vv").failed(2, "./-vv")
+
+
+def test_message_does_nothing_to_a_terminal(lamella: Lamella, work: Path) -> None:
+    """A file name can hold anything; it is shown escaped, on one line."""
+    ran = lamella("layers", f"docker-archive:{work}/a\n\x1b[31mb.tar").failed(1, "\\x1b[31mb.tar")
+    assert "\x1b" not in ran.err
+
+
+def test_name_that_is_no_text_is_shown_escaped(tmp: Path, work: Path) -> None:
+    """File names are bytes."""
+    name = b"caf\xe9.tar".decode(errors="surrogateescape")
+    run("layers", f"docker-archive:{work}/{name}", tmp=tmp).failed(1, "caf\\udce9.tar")
+    (work / name).write_bytes(docker_archive(*TARS))
+    run("layers", f"docker-archive:{work}/{name}", "-d", tmp=tmp).worked()
+
+
+def test_terminal_without_the_trees_corners_is_no_failure(app: str, tmp: Path) -> None:
+    """They are escaped then."""
+    ran = run("layers", app, tmp=tmp, env={"PYTHONIOENCODING": "latin-1"}).worked()
+    assert b"\\u2514" in ran.out
+
+
+def test_name_too_long_for_a_file_is_a_name(tmp: Path) -> None:
+    """It is looked for as a file and as an image, and is neither."""
+    ran = run("layers", "a" * 5000, tmp=tmp)
+    assert ran.code in {2, 5}
+    assert "unexpected" not in ran.err
+    run("layers", "docker-archive:" + "a" * 5000, tmp=tmp).failed(1, "can't read")
+
+
+def test_completion_is_clicks(tmp: Path) -> None:
+    """Shells can complete commands and options."""
+    ran = run(tmp=tmp, env={"_LAMELLA_COMPLETE": "bash_source"}).worked()
+    assert b"complete" in ran.out
+    words = {"_LAMELLA_COMPLETE": "bash_complete", "COMP_WORDS": "lamella squ", "COMP_CWORD": "1"}
+    assert b"squash" in run(tmp=tmp, env=words).worked().out

@@ -1,0 +1,66 @@
+"""``lamella verify``: two images, and whether they are the same to whoever runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Lamella
+from tests.support.images import docker_archive
+from tests.support.tars import layer
+from tests.transport.forms import TARS, Layout
+
+
+def test_squashed_image_is_the_same(lamella: Lamella, app: str, work: Path) -> None:
+    """Exit 0, nothing on stdout, the verdict on stderr."""
+    lamella("squash", app, "-o", f"docker-archive:{work}/new.tar").worked()
+    ran = lamella("verify", app, f"docker-archive:{work}/new.tar").worked()
+    assert ran.out == b""
+    assert "the same" in ran.err
+    assert lamella("verify", "-q", app, f"docker-archive:{work}/new.tar").worked().err == ""
+
+
+def test_difference_is_told_and_is_exit_4(lamella: Lamella, app: str, work: Path) -> None:
+    """What differs is the result, so it is on stdout."""
+    (work / "other.tar").write_bytes(docker_archive(*TARS, layer(("etc/more", b"more"))))
+    ran = lamella("verify", app, f"{work}/other.tar").worked(4)
+    assert "etc/more" in ran.text
+    assert "differences" in ran.err
+    found = json.loads(lamella("verify", app, f"{work}/other.tar", "--json").worked(4).out)
+    assert found["version"] == 1
+    assert found["equal"] is False
+    assert any("etc/more" in line for line in found["differences"])
+
+
+def test_config_counts(lamella: Lamella, work: Path) -> None:
+    """Another environment is another image."""
+    for name, env in (("a", ["A=1"]), ("b", ["A=2"])):
+        made = Layout()
+        made.add(made.manifest(config={"config": {"Env": env}})).write(work / name)
+    ran = lamella("verify", f"oci:{work}/a", f"oci:{work}/b").worked(4)
+    assert "config" in ran.text
+
+
+def test_many_differences_are_cut_short_for_people(lamella: Lamella, app: str, work: Path) -> None:
+    """--json has all of them."""
+    many = layer(*((f"many/{number}", b"") for number in range(50)))
+    (work / "many.tar").write_bytes(docker_archive(*TARS, many))
+    ran = lamella("verify", app, f"{work}/many.tar").worked(4)
+    assert len(ran.text.splitlines()) == 21
+    assert "--json shows all" in ran.text
+    found = json.loads(lamella("verify", app, f"{work}/many.tar", "--json").worked(4).out)
+    assert len(found["differences"]) > 50
+
+
+def test_one_of_them_may_be_a_pipe(lamella: Lamella, app: str) -> None:
+    """Both can't be: the second would find nothing left."""
+    lamella("verify", app, "-", stdin=docker_archive(*TARS)).worked()
+    lamella("verify", "-", "-", stdin=docker_archive(*TARS)).failed(2, "standard input")
+
+
+@pytest.mark.parametrize("option", ["-o", "--tag", "--dry-run"])
+def test_options_of_other_commands_are_refused(lamella: Lamella, app: str, option: str) -> None:
+    """Nothing is written here."""
+    lamella("verify", app, app, option).failed(2, option)
