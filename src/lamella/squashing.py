@@ -75,19 +75,17 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     image.steps()  # a history that does not fit is found out now
     ranges = selection.squashing
     top = ranges[-1].stop if ranges else 0
-    progress.phase("read layers", top)
+    progress.phase("read layers")
     opened = layers.open(image.layers[:top])
     tars = dict(enumerate(opened))
     try:
-        plans = _plan(image, ranges, tars, progress)
+        plans = _plan(image, ranges, tars)
     except ImageError as error:
         raise layers.explain(error) from error
     return Prepared(image, selection, layers, tars, plans)
 
 
-def _plan(
-    image: Image, ranges: Sequence[range], tars: Mapping[int, LayerTar], progress: Progress
-) -> dict[range, Plan]:
+def _plan(image: Image, ranges: Sequence[range], tars: Mapping[int, LayerTar]) -> dict[range, Plan]:
     below = Tree()
     changesets: dict[int, Changeset] = {}
     plans: dict[range, Plan] = {}
@@ -95,7 +93,6 @@ def _plan(
         first = len(changesets)
         for position in range(first, positions.stop):
             changesets[position] = _read(image.layers[position], tars[position], position)
-            progress.advance(1)
         _lay(below, changesets, range(first, positions.start), image)
         difference = Tree(below)
         _lay(difference, changesets, positions, image)
