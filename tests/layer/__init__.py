@@ -1,0 +1,1 @@
+"""One layer: opened, checked, packed and unpacked."""

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import os
+import resource
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pytest
+
+from lamella.errors import DigestMismatch, MalformedImage, MalformedTar, OutputError
+from lamella.layer.blob import Bytes, FileRange, Layer, iter_chunks
+from lamella.layer.spool import Layers, Spool, digest_of
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from tests.support.tars import layer
+
+TAR = layer(("a", b"x" * 100_000))
+OTHER = layer("b")
+
+
+def stored(
+    plain: bytes, packed: bytes, *, diff_id: bytes | None = None, described: bool = True
+) -> Layer:
+    """Return a layer of some bytes, which may not be what they should be."""
+    want = Descriptor("", Digest.of(packed), len(packed)) if described else None
+    return Layer(Digest.of(plain if diff_id is None else diff_id), Bytes(packed), "there", want)
+
+
+# -- files
+
+
+def test_spooled_files_have_no_name(tmp_path: Path) -> None:
+    """Nothing is left, because nothing is ever there to be found."""
+    spool = Spool(str(tmp_path))
+    kept, digest = spool.keep(io.BytesIO(TAR))
+    assert (kept.size, digest, kept.read_at(0, len(TAR))) == (len(TAR), Digest.of(TAR), TAR)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    """It is said which, and what to do."""
+    with pytest.raises(OutputError, match=r"no-such.*--tmp-dir"):
+        Spool(str(tmp_path / "no-such")).file()
+
+
+def test_default_folder_is_the_system_s() -> None:
+    """Where temporary files go here."""
+    assert Spool().folder == tempfile.gettempdir()
+
+
+@contextmanager
+def small_files(limit: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """It is said where there is no room, and nothing is left."""
+    spool = Spool(str(tmp_path))
+    with small_files(10_000), pytest.raises(OutputError, match=r"no space left in .*--tmp-dir"):
+        spool.keep(io.BytesIO(TAR))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_while_layers_are_unpacked(tmp_path: Path) -> None:
+    """The error comes out of the thread that met it."""
+    packed = stored(TAR, gzip.compress(TAR))
+    with small_files(10_000), Layers(Spool(str(tmp_path))) as layers, pytest.raises(OutputError):
+        layers.open([packed])
+    assert list(tmp_path.iterdir()) == []
+
+
+class _Failing(io.RawIOBase):
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def write(self, data: object) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_every_kind_of_full(number: int) -> None:
+    """Disk, quota, limit."""
+    with pytest.raises(OutputError, match="no space left"):
+        Spool().write(cast("BinaryIO", _Failing(number)), b"x")
+
+
+def test_other_faults_are_not_hidden() -> None:
+    """A broken disk isn't called full."""
+    with pytest.raises(OSError, match=r"."):
+        Spool().write(cast("BinaryIO", _Failing(errno.EIO)), b"x")
+
+
+# -- blobs
+
+
+def test_part_of_a_file(tmp_path: Path) -> None:
+    """A range reads like a file of its own, and never beyond its end."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        part = FileRange(file, 2, 5)
+        assert (part.read_at(0, 99), part.read_at(4, 9), part.read_at(5, 1)) == (
+            b"23456",
+            b"6",
+            b"",
+        )
+        assert part.part(1, 2).read_at(0, 99) == b"34"
+        with part.open() as stream:
+            assert b"".join(iter_chunks(stream)) == b"23456"
+        buffer = bytearray(8)
+        assert (part.read_into(memoryview(buffer), 3), bytes(buffer[:2])) == (2, b"56")
+        assert part.read_into(memoryview(buffer), 5) == 0
+        assert digest_of(part) == Digest.of(b"23456")
+
+
+def test_bytes_in_memory() -> None:
+    """The same for tests."""
+    blob = Bytes(b"0123")
+    buffer = bytearray(3)
+    assert (blob.size, blob.read_at(2, 9), blob.read_into(memoryview(buffer), 2)) == (4, b"23", 2)
+    assert digest_of(blob) == Digest.of(b"0123")
+
+
+# -- opening and checking
+
+
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize("packed", [TAR, gzip.compress(TAR)], ids=["plain", "gzip"])
+def test_sound_layer(packed: bytes, described: bool) -> None:
+    """It is read, and nothing is said."""
+    with Layers(Spool()) as layers:
+        (tar,) = layers.open([stored(TAR, packed, described=described)])
+        assert tar.read_at(0, tar.size) == TAR
+        layers.verify()
+
+
+def test_layer_is_opened_once() -> None:
+    """However often it is asked for."""
+    one, other = stored(TAR, gzip.compress(TAR)), stored(TAR, gzip.compress(TAR))
+    with Layers(Spool()) as layers:
+        first = layers.open([one, other])
+        assert first[0] is layers.open([one])[0]
+        assert first[0] is not first[1]
+
+
+def test_plain_layer_is_read_where_it_is() -> None:
+    """Nothing is copied."""
+    one = stored(TAR, TAR)
+    with Layers(Spool("/nowhere")) as layers:
+        (tar,) = layers.open([one])
+        assert id(tar) == id(one.blob)
+
+
+def wrong_layers() -> dict[str, Layer]:
+    """Return layers that are not what they say."""
+    packed = gzip.compress(TAR)
+    longer = Descriptor("", Digest.of(packed), len(packed) + 1)
+    another = Descriptor("", Digest.of(b"x"), len(packed))
+    plain = Descriptor("", Digest.of(b"x"), len(TAR))
+    return {
+        "plain, wrong diff_id": stored(TAR, TAR, diff_id=OTHER, described=False),
+        "packed, wrong diff_id": stored(TAR, packed, diff_id=OTHER),
+        "packed, wrong size": Layer(Digest.of(TAR), Bytes(packed), "there", longer),
+        "packed, wrong digest": Layer(Digest.of(TAR), Bytes(packed), "there", another),
+        "plain, wrong digest": Layer(Digest.of(TAR), Bytes(TAR), "there", plain),
+        "rubbish behind": stored(TAR, TAR + b"x", diff_id=TAR, described=False),
+    }
+
+
+def read_and_verify(one: Layer) -> None:
+    """Do what a squash does."""
+    with Layers(Spool()) as layers:
+        layers.open([one])
+        layers.verify()
+
+
+@pytest.mark.parametrize("name", wrong_layers())
+def test_wrong_layer_is_found_out(name: str) -> None:
+    """When it is opened, or at the latest when all is verified."""
+    with pytest.raises(DigestMismatch, match=r"^there"):
+        read_and_verify(wrong_layers()[name])
+
+
+@pytest.mark.parametrize("name", wrong_layers())
+def test_wrong_layer_that_is_only_copied_is_found_out(name: str) -> None:
+    """Unless whoever copies it checks it against its descriptor."""
+    wrong = wrong_layers()[name]
+    with Layers(Spool()) as layers:
+        layers.check(wrong)
+        if wrong.compression != "none":
+            layers.verify()
+        else:
+            with pytest.raises(DigestMismatch):
+                layers.verify()
+
+
+def test_damaged_layer() -> None:
+    """Compressed data that break off."""
+    wrong = stored(TAR, gzip.compress(TAR)[:-9])
+    with Layers(Spool()) as layers, pytest.raises(MalformedImage, match=r"^there"):
+        layers.open([wrong])
+
+
+def test_verified_layer_is_not_read_again() -> None:
+    """Whoever made it has checked it."""
+    known = Layer(Digest.of(OTHER), Bytes(TAR), "there", verified=True)
+    with Layers(Spool()) as layers:
+        layers.open([known])
+        layers.check(known)
+        layers.verify()
+
+
+def test_wrong_digest_explains_a_damaged_tar() -> None:
+    """The cause is told, not its effect."""
+    error = MalformedTar("nonsense")
+    with Layers(Spool()) as layers:
+        layers.open([stored(TAR, TAR, diff_id=OTHER, described=False)])
+        assert isinstance(layers.explain(error), DigestMismatch)
+    with Layers(Spool()) as layers:
+        layers.open([stored(TAR, TAR)])
+        assert layers.explain(error) is error
