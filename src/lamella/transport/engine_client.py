@@ -6,6 +6,7 @@ rest of lamella together, so this file is imported only when an engine is really
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ _ANSWER_TIMEOUT = 120
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
+_CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _WAY_OUT = "is it running? Set DOCKER_HOST, or use docker-archive:FILE"
 
 
@@ -69,7 +71,7 @@ class EngineClient:
             said = error.explanation or _reason(error)
             raise EngineError(f"{self}: can't {what}: {one_line(said)}") from error
         except (docker.errors.DockerException, requests.RequestException) as error:
-            message = f"{self} broke off: can't {what}: {_reason(error)}"
+            message = f"{self} broke off, can't {what}: {_reason(error)}"
             raise EngineError(message) from error
 
     def _json(self, path: str, what: str, **params: int) -> Any:  # noqa: ANN401 - parsed JSON
@@ -133,15 +135,15 @@ class EngineClient:
     # -- what is moved
 
     @contextmanager
-    def save(self, image_id: str) -> Iterator[ByteStream]:
-        """Open the archive of an image.
+    def save(self, image_id: str, name: str) -> Iterator[ByteStream]:
+        """Open the archive of an image; `name` is what messages call it.
 
         Raises:
             EngineError: it can't be had, or breaks off while it is read.
         """
         url = self._url(f"/images/{quote(image_id, safe=':')}/get")
         timeout = (_CONNECT_TIMEOUT, _DATA_TIMEOUT)
-        with self._asking(f"save {image_id[:19]}"):
+        with self._asking(f"save {name}"):
             response = self._api.get(url, stream=True, timeout=timeout)
             with response:
                 _raise_for(response)
@@ -262,6 +264,8 @@ def _reason(error: BaseException) -> str:
         seen.add(id(current))
         if isinstance(current, docker.errors.APIError) and current.explanation:
             return one_line(current.explanation)
+        if isinstance(current, _CLOSED):
+            return "it closed the connection"
         if isinstance(current, OSError) and current.strerror:
             found = current
         inner = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineDestination"]
 
+_PATIENCE = 5.0
+"""Seconds that an interrupted load is given to show its image."""
 _KINDS = ("none", "gzip", "zstd")
 _OCI_LAYERS = {kind: oci_layer(kind) for kind in _KINDS}
 # Docker's own manifests name layers so; "zstd" is containerd's and BuildKit's addition.
@@ -232,9 +235,22 @@ class EngineDestination:
             lines = self._client.load(body)
         except LoadRefused as refused:
             return refused
+        except BaseException:
+            if body.is_sent:
+                self._wait_for(image_id)
+            raise
         self._progress.debug("; ".join(lines))
         fault = self._fault(image_id, config)
         return EngineError(f"{self._client} loaded the image, but {fault}") if fault else None
+
+    def _wait_for(self, image_id: str) -> None:
+        """An engine that has it all goes on when we hang up: let it come to an end, so that what it
+        makes can be removed.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        with suppress(EngineError):
+            while time.monotonic() < deadline and self._client.find(image_id) is None:
+                time.sleep(_PATIENCE / 50)
 
     def _body(self, config: Config, manifest: Manifest) -> TarBody:
         advance = self._progress.advance

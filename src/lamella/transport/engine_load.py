@@ -50,6 +50,8 @@ class TarBody:
     """A tar of some files, as a request's body."""
 
     advance: Callable[[int], None] = lambda _: None
+    is_sent: bool = False
+    """All of it was taken: from now on the engine may finish without us."""
     _files: dict[str, tuple[bytes, Blob, Piece | None]] = field(default_factory=dict)
 
     def add(self, name: str, content: bytes) -> None:
@@ -75,6 +77,7 @@ class TarBody:
             yield header
             yield from self._content(blob, piece)
         yield _END
+        self.is_sent = True
 
     def _content(self, blob: Blob, piece: Piece | None) -> Iterator[bytes]:
         sha256, size = hashlib.sha256(), 0

@@ -119,7 +119,7 @@ class EngineSource:
         described, client = self.describe(), self._client
         wanted = Wanted(described.diff_ids, content, listed - content)
         self._progress.phase("read from the engine")
-        with client.save(self._id) as stream:
+        with client.save(self._id, self._name) as stream:
             try:
                 saved = read_save(stream, wanted, self._spool, self._name, self._progress.advance)
             except MalformedImage as error:
