@@ -20,7 +20,7 @@ from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.squashing import Prepared, Written, prepare, write
 from lamella.transport.base import Destination, Source
-from lamella.transport.engine import EngineSource
+from lamella.transport.engine import EngineDestination, EngineSource
 from lamella.transport.local import FileSource
 from lamella.transport.names import Location
 
@@ -81,6 +81,10 @@ class Job:
         """
         destination = open_destination(self._request.output, self._spool, self._env)
         self._destination = self._stack.enter_context(destination)
+        source = self._source
+        if isinstance(destination, EngineDestination) and isinstance(source, EngineSource):
+            # One engine: what it has need not be fetched, unless it turns out not to have it.
+            destination.refetch = lambda: source.fetch(_all(source.describe()), frozenset())
 
     def _open(self, location: Location) -> Source:
         source = open_source(location, self._request.platform, self._spool, self._env)
@@ -116,6 +120,8 @@ class Job:
     def _prepare(self, selection: Selection, layers: Layers) -> Prepared:
         ranges = selection.squashing
         content = frozenset(position for positions in ranges for position in positions)
+        if self._destination is not None:
+            content |= self._destination.needs(self._source.describe(), ranges)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
         image = self._source.fetch(content, listed)
         self._clock.lap("fetch")
@@ -194,6 +200,10 @@ class Job:
             dropped=dropped,
             seconds=self._clock.seconds,
         )
+
+
+def _all(image: Image) -> frozenset[int]:
+    return frozenset(range(len(image.layers)))
 
 
 def _size(prepared: Prepared, position: int) -> int:

@@ -228,3 +228,24 @@ def test_a_base_that_is_none_is_explained(
 
     assert done.returncode == 2
     assert "share 1 of its 2 layers; try --from '#1'" in done.stderr
+
+
+def test_from_an_engine_to_files_and_back(
+    engine: Engine, names: tuple[str, str, str], tmp_path: Path
+) -> None:
+    """What is read from an engine can go to a file, and from there into an engine again."""
+    base, app, squashed = names
+    build_base(engine, base)
+    build_app_image(engine, app, base)
+    archive, layout = tmp_path / "app.tar", tmp_path / "layout"
+
+    run(engine, LAMELLA, "squash", app, base, "-o", f"docker-archive:{archive}")
+    run(engine, LAMELLA, "squash", app, base, "-o", f"oci:{layout}")
+    run(engine, LAMELLA, "squash", app, "--layers", "2-4", "-t", squashed)
+    run(engine, LAMELLA, "squash", archive, "-o", f"docker-daemon:{squashed}-loaded")
+
+    run(engine, LAMELLA, "verify", app, archive)
+    run(engine, LAMELLA, "verify", archive, f"oci:{layout}")
+    run(engine, LAMELLA, "verify", app, squashed)
+    run(engine, LAMELLA, "verify", app, f"{squashed}-loaded")
+    assert len(layers_of(engine, squashed)) == len(layers_of(engine, app)) - 2

@@ -58,6 +58,9 @@ class Destination(LayerSink, Protocol):
     Used as a context. If it ends without a commit nothing of the image is there.
     """
 
+    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
+        """Positions of layers that stay, but whose content it must be given."""
+
     def default_compression(self, image: Image) -> Compression:
         """How a new layer is compressed if the user doesn't say."""
 

@@ -244,8 +244,9 @@ class EngineDestination:
         return EngineError(f"{self._client} loaded the image, but {fault}") if fault else None
 
     def _wait_for(self, image_id: str) -> None:
-        """An engine that has it all goes on when we hang up: let it come to an end, so that what it
-        makes can be removed.
+        """Let an interrupted load come to its end, so that what it makes can be removed.
+
+        An engine that was sent all of it goes on when we hang up.
         """
         deadline = time.monotonic() + _PATIENCE
         with suppress(EngineError):

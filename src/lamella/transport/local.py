@@ -155,6 +155,11 @@ class FileDestination:
             out = self._spooled = self._spool.file()
         return LayoutWriter(ArchiveBlobs(out, location.path), archive=True)
 
+    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
+        """All layers that stay: a file has everything in it."""
+        squashed = {position for positions in ranges for position in positions}
+        return frozenset(range(len(image.layers))) - squashed
+
     def default_compression(self, image: Image) -> Compression:
         """How a new layer is compressed if the user doesn't say."""
         return self._writer.default_compression(image)
