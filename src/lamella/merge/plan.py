@@ -9,12 +9,13 @@ together; their bytes are taken over as they are wherever all engines agree on t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from lamella.errors import Unsupported
+from lamella.errors import MalformedTar, Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
 from lamella.merge.changeset import Changeset
 from lamella.merge.overlay import Folder, Link, Tree
@@ -272,13 +273,14 @@ class _Planner:
             self._anew(member, path)
 
     def _anew(self, member: Member, path: bytes) -> None:
-        source = self._sources[member.origin]
-        header = read_header(source, member)
+        header = self._header(member)
         name = path + b"/" if member.type == DIRECTORY else path
         self._literal(format_header(replace(header, name=name or b"./")))
         if member.type != REGULAR:
             return
-        for offset, length in iter_extents(source, member, header):
+        with _naming_layer(member):
+            extents = list(iter_extents(self._sources[member.origin], member, header))
+        for offset, length in extents:
             if offset < 0:
                 self._flush()
                 self._pieces.append(Zeros(length))
@@ -287,7 +289,7 @@ class _Planner:
         self._literal(bytes(padding(header.size)))
 
     def _check_device(self, member: Member) -> None:
-        header = read_header(self._sources[member.origin], member)
+        header = self._header(member)
         if header.devmajor == header.devminor == 0:
             message = (
                 f"{member.path!r} is the character device 0:0, which overlay engines take for a "
@@ -305,23 +307,26 @@ class _Planner:
             return
         self._entries += 1
         inode, member = self._inode_header(link.inode), link.member
-        source = self._sources[member.origin]
         if (
             member.path == path
             and not member.flags & REWRITE
             and member.link[:1] != b"/"
             and clean(member.link) == leader
-            and _attributes(read_header(source, member)) == _attributes(inode)
+            and _attributes(self._header(member)) == _attributes(inode)
         ):
             self._copy(member.origin, member.start, member.end - member.start)
             return
         header = replace(inode, name=path, type=HARD_LINK, link=leader, size=0, parts=None)
         self._literal(format_header(header))
 
+    def _header(self, member: Member) -> Header:
+        with _naming_layer(member):
+            return read_header(self._sources[member.origin], member)
+
     def _inode_header(self, inode: Member) -> Header:
         header = self._headers.get(id(inode))
         if header is None:
-            header = read_header(self._sources[inode.origin], inode)
+            header = self._header(inode)
             self._headers[id(inode)] = header
         return header
 
@@ -341,6 +346,15 @@ class _Planner:
             elif id(node) not in self._linked:
                 dropped.append((node, by))
         return dropped
+
+
+@contextmanager
+def _naming_layer(member: Member) -> Iterator[None]:
+    """Let an error in a member's headers say which layer it is from."""
+    try:
+        yield
+    except MalformedTar as error:
+        raise error.at(f"layer {member.origin + 1}") from error
 
 
 def _attributes(header: Header) -> tuple[object, ...]:
