@@ -192,6 +192,7 @@ class FolderBlobs:
         self._folder = folder
         self._blobs = folder / "blobs" / "sha256"
         self._made: list[Path] = []
+        self._blob: _FolderBlob | None = None
         self._sound: set[Digest] = set()
         self._committed = False
 
@@ -235,7 +236,8 @@ class FolderBlobs:
         """Begin a new blob."""
         path = self._blobs / f".{secrets.token_hex(8)}.tmp"
         self._made.append(path)
-        return _FolderBlob(path, self._folder, self._made)
+        self._blob = _FolderBlob(path, self._folder, self._made)
+        return self._blob
 
     def finish(self, entries: Sequence[Descriptor]) -> None:
         """Add the entries to ``index.json``.
@@ -276,6 +278,8 @@ class FolderBlobs:
         """Remove what was not committed."""
         if self._committed:
             return
+        if self._blob is not None:
+            self._blob.close()
         for path in reversed(self._made):
             with suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()
@@ -292,6 +296,10 @@ class _FolderBlob:
         with writing(str(self._folder)):
             while view:
                 view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
 
     def settle(self, digest: Digest) -> None:
         target = self._folder / blob_name(digest)
