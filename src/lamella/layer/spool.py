@@ -51,7 +51,12 @@ class Spool:
     """Makes temporary files in one folder."""
 
     def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder or tempfile.gettempdir()
+        self._folder = folder
+
+    @property
+    def _place(self) -> str:
+        """For messages."""
+        return self._folder or tempfile.tempdir or "TMPDIR"
 
     def file(self) -> BinaryIO:
         """Return a new, empty, nameless file.
@@ -60,16 +65,22 @@ class Spool:
             OutputError: the folder isn't there or can't be written to.
         """
         try:
-            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as file:
+            with tempfile.TemporaryFile(dir=self._folder, buffering=0) as file:
                 return cast("BinaryIO", _Unnamed(os.dup(file.fileno()), "r+b"))
         except OSError as error:
             message = (
-                f"can't make a temporary file in {self.folder}: {error.strerror}; try --tmp-dir"
+                f"can't make a temporary file in {self._place}: {error.strerror}; try --tmp-dir"
             )
             raise OutputError(message) from error
 
-    def keep(self, stream: BinaryIO | PlainReader) -> tuple[FileRange, Digest]:
+    def keep(
+        self, stream: BinaryIO | PlainReader, stop: threading.Event | None = None
+    ) -> tuple[FileRange, Digest]:
         """Copy a stream to a new file; return it and the digest of what was copied.
+
+        Args:
+            stream: what is copied, to its end.
+            stop: when it is set, nobody wants the rest any more.
 
         Raises:
             OutputError: no room is left.
@@ -78,6 +89,8 @@ class Spool:
         while chunk := stream.read(CHUNK):
             sha256.update(chunk)
             self.write(file, chunk)
+            if stop and stop.is_set():
+                break
         return FileRange.whole(file), Digest(f"sha256:{sha256.hexdigest()}")
 
     def write(self, file: BinaryIO, chunk: bytes | memoryview) -> None:
@@ -93,7 +106,7 @@ class Spool:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                 raise
-            message = f"no space left in {self.folder} for temporary files; try --tmp-dir"
+            message = f"no space left in {self._place} for temporary files; try --tmp-dir"
             raise OutputError(message) from error
 
 
@@ -195,7 +208,7 @@ class Layers:
         with layer.blob.open() as stream:
             stored = _Hashing(stream) if layer.descriptor else stream
             plain = open_plain(cast("BinaryIO", stored), layer.compression, layer.where)
-            tar, diff_id = self.spool.keep(plain)
+            tar, diff_id = self.spool.keep(plain, self._stop)
             if isinstance(stored, _Hashing):
                 stored.check(layer)
         _compare(layer, diff_id)
