@@ -135,7 +135,8 @@ def command(
     elif result.id and not to_stdout:
         print(result.id)
     if not quiet:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         lines = [*summary(result), *(plan_lines(result) if dry_run else ())]
         print("\n".join(lines), file=sys.stderr)
     return _NOTHING if exit_code and not result.squashed else 0
