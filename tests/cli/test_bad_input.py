@@ -1,0 +1,305 @@
+"""Wrong names and places: one line that helps, the right exit code, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lamella.spec.digest import Digest
+from tests.cli.conftest import Lamella
+from tests.cli.running import Ran, run, start
+from tests.support.images import docker_archive
+from tests.support.tars import END, entry, layer
+from tests.transport.forms import (
+    TARS,
+    Layout,
+    docker_archive_with,
+    layout_of,
+    several_images,
+    state_of,
+    to_file,
+)
+
+
+def reading_nothing(*args: str, tmp: Path, cwd: Path) -> Ran:
+    """Run with a stdin that never says anything: who reads it hangs."""
+    with start(*args, tmp=tmp, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        err, out = process.stderr.read(), process.stdout.read()
+        process.wait(60)
+    assert list(tmp.iterdir()) == []
+    return Ran(process.returncode, out, err.decode())
+
+
+# --- Sources --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci"])
+def test_missing_file(lamella: Lamella, work: Path, form: str) -> None:
+    """The file is named, and what the system says of it."""
+    ran = lamella("squash", f"{form}:{work}/none", "-o", f"docker-archive:{work}/new.tar")
+    ran.failed(1, f"can't read {work}/none: No such file or directory")
+    assert state_of(work) == {}
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
+def test_folder_in_place_of_a_file(lamella: Lamella, work: Path, form: str) -> None:
+    """A folder is no archive."""
+    lamella("layers", f"{form}:{work}").failed(1, "Is a directory")
+
+
+def test_file_in_place_of_a_folder(lamella: Lamella, work: Path) -> None:
+    """A file is no layout."""
+    name = to_file(work / "file", docker_archive(*TARS))
+    lamella("layers", f"oci:{name}").failed(1, "Not a directory")
+
+
+def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
+    """With a prefix it has no index.json; without, it could be anything."""
+    lamella("layers", f"oci:{work}").failed(1, "no index.json")
+    lamella("layers", str(work)).failed(2, "no OCI image layout")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (b"hello\n" * 500, "it is no tar"),
+        (layer("just/", ("just/a", b"tar")), "neither manifest.json nor index.json"),
+        (bytes(10240), "neither manifest.json nor index.json"),
+        (entry("manifest.json", b"{").encode() + END, "no valid JSON"),
+        (entry("manifest.json", b"[" * 100_000).encode() + END, "no valid JSON"),
+        (entry("manifest.json", b"{}").encode() + END, "want a list of images"),
+        (entry("manifest.json", b"[]").encode() + END, "want a list of images"),
+        (entry("manifest.json", b"[1]").encode() + END, "want an object"),
+        (entry("manifest.json", b'[{"Config":1}]').encode() + END, "want the names"),
+        (
+            entry("manifest.json", b'[{"Config":"c","Layers":{"a":1}}]').encode() + END,
+            "want the names",
+        ),
+        (entry("manifest.json", b'[{"Config":"c"}]').encode() + END, "'c' is not in the archive"),
+        (docker_archive_with({"c": b"{}"}, [{"Config": "c"}]), "no rootfs"),
+        (docker_archive_with({"c": b"\xff\xfe"}, [{"Config": "c"}]), "no valid JSON"),
+        (docker_archive(), "has no layers"),
+        (entry("repositories", b"{}").encode() + END, "Docker before 1.10"),
+    ],
+)
+def test_file_that_is_no_image(lamella: Lamella, work: Path, content: bytes, words: str) -> None:
+    """It says what was wanted and what was found, in a file and through a pipe alike."""
+    name = to_file(work / "bad.tar", content)
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    lamella("squash", f"docker-archive:{name}", *target).failed(1, name, words)
+    lamella("squash", name, *target).failed(1, words)
+    lamella("squash", "-", *target, stdin=content).failed(1, words)
+    assert list(state_of(work)) == ["bad.tar"]
+
+
+def test_other_form_of_archive_is_named(lamella: Lamella, app: str, work: Path) -> None:
+    """The way out is the other prefix."""
+    name = to_file(work / "oci.tar", layout_of().tar())
+    lamella("layers", f"docker-archive:{name}").failed(1, f"try oci-archive:{name}")
+    app = app.partition(":")[2]
+    lamella("layers", f"oci-archive:{app}").failed(1, f"try docker-archive:{app}")
+
+
+def test_several_images_in_an_archive(lamella: Lamella, work: Path) -> None:
+    """Which are there, and how to choose; a wrong choice is told as well."""
+    name = to_file(
+        work / "many.tar", several_images({"a:1": TARS[:1], "b:2": TARS, "untagged": TARS[:2]})
+    )
+    lamella("layers", name).failed(2, "has 3 images", "a:1, b:2, @2")
+    lamella("layers", f"docker-archive:{name}:c").failed(2, "no image 'c'", "a:1, b:2")
+    lamella("layers", f"docker-archive:{name}:@3").failed(2, "@3")
+    for choice, count in (("a:1", 1), ("b:2", 3), ("docker.io/library/b:2", 3), ("@2", 2)):
+        ran = lamella("layers", "-m", f"docker-archive:{name}:{choice}").worked()
+        assert len(ran.text.splitlines()) == count
+
+
+def test_several_images_in_a_layout(lamella: Lamella, work: Path) -> None:
+    """The same, with the tags of the index."""
+    made = Layout()
+    made.add(made.manifest(TARS), "one").add(made.manifest(TARS[:2]), "two")
+    name = str(made.write(work / "layout"))
+    lamella("layers", f"oci:{name}").failed(2, "has 2 images", "one, two")
+    lamella("layers", f"oci:{name}:three").failed(2, "no image 'three'", "one, two")
+    assert len(lamella("layers", "-m", f"oci:{name}:two").worked().text.splitlines()) == 2
+
+
+# --- Layers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (["#4"], "there are #1 to #3"),
+        (["#0"], "there are #1 to #3"),
+        (["#x"], "there are #1 to #3"),
+        (["--from", "feedfeed"], "`lamella layers` lists them"),
+        (["abc"], "at least 4 hex digits"),
+        (["debian:12"], "want an image name or ID"),
+        (["--last", "4"], "has 3 layers"),
+        (["--layers", "0-1"], "there are layers 1 to 3"),
+        (["--layers", "2-4"], "there are layers 1 to 3"),
+        (["--layers", "3-2"], "above the last"),
+        (["--layers", "a-b"], "want A-B"),
+        (["--layers", "1-2", "--layers", "2-3"], "overlap"),
+    ],
+)
+def test_layer_that_is_not_there(
+    lamella: Lamella, app: str, work: Path, choice: list[str], words: str
+) -> None:
+    """The message says which there are."""
+    lamella("squash", app, *choice, "-o", f"docker-archive:{work}/new.tar").failed(2, words)
+    assert list(state_of(work)) == ["app.tar"]
+
+
+def test_ambiguous_prefix_lists_the_candidates(lamella: Lamella, work: Path) -> None:
+    """Two layers whose digests begin alike; a digit more settles it."""
+    by_prefix: dict[str, bytes] = {}
+    number = 0
+    while True:
+        tar = layer((f"file-{number}", b""))
+        prefix = Digest.of(tar).hex[:4]
+        if prefix in by_prefix:
+            break
+        by_prefix[prefix] = tar
+        number += 1
+    name = to_file(work / "alike.tar", docker_archive(by_prefix[prefix], tar))
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    lamella("squash", name, prefix, *target).failed(2, "ambiguous", "#1 ", "#2 ", prefix)
+    lamella("squash", name, Digest.of(tar).hex[:12], *target).worked()
+
+
+def test_base_the_image_is_not_built_on(lamella: Lamella, app: str, work: Path) -> None:
+    """It says how many layers they share, and offers the last of these."""
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    shared = layout_of([TARS[0], layer("other/")]).write(work / "shared")
+    lamella("squash", app, f"oci:{shared}", *target).failed(
+        2, "is not built on", "share 1 of its 2 layers", "try --from '#1'"
+    )
+    strange = layout_of([layer("other/")]).write(work / "strange")
+    ran = lamella("squash", app, f"oci:{strange}", *target).failed(2, "share 0 of its 1 layers")
+    assert "try" not in ran.err
+    assert not (work / "new.tar").exists()
+
+
+def test_base_that_can_not_be_read_is_no_unknown_layer(
+    lamella: Lamella, app: str, work: Path
+) -> None:
+    """A place was named, so it is looked for there alone."""
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    lamella("squash", app, "docker-archive:nowhere.tar", *target).failed(
+        1, "can't read nowhere.tar"
+    )
+
+
+# --- Outputs, found out before the work -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-o", "docker-archive:none/new.tar"], 1, "there is no folder none"),
+        (["-o", "oci-archive:none/new.tar"], 1, "there is no folder none"),
+        (["-o", "oci:none/new"], 1, "No such file or directory"),
+        (["-o", "docker-archive:folder"], 1, "Is a directory"),
+        (["-o", "oci:full"], 1, "neither empty nor an OCI image layout"),
+        (["-o", "oci:full/file"], 1, "Not a directory"),
+        (["-o", "oci:broken"], 1, "no valid JSON"),
+        (["-o", "docker-archive:new.tar:Bad-Tag"], 2, "Bad-Tag"),
+        (["-o", "docker-archive:new.tar", "-t", "Bad-Tag"], 2, "Bad-Tag"),
+        (["-o", "docker-archive:new.tar", "--created", "yesterday"], 2, "yesterday"),
+        (["-o", "docker-archive:new.tar", "--compression", "lzma"], 2, "lzma"),
+        (["-o", "docker-archive:new.tar", "--platform", "linux"], 2, "linux"),
+        (["-o", "docker-archive:new.tar", "--last", "1", "#1"], 2, "exclude each other"),
+        (["-o", "docker-archive:new.tar", "--tmp-dir", "none"], 2, "--tmp-dir none"),
+        (["-o", "docker-archive:new.tar", "--tmp-dir", "full/file"], 2, "--tmp-dir full/file"),
+        (["-o", "docker-archive:-", "--json"], 2, "-o FILE"),
+    ],
+)
+def test_what_can_not_work_is_found_out_before_anything_is_read(
+    work: Path, tmp: Path, arguments: list[str], code: int, words: str
+) -> None:
+    """The image comes through a pipe that says nothing: who waits for it hangs."""
+    (work / "folder").mkdir()
+    (work / "full").mkdir()
+    (work / "full/file").write_bytes(b"")
+    layout_of().write(work / "broken")
+    (work / "broken/index.json").write_bytes(b"{")
+    before = state_of(work)
+    reading_nothing("squash", "-", *arguments, tmp=tmp, cwd=work).failed(code, words)
+    assert state_of(work) == before
+
+
+def test_folder_without_permission(app: str, work: Path, tmp: Path) -> None:
+    """Root drops what lets it write everywhere."""
+    (work / "locked").mkdir(mode=0o500)
+    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--") if not os.geteuid() else ()
+    if drop and subprocess.run([*drop, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("setpriv can't drop capabilities here")
+    for target in ("docker-archive:locked/new.tar", "oci:locked/new", "oci:locked"):
+        ran = run("squash", app, "-o", target, tmp=tmp, cwd=work, before=drop)
+        ran.failed(1, target.partition(":")[2], "Permission denied")
+
+
+def test_archive_is_not_written_to_a_terminal(app: str, tmp: Path) -> None:
+    """It would ruin it; a dry run writes none."""
+    terminal, ours = os.openpty()
+    with os.fdopen(terminal, "rb"), os.fdopen(ours, "wb") as stdout:
+        for source, options, code in ((app, ["-o", "-"], 1), (app, ["-o", "oci-archive:-"], 1)):
+            process = start("squash", source, *options, tmp=tmp, stdout=stdout)
+            _, err = process.communicate(timeout=60)
+            Ran(process.returncode, b"", err.decode()).failed(code, "terminal", "-o FILE")
+        process = start("squash", app, "-o", "-", "--dry-run", tmp=tmp, stdout=stdout)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def test_file_without_destination_is_asked_where_to(lamella: Lamella, app: str) -> None:
+    """An archive is not overwritten unasked."""
+    lamella("squash", app).failed(2, "where to?", "-o", "docker-archive:FILE")
+
+
+def test_zstd_is_refused_where_docker_can_not_load_it(
+    lamella: Lamella, app: str, work: Path
+) -> None:
+    """Docker 20.10 is still in use."""
+    target = ["-o", f"docker-archive:{work}/new.tar", "--compression", "zstd"]
+    lamella("squash", app, *target).failed(1, "zstd", "gzip", "oci-archive:")
+    assert list(state_of(work)) == ["app.tar"]
+
+
+# --- Names that could be two things ---------------------------------------------------------------
+
+
+def test_path_and_prefix_settle_what_a_name_means(
+    lamella: Lamella, app: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """./name and docker-archive:name are the file, docker-daemon:name is the engine's image."""
+    monkeypatch.chdir(work)
+    for name in (
+        "./app.tar",
+        "docker-archive:app.tar",
+        "docker-archive:./app.tar",
+        str(work / "app.tar"),
+    ):
+        assert len(lamella("layers", "-m", name).worked().text.splitlines()) == 3
+
+
+def test_daemon_prefix_is_the_engine_even_if_there_is_a_file(
+    app: str, work: Path, tmp: Path
+) -> None:
+    """There is no engine here, which is what it says."""
+    run("layers", "docker-daemon:app.tar", tmp=tmp, cwd=work).failed(5, "Docker")
+
+
+def test_file_name_with_a_colon_is_found(lamella: Lamella, app: str, work: Path) -> None:
+    """A file that exists under the whole name has no tag; behind it a tag may follow."""
+    Path(app.partition(":")[2]).rename(work / "app:1.tar")
+    for name in ("app:1.tar", "app:1.tar:app:latest"):
+        lamella("layers", f"docker-archive:{work}/{name}").worked()
+    lamella("layers", f"docker-archive:{work}/app:1.tar:b").failed(2, "no image 'b'")
