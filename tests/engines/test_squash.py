@@ -13,7 +13,7 @@ import pytest
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image, build_base
 from tests.engines.rootfs import export_rootfs
-from tests.engines.tools import Podman
+from tests.engines.tools import Podman, Tool
 
 pytestmark = pytest.mark.engine
 
@@ -249,3 +249,28 @@ def test_from_an_engine_to_files_and_back(
     run(engine, LAMELLA, "verify", app, squashed)
     run(engine, LAMELLA, "verify", app, f"{squashed}-loaded")
     assert len(layers_of(engine, squashed)) == len(layers_of(engine, app)) - 2
+
+
+def test_what_is_written_loads_everywhere(
+    engine: Engine,
+    podman: Podman,
+    skopeo: Tool,
+    names: tuple[str, str, str],
+    tmp_path: Path,
+) -> None:
+    """Docker before and since 25, with either store, Podman and skopeo take the archive."""
+    base, app, squashed = names
+    build_base(engine, base)
+    build_app_image(engine, app, base)
+    archive = tmp_path / "app.tar"
+    run(engine, LAMELLA, "squash", app, base, "-o", f"docker-archive:{archive}", "-t", squashed)
+
+    loaded = engine.docker("load", "-i", archive)
+    podman("load", "-i", str(archive))
+
+    assert squashed in loaded
+    assert export_rootfs(engine, squashed) == export_rootfs(engine, app)
+    inspected = json.loads(skopeo("inspect", f"docker-archive:{archive}"))
+    assert len(inspected["Layers"]) == len(layers_of(engine, squashed))
+    found = json.loads(podman("image", "inspect", f"localhost/{squashed}"))[0]["RootFS"]["Layers"]
+    assert found == layers_of(engine, squashed)

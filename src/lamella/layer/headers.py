@@ -14,6 +14,7 @@ from lamella.errors import DigestMismatch, MalformedTar, Unsupported
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest
+from lamella.tar.header import padding
 from lamella.tar.scan import scan
 
 __all__ = ["NotFetched", "TarHeaders", "has_content", "keep_headers"]
@@ -148,14 +149,16 @@ class _Passing:
         return self._base + len(self._window)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        while self._end < offset + length and self._pass(offset):
+        stop = offset + length
+        stop += padding(stop)  # what pads an extended header is a part of it
+        while self._end < stop and self._pass(offset):
             pass
         if offset < self._base:
             raise MalformedTar("an extended header too long to be read from a stream", offset)
         start = offset - self._base
-        found = self._window[start : start + length]
+        found = self._window[start : stop - self._base]
         self._keep(offset, found)
-        return found
+        return found[:length]
 
     def _pass(self, wanted: int) -> bool:
         """Read on; nothing before `wanted` will be asked for, but for an extended header."""
