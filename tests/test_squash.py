@@ -314,8 +314,12 @@ def test_quadratic_planning_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         delete(self, path)
 
     monkeypatch.setattr(Tree, "_delete", slow)
-    shape = "one directory"
-    assert steps(crowd(800, shape)) > 5 * steps(crowd(200, shape))
+
+    def tars(count: int) -> list[bytes]:
+        names = [f"f{n}" for n in range(count)]
+        return [layer(), layer(*names), layer(*map(whiteout, names))]
+
+    assert steps(tars(800)) > 5 * steps(tars(200))
 
 
 def test_result_is_what_a_container_sees() -> None:
