@@ -1,0 +1,89 @@
+"""No room: for the output, for what is spooled; one line says which, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import run
+from tests.support.images import docker_archive
+from tests.support.tars import layer
+from tests.transport.forms import TARS, compress, layout_of, state_of, to_file
+
+LARGE = (TARS[0], layer(("large", b"l" * (2 << 20))), TARS[1])
+LIMITED = ("sh", "-c", 'ulimit -f 1024; exec "$@"', "sh")  # no file above 512 KB
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 512 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("can't mount a small disk here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci"])
+def test_full_disk_of_the_output(work: Path, tmp: Path, disk: Path, form: str) -> None:
+    """The target is named; what had been written is removed, what was there stays."""
+    source = to_file(work / "app.tar", docker_archive(*LARGE))
+    target = disk / "new"
+    if form == "oci":
+        layout_of().write(target)
+    else:
+        target.write_bytes(b"as it was")
+    before = state_of(disk)
+    ran = run("squash", source, "-o", f"{form}:{target}", tmp=tmp)
+    ran.failed(1, f"{disk}/new: no space left on that disk")
+    assert state_of(disk) == before
+
+
+def test_full_disk_of_the_temporary_files(work: Path, tmp: Path, disk: Path) -> None:
+    """The folder is named, and how to choose another."""
+    source = layout_of(LARGE).write(work / "app")
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    for way in (["--tmp-dir", str(disk)], []):
+        ran = run("squash", f"oci:{source}", *target, *way, tmp=tmp, env={"TMPDIR": str(disk)})
+        ran.failed(1, f"no space left in {disk} for temporary files", "try --tmp-dir")
+    run("squash", f"oci:{source}", *target, "--tmp-dir", str(work), tmp=tmp).worked()
+    assert state_of(disk) == {}
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci"])
+def test_limit_of_file_sizes(work: Path, tmp: Path, form: str) -> None:
+    """As full as a full disk."""
+    source = to_file(work / "app.tar", docker_archive(*LARGE))
+    before = state_of(work)
+    ran = run("squash", source, "-o", f"{form}:{work}/new", tmp=tmp, before=LIMITED)
+    ran.failed(1, f"{work}/new: no space left on that disk")
+    assert state_of(work) == before
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "xz"])
+def test_limit_of_file_sizes_for_what_is_spooled(work: Path, tmp: Path, compression: str) -> None:
+    """An archive that comes through a pipe, one that is compressed."""
+    archive = compress(compression, docker_archive(*LARGE))
+    target = ["-o", f"docker-archive:{work}/new.tar"]
+    ran = run("squash", "-", *target, tmp=tmp, stdin=archive, before=LIMITED)
+    ran.failed(1, "no space left in", "for temporary files")
+    assert state_of(work) == {}
+
+
+def test_device_that_is_full(work: Path, tmp: Path) -> None:
+    """A device is written to as it is, and told by its name; so is standard output."""
+    source = to_file(work / "app.tar", docker_archive(*LARGE))
+    ran = run("squash", source, "-o", "docker-archive:/dev/full", tmp=tmp)
+    ran.failed(1, "/dev/full: no space left on that disk")
+    to_stdout = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+    for form in ("-", "oci-archive:-"):
+        ran = run("squash", source, "-o", form, tmp=tmp, before=to_stdout)
+        ran.failed(1, "no space left")
