@@ -19,12 +19,12 @@ from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
 __all__ = ["scan"]
 
-# The fields that a scan needs: name, size, checksum, type, linkname, magic, prefix.
-_BRIEF = Struct("100s24x12s12x8sc100s6s82x155s12x")
+# What a scan needs: name, size and its last byte, checksum, type, linkname, magic, prefix.
+_BRIEF = Struct("100s24x11sc12x8sc100s6s82x155s12x")
 # Serves several small members per system call, and costs a big one little (1024 to 4096 are alike).
 _WINDOW = 2048
 _FAST = TYPES | {b"x"}
-_BLANK = frozenset(b"\0 ")
+_BLANK = frozenset({b"\0", b" "})
 # PAX keys (and what they contain) that change a member's path, extent or form.
 _MATTERS = re.compile(rb"path=|size=|GNU\.sparse|\.overlay\.").search
 
@@ -51,11 +51,9 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
             window, base, i = read_at(at, _WINDOW), at, 0
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
-        name, digits, check, kind, link, magic, prefix = brief(window, i)
+        name, octal, last, check, kind, link, magic, prefix = brief(window, i)
         plain = kind in _FAST and (prefix[0] == 0 or magic != POSIX_MAGIC)
-        octal = digits[:11]
-        # Twelve digits, signs and base-256 are legal, rare, and not for here.
-        plain = plain and octal.isdigit() and digits[11] in _BLANK
+        plain = plain and octal.isdigit() and last in _BLANK  # not twelve digits, nor base-256
         try:
             size = int(octal, 8)
             total = adler32(window[i + 156 : i + BLOCK], adler32(window[i : i + 148]))
@@ -75,13 +73,11 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
             step = read_member(source, at if start < 0 else start, origin)
             if step is None:
                 break
-            at, member = step
-            start = -1
+            (at, member), start = step, -1
             if member is not None:
                 append(member)
             continue
-        path = name.partition(b"\0")[0]
-        flags = 0
+        path, flags = name.partition(b"\0")[0], 0
         if path[:2] == b"./":
             path = path[2:]
         if kind == DIRECTORY and path[-1:] == b"/":
@@ -99,8 +95,7 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
         else:
             at = data
             if size and kind == HARD_LINK:
-                message = f"hard link {path!r} with {size} bytes of content"
-                raise MalformedTar(message, data - BLOCK)
+                raise MalformedTar(f"hard link {path!r} with {size} bytes of content", at - BLOCK)
             size = 0
         append(new(Member, (path, kind, link, first, head, size, flags, origin)))
     return members
