@@ -6,13 +6,14 @@ import hashlib
 import io
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
 from lamella.layer.blob import CHUNK, FileRange, Layer
-from lamella.layer.spool import Spool
+from lamella.layer.spool import LayerTar, Spool
 from lamella.spec.digest import Digest
 from lamella.tar.header import padding
 from lamella.tar.scan import scan
@@ -53,18 +54,22 @@ class TarHeaders:
     """Where in the tar each part begins."""
     ends: array[int]
     """Where in `kept` each part ends."""
+    fetch: Callable[[], LayerTar] | None = None
+    """Gets the whole tar after all, if there is a way."""
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer from `offset`, up to the end of the part; return how many bytes were read.
 
         Raises:
-            Unsupported: what is there was not kept.
+            Unsupported: what is there was not kept, and can't be fetched.
         """
         if offset >= self.size or not len(buffer):
             return 0
         index = bisect_right(self.starts, offset) - 1
         at = offset - self.starts[index] + self._begin(index) if index >= 0 else 0
         room = self.ends[index] - at if index >= 0 else 0
+        if room <= 0 and self.fetch is not None:
+            return self.fetch().read_into(buffer, offset)
         if room <= 0:
             raise Unsupported(f"{self.where}: only its headers were fetched, not its content")
         return self.kept.read_into(buffer[:room], at)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lamella.errors import EngineError, MalformedImage, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.headers import NotFetched
-from lamella.layer.spool import Spool
+from lamella.layer.headers import NotFetched, TarHeaders
+from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest
@@ -44,6 +47,8 @@ class EngineSource:
         self._connection: EngineClient | None = None
         self._image: Image | None = None
         self._id = ""
+        self._tars: list[LayerTar] | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Return itself; the engine is asked when something is wanted of it."""
@@ -116,8 +121,14 @@ class EngineSource:
             EngineError: the engine broke off, or has not all of the image.
             ImageError: what it saved is damaged.
         """
+        wanted = Wanted(self.describe().diff_ids, content, listed - content)
+        image = self._fetch(wanted)
+        return replace(
+            image, layers=tuple(map(self._completed, range(len(image.layers)), image.layers))
+        )
+
+    def _fetch(self, wanted: Wanted) -> Image:
         described, client = self.describe(), self._client
-        wanted = Wanted(described.diff_ids, content, listed - content)
         self._progress.phase("read from the engine")
         with client.save(self._id, self._name) as stream:
             try:
@@ -132,6 +143,27 @@ class EngineSource:
         return assemble(
             saved, wanted, described, self._spool, with_manifest=client.has_containerd_store
         )
+
+    def _completed(self, position: int, layer: Layer) -> Layer:
+        """Give a layer of headers a way to its content.
+
+        It is needed where a hard link in a squashed layer takes over a file of a lower one.
+        """
+        if not isinstance(layer.blob, TarHeaders):
+            return layer
+        return replace(layer, blob=replace(layer.blob, fetch=partial(self._content, position)))
+
+    def _content(self, position: int) -> LayerTar:
+        with self._lock:
+            if self._tars is None:
+                self._progress.debug("saving the image again, for the content of lower layers")
+                diff_ids = self.describe().diff_ids
+                every = frozenset(range(len(diff_ids)))
+                whole = self._fetch(Wanted(diff_ids, every, frozenset()))
+                with Layers(self._spool) as layers:
+                    self._tars = layers.open(whole.layers)
+                    layers.verify()
+            return self._tars[position]
 
     # -- names
 
