@@ -1,0 +1,1 @@
+"""What has gone wrong before, elsewhere or here."""
