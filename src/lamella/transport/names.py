@@ -57,7 +57,7 @@ def parse_location(text: str, *, output: bool = False) -> Location:
         return Location("docker-archive" if output else "archive", "-")
     transport, colon, rest = text.partition(":")
     if colon and transport in _FILES:
-        return Location(transport, *_split_tag(transport, rest, output=output))
+        return Location(transport, *_split_tag(transport, rest))
     if colon and transport == "docker-daemon":
         if not rest:
             raise InvalidReference(f"{text!r}: want docker-daemon:NAME")
@@ -73,7 +73,7 @@ def parse_location(text: str, *, output: bool = False) -> Location:
     return _plain_input(text)
 
 
-def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
+def _split_tag(transport: str, rest: str) -> tuple[str, str]:
     """Split ``FILE[:TAG]``; a file that exists under the whole name has no tag."""
     if not rest or rest.startswith(":"):
         raise InvalidReference(
@@ -87,7 +87,7 @@ def _split_tag(transport: str, rest: str, *, output: bool) -> tuple[str, str]:
         return rest, ""
     at = rest.find(":")
     while at > 0:
-        if output or _exists(rest[:at]):
+        if _exists(rest[:at]):
             return rest[:at], rest[at + 1 :]
         at = rest.find(":", at + 1)
     head, _, tag = rest.partition(":")
