@@ -100,14 +100,14 @@ def _host_of_context(name: str, folder: Path) -> Host:
     path = folder / "contexts" / "meta" / hashed / "meta.json"
     if not path.is_file():
         raise EngineError(f"there is no Docker context {name!r}; `docker context ls` lists them")
-    try:
-        endpoint = _read(path)["Endpoints"]["docker"]
-        url, verify = endpoint["Host"], not endpoint.get("SkipTLSVerify")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise EngineError(f"the Docker context {name!r} names no engine ({path})") from error
+    endpoints = _read(path).get("Endpoints")
+    endpoint = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    url = endpoint.get("Host") if isinstance(endpoint, dict) else None
+    if not isinstance(endpoint, dict) or not isinstance(url, str):
+        raise EngineError(f"the Docker context {name!r} names no engine ({path})")
     files = folder / "contexts" / "tls" / hashed / "docker"
-    tls = Tls.of_folder(files, verify=verify) if files.is_dir() else None
-    return Host(str(url), tls, name)
+    verify = not endpoint.get("SkipTLSVerify")
+    return Host(url, Tls.of_folder(files, verify=verify) if files.is_dir() else None, name)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -196,15 +196,17 @@ class _SaveReader:
     def _take_unknown_layer(self, name: str, content: _Whole) -> None:
         """A plain layer: its content tells which one it is. At least the top layer comes here."""
         kept, diff_id = self._spool.keep(cast("BinaryIO", content))
+        if diff_id not in self._wanted.diff_ids:
+            raise DigestMismatch(f"{self._where}: {name}", "a layer of the image", diff_id)
         need = self._wanted.need(diff_id)
-        if need is Need.HEADERS:
+        if need is Need.CONTENT:
+            self.saved.blobs[name] = kept
+        elif need is Need.HEADERS:
+            where = self._name(diff_id)
             with kept.open() as stream:
-                where = self._name(diff_id)
                 self.saved.blobs[name] = keep_headers(
                     stream, self._spool, diff_id, where, kept.size
                 )
-        elif need is Need.CONTENT or diff_id not in self._wanted.diff_ids:
-            self.saved.blobs[name] = kept
 
     def _take_blob(self, name: str, size: int, content: _Whole, digest: Digest) -> None:
         """Metadata, or a layer in its compressed form."""
