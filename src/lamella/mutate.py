@@ -7,7 +7,7 @@ the arguments alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lamella.image import Image, Step
@@ -16,7 +16,13 @@ from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
+from lamella.spec.media_type import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    docker_layer,
+)
 
 __all__ = ["HistoryMode", "Wording", "new_config", "new_manifest"]
 
@@ -128,5 +134,7 @@ def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descr
         "size": len(config.raw),
     }
     value["config"] = {**{k: v for k, v in old.items() if k != "data"}, **own}
+    if docker:
+        layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
     value["layers"] = [layer.to_json() for layer in layers]
     return Manifest.parse(format_json(value), "new manifest")
