@@ -50,9 +50,11 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
         Spool(str(tmp_path / "no-such")).file()
 
 
-def test_default_folder_is_the_system_s() -> None:
-    """Where temporary files go here."""
-    assert Spool().folder == tempfile.gettempdir()
+def test_default_folder_is_the_system_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where temporary files go here; it is told when it isn't there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(OutputError, match="gone"):
+        Spool().file()
 
 
 @contextmanager
