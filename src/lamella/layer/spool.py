@@ -26,6 +26,11 @@ __all__ = ["LayerSink", "LayerTar", "Layers", "Spool", "digest_of"]
 
 
 @runtime_checkable
+_HASHED_AT_ONCE = 4 << 20
+"""Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
+thread that scans headers has: a few long turns cost that one less than many short ones."""
+
+
 class LayerTar(Protocol):
     """The uncompressed tar of a layer, readable from any place and any thread."""
 
@@ -113,7 +118,7 @@ class Spool:
 def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
     """Return the SHA-256 digest of a whole tar."""
     sha256, at = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(CHUNK))
+    buffer = memoryview(bytearray(_HASHED_AT_ONCE))
     while got := source.read_into(buffer, at):
         sha256.update(buffer[:got])
         at += got
