@@ -145,10 +145,14 @@ def test_traceback_is_not_asked_for_by_a_name(lamella: Lamella) -> None:
     lamella("layers", "--", "./-vv").failed(2, "./-vv")
 
 
-def test_message_does_nothing_to_a_terminal(lamella: Lamella, work: Path) -> None:
+def test_message_does_nothing_to_a_terminal(lamella: Lamella, app: str, work: Path) -> None:
     """A file name can hold anything; it is shown escaped, on one line."""
-    ran = lamella("layers", f"docker-archive:{work}/a\n\x1b[31mb.tar").failed(1, "\\x1b[31mb.tar")
+    name = f"docker-archive:{work}/a\n\x1b[31mb.tar"
+    ran = lamella("layers", name).failed(1, "\\x1b[31mb.tar")
     assert "\x1b" not in ran.err
+    lamella("squash", app, "-o", name).worked()
+    for again in (["squash", name, "--dry-run"], ["verify", name, name]):
+        assert "\x1b" not in lamella(*again).worked().err
 
 
 def test_name_that_is_no_text_is_shown_escaped(tmp: Path, work: Path) -> None:

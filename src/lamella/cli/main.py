@@ -57,17 +57,26 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="`lamella COMMAND --help` tells more. Exit codes: 0 done, 1 image can't be squashed or "
-    "is malformed, 2 wrong usage, 3 nothing to squash (with --exit-code), 4 images differ, "
-    "5 engine failed, 130 interrupted.",
+    epilog="""\b
+Exit codes: 0 done; 1 the image is malformed or can't be squashed so, or the
+result can't be written; 2 wrong usage; 3 nothing to squash (with --exit-code);
+4 the images differ; 5 an engine failed; 130 interrupted.
+
+`lamella COMMAND --help` tells more, `lamella demo` shows it.""",
 )
 @click.version_option(__version__, message="lamella %(version)s")
 def cli() -> None:
     """Squash layers of container images, and leave every other layer as it is.
 
-    An image can be in a Docker engine (NAME or docker-daemon:NAME), in an archive
-    (docker-archive:FILE, oci-archive:FILE), in an OCI layout (oci:DIR) or come through a pipe (-).
-    """
+    \b
+    An image is named by where it is:
+      NAME or docker-daemon:NAME   in a Docker engine (DOCKER_HOST)
+      docker-archive:FILE[:TAG]    what `docker save` and `podman save` write
+      oci:DIR[:TAG]                an OCI image layout
+      oci-archive:FILE[:TAG]       an OCI image layout in a tar
+      FILE or DIR                  one of these; it is looked at
+      -                            an archive on standard input or output
+    """  # noqa: D301 - the mark is click's: lines stay as they are
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,7 +33,9 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 def common_options(function: _Function) -> _Function:
     """Add the options that every command has."""
     options = [
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+        click.option(
+            "-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."
+        ),
         click.option(
             "-v", "--verbose", count=True, help="Say more; -vv shows where an error came from."
         ),
@@ -43,12 +45,12 @@ def common_options(function: _Function) -> _Function:
             type=click.Choice(["auto", "plain", "none"]),
             default="auto",
             show_default=True,
-            help="A bar on a terminal and lines elsewhere, always lines, or nothing.",
+            help="How progress is shown: a bar on a terminal and lines elsewhere; lines; or not.",
         ),
         click.option(
             "--tmp-dir",
             metavar="DIR",
-            help="Where layers are unpacked to when they must be (default: TMPDIR).",
+            help="Where layers go that can't be read where they are (default: TMPDIR).",
         ),
     ]
     for option in reversed(options):

@@ -32,7 +32,7 @@ def summary(result: Result) -> list[str]:
     head = f"{result.source}  {_layers(result.layers_before)}, {human_size(result.bytes_before)}"
     rows = list(_rows(result))
     tail = _outcome(result)
-    return [head, *rows, tail]
+    return [printable(line) for line in (head, *rows, tail)]
 
 
 def _layers(count: int) -> str:

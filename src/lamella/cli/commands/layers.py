@@ -17,12 +17,12 @@ __all__ = ["command"]
 
 @click.command("layers", short_help="list the layers of an image")
 @click.argument("image")
-@click.option("-t", "--tags", is_flag=True, help="Show local tags of each layer.")
-@click.option("-c", "--commands", is_flag=True, help="Show the command that made each layer.")
+@click.option("-t", "--tags", is_flag=True, help="Whole IDs, and the local tags of each layer.")
+@click.option("-c", "--commands", is_flag=True, help="Whole IDs, and the command of each layer.")
 @click.option("-m", "--machine", is_flag=True, help="One plain line a layer: ID, or ID|command.")
-@click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile made out of the history.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("--platform", metavar="OS/ARCH[/V]", help="Which image of an index.")
+@click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile, made out of the history.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
 @common_options
 def command(
     image: str,
@@ -39,8 +39,15 @@ def command(
 ) -> int:
     """List the layers of IMAGE, the base first: number, ID, size, tags, command.
 
-    The number (#N) and the ID, or the start of it, name a layer wherever LAYER is asked for.
-    """
+    The number (#N) and the ID, or the start of it, name a layer wherever LAYER is asked for. The ID
+    is that of the image that ended with the layer if the engine knows one, else the chain ID. With
+    -t or -c the list has whole IDs and no numbers.
+
+    \b
+      lamella layers app:latest
+      lamella layers -t -c docker-archive:app.tar
+      docker save app | lamella layers - --json
+    """  # noqa: D301 - the mark is click's: lines stay as they are
     if machine + dockerfile + as_json > 1:
         raise UsageError("-m, -d and --json exclude each other; give one")
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:

@@ -25,48 +25,73 @@ _NOTHING = 3
 @click.argument("image")
 @click.argument("layer", required=False)
 @click.argument("tag", required=False)
-@click.option("--from", "base", metavar="LAYER", help="The same as LAYER.")
-@click.option("--last", type=int, metavar="N", help="Squash the newest N layers.")
+@click.option("--from", "base", metavar="LAYER", help="The same as LAYER: squash what is above it.")
+@click.option("--last", type=int, metavar="N", help="Squash the newest N layers that have content.")
 @click.option(
     "--layers",
     "ranges",
     multiple=True,
     metavar="A-B",
-    help="Squash layers A to B as `lamella layers` numbers them; give it again for another range.",
-)
-@click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Name of the new image.")
-@click.option(
-    "-o", "--output", metavar="DEST", help="Where the new image goes (default: where IMAGE is)."
+    help="Squash layers A to B as `lamella layers` numbers them. May be given again for another "
+    "range, which becomes a layer of its own.",
 )
 @click.option(
-    "--platform", metavar="OS/ARCH[/V]", help="Which image of an index (default: this machine's)."
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    help="Name of the new image. May be given again.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DEST",
+    help="Where the new image goes: NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
+    "oci-archive:FILE[:TAG], or - for standard output (default: where IMAGE came from).",
+)
+@click.option(
+    "--platform",
+    metavar="OS/ARCH[/V]",
+    help="Which one of an image for several platforms (default: this machine's).",
 )
 @click.option(
     "--compression",
     metavar="KIND[:LEVEL]",
-    help="Of new layers: gzip, zstd or none (default: what the destination wants).",
+    help="Of the new layer: gzip, zstd or none (default: none in an engine or an archive, in a "
+    "layout folder as the source's layers are).",
 )
-@click.option("--message", default="", metavar="TEXT", help="Comment in the new history entry.")
+@click.option(
+    "--message", default="", metavar="TEXT", help="Comment of the new layer in the image's history."
+)
 @click.option(
     "--history",
     type=click.Choice(["merge", "keep"]),
     default="merge",
     show_default=True,
-    help="One entry stands for the squashed ones, or all stay, marked empty.",
+    help="Let one entry stand for those of the squashed layers, or keep them all, marked empty.",
 )
 @click.option(
     "--created",
     metavar="source|now|TIME",
-    help="Time of the new image (default: the source's, so output is reproducible; "
-    "SOURCE_DATE_EPOCH is honoured).",
+    help="Time of the new image; TIME is like 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if "
+    "it is set, else the source's, so that the same image in gives the same image out).",
 )
 @click.option(
-    "--verify", is_flag=True, help="Prove the same file system before anything is tagged."
+    "--verify",
+    is_flag=True,
+    help="Before anything is tagged, prove that old and new image have the same file system.",
 )
-@click.option("--exit-code", is_flag=True, help="Exit 3 when there was nothing to squash.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and stop.")
-@click.option("--cleanup", is_flag=True, help="Remove the source image from its engine afterwards.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the ID.")
+@click.option("--exit-code", is_flag=True, help="Exit 3, not 0, when there was nothing to squash.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and write nothing.")
+@click.option(
+    "--cleanup",
+    is_flag=True,
+    help="Remove the source image from its engine when all went well.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document (docs/json.md), not the ID."
+)
 @later_option("--max-layers", "use --last N or --layers A-B")
 @later_option("--auto", "use --last N or --layers A-B")
 @common_options
@@ -94,18 +119,25 @@ def command(
     progress_mode: str,
     tmp_dir: str | None,
 ) -> int:
-    r"""Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
+    """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
 
     LAYER says what is left alone: everything above it is squashed. It is an image name or ID, a
     layer ID (any unique prefix of at least 4 hex digits), or #N as `lamella layers` numbers them.
-    Without LAYER, --last or --layers the whole image becomes one layer.
+    Without LAYER, --last or --layers the whole image becomes one layer. TAG names the new image.
 
     \b
-    lamella squash app:latest debian:12 app:slim       everything above debian:12
-    lamella squash app:latest --last 3 -t app:slim     the newest three layers
-    lamella squash docker-archive:app.tar -o docker-archive:slim.tar
-    docker save app | lamella squash - -o - | docker load
-    """
+    Everything above debian:12, in the Docker engine:
+      lamella squash app:latest debian:12 app:slim
+    The newest three layers; first look at what it would bring:
+      lamella squash app:latest --last 3 --dry-run
+      lamella squash app:latest --last 3 -t app:slim
+    From archive to archive, proved before it is written; no engine needed:
+      lamella squash app.tar '#1' --verify -o docker-archive:slim.tar:app:slim
+    Through a pipe:
+      docker save app | lamella squash - --last 3 -t app:slim | docker load
+
+    Standard output has the new image's ID, or the archive; all else goes to standard error.
+    """  # noqa: D301 - the mark is click's: lines stay as they are
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
     target = parse_location(image if output is None else output, output=output is not None)

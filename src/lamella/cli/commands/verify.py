@@ -21,7 +21,9 @@ _SHOWN = 20
 @click.command("verify", short_help="tell whether two images are the same")
 @click.argument("a")
 @click.argument("b")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document with all differences.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
+)
 @common_options
 def command(
     a: str,
@@ -37,7 +39,11 @@ def command(
     Compared are paths, types, modes, owners, times to the nanosecond, content, link targets, groups
     of hard links, extended attributes and devices; of the config all but layers, history and time.
     Exit 0: they are the same; 4: they differ, and the differences are on standard output.
-    """
+
+    \b
+      lamella verify app:latest app:slim
+      lamella verify docker-archive:app.tar oci:slim
+    """  # noqa: D301 - the mark is click's: lines stay as they are
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False)
         found = [printable(str(difference)) for difference in api.verify(a, b, env=env)]
@@ -50,5 +56,5 @@ def command(
             print(f"… {len(found) - _SHOWN} more (--json shows all)")
     if not quiet:
         verdict = f"{len(found)} differences" if found else "the same"
-        print(f"{a} and {b}: {verdict}", file=sys.stderr)
+        print(printable(f"{a} and {b}: {verdict}"), file=sys.stderr)
     return _DIFFERENT if found else 0
