@@ -18,7 +18,7 @@ Dockerfile would be::
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from lamella.spec.config import format_json
@@ -87,32 +87,42 @@ class _Layer:
         return b"".join(self._parts) + END_OF_ARCHIVE
 
 
-def _build() -> Iterable[_Layer]:
+def _build() -> Iterator[_Layer]:
     noise = random.Random(7)  # noqa: S311 - filler, no secret
+    yield from _system(noise)
+    yield from _application(noise)
+    yield from _clean_up(noise)
 
-    def data(size: int) -> bytes:
-        return noise.randbytes(size)
 
+def _system(noise: random.Random) -> Iterator[_Layer]:
     base = _Layer("ADD rootfs.tar / # a small system")
-    base.file("bin/busybox", data(900_000), 0o755)
+    base.file("bin/busybox", noise.randbytes(900_000), 0o755)
     for applet in ("sh", "ls", "cat", "cp", "mv", "rm"):
         base.link(f"bin/{applet}", "bin/busybox")
     base.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/app:/bin/sh\n")
     base.symlink("etc/mtab", "/proc/mounts")
     for i in range(300):
-        base.file(f"usr/share/doc/package{i:03d}/copyright", data(noise.randint(500, 4000)))
+        base.file(
+            f"usr/share/doc/package{i:03d}/copyright", noise.randbytes(noise.randint(500, 4000))
+        )
     base.folder("var/cache/apt")
-    base.file("var/cache/apt/pkgcache.bin", data(1_500_000))
+    base.file("var/cache/apt/pkgcache.bin", noise.randbytes(1_500_000))
     yield base
 
     apt = _Layer("RUN apt-get install python3")
-    packages = [data(noise.randint(100_000, 900_000)) for _ in range(12)]
+    packages = [noise.randbytes(noise.randint(100_000, 900_000)) for _ in range(12)]
     for i, content in enumerate(packages):
         apt.file(f"var/cache/apt/archives/python{i}.deb", content)
         apt.file(f"usr/lib/python3/module{i}.so", content[: len(content) * 2 // 3])
     yield apt
 
-    sources = {f"app/src/m{i % 20:02d}/file{i:03d}.py": data(3000) for i in range(400)}
+
+def _sources() -> list[str]:
+    return [f"app/src/m{i % 20:02d}/file{i:03d}.py" for i in range(400)]
+
+
+def _application(noise: random.Random) -> Iterator[_Layer]:
+    sources = {path: noise.randbytes(3000) for path in _sources()}
     copy = _Layer("COPY . /app")
     for path, content in sources.items():
         copy.file(path, content)
@@ -128,10 +138,12 @@ def _build() -> Iterable[_Layer]:
     yield key
 
     fetch = _Layer("RUN git clone … && rm /root/.ssh/id_rsa")
-    fetch.file("app/vendor/lib.tar", data(400_000), owner=_APP)
+    fetch.file("app/vendor/lib.tar", noise.randbytes(400_000), owner=_APP)
     fetch.delete("root/.ssh/id_rsa")
     yield fetch
 
+
+def _clean_up(noise: random.Random) -> Iterator[_Layer]:
     clean = _Layer("RUN rm -rf /var/cache/apt && mkdir /var/cache/apt")
     clean.folder("var/cache/apt")
     clean.file("var/cache/apt/.wh..wh..opq", b"", mode=0)
@@ -139,13 +151,13 @@ def _build() -> Iterable[_Layer]:
 
     for number in (1, 2):
         model = _Layer(f"COPY model-v{number} /srv/model.bin")
-        model.file("srv/model.bin", data(4_000_000))
+        model.file("srv/model.bin", noise.randbytes(4_000_000))
         yield model
 
     move = _Layer("RUN cp /bin/busybox /bin/toolbox && rm /app/src/m00/*")
-    move.file("bin/toolbox", data(900_000), 0o755)
+    move.file("bin/toolbox", noise.randbytes(900_000), 0o755)
     move.link("bin/tool", "bin/toolbox")
-    for path in sorted(path for path in sources if "/m00/" in path):
+    for path in sorted(path for path in _sources() if "/m00/" in path):
         move.delete(path)
     yield move
 

@@ -25,12 +25,12 @@ from lamella.spec.digest import Digest
 __all__ = ["LayerSink", "LayerTar", "Layers", "Spool", "digest_of"]
 
 
-@runtime_checkable
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
 
 
+@runtime_checkable
 class LayerTar(Protocol):
     """The uncompressed tar of a layer, readable from any place and any thread."""
 
