@@ -22,7 +22,7 @@ _ZERO = bytes(BLOCK)
 _AHEAD = 2048
 _LONGEST_EXTENSION = 1 << 24
 _MOST_DIGITS = 19  # of a 64-bit number, which is what every engine has
-_SPARSE_KEYS = {b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.numblocks"}
+_OLD_SPARSE = {b"GNU.sparse.map", b"GNU.sparse.numblocks"}
 _OVERLAY_XATTRS = (b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
 
 
@@ -128,8 +128,10 @@ class _Reader:
     def _member(self, block: bytes) -> Member:
         # An empty value means "not given" (Go's archive/tar, and so every engine).
         known = {key: value for key, value in self._records if value}
-        if known.keys() & _SPARSE_KEYS:
+        if b"GNU.sparse.major" in known:
             self._flags |= SPARSE
+        elif known.keys() & _OLD_SPARSE:
+            self._flags |= SPARSE | REWRITE  # PAX 0.0 and 0.1: seldom seen, so written out plain
         if any(key.startswith(_OVERLAY_XATTRS) for key in known):
             self._flags |= REWRITE
         name = self._full_name(block, known)

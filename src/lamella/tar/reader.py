@@ -22,7 +22,7 @@ __all__ = ["iter_content", "iter_extents", "read_header"]
 _NANO = 10**9
 _CHUNK = 1 << 18
 _ZEROS = bytes(_CHUNK)
-_SPARSE_MAP_LIMIT = 1 << 24
+_MOST_NUMBERS = 1 << 20
 
 
 def read_header(source: ReadAt, member: Member) -> Header:
@@ -164,16 +164,17 @@ def _pairs(numbers: list[int]) -> tuple[tuple[int, int], ...]:
 
 def _map_in_content(source: ReadAt, member: Member) -> tuple[tuple[tuple[int, int], ...], int]:
     """PAX 1.0: decimal lines at the head of the content; also returns the bytes they fill."""
-    body, want, lines = b"", None, []
-    while want is None or len(lines) < want:
-        more = source.read_at(member.data + len(body), BLOCK)
-        if not more or len(body) > min(member.size, _SPARSE_MAP_LIMIT):
-            raise ValueError
-        body += more
-        lines = body.split(b"\n")[:-1]
-        if lines:
-            want = 1 + 2 * int(lines[0])
-    return _pairs([int(line) for line in lines[1:want]]), len(body)
+    head = source.read_at(member.data, BLOCK)
+    # Each number takes two bytes at least and twenty at most, which bounds the map beforehand.
+    count = 1 + 2 * int(head.partition(b"\n")[0])
+    room = min(member.size, 21 * count + BLOCK)
+    if not 0 < count <= _MOST_NUMBERS or 2 * count > member.size:
+        raise ValueError
+    lines = source.read_at(member.data, room).split(b"\n", count)
+    if len(lines) <= count:
+        raise ValueError
+    used = sum(len(line) + 1 for line in lines[:count])
+    return _pairs([int(line) for line in lines[1:count]]), used + padding(used)
 
 
 def iter_extents(source: ReadAt, member: Member, header: Header) -> Iterator[tuple[int, int]]:
