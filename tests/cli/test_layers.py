@@ -61,6 +61,16 @@ def test_dockerfile_is_made_out_of_the_history(lamella: Lamella, app: str) -> No
     ]
 
 
+def test_dockerfile_has_nothing_but_instructions(lamella: Lamella, work: Path) -> None:
+    """What no Dockerfile can say is a comment."""
+    steps = made_by(
+        "/bin/sh -c #(nop) ADD file:1 in /", "/bin/sh -c make", "bash", "(COPY a b # buildkit)"
+    )
+    (work / "app.tar").write_bytes(docker_archive(*TARS, history=steps))
+    lines = lamella("layers", f"{work}/app.tar", "-d").worked().text.splitlines()
+    assert lines[-4:] == ["ADD file:1 in /", "RUN make", "# bash", "COPY a b"]
+
+
 def test_json_is_one_document(lamella: Lamella, app: str) -> None:
     """--json: all that is known of each layer."""
     found = json.loads(lamella("layers", app, "--json").worked().out)

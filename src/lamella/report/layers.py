@@ -19,6 +19,11 @@ _NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
 _SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
 _BUILDKIT = re.compile(r"\s+# buildkit$")
 _WIDEST_COMMAND = 60
+_UNKNOWN = "no command recorded"
+_INSTRUCTION = re.compile(
+    "(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN|SHELL"
+    "|STOPSIGNAL|USER|VOLUME|WORKDIR) "
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,8 @@ def dockerfile(image: Image) -> list[str]:
     for step in steps:
         made_by = instruction(str(step.entry.get("created_by") or ""))
         comment = str(step.entry.get("comment") or "")
-        lines.append(printable(made_by) or f"# {printable(comment) or 'no command recorded'}")
+        known = _INSTRUCTION.match(made_by)
+        lines.append(printable(made_by if known else f"# {made_by or comment or _UNKNOWN}"))
     return lines
 
 
