@@ -1,0 +1,201 @@
+"""The reference pages are true: examples run, and nothing is left out."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import lamella
+from lamella import errors
+from lamella.cli.main import cli
+from lamella.demo import write_demo_image
+from tests.docs.console import run_all, without_times
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+CLI, JSON, API = (
+    (DOCS / name).read_text(encoding="utf-8") for name in ("cli.md", "json.md", "api.md")
+)
+
+
+def section(page: str, title: str) -> str:
+    """Return what is under a heading, and under those below it."""
+    level, _, _ = title.partition(" ")
+    rest = page.split(f"\n{title}\n", 1)[1]
+    return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def test_console_examples_show_what_the_commands_print() -> None:
+    """To write them anew: python -m tests.docs.console docs/cli.md."""
+    assert run_all(CLI) == CLI
+
+
+@pytest.mark.parametrize("name", [*sorted(cli.list_commands(click.Context(cli))), ""])
+def test_every_command_shows_its_help(name: str) -> None:
+    """So every option is there, in the words of the help."""
+    assert f"\n$ lamella {name + ' ' if name else ''}--help\n" in CLI
+    assert not name or f"\n## lamella {name}\n" in CLI
+
+
+def test_every_option_of_squash_is_in_its_help() -> None:
+    """But for those that come later."""
+    command = cli.get_command(click.Context(cli), "squash")
+    assert command is not None
+    text = section(CLI, "## lamella squash")
+    for option in command.params:
+        if isinstance(option, click.Option):
+            for name in option.opts:
+                assert (f"{name} " in text or f"{name}," in text) is not option.hidden, name
+
+
+def error_kinds(
+    kind: type[errors.LamellaError] = errors.LamellaError,
+) -> Iterator[type[errors.LamellaError]]:
+    """List the errors that lamella raises."""
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from error_kinds(child)
+
+
+@pytest.mark.parametrize("kind", list(error_kinds()), ids=lambda kind: kind.__name__)
+def test_every_error_has_its_exit_code(kind: type[errors.LamellaError]) -> None:
+    """On the page of the command line by its family, on that of Python by name."""
+    family = next(k for k in kind.__mro__ if errors.LamellaError in k.__bases__)
+    codes = re.findall(r"^\| (\d+) \|.*?\| (.*?)\|$", section(CLI, "### Exit codes"), re.MULTILINE)
+    assert [code for code, names in codes if f"`{family.__name__}`" in names] == [
+        str(kind.exit_code)
+    ]
+    rows = re.findall(r"^\| `(\w+)` \| (\d) \|(.*)$", section(API, "## Errors"), re.MULTILINE)
+    found = [
+        code for name, code, rest in rows if name == kind.__name__ or f"`{kind.__name__}`" in rest
+    ]
+    assert found == [str(kind.exit_code)]
+
+
+def test_every_exit_code_is_in_the_help() -> None:
+    """The table and the short list agree."""
+    table = re.findall(r"^\| (\d+) \|", section(CLI, "### Exit codes"), re.MULTILINE)
+    assert table == ["0", "1", "2", "3", "4", "5", "130"]
+    listed = CLI.partition("Exit codes:")[2].partition("`lamella")[0]
+    assert re.findall(r"\b(\d+) ", listed) == table
+
+
+def test_every_variable_is_told() -> None:
+    """What the command line reads from the environment."""
+    source = "".join(p.read_text() for p in Path(lamella.__file__).parent.glob("cli/**/*.py"))
+    names = set(re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|_LAMELLA_\w+)"', source))
+    assert len(names) > 5
+    for name in names | {"TMPDIR", "NO_COLOR"}:
+        assert f"`{name}`" in section(CLI, "## Environment"), name
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+# Fields whose own fields are told in words.
+IN_WORDS = {"ranges[].whiteouts", "ranges[].promoted", "seconds"}
+
+
+def fields(value: object, name: str = "") -> set[str]:
+    """Name every field of a document, as the tables do."""
+    if name in IN_WORDS:
+        return {name}
+    if isinstance(value, list):
+        inner = (fields(item, f"{name}[]") for item in value if isinstance(item, dict))
+        return {name}.union(*inner)
+    if isinstance(value, dict):
+        return {f for key in value for f in fields(value[key], f"{name}.{key}".lstrip("."))}
+    return {name}
+
+
+def told(title: str) -> set[str]:
+    """Name the fields that a table tells of."""
+    rows = re.findall(r"^\| (`.*?) \|", section(JSON, title), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def sample(title: str) -> dict[str, Any]:
+    """Return the document that a page shows."""
+    text = section(JSON, title).partition("```json\n")[2].partition("```")[0]
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What the commands print, for the demo's image."""
+    folder = tmp_path_factory.mktemp("json")
+    write_demo_image(folder / "demo.tar")
+    command = Path(sys.executable).with_name("lamella")
+
+    def run(*args: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [command, *args, "--json"], cwd=folder, check=False, capture_output=True
+        )
+        document: dict[str, Any] = json.loads(without_times(done.stdout.decode()))
+        return document
+
+    target = "docker-archive:slim.tar:demo:slim"
+    return {
+        "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
+        "layers": run("layers", "slim.tar"),
+        "verify": run("verify", "demo.tar", "slim.tar"),
+    }
+
+
+@pytest.mark.parametrize("name", ["squash", "layers", "verify"])
+def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
+    """No more and no fewer than there are, in the table and in the sample."""
+    title = f"## lamella {name} --json"
+    assert sample(title).keys() == documents[name].keys()
+    assert fields(documents[name]) == fields(sample(title)) == told(title)
+
+
+def test_sample_of_squash_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit, but for the time and what the text says is made up."""
+    shown = sample("## lamella squash --json")
+    shown["ranges"][0]["promoted"] = []
+    assert shown == documents["squash"]
+
+
+def test_sample_of_layers_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """Cut after the first layer."""
+    document = documents["layers"]
+    assert sample("## lamella layers --json") == {**document, "layers": document["layers"][:1]}
+
+
+def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:
+    """Of every document the same."""
+    assert {document["version"] for document in documents.values()} == {1}
+    assert "`version` is 1." in JSON
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the demo's image, as app.tar."""
+    write_demo_image(tmp_path / "app.tar")
+    monkeypatch.chdir(tmp_path)
+    plain = re.sub(r"^```.*$", "", API, flags=re.MULTILINE)
+    test = doctest.DocTestParser().get_doctest(plain, {}, "api.md", str(DOCS / "api.md"), 0)
+    assert len(test.examples) > 10
+    said: list[str] = []
+    failed, _ = doctest.DocTestRunner().run(test, out=said.append)
+    assert not failed, "".join(said)
+
+
+def test_every_public_name_is_told() -> None:
+    """What `lamella` offers is on the page."""
+    for name in lamella.__all__:
+        if name != "Difference":
+            assert re.search(rf"\b{name}\b", API), name
