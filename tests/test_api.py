@@ -1,0 +1,181 @@
+"""The calls: what a program can ask for, and what it gets."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lamella
+from lamella.errors import (
+    InvalidReference,
+    MalformedImage,
+    OutputError,
+    UnknownLayer,
+    UsageError,
+)
+from tests.support.images import docker_archive
+from tests.support.tars import layer
+from tests.transport.forms import TARS, layout_of, state_of, to_file, validate_archive
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> str:
+    """Name an archive of three layers."""
+    return to_file(tmp_path / "app.tar", docker_archive(*TARS, tags=["app:latest"]))
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    """Each is loaded when it is first used."""
+    for name in lamella.__all__:
+        assert getattr(lamella, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'squeeze'"):
+        lamella.squeeze  # noqa: B018 - the lookup is the test
+
+
+def test_import_costs_nothing() -> None:
+    """What is not used is not loaded."""
+    code = "import sys, lamella; print(sum(name.startswith('lamella') for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert done.stdout == b"1\n"
+
+
+def test_squash_tells_what_it_did(app: str, tmp_path: Path) -> None:
+    """A typed sample of the public face."""
+    result: lamella.Result = lamella.squash(
+        app, base="#1", tag="app:slim", output=f"docker-archive:{tmp_path}/new.tar", check=True
+    )
+    assert (result.layers_before, result.layers_after, result.kept) == (3, 2, 1)
+    assert result.squashed
+    assert result.verified
+    assert result.tags == ("app:slim",)
+    assert result.id
+    assert validate_archive(tmp_path / "new.tar")
+    differences: list[lamella.Difference] = lamella.verify(app, f"{tmp_path}/new.tar")
+    assert differences == []
+    with lamella.open_image(f"{tmp_path}/new.tar") as image:
+        opened: lamella.Image = image
+        assert str(opened.id) == result.id
+
+
+def test_tag_may_be_one_or_several(app: str, tmp_path: Path) -> None:
+    """As text or as a sequence."""
+    for tag, tags in (("a", ("a:latest",)), (["a", "b:1"], ("a:latest", "b:1")), ((), ())):
+        target = f"docker-archive:{tmp_path}/new.tar"
+        assert lamella.squash(app, tag=tag, output=target).tags == tags
+
+
+def open_files() -> int:
+    """Count this process's open files, where the system tells."""
+    folder = Path("/proc/self/fd")
+    return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+
+
+def test_layers_stay_readable_inside_the_block(app: str) -> None:
+    """And the file is closed behind it."""
+    before = open_files()
+    with lamella.open_image(app) as image, image.layers[0].blob.open() as stream:
+        assert stream.read(4) == TARS[0][:4]
+    assert open_files() == before
+
+
+def test_environment_is_an_argument(
+    app: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls read no variable: neither SOURCE_DATE_EPOCH nor how to reach an engine."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    lamella.squash(app, output=f"docker-archive:{tmp_path}/new.tar")
+    assert validate_archive(tmp_path / "new.tar")["created"] == "2024-05-06T07:08:09Z"
+
+
+def test_streams_are_arguments(tmp_path: Path) -> None:
+    """What is read and written as ``-``: here in memory."""
+    out = io.BytesIO()
+    env = lamella.Environment(stdin=io.BytesIO(docker_archive(*TARS)), stdout=out)
+    lamella.squash("-", env=env)
+    (tmp_path / "out.tar").write_bytes(out.getvalue())
+    assert len(validate_archive(tmp_path / "out.tar")["rootfs"]["diff_ids"]) == 1
+
+
+def test_progress_is_an_argument(app: str, tmp_path: Path) -> None:
+    """Phases have names and sizes, and come to their end."""
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.phases: list[str] = []
+            self.written = 0
+
+        def phase(self, name: str, total: int | None = None) -> None:
+            self.phases.append(name)
+
+        def advance(self, amount: int) -> None:
+            if self.phases[-1] == "write the merged layer":
+                self.written += amount
+
+        def note(self, message: str) -> None:
+            pytest.fail(message)
+
+        def debug(self, message: str) -> None:
+            pass
+
+    recorder = Recorder()
+    env = lamella.Environment(progress=recorder)
+    result = lamella.squash(app, output=f"docker-archive:{tmp_path}/new.tar", env=env)
+    assert recorder.phases[0] == "read layers"
+    assert recorder.phases[-1] == "publish"
+    assert recorder.written == result.ranges[0].bytes_after
+
+
+def test_temporary_files_go_where_they_are_told(tmp_path: Path) -> None:
+    """A folder that isn't there is an error, not a reason to take another."""
+    packed = to_file(tmp_path / "app", layout_of().tar())
+    env = lamella.Environment(tmp_dir=str(tmp_path / "none"))
+    with pytest.raises(OutputError, match="none: No such file or directory; try --tmp-dir"):
+        lamella.squash(packed, output=f"docker-archive:{tmp_path}/new.tar", env=env)
+    assert set(state_of(tmp_path)) == {"app"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"base": "#9"}, UnknownLayer),
+        ({"base": "#1", "last": 1}, UsageError),
+        ({"last": 0}, UsageError),
+        ({"layers": ["1-2", "2-3"]}, UsageError),
+        ({"tag": "Bad"}, InvalidReference),
+        ({"created": "now"}, UsageError),
+        ({"platform": "all"}, UsageError),
+        ({"compression": "rar"}, UsageError),
+        ({"output": "docker-archive:/none/new.tar"}, OutputError),
+    ],
+)
+def test_errors_are_one_tree(
+    app: str, tmp_path: Path, arguments: dict[str, object], error: type[lamella.LamellaError]
+) -> None:
+    """Each kind can be told apart; all can be caught at once; nothing is left."""
+    wanted = {"output": f"docker-archive:{tmp_path}/new.tar", **arguments}
+    with pytest.raises(error) as caught:
+        lamella.squash(app, **wanted)  # type: ignore[arg-type]
+    assert isinstance(caught.value, lamella.LamellaError)
+    assert "\n" not in str(caught.value)
+    assert set(state_of(tmp_path)) == {"app.tar"}
+
+
+def test_verify_is_the_same_both_ways(app: str, tmp_path: Path) -> None:
+    """What one has more, the other has less."""
+    other = to_file(tmp_path / "other.tar", docker_archive(*TARS, layer(("more", b""))))
+    there, back = lamella.verify(app, other), lamella.verify(other, app)
+    assert len(there) == len(back) > 0
+    assert any("more" in str(difference) for difference in there)
+
+
+def test_verify_trusts_no_digest(app: str, tmp_path: Path) -> None:
+    """Damage is an error, not a difference."""
+    damaged = Path(app).read_bytes().replace(b"changed", b"chanced", 1)
+    with pytest.raises(lamella.LamellaError, match="digest mismatch"):
+        lamella.verify(app, to_file(tmp_path / "bad.tar", damaged))
+    with pytest.raises(MalformedImage):
+        lamella.verify(app, to_file(tmp_path / "bad.tar", b""))
