@@ -42,7 +42,12 @@ class Proxy:
             except OSError:
                 return
             engine = socket.socket(socket.AF_UNIX)
-            engine.connect(str(self.engine))
+            try:
+                engine.connect(str(self.engine))
+            except OSError:
+                client.close()
+                engine.close()
+                continue
             _Pair(self, client, engine).start()
 
 

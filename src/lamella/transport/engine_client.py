@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -30,6 +31,7 @@ _ANSWER_TIMEOUT = 120
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
+_LONGEST_WORDS = 1 << 16
 _CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _WAY_OUT = "is it running? Set DOCKER_HOST, or use docker-archive:FILE"
 
@@ -41,6 +43,7 @@ class EngineClient:
         self.host = host
         self._info: Mapping[str, Any] | None = None
         try:
+            _knock(host.url)
             self._api = docker.APIClient(
                 base_url=host.url,
                 version="auto",
@@ -223,14 +226,24 @@ class ByteStream:
 
     def last_words(self) -> str:
         """What an engine says, as JSON, where it can't go on with an archive."""
-        at = self._tail.rfind(b'{"errorDetail"')
-        return read_answer(self._tail[at:])[1] if at >= 0 else ""
+        end = self._tail + self.read(_LONGEST_WORDS)
+        at = end.rfind(b'{"errorDetail"')
+        return read_answer(end[at:])[1] if at >= 0 else ""
 
     def _next(self) -> memoryview:
         chunk = next(self._chunks, b"")
         if chunk:
             self._tail = chunk
         return memoryview(chunk)
+
+
+def _knock(url: str) -> None:
+    """Connect to a socket on this machine: the system tells best why that can't be done."""
+    path = url.removeprefix("unix://")
+    if path != url and path:
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(_CONNECT_TIMEOUT)
+            knocking.connect(f"/{path.lstrip('/')}")
 
 
 def _tls_config(host: Host) -> docker.tls.TLSConfig | bool:

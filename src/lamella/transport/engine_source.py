@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lamella.errors import EngineError, MalformedImage, Unsupported
+from lamella.errors import EngineError, ImageError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.headers import NotFetched, TarHeaders
@@ -133,7 +133,7 @@ class EngineSource:
         with client.save(self._id, self._name) as stream:
             try:
                 saved = read_save(stream, wanted, self._spool, self._name, self._progress.advance)
-            except MalformedImage as error:
+            except ImageError as error:
                 said = stream.last_words()
                 if not said:
                     raise

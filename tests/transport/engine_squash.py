@@ -1,0 +1,154 @@
+"""Squashing in real engines, at the level of sources and destinations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from lamella.image import Image
+from lamella.layer.spool import Layers, Spool
+from lamella.mutate import Wording, new_manifest
+from lamella.progress import SILENT, Progress
+from lamella.selection import Selection
+from lamella.spec.digest import Digest
+from lamella.squashing import prepare, write
+from lamella.transport.base import Destination, Source
+from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
+from tests.engines.daemon import Engine
+from tests.engines.images import build_app_image
+from tests.engines.namespace import wait_until
+
+BASE_LAYERS = 1
+
+_apps: dict[Engine, str] = {}
+
+
+@pytest.fixture
+def app(engine: Engine) -> str:
+    """Name the image that all tests of one engine start from; none of them changes it."""
+    if engine not in _apps:
+        _apps[engine] = "engine-tests/app:1"
+        build_app_image(engine, _apps[engine], "engine-tests/base:1")
+    return _apps[engine]
+
+
+@dataclass
+class Told:
+    """Progress that remembers what it was told."""
+
+    phases: list[str] = field(default_factory=list)
+    bytes: dict[str, int] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """Remember."""
+        self.phases.append(name)
+
+    def advance(self, amount: int) -> None:
+        """Add up."""
+        self.bytes[self.phases[-1]] = self.bytes.get(self.phases[-1], 0) + amount
+
+    def note(self, message: str) -> None:
+        """Remember."""
+        self.lines.append(message)
+
+    def debug(self, message: str) -> None:
+        """Remember."""
+        self.lines.append(message)
+
+
+def options(host: str) -> EngineOptions:
+    """Point at an engine, whatever the user's own settings are."""
+    return EngineOptions({"DOCKER_HOST": host})
+
+
+@contextmanager
+def source_of(host: str, name: str, progress: Progress = SILENT) -> Iterator[EngineSource]:
+    """Open an image of an engine."""
+    with EngineSource(name, Spool(), None, options(host), progress) as source:
+        yield source
+
+
+def squash_engine(
+    host: str,
+    name: str,
+    *tags: str,
+    ranges: Sequence[range] = (),
+    message: str = "",
+    progress: Progress = SILENT,
+) -> str:
+    """Squash within one engine; by default everything above the base. Return the new ID."""
+    with source_of(host, name, progress) as source:
+        destination = EngineDestination(Spool(), options(host), progress)
+        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        return squash(source, destination, *tags, ranges=ranges, message=message)
+
+
+def squash(
+    source: Source,
+    destination: Destination,
+    *tags: str,
+    ranges: Sequence[range] = (),
+    message: str = "",
+    needs: frozenset[int] | None = None,
+) -> str:
+    """Squash from a source into a destination; return what the destination calls the image.
+
+    Args:
+        source: opened.
+        destination: not yet opened.
+        tags: of the new image.
+        ranges: of layers; by default everything above the base.
+        message: makes the new image another one.
+        needs: positions of layers whose content is fetched too; None: those that are needed.
+    """
+    count = len(source.describe().layers)
+    chosen = tuple(ranges) or (range(BASE_LAYERS, count),)
+    with destination, Layers(Spool()) as layers:
+        content = frozenset(position for positions in chosen for position in positions)
+        needed = destination.needs(source.describe(), chosen) if needs is None else needs
+        listed = frozenset(range(chosen[-1].stop)) - content
+        image = source.fetch(content | needed, listed - needed)
+        prepared = prepare(image, Selection(chosen), layers, SILENT)
+        compression = destination.default_compression(image)
+        written = write(prepared, destination, compression, Wording(message=message), SILENT)
+        manifest = new_manifest(image.manifest, written.config, written.descriptors)
+        return destination.commit(written.config, manifest, tags)
+
+
+def every(image: Image) -> frozenset[int]:
+    """Positions of all layers."""
+    return frozenset(range(len(image.layers)))
+
+
+def layers_of(engine: Engine, name: str) -> list[str]:
+    """Return the diff_ids of an image, as the engine says."""
+    rootfs = engine.inspect(name)["RootFS"]
+    assert isinstance(rootfs, Mapping)
+    return list(rootfs["Layers"])
+
+
+def id_of(engine: Engine, name: str) -> str:
+    """Return what the engine calls an image."""
+    return str(engine.inspect(name)["Id"])
+
+
+def state_of(engine: Engine) -> dict[str, list[str]]:
+    """Return all images of an engine with their names."""
+    listed = json.loads(engine.api("GET", "/images/json?all=1")[1])
+    return {image["Id"]: sorted(image["RepoTags"] or ()) for image in listed}
+
+
+def is_tidy(engine: Engine) -> bool:
+    """Whether the engine clears up what it had begun, once it notices that we are gone."""
+    temporary = engine.data_root / "tmp"
+    return wait_until(lambda: not temporary.is_dir() or not any(temporary.iterdir()), timeout=20)
+
+
+def digests(names: Sequence[str]) -> tuple[Digest, ...]:
+    """Take diff_ids as they are in an image."""
+    return tuple(Digest(name) for name in names)
