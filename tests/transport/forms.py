@@ -70,7 +70,9 @@ def config_bytes(tars: Sequence[bytes] = TARS, **more: object) -> bytes:
     """Return a config with a history and with fields that no standard knows."""
     steps = made_by(*(f"step {number}" for number in range(1, len(tars) + 1)))
     known = config_of([Digest.of(tar) for tar in tars], steps)
-    return json.dumps({**known, **more, "x-unknown": {"kept": ["as", "it is", 1.50]}}, indent=1).encode()
+    return json.dumps(
+        {**known, **more, "x-unknown": {"kept": ["as", "it is", 1.50]}}, indent=1
+    ).encode()
 
 
 def docker_archive_with(
