@@ -77,6 +77,6 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
 
 
 def start(*args: str, tmp: Path, **settings: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - as above
-    """Start the command; its stderr is a pipe."""
+    """Start the command; its stderr is a pipe unless `settings` say otherwise."""
     env = environment(tmp, settings.pop("env", None))
-    return subprocess.Popen([COMMAND, *args], stderr=subprocess.PIPE, env=env, **settings)
+    return subprocess.Popen([COMMAND, *args], env=env, **{"stderr": subprocess.PIPE, **settings})
