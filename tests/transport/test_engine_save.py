@@ -91,9 +91,13 @@ def with_attestation(tars: Sequence[bytes]) -> Layout:
     """Return what buildx makes: an index of the image and of a manifest about it."""
     made = Layout()
     image = made.manifest(tars, "gzip")
-    about = made.manifest([b"{}"], "none", config={"about": image["digest"]})
+    unknown = {"os": "unknown", "architecture": "unknown"}
+    about = made.manifest([b"{}"], "none", config={**unknown, "about": image["digest"]})
     note = {"vnd.docker.reference.type": "attestation-manifest"}
-    index = made.index({**about, "annotations": note}, image)
+    platform = {"os": "linux", "architecture": "amd64"}
+    index = made.index(
+        {**about, "annotations": note, "platform": unknown}, {**image, "platform": platform}
+    )
     return made.add(index)
 
 

@@ -20,6 +20,8 @@ from lamella.transport.names import Location
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.engines.rootfs import export_rootfs
+from tests.engines.tools import Podman
+from tests.support.images import docker_archive
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import (
     BASE_LAYERS,
@@ -35,6 +37,7 @@ from tests.transport.engine_squash import (
     squash_engine,
     state_of,
 )
+from tests.transport.test_engine_save import TARS, with_attestation
 
 __all__ = ["app"]
 
@@ -245,6 +248,40 @@ def test_compression_is_that_of_the_neighbours(docker_containerd: Engine) -> Non
         assert image.layers[0].compression == "gzip"
         assert image.layers[0].descriptor is not None
         assert image.layers[0].descriptor.media_type.endswith("gzip")
+
+
+def test_attestations_are_left_out(docker_containerd: Engine) -> None:
+    """They tell of the digest of the image they belong to; the new one has another."""
+    engine, tag, told = docker_containerd, "engine-tests/attested:1", Told()
+    made = with_attestation(TARS)
+    made.entries[0]["annotations"] = {"io.containerd.image.name": f"docker.io/{tag}"}
+    engine.docker("load", input=made.tar())
+    squash_engine(engine.host, tag, "engine-tests/attested:2", progress=told)
+    assert any("attestations" in line for line in told.lines)
+    assert layers_of(engine, "engine-tests/attested:2")[0] == layers_of(engine, tag)[0]
+    with source_of(engine.host, "engine-tests/attested:2") as source:
+        manifest = source.fetch(frozenset(), frozenset()).manifest
+    assert manifest is not None
+    assert manifest.digest == id_of(engine, "engine-tests/attested:2")
+    assert [layer.annotations for layer in manifest.layers] == [{"layer": "0"}, {}]
+
+
+def test_podman_is_an_engine_too(podman: Podman) -> None:
+    """Over its Docker-compatible socket; of the layers that stay nothing is sent."""
+    tag, told = "engine-tests/podman:1", Told()
+    archive = podman.work / "image.tar"
+    archive.write_bytes(docker_archive(*TARS, tags=[f"localhost/{tag}"], history=None))
+    podman("load", "--input", archive)
+    with source_of(podman.host, tag) as source:
+        old = source.describe()
+    image_id = squash_engine(podman.host, tag, "localhost/engine-tests/podman:2", progress=told)
+    with source_of(podman.host, "localhost/engine-tests/podman:2") as source:
+        new = source.fetch(frozenset(), frozenset())
+        assert source.remove(new_tags=[]) is None
+    assert new.id == image_id
+    assert new.diff_ids[:BASE_LAYERS] == old.diff_ids[:BASE_LAYERS]
+    assert told.phases.count("load into the engine") == 1
+    assert told.bytes["load into the engine"] < len(TARS[0])
 
 
 # -- from elsewhere

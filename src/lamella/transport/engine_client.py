@@ -103,6 +103,13 @@ class EngineClient:
         status = self._about().get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is Podman, which speaks Docker's API too."""
+        with self._asking("ask what it is"):
+            components = self._api.version().get("Components") or []
+        return any(part.get("Name") == "Podman Engine" for part in components)
+
     def _about(self) -> Mapping[str, Any]:
         if self._info is None:
             with self._asking("ask what it is"):

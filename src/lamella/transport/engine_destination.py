@@ -72,6 +72,8 @@ class EngineDestination:
         self._client: EngineClient = connect(self._options)
         try:
             self._containerd = self._client.has_containerd_store
+            # Podman leaves out layers of an OCI layout only, and finds plain ones by their diff_id.
+            self._oci = self._containerd or self._client.is_podman
         except BaseException:
             self._client.close()
             raise
@@ -255,7 +257,7 @@ class EngineDestination:
 
     def _body(self, config: Config, manifest: Manifest) -> TarBody:
         advance = self._progress.advance
-        if self._containerd:
+        if self._oci:
             return oci_archive(config, manifest, self._pieces, advance)
         return docker_archive(config, self._pieces, advance)
 

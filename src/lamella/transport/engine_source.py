@@ -140,6 +140,8 @@ class EngineSource:
                 raise EngineError(
                     f"{client} broke off while saving {self._name}: {said}"
                 ) from error
+        if any(b'"attestation-manifest"' in raw for raw in saved.metadata.values()):
+            self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
         return assemble(
             saved, wanted, described, self._spool, with_manifest=client.has_containerd_store
         )
