@@ -37,6 +37,10 @@ class Prepared:
     """By position: the layers that were read."""
     plans: Mapping[range, Plan]
 
+    def count_dropped(self) -> None:
+        """Read what `dropped` has to compare, now rather than when it is asked for."""
+        _ = self.dropped
+
     @cached_property
     def dropped(self) -> Dropped:
         """What the squash leaves out, by cause."""
@@ -149,6 +153,7 @@ def write(
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
             descriptors.append(sink.put_layer(layer, layers))
     progress.phase("verify layers")
+    prepared.count_dropped()  # while the last layers are hashed by other threads
     layers.verify()
     if not merged:
         return Written(image.config, tuple(descriptors))
