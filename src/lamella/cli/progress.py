@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lamella.report.text import human_size
@@ -32,12 +31,7 @@ class Reporter(AbstractContextManager["Reporter"]):
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the display."""
 
     def phase(self, name: str, total: int | None = None) -> None:
@@ -101,12 +95,7 @@ class BarReporter(Reporter):
         self._task: TaskID | None = None
         self._lock = threading.Lock()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Take the bar away."""
         if self._rich is not None:
             self._rich.stop()

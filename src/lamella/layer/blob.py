@@ -13,7 +13,7 @@ from lamella.layer.compression import detect
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["CHUNK", "Blob", "Bytes", "FileRange", "Layer", "Merged", "iter_chunks"]
+__all__ = ["CHUNK", "Blob", "Bytes", "FileRange", "Layer", "Merged", "iter_chunks", "stream_of"]
 
 CHUNK = 1 << 18
 """Bytes per read. 256 KB keeps a buffer in the processor's cache; 1 MB and more were slower."""
@@ -61,11 +61,20 @@ class FileRange:
 
     def open(self) -> BinaryIO:
         """Return a new stream over the range."""
-        return cast("BinaryIO", io.BufferedReader(_RangeReader(self), CHUNK))
+        return stream_of(self)
 
 
-class _RangeReader(io.RawIOBase):
-    def __init__(self, source: FileRange) -> None:
+class _ReadsInto(Protocol):
+    def read_into(self, buffer: memoryview, offset: int) -> int: ...
+
+
+def stream_of(source: _ReadsInto) -> BinaryIO:
+    """Return a new stream over something that can be read from any place."""
+    return cast("BinaryIO", io.BufferedReader(_Forward(source), CHUNK))
+
+
+class _Forward(io.RawIOBase):
+    def __init__(self, source: _ReadsInto) -> None:
         self._source, self._at = source, 0
 
     def readable(self) -> bool:

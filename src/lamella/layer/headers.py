@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
-from lamella.layer.blob import CHUNK, FileRange, Layer
+from lamella.layer.blob import CHUNK, FileRange, Layer, stream_of
 from lamella.layer.spool import LayerTar, Spool
 from lamella.spec.digest import Digest
 from lamella.tar.header import padding
@@ -91,20 +90,7 @@ class TarHeaders:
 
     def open(self) -> BinaryIO:
         """Return a new stream; it ends in an error where the first part does."""
-        return cast("BinaryIO", io.BufferedReader(_Reader(self), CHUNK))
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, source: TarHeaders) -> None:
-        self._source, self._at = source, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        got = self._source.read_into(memoryview(buffer), self._at)
-        self._at += got
-        return got
+        return stream_of(self)
 
 
 def has_content(layer: Layer) -> bool:

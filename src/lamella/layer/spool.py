@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
 from lamella.errors import DigestMismatch, ImageError, OutputError
@@ -146,12 +145,7 @@ class Layers:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop what still runs."""
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)

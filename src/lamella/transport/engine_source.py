@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lamella.errors import EngineError, ImageError, Unsupported
@@ -54,12 +53,7 @@ class EngineSource:
         """Return itself; the engine is asked when something is wanted of it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Hang up."""
         if self._connection is not None:
             self._connection.close()

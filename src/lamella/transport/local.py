@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from lamella.errors import ImageError, UsageError
@@ -44,12 +43,7 @@ class FileSource:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the file."""
         self._stack.close()
 
@@ -129,14 +123,9 @@ class FileDestination:
         self._writer = self._open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Remove what was not committed."""
-        self._stack.__exit__(kind, error, trace)
+        self._stack.close()
 
     def _open(self) -> DockerArchiveWriter | LayoutWriter:
         location = self._location
