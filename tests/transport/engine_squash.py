@@ -22,6 +22,7 @@ from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image
 from tests.engines.namespace import wait_until
 
+BASE = "engine-tests/base:1"
 BASE_LAYERS = 1
 
 _apps: dict[Engine, str] = {}
@@ -32,7 +33,7 @@ def app(engine: Engine) -> str:
     """Name the image that all tests of one engine start from; none of them changes it."""
     if engine not in _apps:
         _apps[engine] = "engine-tests/app:1"
-        build_app_image(engine, _apps[engine], "engine-tests/base:1")
+        build_app_image(engine, _apps[engine], BASE)
     return _apps[engine]
 
 

@@ -230,7 +230,7 @@ def test_a_name_that_can_t_be_given(
 def test_a_blob_that_the_store_lost(docker_containerd: Engine) -> None:
     """The save says nothing of it and goes on without; an image built on it would be broken."""
     engine, tag = docker_containerd, "engine-tests/broken:1"
-    build(engine, tag, "FROM engine-tests/base:1\nCOPY Dockerfile /x\nCOPY Dockerfile /y\n")
+    build(engine, tag, "FROM scratch\n" + "".join(f"COPY Dockerfile /lost{n}\n" for n in range(3)))
     with source_of(engine.host, tag) as source:
         descriptor = source.fetch(frozenset(), frozenset()).layers[1].descriptor
     assert descriptor is not None

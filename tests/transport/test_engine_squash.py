@@ -24,6 +24,7 @@ from tests.engines.tools import Podman
 from tests.support.images import docker_archive
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import (
+    BASE,
     BASE_LAYERS,
     Told,
     app,
@@ -161,7 +162,7 @@ def test_tags_by_chain(engine: Engine, app: str) -> None:
         "engine-tests/again:z",
         app,
     ]
-    assert "engine-tests/base:1" in found[chain[:BASE_LAYERS]]
+    assert BASE in found[chain[:BASE_LAYERS]]
     engine.docker("rmi", "engine-tests/again:z")
 
 
@@ -366,10 +367,10 @@ def test_cleanup_with_another_name(engine: Engine, app: str) -> None:
     assert id_of(engine, app) != id_of(engine, "engine-tests/new:1")
 
 
-def test_cleanup_with_the_same_name(engine: Engine) -> None:
+def test_cleanup_with_the_same_name(engine: Engine, app: str) -> None:
     """The name is the new image's: what goes is the old one, which has no other."""
     tag = "engine-tests/same:1"
-    build(engine, tag, "FROM engine-tests/base:1\nCOPY Dockerfile /1\nCOPY Dockerfile /2\n")
+    build(engine, tag, f"FROM {BASE}\nCOPY Dockerfile /1\nCOPY Dockerfile /2\n")
     old = id_of(engine, tag)
     assert remove(engine, tag, tag, message="c2") is None
     with pytest.raises(LookupError):
@@ -395,10 +396,10 @@ def test_cleanup_by_id_keeps_an_image_of_several_names(engine: Engine, app: str)
     engine.docker("rmi", "engine-tests/several:1")
 
 
-def test_cleanup_keeps_an_image_in_use(engine: Engine) -> None:
+def test_cleanup_keeps_an_image_in_use(engine: Engine, app: str) -> None:
     """A container was made of it: the engine says so, and nothing is forced."""
     tag = "engine-tests/used:1"
-    build(engine, tag, "FROM engine-tests/base:1\nCOPY Dockerfile /u1\nCOPY Dockerfile /u2\n")
+    build(engine, tag, f"FROM {BASE}\nCOPY Dockerfile /u1\nCOPY Dockerfile /u2\n")
     container = engine.docker("create", tag, "sh").strip()
     kept = remove(engine, tag, "engine-tests/used:2", message="c5")
     assert kept is not None
