@@ -140,7 +140,7 @@ class FileDestination:
             out = self._file.file
         if location.transport == "docker-archive":
             return DockerArchiveWriter(out, location.path, self._spool)
-        if not out.seekable():
+        if self._file is None:  # even a file, as standard output, may only take what is appended
             out = self._spooled = self._spool.file()
         return LayoutWriter(ArchiveBlobs(out, location.path), archive=True)
 
