@@ -116,6 +116,8 @@ class FileDestination:
         self._stack = ExitStack()
         self._file: AtomicFile | None = None
         self._spooled: BinaryIO | None = None
+        self._out = stdout
+        """Where what is spooled goes in the end."""
         self._tags = (location.tag,) if location.tag else ()
 
     def __enter__(self) -> Self:
@@ -140,7 +142,9 @@ class FileDestination:
             out = self._file.file
         if location.transport == "docker-archive":
             return DockerArchiveWriter(out, location.path, self._spool)
-        if self._file is None:  # even a file, as standard output, may only take what is appended
+        # Standard output may be a file, and yet take only what is appended.
+        if self._file is None or not out.seekable():
+            self._out = out
             out = self._spooled = self._spool.file()
         return LayoutWriter(ArchiveBlobs(out, location.path), archive=True)
 
@@ -175,6 +179,6 @@ class FileDestination:
 
     def _copy_out(self, spooled: FileRange) -> None:
         at = 0
-        with writing("standard output"):
+        with writing(self._location.path):
             while chunk := spooled.read_at(at, 1 << 18):
-                at += self._stdout.write(chunk)
+                at += self._out.write(chunk)
