@@ -6,6 +6,8 @@ differently. All that the old header said, also in PAX records unknown to us, is
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
 from lamella.tar.header import BLOCK, FIELDS, padding
 from lamella.tar.pax import Records, format_records, format_time
@@ -15,6 +17,7 @@ __all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block"]
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _NANO = 10**9
+_NO_CHECKSUM = b" " * 8  # what the field counts as while the sum is made
 _NAME = 100
 # Records that the fields of a Header tell, or that only belonged to the old form.
 _TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
@@ -69,7 +72,7 @@ def format_plain_block(name: bytes, size: int) -> bytes:
         return format_header(Header(name=name, type=REGULAR, size=size))
     block = bytearray(_block(name=name, type=REGULAR))
     block[124:136] = b"\x80" + size.to_bytes(11, "big")
-    block[148:156] = b" " * 8
+    block[148:156] = _NO_CHECKSUM
     block[148:156] = b"%06o\0 " % sum(block)
     return bytes(block)
 
@@ -118,27 +121,27 @@ def _block(  # noqa: PLR0913 - the fields of a header
     gname: bytes = b"",
     device: tuple[int, int] = (0, 0),
 ) -> bytes:
-    def octal(value: int, width: int) -> bytes:
-        return b"%0*o\0" % (width - 1, value)
+    block = FIELDS.pack(
+        name,
+        _octal(mode, 8),
+        _octal(uid, 8),
+        _octal(gid, 8),
+        _octal(size, 12),
+        _octal(mtime, 12),
+        _NO_CHECKSUM,
+        type,
+        link,
+        b"ustar\0",
+        b"00",
+        uname,
+        gname,
+        _octal(device[0], 8),
+        _octal(device[1], 8),
+        b"",
+    )
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
-    def pack(checksum: bytes) -> bytes:
-        return FIELDS.pack(
-            name,
-            octal(mode, 8),
-            octal(uid, 8),
-            octal(gid, 8),
-            octal(size, 12),
-            octal(mtime, 12),
-            checksum,
-            type,
-            link,
-            b"ustar\0",
-            b"00",
-            uname,
-            gname,
-            octal(device[0], 8),
-            octal(device[1], 8),
-            b"",
-        )
 
-    return pack(b"%06o\0 " % sum(pack(b" " * 8)))
+@lru_cache(maxsize=4096)
+def _octal(value: int, width: int) -> bytes:
+    return b"%0*o\0" % (width - 1, value)
