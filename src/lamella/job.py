@@ -239,7 +239,8 @@ def _prove(prepared: Prepared) -> None:
     Raises:
         ImageError: they differ, which would be a fault of lamella; nothing is published then.
     """
-    old = [prepared.tars[p] for p in sorted(prepared.tars)]
+    top = max((positions.stop for positions in prepared.plans), default=0)
+    old = prepared.layers.open_headers(prepared.image.layers[:top])
     new: list[LayerTar] = []
     starts = {positions.start: positions for positions in prepared.plans}
     position = 0

@@ -11,6 +11,7 @@ from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerSink, LayerTar
+from lamella.merge.alone import difference_alone
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.emit import PlanTar
@@ -34,7 +35,7 @@ class Prepared:
     selection: Selection
     layers: Layers
     tars: Mapping[int, LayerTar]
-    """By position: the layers that were read."""
+    """By position: the layers that were read; those below a range only if it depends on them."""
     plans: Mapping[range, Plan]
 
     def count_dropped(self) -> None:
@@ -78,31 +79,55 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     """
     image.steps()  # a history that does not fit is found out now
     ranges = selection.squashing
-    top = ranges[-1].stop if ranges else 0
     progress.phase("read layers")
-    opened = layers.open(image.layers[:top])
-    tars = dict(enumerate(opened))
+    reading = _Reading(image, layers)
     try:
-        plans = _plan(image, ranges, tars)
+        plans = _plan(reading, ranges)
     except ImageError as error:
         raise layers.explain(error) from error
-    return Prepared(image, selection, layers, tars, plans)
+    return Prepared(image, selection, layers, reading.tars, plans)
 
 
-def _plan(image: Image, ranges: Sequence[range], tars: Mapping[int, LayerTar]) -> dict[range, Plan]:
-    below = Tree()
-    changesets: dict[int, Changeset] = {}
+class _Reading:
+    """The layers of an image, each read once, when it is asked for."""
+
+    def __init__(self, image: Image, layers: Layers) -> None:
+        self.image, self._layers = image, layers
+        self.tars: dict[int, LayerTar] = {}
+        self.changesets: dict[int, Changeset] = {}
+
+    def squashed(self, ranges: Sequence[range]) -> None:
+        """Read layers of which the content will be copied."""
+        positions = [position for positions in ranges for position in positions]
+        self._take(positions, self._layers.open([self.image.layers[p] for p in positions]))
+
+    def below(self, top: int) -> None:
+        """Read what layers say of which no content will be copied, as a rule."""
+        positions = [position for position in range(top) if position not in self.tars]
+        self._take(positions, self._layers.open_headers([self.image.layers[p] for p in positions]))
+
+    def _take(self, positions: Sequence[int], opened: Sequence[LayerTar]) -> None:
+        for position, tar in zip(positions, opened, strict=True):
+            self.tars[position] = tar
+            self.changesets[position] = _read(self.image.layers[position], tar, position)
+
+
+def _plan(reading: _Reading, ranges: Sequence[range]) -> dict[range, Plan]:
+    """Plan each range; the layers below are looked at only as far as a range depends on them."""
+    reading.squashed(ranges)
+    changesets, image = reading.changesets, reading.image
+    alone = {r: difference_alone([changesets[position] for position in r]) for r in ranges}
+    reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
+    below, laid = Tree(), 0
     plans: dict[range, Plan] = {}
     for positions in ranges:
-        first = len(changesets)
-        for position in range(first, positions.stop):
-            changesets[position] = _read(image.layers[position], tars[position], position)
-        _lay(below, changesets, range(first, positions.start), image)
-        difference = Tree(below)
-        _lay(difference, changesets, positions, image)
+        difference = alone[positions]
+        if difference is None:
+            _lay(below, changesets, range(laid, positions.start), image)
+            laid = positions.start
+            difference = Tree(below)
+            _lay(difference, changesets, positions, image)
         plans[positions] = make_plan(difference, changesets)
-        if positions is not ranges[-1]:
-            _lay(below, changesets, positions, image)
     return plans
 
 

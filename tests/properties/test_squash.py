@@ -10,6 +10,10 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from lamella.layer.blob import Bytes
+from lamella.merge.alone import difference_alone
+from lamella.merge.changeset import read_changeset
+from lamella.merge.overlay import Tree
+from lamella.merge.plan import Plan, make_plan
 from lamella.spec.digest import Digest
 from tests.properties.check import check_every_selection, selections
 from tests.properties.corners import CORNERS
@@ -18,7 +22,7 @@ from tests.properties.strategies import layers
 from tests.support.examples import examples
 from tests.support.images import image
 from tests.support.squashing import merge, prepared, squash, stream_of
-from tests.support.tars import Entry, layer
+from tests.support.tars import Entry, layer, link, opaque, symlink, whiteout
 
 
 def tars_of(drawn: Sequence[Sequence[Entry]]) -> list[bytes]:
@@ -127,3 +131,66 @@ def test_reading_back_needs_no_file() -> None:
         tar = ready.merged(range(2))
         assert Bytes(stream_of(tar)).read_at(0, 5) == tar.read_at(0, 5)
         assert tar.read_at(tar.size, 1) == b""
+
+
+def _plans(tars: Sequence[bytes], start: int, stop: int) -> tuple[Plan, Plan | None]:
+    """Plan a range over the layers below it, and without them if it claims that it can."""
+    changesets = {i: read_changeset(Bytes(tar), i) for i, tar in enumerate(tars)}
+    below = Tree()
+    for position in range(start):
+        below.apply(changesets[position])
+    difference = Tree(below)
+    for position in range(start, stop):
+        difference.apply(changesets[position])
+    alone = difference_alone([changesets[position] for position in range(start, stop)])
+    return (
+        make_plan(difference, changesets),
+        None if alone is None else make_plan(alone, changesets),
+    )
+
+
+def _check_alone(tars: Sequence[bytes]) -> int:
+    """Hold each plan made without the layers below against the one made with them; count them."""
+    found = 0
+    for start in range(1, len(tars)):
+        for stop in range(start + 1, len(tars) + 1):
+            with_lower, alone = _plans(tars, start, stop)
+            if alone is not None:
+                assert alone == with_lower, f"{start}-{stop}"
+                found += 1
+    return found
+
+
+@examples(400)
+@given(layers)
+def test_what_needs_no_lower_layers_is_the_same_over_any(drawn: list[list[Entry]]) -> None:
+    """A range that says that it stands alone has the same plan over the layers below."""
+    event(f"{min(3, _check_alone(tars_of(drawn)))} ranges stand alone")
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_that_need_no_lower_layers_are_the_same(name: str) -> None:
+    """The same for every corner, which has at least one layer below."""
+    _check_alone(CORNERS[name])
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "alone"),
+    [
+        (layer("d/"), layer("d/", "d/a", ("b", b"1"), link("c", "b")), True),
+        (layer("a"), layer(symlink("s", "d"), "d/", "s/a"), True),
+        (layer("a"), layer("a"), True),
+        (layer("a"), layer(whiteout("a")), False),
+        (layer("d/"), layer("d/", opaque("d")), False),
+        (layer("d/"), layer("d/a"), False),
+        (layer("a"), layer(link("b", "a")), False),
+        (layer("d/", "d/a"), layer("d", "d/"), False),
+        (layer(symlink("d", "e"), "e/"), layer("d/", "d/a", link("b", "s/a")), False),
+        (layer("e/"), layer("d/", "d/a", symlink("s", "x/../d"), link("b", "s/a")), False),
+    ],
+)
+def test_when_the_lower_layers_are_needed(lower: bytes, upper: bytes, alone: bool) -> None:
+    """Ordinary additions stand alone; removals, strange links and implied parents do not."""
+    changesets = [read_changeset(Bytes(upper), 1)]
+    assert (difference_alone(changesets) is not None) is alone
+    assert lower

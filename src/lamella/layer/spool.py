@@ -11,19 +11,22 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
 from lamella.errors import DigestMismatch, ImageError, OutputError
 from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
-from lamella.layer.compression import Compression, PlainReader, open_plain
+from lamella.layer.compression import Compression, PlainReader, detect, open_plain
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["LayerSink", "LayerTar", "Layers", "Spool", "digest_of"]
+__all__ = ["LayerSink", "LayerTar", "Layers", "Remote", "Spool", "digest_of"]
 
 
+_AT_ONCE = 3
+"""Layers at work at the least: one that comes through a network leaves the processor idle."""
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
@@ -42,6 +45,19 @@ class LayerTar(Protocol):
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer; return how many bytes were read."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """Stored bytes that are far away, so that what isn't needed of them is not kept."""
+
+    def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
+        """Read all of it once and keep only what a scan of the headers needs.
+
+        Args:
+            diff_id: what the tar must be.
+            fetch: returns the whole tar, for one who asks for content after all.
+        """
 
 
 class _Unnamed(io.FileIO):
@@ -136,10 +152,12 @@ class Layers:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamella-layer")
+        workers = max(_AT_ONCE, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
         self._tars: dict[int, Future[LayerTar]] = {}
+        self._headers: dict[int, Future[LayerTar]] = {}
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -159,6 +177,16 @@ class Layers:
             OutputError: there is no room for the spool.
         """
         return [future.result() for future in [self._started(layer) for layer in layers]]
+
+    def open_headers(self, layers: Sequence[Layer]) -> list[LayerTar]:
+        """Return tars of which the headers will be read, and content as an exception.
+
+        What is near is opened as by `open`; of what is remote only the headers are kept.
+
+        Raises:
+            LamellaError: as `open`, or a layer can't be fetched.
+        """
+        return [future.result() for future in [self._listed(layer) for layer in layers]]
 
     def check(self, layer: Layer) -> None:
         """See to it that `verify` also answers for a layer that is only copied.
@@ -193,6 +221,18 @@ class Layers:
             self._tars[id(layer)] = self._start(layer)
         return self._tars[id(layer)]
 
+    def _listed(self, layer: Layer) -> Future[LayerTar]:
+        blob = layer.blob
+        if id(layer) in self._tars or not isinstance(blob, Remote):
+            return self._started(layer)
+        if id(layer) not in self._headers:
+            whole = partial(self._whole, layer)
+            self._headers[id(layer)] = self._pool.submit(blob.read_headers, layer.diff_id, whole)
+        return self._headers[id(layer)]
+
+    def _whole(self, layer: Layer) -> LayerTar:
+        return self.open([layer])[0]
+
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and layer.compression == "none":
@@ -205,10 +245,12 @@ class Layers:
 
     def _unpack(self, layer: Layer) -> LayerTar:
         with layer.blob.open() as stream:
-            stored = _Hashing(stream) if layer.descriptor else stream
-            plain = open_plain(cast("BinaryIO", stored), layer.compression, layer.where)
+            stored = _Hashing(stream)
+            # The kind is seen in passing: to open a remote layer once more would cost a request.
+            passing = io.BufferedReader(stored, CHUNK)
+            plain = open_plain(passing, detect(passing.peek(6)[:6]), layer.where)
             tar, diff_id = self.spool.keep(plain, self._stop)
-            if isinstance(stored, _Hashing):
+            if not self._stop.is_set():
                 stored.check(layer)
         _compare(layer, diff_id)
         return tar

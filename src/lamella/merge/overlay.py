@@ -41,7 +41,7 @@ class Link(NamedTuple):
 class Folder:
     """A directory."""
 
-    __slots__ = ("hidden", "kids", "lower", "member")
+    __slots__ = ("anew", "hidden", "kids", "lower", "member")
 
     def __init__(self, lower: Folder | None = None, hidden: Folder | None = None) -> None:
         self.member: Member | None = None
@@ -51,6 +51,8 @@ class Folder:
         """The directory below that this one is merged with."""
         self.hidden = hidden
         """The directory below that this one replaces or hides."""
+        self.anew = False
+        """It took the place of something else in the same tree, or of what that tree deleted."""
 
     @property
     def own_member(self) -> Member | None:
@@ -163,7 +165,9 @@ class Tree:
         below = parent.lower.kids.get(name) if parent.lower else None
         lower = below if isinstance(below, Folder) else None
         # A name that is there was deleted or replaced by something else in between.
-        made = Folder(hidden=lower) if name in parent.kids else Folder(lower=lower)
+        anew = name in parent.kids
+        made = Folder(hidden=lower) if anew else Folder(lower=lower)
+        made.anew = anew
         parent.kids[name] = made
         return made
 
