@@ -130,6 +130,8 @@ class Layer:
     @cached_property
     def compression(self) -> str:
         """How it is stored, by its first bytes: as `detect` names it."""
+        if isinstance(self.blob, FileRange):
+            return detect(self.blob.read_at(0, 6))  # a stream would read far ahead
         with self.blob.open() as stream:
             return detect(stream.read(6))
 

@@ -1,0 +1,112 @@
+"""How much work a squash does, counted: a guard that no noisy clock blurs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+import lamella
+from lamella.demo import write_demo_image
+from lamella.layer.blob import FileRange
+from lamella.layer.spool import Spool
+from lamella.tar.entry import Member, ReadAt
+from lamella.tar.scan import scan
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """An image of ten plain layers in an archive."""
+    path = tmp_path / "demo.tar"
+    write_demo_image(path)
+    return path
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Bytes read of files, by kind: in pieces (`read_at`) and in bulk (`read_into`)."""
+    counted: Counter[str] = Counter()
+    read_at, read_into = FileRange.read_at, FileRange.read_into
+
+    def counting_read_at(self: FileRange, offset: int, length: int) -> bytes:
+        found = read_at(self, offset, length)
+        counted["pieces"] += len(found)
+        return found
+
+    def counting_read_into(self: FileRange, buffer: memoryview, offset: int) -> int:
+        got = read_into(self, buffer, offset)
+        counted["bulk"] += got
+        return got
+
+    monkeypatch.setattr(FileRange, "read_at", counting_read_at)
+    monkeypatch.setattr(FileRange, "read_into", counting_read_into)
+    return counted
+
+
+def test_layers_of_a_local_archive_need_no_temporary_file(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain layers are read where they lie: nothing goes to temporary space."""
+
+    def refuse(self: Spool) -> BinaryIO:
+        raise AssertionError("a temporary file was made")
+
+    monkeypatch.setattr(Spool, "file", refuse)
+
+    result = lamella.squash(str(demo), last=9, output=f"docker-archive:{tmp_path / 'out.tar'}")
+
+    assert result.squashed
+
+
+def test_content_is_read_once_to_verify_and_once_to_copy(
+    demo: Path, tmp_path: Path, read: Counter[str]
+) -> None:
+    """In bulk: each layer once for its digest, each surviving byte once for the output."""
+    target = tmp_path / "out.tar"
+
+    result = lamella.squash(str(demo), output=f"docker-archive:{target}")
+
+    layers = result.bytes_before
+    assert layers + 0.9 * result.bytes_after <= read["bulk"] <= layers + result.bytes_after
+
+
+def test_headers_and_comparisons_read_a_fraction(
+    demo: Path, tmp_path: Path, read: Counter[str]
+) -> None:
+    """In pieces: headers, and the files that are compared because one replaced the other."""
+    result = lamella.squash(str(demo), last=9, output=f"docker-archive:{tmp_path / 'out.tar'}")
+
+    dropped = result.dropped
+    compared = 2 * (dropped.overwritten + dropped.metadata + dropped.duplicate)
+    entries = 2_000  # of all ten layers, and a window of 2 kB for each is the most a scan reads
+    assert read["pieces"] <= compared + entries * 2048 + 1_000_000
+
+
+def test_every_layer_is_scanned_once(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ranges there are, and with all that is read below them."""
+    scanned: list[int] = []
+
+    def counting(source: ReadAt, origin: int = 0) -> list[Member]:
+        scanned.append(origin)
+        return scan(source, origin)
+
+    monkeypatch.setattr("lamella.merge.changeset.scan", counting)
+
+    lamella.squash(str(demo), layers=["2-4", "6-9"], output=f"oci:{tmp_path / 'out'}")
+
+    assert sorted(scanned) == list(range(9))
+
+
+def test_what_is_written_is_the_output_and_no_more(demo: Path, tmp_path: Path) -> None:
+    """The size of the new layer is known beforehand, and the archive is layers plus metadata."""
+    target = tmp_path / "out.tar"
+    plan = lamella.squash(str(demo), last=9, dry_run=True)
+
+    result = lamella.squash(str(demo), last=9, output=f"docker-archive:{target}")
+
+    assert result.bytes_after == plan.bytes_after
+    assert 0 < target.stat().st_size - result.bytes_after < 10_000
