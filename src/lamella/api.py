@@ -137,7 +137,8 @@ def _target(
     if output is not None:
         target = parse_location(output, output=True)
     elif in_engine(location) or dry_run:
-        target = Location("docker-daemon" if in_engine(location) else "plain", "")
+        home = {"plain": "docker-daemon"}.get(location.transport, location.transport)
+        target = Location(home if in_engine(location) else "plain", "")
     elif location.path == "-":
         target = Location("docker-archive", "-")
     else:

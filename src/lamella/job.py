@@ -17,10 +17,10 @@ from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
 from lamella.spec.platform import Platform
-from lamella.spec.reference import Reference
 from lamella.squashing import Prepared, Written, prepare, write
 from lamella.transport.base import Destination, Source
 from lamella.transport.engine import EngineDestination, EngineSource
+from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.local import FileSource
 from lamella.transport.names import Location
 
@@ -59,7 +59,8 @@ class Request:
         if self.output.transport in {"oci", "oci-archive"}:
             return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
         tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
-        return tuple(dict.fromkeys(Reference.parse_tag(tag).familiar for tag in tags))
+        name = podman_name if self.output.transport == "podman" else docker_name
+        return tuple(dict.fromkeys(name(tag) for tag in tags))
 
 
 class Job:
@@ -82,7 +83,9 @@ class Job:
         destination = open_destination(self._request.output, self._spool, self._env)
         self._destination = self._stack.enter_context(destination)
         source = self._source
-        if isinstance(destination, EngineDestination) and isinstance(source, EngineSource):
+        if not isinstance(destination, EngineDestination) or not isinstance(source, EngineSource):
+            return
+        if destination.options == source.options:
             # One engine: what it has need not be fetched, unless it turns out not to have it.
             destination.refetch = lambda: source.fetch(_all(source.describe()), frozenset())
 
@@ -108,6 +111,8 @@ class Job:
         """LAYER may be another image: of the place it says, or of the source's own."""
         location = locate(name, self._env)
         beside = location.transport == "plain"
+        if beside and self._request.location.transport == "podman":
+            location = replace(location, transport="podman")
         try:
             if beside and isinstance(self._source, FileSource):
                 return self._source.beside(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from lamella.errors import Ambiguous, InvalidReference, LamellaError
@@ -67,8 +67,13 @@ def _engine_has(name: str, env: Environment) -> bool:
 
 
 def in_engine(location: Location) -> bool:
-    """Whether a reference names an image of a Docker engine."""
-    return location.transport in {"plain", "docker-daemon"}
+    """Whether a reference names an image of an engine: Docker or Podman."""
+    return location.transport in {"plain", "docker-daemon", "podman"}
+
+
+def _engine(location: Location, env: Environment) -> EngineOptions:
+    """Return how to reach the engine that a reference means."""
+    return replace(env.engine, podman=location.transport == "podman")
 
 
 def open_source(
@@ -76,12 +81,12 @@ def open_source(
 ) -> Source:
     """Return the source that a reference names; nothing is read yet."""
     if in_engine(location):
-        return EngineSource(location.path, spool, platform, env.engine, env.progress)
+        return EngineSource(location.path, spool, platform, _engine(location, env), env.progress)
     return FileSource(location, spool, platform, env.stdin)
 
 
 def open_destination(location: Location, spool: Spool, env: Environment) -> Destination:
     """Return the destination that a reference names; entering it tells if it can be written."""
     if in_engine(location):
-        return EngineDestination(spool, env.engine, env.progress)
+        return EngineDestination(spool, _engine(location, env), env.progress)
     return FileDestination(location, spool, env.stdout)

@@ -89,11 +89,22 @@ def test_output_that_could_be_two_things(text: str) -> None:
 
 
 @pytest.mark.parametrize("output", [False, True])
-@pytest.mark.parametrize("text", ["docker://a/b:1", "podman:a", "containers-storage:a"])
-def test_places_of_later(text: str, output: bool) -> None:
+def test_places_of_later(output: bool) -> None:
     """They are known, and said to come."""
     with pytest.raises(UsageError, match="later version"):
-        parse_location(text, output=output)
+        parse_location("docker://a/b:1", output=output)
+
+
+@pytest.mark.parametrize("output", [False, True])
+@pytest.mark.parametrize("prefix", ["podman", "containers-storage"])
+def test_podman_has_two_prefixes(prefix: str, output: bool) -> None:
+    """Its own and skopeo's; which storage is meant is not for the reference to say."""
+    location = parse_location(f"{prefix}:localhost/a:1", output=output)
+    assert location == Location("podman", "localhost/a:1")
+    assert str(location) == "podman:localhost/a:1"
+    for wrong in ("", "[overlay@/storage]a:1"):
+        with pytest.raises(InvalidReference, match=f"want {prefix}:NAME"):
+            parse_location(f"{prefix}:{wrong}", output=output)
 
 
 @pytest.mark.parametrize(

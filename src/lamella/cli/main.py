@@ -71,6 +71,7 @@ def cli() -> None:
     \b
     An image is named by where it is:
       NAME or docker-daemon:NAME   in a Docker engine (DOCKER_HOST)
+      podman:NAME                  in Podman (also containers-storage:NAME)
       docker-archive:FILE[:TAG]    what `docker save` and `podman save` write
       oci:DIR[:TAG]                an OCI image layout
       oci-archive:FILE[:TAG]       an OCI image layout in a tar

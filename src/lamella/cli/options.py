@@ -22,10 +22,13 @@ __all__ = ["common_options", "later_option", "make_environment", "resolve_create
 _ENGINE_VARIABLES = (
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
+    "DOCKER_TLS",
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",
     "HOME",
+    "CONTAINER_HOST",
+    "XDG_RUNTIME_DIR",
 )
 _Function = TypeVar("_Function", bound=Callable[..., object])
 

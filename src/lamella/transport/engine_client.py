@@ -9,8 +9,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote
@@ -33,14 +34,20 @@ _ANSWER_TIMEOUT = 120
 _DATA_TIMEOUT = 3600
 _LONGEST_WORDS = 1 << 16
 _CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
-_WAY_OUT = "is it running? Set DOCKER_HOST, or use docker-archive:FILE"
+_WAY_OUT = "is it running? Set {}, or use docker-archive:FILE"
 
 
 class EngineClient:
-    """A connection to one engine."""
+    """A connection to one engine.
 
-    def __init__(self, host: Host) -> None:
+    Args:
+        host: where it listens.
+        let_go: is called when the connection ends.
+    """
+
+    def __init__(self, host: Host, let_go: Callable[[], None] = lambda: None) -> None:
         self.host = host
+        self._let_go = let_go
         self._info: Mapping[str, Any] | None = None
         try:
             _knock(host.url)
@@ -57,14 +64,18 @@ class EngineClient:
 
     def __str__(self) -> str:
         """Return what a message calls the engine."""
-        return f"the Docker engine at {self.host}"
+        return f"Podman at {self.host}" if self.host.podman else f"the Docker engine at {self.host}"
 
     def close(self) -> None:
         """Hang up."""
-        self._api.close()
+        try:
+            self._api.close()
+        finally:
+            self._let_go()
 
     def _unreachable(self, error: Exception) -> EngineError:
-        return EngineError(f"can't reach {self}: {_reason(error)}; {_WAY_OUT}")
+        way_out = _WAY_OUT.format("CONTAINER_HOST" if self.host.podman else "DOCKER_HOST")
+        return EngineError(f"can't reach {self}: {_reason(error)}; {way_out}")
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
@@ -100,10 +111,12 @@ class EngineClient:
     @property
     def has_containerd_store(self) -> bool:
         """Whether images are kept by containerd, as they were pulled or built."""
+        if self.is_podman:  # and for Podman the question is a slow one
+            return False
         status = self._about().get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
-    @property
+    @cached_property
     def is_podman(self) -> bool:
         """Whether it is Podman, which speaks Docker's API too."""
         with self._asking("ask what it is"):
@@ -130,7 +143,8 @@ class EngineClient:
         """
         found = self.find(name)
         if found is None:
-            raise ImageNotFound(f"no image {name!r} in {self}; `docker images` lists them")
+            program = "podman" if self.host.podman else "docker"
+            raise ImageNotFound(f"no image {name!r} in {self}; `{program} images` lists them")
         return found
 
     def history(self, name: str) -> list[dict[str, Any]]:

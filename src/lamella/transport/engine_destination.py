@@ -19,7 +19,6 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, oci_layer
-from lamella.spec.reference import Reference
 from lamella.transport.base import copy_stored, spool_compressed
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
@@ -29,6 +28,7 @@ from lamella.transport.engine_load import (
     TarBody,
     docker_archive,
     oci_archive,
+    podman_manifest,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class EngineDestination:
     """Set it if the image comes from this very engine: returns the image with all its content."""
 
     def __init__(self, spool: Spool, options: EngineOptions, progress: Progress) -> None:
-        self._spool, self._options, self._progress = spool, options, progress
+        self._spool, self.options, self._progress = spool, options, progress
         self._pieces: list[Piece] = []
         self._kept: list[tuple[Layer, Layers] | None] = []
         """What each piece is made of; None for new layers."""
@@ -68,11 +68,10 @@ class EngineDestination:
 
     def __enter__(self) -> Self:
         """Reach the engine now: it would be late to learn after the work that there is none."""
-        self._client: EngineClient = connect(self._options)
+        self._client: EngineClient = connect(self.options)
         try:
             self._containerd = self._client.has_containerd_store
-            # Podman leaves out layers of an OCI layout only, and finds plain ones by their diff_id.
-            self._oci = self._containerd or self._client.is_podman
+            self._podman = self._client.is_podman
         except BaseException:
             self._client.close()
             raise
@@ -97,14 +96,15 @@ class EngineDestination:
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """Positions of layers that stay, but whose content this engine may lack.
 
-        The containerd store finds layers by their own digests. The classic store finds them by the
-        stack they end, so what is above a new layer has to be sent again.
+        The containerd store finds layers by their own digests, Podman by their diff_ids. The
+        classic store finds them by the stack they end, so what is above a new layer has to be sent
+        again.
         """
         squashed = {position for positions in ranges for position in positions}
         kept = frozenset(range(len(image.layers))) - squashed
         if self.refetch is None:
             return kept
-        if self._containerd or not squashed:
+        if self._containerd or self._podman or not squashed:
             return frozenset()
         return frozenset(position for position in kept if position > min(squashed))
 
@@ -112,7 +112,7 @@ class EngineDestination:
         """Take note of a layer that stays; it is sent, if at all, with the commit."""
         if self._has(layer):
             self._there.add(len(self._pieces))
-            piece = _without_bytes(layer)
+            piece = self._without_bytes(layer)
         else:
             piece = self._to_send(layer, layers)
         self._pieces.append(piece)
@@ -127,6 +127,8 @@ class EngineDestination:
             return layer.descriptor is not None and (
                 self.refetch is not None or not has_content(layer)
             )
+        if self._podman:
+            return any(str(layer.diff_id) in known for known in self._known_chains())
         if None in self._kept:
             return False  # on a new layer nothing is yet
         chain = (*(str(piece.diff_id) for piece in self._pieces), str(layer.diff_id))
@@ -149,7 +151,7 @@ class EngineDestination:
 
     def _to_send(self, layer: Layer, layers: Layers) -> Piece:
         if not has_content(layer):
-            return _without_bytes(layer)  # `commit` will see to it
+            return self._without_bytes(layer)  # `commit` will see to it
         readable = {"gzip", "zstd"} if self._containerd else {"gzip"}
         if layer.compression in readable:
             descriptor = layer.descriptor
@@ -161,6 +163,12 @@ class EngineDestination:
         descriptor = layer.descriptor if layer.compression == "none" else None
         plain = Descriptor(oci_layer("none"), layer.diff_id, tar.size)
         return Piece(layer.diff_id, descriptor or plain, tar, where=layer.where)
+
+    def _without_bytes(self, layer: Layer) -> Piece:
+        """Name a layer as the engine finds it: Podman, in whatever form it came, by its diff_id."""
+        plain = Descriptor(oci_layer("none"), layer.diff_id, layer.blob.size)
+        descriptor = None if self._podman else layer.descriptor
+        return Piece(layer.diff_id, descriptor or plain, None, where=layer.where)
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
         """Take a new layer into the spool."""
@@ -195,9 +203,10 @@ class EngineDestination:
             if not self._existed or self._fault(image_id, config):
                 self._load(config, manifest, image_id)
             for tag in tags:
-                reference = Reference.parse_tag(tag)
-                self._client.tag(image_id, reference.name, reference.tag)
-                done.append(reference.familiar)
+                name = self.options.name(tag)
+                repository, _, version = name.rpartition(":")
+                self._client.tag(image_id, repository, version)
+                done.append(name)
         except BaseException as error:
             if not done:
                 self._discard(image_id)
@@ -250,10 +259,12 @@ class EngineDestination:
                 time.sleep(_PATIENCE / 50)
 
     def _body(self, config: Config, manifest: Manifest) -> TarBody:
-        advance = self._progress.advance
-        if self._oci:
-            return oci_archive(config, manifest, self._pieces, advance)
-        return docker_archive(config, self._pieces, advance)
+        advance, pieces = self._progress.advance, self._pieces
+        if self._containerd:
+            return oci_archive(config, manifest, pieces, advance)
+        if self._podman:
+            return oci_archive(config, podman_manifest(config, pieces), pieces, advance)
+        return docker_archive(config, pieces, advance)
 
     def _fault(self, image_id: str, config: Config) -> str:
         """What is wrong with an image that was loaded; empty if it is as it should be."""
@@ -289,11 +300,6 @@ class EngineDestination:
         if not self._existed:
             with suppress(EngineError):
                 self._client.remove(image_id)
-
-
-def _without_bytes(layer: Layer) -> Piece:
-    plain = Descriptor(oci_layer("none"), layer.diff_id, layer.blob.size)
-    return Piece(layer.diff_id, layer.descriptor or plain, None, where=layer.where)
 
 
 def _kind(media_type: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamella.errors import EngineError
+from lamella.transport.engine_names import docker_name, podman_name
+from lamella.transport.podman_service import PodmanService
 
 if TYPE_CHECKING:
     from lamella.transport.engine_client import EngineClient
@@ -49,6 +51,8 @@ class Host:
     tls: Tls | None = None
     context: str = ""
     """The Docker context that named it, if one did."""
+    podman: bool = False
+    """It is Podman's."""
 
     def __str__(self) -> str:
         """Return what a message calls it."""
@@ -126,7 +130,15 @@ class EngineOptions:
 
     environment: Mapping[str, str] = field(default_factory=dict)
     """DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG,
-    HOME: as the docker command reads them."""
+    HOME: as the docker command reads them; CONTAINER_HOST, XDG_RUNTIME_DIR: as podman does."""
+    podman: bool = False
+    """Podman is meant, not Docker."""
+    podman_service: PodmanService = field(default_factory=PodmanService, compare=False, repr=False)
+    """Started if Podman has none that runs."""
+
+    def name(self, tag: str) -> str:
+        """Return what the engine calls an image that is given this name."""
+        return podman_name(tag) if self.podman else docker_name(tag)
 
 
 def connect(options: EngineOptions) -> EngineClient:
@@ -135,6 +147,10 @@ def connect(options: EngineOptions) -> EngineClient:
     Raises:
         EngineError: there is none.
     """
-    from lamella.transport.engine_client import EngineClient  # noqa: PLC0415 - imports docker-py: 0.13 s
+    # Both import docker-py, which takes 0.13 s.
+    from lamella.transport.engine_client import EngineClient  # noqa: PLC0415
+    from lamella.transport.podman import connect_podman  # noqa: PLC0415
 
+    if options.podman:
+        return connect_podman(options)
     return EngineClient(find_host(options.environment))

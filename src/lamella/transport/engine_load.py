@@ -6,7 +6,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lamella.errors import DigestMismatch, EngineError, MalformedImage
 from lamella.layer.blob import Blob, Bytes, iter_chunks
@@ -14,7 +14,14 @@ from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST
+from lamella.spec.media_type import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    docker_layer,
+)
 from lamella.transport.docker_archive import MANIFEST
 from lamella.transport.oci_layout import blob_name
 
@@ -25,10 +32,12 @@ __all__ = [
     "docker_archive",
     "oci_archive",
     "one_line",
+    "podman_manifest",
     "read_answer",
 ]
 
 _END = bytes(2 * tarfile.BLOCKSIZE)
+_DOCKERS_OWN = ("Healthcheck", "OnBuild", "Shell")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +149,26 @@ def oci_archive(
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}
     body.add("index.json", format_json(index))
     return body
+
+
+def podman_manifest(config: Config, pieces: Sequence[Piece]) -> Manifest:
+    """Return a manifest for Podman, which keeps none by itself: only what it makes of one.
+
+    It looks for some of Docker's settings (health checks) only in images that are called Docker's.
+    """
+    settings = config.value.get("config")
+    docker = isinstance(settings, dict) and any(settings.get(key) for key in _DOCKERS_OWN)
+    layers = [piece.descriptor for piece in pieces]
+    if docker:
+        layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
+    kind = DOCKER_CONFIG if docker else OCI_CONFIG
+    value = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST if docker else OCI_MANIFEST,
+        "config": Descriptor(kind, config.digest, len(config.raw)).to_json(),
+        "layers": [layer.to_json() for layer in layers],
+    }
+    return Manifest.parse(format_json(value), "new manifest")
 
 
 class LoadRefused(EngineError):

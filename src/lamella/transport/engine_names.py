@@ -7,12 +7,43 @@ from typing import Any
 
 from lamella.spec.reference import Reference
 
-__all__ = ["choose_removal", "tags_of"]
+__all__ = ["choose_removal", "docker_name", "podman_name", "tags_of"]
 
 
 def tags_of(image: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names in an engine's description of an image."""
     return tuple(tag for tag in image.get("RepoTags") or () if "<none>" not in tag)
+
+
+def docker_name(tag: str) -> str:
+    """Return what Docker calls an image that is given this name.
+
+    Raises:
+        InvalidReference: it is no name for an image.
+    """
+    return Reference.parse_tag(tag).familiar
+
+
+def podman_name(tag: str) -> str:
+    """Return what Podman calls it: without a registry it is an image of this machine.
+
+    Raises:
+        InvalidReference: it is no name for an image.
+    """
+    reference = Reference.parse_tag(tag)
+    if not _has_registry(reference):
+        return f"localhost/{reference}"
+    head, _, rest = reference.name.partition("/")
+    if head == "docker.io" and "/" not in rest:
+        return f"docker.io/library/{rest}:{reference.tag}"
+    return str(reference)
+
+
+def _has_registry(reference: Reference) -> bool:
+    head, slash, _ = reference.name.partition("/")
+    return bool(slash) and (
+        head == "localhost" or not set(".:").isdisjoint(head) or head != head.lower()
+    )
 
 
 def choose_removal(
@@ -33,9 +64,9 @@ def choose_removal(
         The name to remove (None: the ID), and why nothing is to be removed.
     """
     reference = Reference.parse(name)
-    own = "" if reference.digest else Reference.parse_tag(name).familiar
-    taken = {Reference.parse_tag(tag).familiar for tag in new}
-    if own not in then:  # it was called by its ID
+    own = "" if reference.digest else next((n for n in _spellings(name) if n in then), "")
+    taken = {spelling for tag in new for spelling in (docker_name(tag), tag)}
+    if not own:  # it was called by its ID
         if len(now) > 1:
             return None, f"{name} is kept: it has several names ({', '.join(now)})"
         own = now[0] if now else own
@@ -44,3 +75,10 @@ def choose_removal(
     if now:
         return None, f"the old {name} is kept: it is also called {', '.join(now)}"
     return None, None
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """How Docker shows a name, and how Podman does; a short one may be of either registry there."""
+    found = (docker_name(name), podman_name(name))
+    short = not _has_registry(Reference.parse_tag(name))
+    return (*found, podman_name(f"docker.io/{name}")) if short else found

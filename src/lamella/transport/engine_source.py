@@ -1,4 +1,4 @@
-"""An image in a Docker engine, as a source: described by the API, its layers read out of a save."""
+"""An image in an engine, as a source: described by the API, its layers read out of a save."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EngineSource:
         progress: Progress,
     ) -> None:
         self._name, self._spool, self._platform = name, spool, platform
-        self._options, self._progress = options, progress
+        self.options, self._progress = options, progress
         self._connection: EngineClient | None = None
         self._image: Image | None = None
         self._id = ""
@@ -61,7 +61,7 @@ class EngineSource:
     @property
     def _client(self) -> EngineClient:
         if self._connection is None:
-            self._connection = connect(self._options)
+            self._connection = connect(self.options)
         return self._connection
 
     # -- reading
@@ -184,7 +184,8 @@ class EngineSource:
         inspected = self._client.find(self._id)
         if inspected is None:
             return None
-        target, kept = choose_removal(self._name, then, tags_of(inspected), new_tags)
+        taken = [self.options.name(tag) for tag in new_tags]
+        target, kept = choose_removal(self._name, then, tags_of(inspected), taken)
         return self._client.remove(target or self._id) if kept is None else kept
 
 

@@ -11,11 +11,8 @@ from lamella.errors import InvalidReference, UsageError
 __all__ = ["Location", "parse_location"]
 
 _FILES = ("docker-archive", "oci-archive", "oci")
-_LATER = {
-    "docker://": "registries",
-    "podman:": "Podman's storage",
-    "containers-storage:": "Podman's storage",
-}
+_LATER = {"docker://": "registries"}
+_ENGINES = {"docker-daemon": "docker-daemon", "podman": "podman", "containers-storage": "podman"}
 _LAYOUT_MARKS = ("oci-layout", "index.json")
 _HERE = ("/", "./", "../")
 _ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)")
@@ -26,8 +23,8 @@ class Location:
     """A place and a name in it."""
 
     transport: str
-    """``docker-daemon``, ``docker-archive``, ``oci``, ``oci-archive``, ``archive`` (a file, or a
-    stream, that tells what it is when it is opened) or ``plain`` (not said)."""
+    """``docker-daemon``, ``podman``, ``docker-archive``, ``oci``, ``oci-archive``, ``archive`` (a
+    file, or a stream, that tells what it is when it is opened) or ``plain`` (not said)."""
     path: str
     """File or folder, ``-`` for a stream, or the image's name."""
     tag: str = ""
@@ -58,10 +55,8 @@ def parse_location(text: str, *, output: bool = False) -> Location:
     transport, colon, rest = text.partition(":")
     if colon and transport in _FILES:
         return Location(transport, *_split_tag(transport, rest))
-    if colon and transport == "docker-daemon":
-        if not rest:
-            raise InvalidReference(f"{text!r}: want docker-daemon:NAME")
-        return Location(transport, rest)
+    if colon and transport in _ENGINES:
+        return Location(_ENGINES[transport], _image_name(text, transport, rest))
     for prefix, what in _LATER.items():  # `docker:dind` is an image's name, `docker://dind` is not
         if text.startswith(prefix):
             raise UsageError(
@@ -71,6 +66,16 @@ def parse_location(text: str, *, output: bool = False) -> Location:
     if output:
         return _plain_output(text)
     return _plain_input(text)
+
+
+def _image_name(text: str, transport: str, rest: str) -> str:
+    if rest.startswith("["):
+        raise InvalidReference(
+            f"{text!r}: want {transport}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
+        )
+    if not rest:
+        raise InvalidReference(f"{text!r}: want {transport}:NAME")
+    return rest
 
 
 def _split_tag(transport: str, rest: str) -> tuple[str, str]:

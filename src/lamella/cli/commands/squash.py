@@ -47,7 +47,7 @@ _NOTHING = 3
     "-o",
     "--output",
     metavar="DEST",
-    help="Where the new image goes: NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
+    help="Where the new image goes: NAME, podman:NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
     "oci-archive:FILE[:TAG], or - for standard output (default: where IMAGE came from).",
 )
 @click.option(
