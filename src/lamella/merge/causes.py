@@ -12,6 +12,8 @@ from lamella.tar.entry import DIRECTORY, REGULAR, Member
 
 __all__ = ["Dropped", "count_dropped"]
 
+_PROBE = 1024
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -55,12 +57,10 @@ def _cause(member: Member, by: Member | None, tars: Mapping[int, LayerTar]) -> s
     if member.size != by.size or member.flags or by.flags:
         return "overwritten"
     ours, theirs = tars[member.origin], tars[by.origin]
-    # Headers and the first chunk of content at once: for most files that is all.
-    one = ours.read_at(member.start, member.head + min(member.size, CHUNK))
-    other = theirs.read_at(by.start, by.head + min(by.size, CHUNK))
-    if one[member.head :] != other[by.head :]:
-        return "overwritten"
-    if not _same_rest(ours, member, theirs, by):
+    # Headers and the first bytes at once: files that differ mostly do so there.
+    one = ours.read_at(member.start, member.head + min(member.size, _PROBE))
+    other = theirs.read_at(by.start, by.head + min(by.size, _PROBE))
+    if one[member.head :] != other[by.head :] or not _same_rest(ours, member, theirs, by):
         return "overwritten"
     same = one[: member.head] == other[: by.head]
     return "duplicate" if same else "metadata"
@@ -70,5 +70,5 @@ def _same_rest(a: LayerTar, one: Member, b: LayerTar, other: Member) -> bool:
     return all(
         a.read_at(one.data + done, min(CHUNK, one.size - done))
         == b.read_at(other.data + done, min(CHUNK, one.size - done))
-        for done in range(CHUNK, one.size, CHUNK)
+        for done in range(_PROBE, one.size, CHUNK)
     )
