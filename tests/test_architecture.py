@@ -100,6 +100,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "backports": {"layer"},
     "click": {"cli"},
     "docker": {"transport"},
+    "isal": {"layer"},
     "rich": {"cli"},
     "zlib_ng": {"layer"},
 }

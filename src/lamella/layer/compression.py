@@ -1,4 +1,4 @@
-"""Compressed layers: tell by the first bytes, read, and write with the same bytes each time."""
+"""Compression of layers: told by the first bytes, undone, and named for new ones."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
-from zlib_ng import gzip_ng, zlib_ng
+from isal import igzip, isal_zlib
 
 from lamella.errors import MalformedImage, UsageError
 
@@ -19,9 +19,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["NONE", "Compression", "Compressor", "detect", "open_plain"]
+__all__ = ["NONE", "Compression", "detect", "open_plain"]
 
-_GZIP_WRAPPER = 31
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -29,13 +28,13 @@ _MAGIC = (
     (b"BZh", "bzip2"),
 )
 _OPENERS: dict[str, Callable[[BinaryIO], object]] = {
-    "gzip": lambda stream: gzip_ng.GzipNGFile(fileobj=stream, mode="rb"),
+    "gzip": lambda stream: igzip.IGzipFile(fileobj=stream, mode="rb"),
     "zstd": lambda stream: zstd.ZstdFile(stream, "rb"),
     "xz": lambda stream: lzma.LZMAFile(stream, "rb"),  # noqa: SIM115 - closed by its reader
     "bzip2": lambda stream: bz2.BZ2File(stream, "rb"),
 }
-_ZLIB_NG_ERROR = cast("type[Exception]", zlib_ng.error)  # its stub declares an instance
-_ERRORS = (EOFError, OSError, zlib.error, _ZLIB_NG_ERROR, lzma.LZMAError, zstd.ZstdError)
+_ISAL_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub declares an instance
+_ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR, lzma.LZMAError, zstd.ZstdError)
 
 
 def detect(head: bytes) -> str:
@@ -74,24 +73,6 @@ def open_plain(stream: BinaryIO, kind: str, where: str) -> BinaryIO | PlainReade
     return stream if kind == "none" else PlainReader(stream, kind, where)
 
 
-class Compressor(Protocol):
-    """Takes plain bytes, gives compressed ones."""
-
-    def compress(self, data: bytes | memoryview) -> bytes:
-        """Return what is ready."""
-
-    def flush(self) -> bytes:
-        """Return the rest."""
-
-
-class _Stored:
-    def compress(self, data: bytes | memoryview) -> bytes:
-        return bytes(data)
-
-    def flush(self) -> bytes:
-        return b""
-
-
 @dataclass(frozen=True)
 class Compression:
     """How a new layer is to be compressed."""
@@ -120,16 +101,6 @@ class Compression:
             message = f"compression {kind} has {limits}, not {level!r}"
             raise UsageError(message)
         return cls(kind, int(level) if level else None)
-
-    def start(self) -> Compressor:
-        """Return a new compressor. The same bytes in give the same bytes out."""
-        if self.kind == "gzip":
-            level = 6 if self.level is None else self.level
-            made = zlib_ng.compressobj(level, zlib_ng.DEFLATED, _GZIP_WRAPPER)
-            return cast("Compressor", made)
-        if self.kind == "zstd":
-            return cast("Compressor", zstd.ZstdCompressor(level=self.level or 3))
-        return _Stored()
 
 
 NONE = Compression("none")

@@ -9,13 +9,14 @@ from typing import Protocol, Self
 from lamella.errors import DigestMismatch
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer, Merged, iter_chunks
+from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.spool import LayerSink, Spool
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 
-__all__ = ["Destination", "Source", "copy_stored", "spool_compressed"]
+__all__ = ["Destination", "Source", "copy_stored", "spool_packed"]
 
 
 class Source(Protocol):
@@ -93,16 +94,10 @@ def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest,
     return digest, size
 
 
-def spool_compressed(
+def spool_packed(
     merged: Merged, compression: Compression, spool: Spool
-) -> tuple[Digest, Digest, FileRange]:
-    """Compress a new layer into the spool; return its diff_id, its digest and the file."""
-    file, sha256, compressor = spool.file(), hashlib.sha256(), compression.start()
-
-    def put(chunk: bytes) -> None:
-        sha256.update(chunk)
-        spool.write(file, chunk)
-
-    diff_id = merged.write_to(lambda chunk: put(compressor.compress(chunk)))
-    put(compressor.flush())
-    return diff_id, Digest(f"sha256:{sha256.hexdigest()}"), FileRange.whole(file)
+) -> tuple[Packed, FileRange]:
+    """Write a new layer, compressed if it is to be, into the spool."""
+    file = spool.file()
+    packed = write_packed(merged, compression, lambda chunk: spool.write(file, chunk))
+    return packed, FileRange.whole(file)

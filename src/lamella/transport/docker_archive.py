@@ -30,7 +30,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
-from lamella.transport.base import copy_stored, spool_compressed
+from lamella.transport.base import copy_stored, spool_packed
 from lamella.transport.oci_layout import LayoutFiles
 from lamella.transport.tarball import ArchiveWriter
 
@@ -183,11 +183,11 @@ class DockerArchiveWriter:
             diff_id = merged.write_to(self._tar.write)
             self._tar.end(merged.size)
             return diff_id, _descriptor(diff_id, merged.size)
-        diff_id, _, packed = spool_compressed(merged, compression, self._spool)
+        packed, file = spool_packed(merged, compression, self._spool)
         self._tar.begin(name, packed.size)
-        self._tar.copy(packed)
+        self._tar.copy(file)
         self._tar.end(packed.size)
-        return diff_id, _descriptor(diff_id, packed.size)
+        return packed.diff_id, _descriptor(packed.diff_id, packed.size)
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config and ``manifest.json``, which makes it an image."""

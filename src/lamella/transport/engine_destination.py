@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from lamella.errors import EngineError, Unsupported
 from lamella.image import Image
-from lamella.layer.blob import Blob, FileRange, Layer, Merged
+from lamella.layer.blob import Blob, Layer, Merged
 from lamella.layer.compression import NONE, Compression
 from lamella.layer.headers import has_content
 from lamella.layer.spool import Layers, Spool
@@ -19,7 +19,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, oci_layer
-from lamella.transport.base import copy_stored, spool_compressed
+from lamella.transport.base import copy_stored, spool_packed
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
 from lamella.transport.engine_load import (
@@ -175,17 +175,12 @@ class EngineDestination:
         if not self._containerd and compression.kind != "none":
             self._progress.note("this engine keeps layers unpacked: --compression has no effect")
             compression = NONE
-        if compression.kind == "none":
-            file = self._spool.file()
-            diff_id = digest = merged.write_to(lambda chunk: self._spool.write(file, chunk))
-            blob = FileRange.whole(file)
-        else:
-            diff_id, digest, blob = spool_compressed(merged, compression, self._spool)
+        packed, blob = spool_packed(merged, compression, self._spool)
         types = _DOCKER_LAYERS if self._docker_types else _OCI_LAYERS
-        descriptor = Descriptor(types[compression.kind], digest, blob.size)
-        self._pieces.append(Piece(diff_id, descriptor, blob))
+        descriptor = Descriptor(types[compression.kind], packed.digest, packed.size)
+        self._pieces.append(Piece(packed.diff_id, descriptor, blob))
         self._kept.append(None)
-        return diff_id, descriptor
+        return packed.diff_id, descriptor
 
     # -- the image
 

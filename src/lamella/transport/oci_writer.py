@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -13,7 +13,8 @@ from typing import BinaryIO, Protocol, Self
 from lamella.errors import OutputError
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
-from lamella.layer.compression import NONE, Compression, Compressor
+from lamella.layer.compress import write_packed
+from lamella.layer.compression import NONE, Compression
 from lamella.layer.spool import Layers
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
@@ -90,15 +91,9 @@ class LayoutWriter:
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
         """Take a new layer."""
         blob = self._blobs.start()
-        if compression.kind == "none":
-            diff_id = digest = merged.write_to(blob.write)
-            size = merged.size
-        else:
-            packer = _Packer(compression.start(), blob.write)
-            diff_id = merged.write_to(packer.write)
-            digest, size = packer.finish()
-        blob.settle(digest)
-        return diff_id, Descriptor(oci_layer(compression.kind), digest, size)
+        packed = write_packed(merged, compression, blob.write)
+        blob.settle(packed.digest)
+        return packed.diff_id, Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config, manifest and the index entry (one for each tag)."""
@@ -122,26 +117,6 @@ def _entry(kind: str, manifest: Manifest, config: Config, name: str) -> Descript
     if name:
         extra["annotations"] = {REF_NAME: name}
     return Descriptor(kind, manifest.digest, len(manifest.raw), extra)
-
-
-class _Packer:
-    """Compresses a stream, hashing and counting what comes out."""
-
-    def __init__(self, compressor: Compressor, write: Callable[[bytes], None]) -> None:
-        self._compressor, self._write = compressor, write
-        self._sha256, self._size = hashlib.sha256(), 0
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        self._put(self._compressor.compress(chunk))
-
-    def finish(self) -> tuple[Digest, int]:
-        self._put(self._compressor.flush())
-        return Digest(f"sha256:{self._sha256.hexdigest()}"), self._size
-
-    def _put(self, packed: bytes) -> None:
-        self._sha256.update(packed)
-        self._size += len(packed)
-        self._write(packed)
 
 
 class ArchiveBlobs:

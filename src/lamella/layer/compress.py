@@ -1,0 +1,244 @@
+"""Compressing new layers: on all cores, and into the same bytes however many there are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Protocol, Self
+
+from isal import isal_zlib
+from zlib_ng import zlib_ng
+
+from lamella.layer.blob import Merged
+from lamella.layer.compression import Compression
+from lamella.spec.digest import Digest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["BLOCK", "Packed", "Packer", "open_packer", "write_packed"]
+
+BLOCK = 1 << 20
+"""Plain bytes that one thread deflates at a time. The cut costs 5 bytes and the start of a new
+Huffman table; what repeats is found across it, as a block begins with the window before it."""
+
+_WINDOW = 1 << 15
+"""How far back deflate looks. RFC 1951, 3.2.5: distances are at most 32K bytes."""
+
+_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+"""RFC 1952, 2.3: deflate, no flags, no time, no hint at the level, made on an unknown system."""
+
+_LAST = b"\x03\x00"
+"""RFC 1951, 3.2.3: a final block with nothing in it, for no block before it says it is the last."""
+
+_RAW = -15
+_NG_MEMORY = 7
+"""zlib's memLevel, which sets how often the Huffman tables change: smaller here than by 8."""
+
+
+@dataclass(frozen=True)
+class _Deflate:
+    """The library that serves a level, and what the level is called there."""
+
+    library: ModuleType
+    level: int
+    memory: int
+
+    def block(self, plain: bytearray, before: bytes) -> bytes:
+        """Compress one block, to a whole number of bytes; `before` is what it follows."""
+        settings = (self.level, self.library.DEFLATED, _RAW, self.memory, 0)
+        given = {"zdict": before} if before else {}
+        deflate = self.library.compressobj(*settings, **given)
+        head: bytes = deflate.compress(plain)
+        rest: bytes = deflate.flush(self.library.Z_SYNC_FLUSH)
+        return head + rest
+
+
+_GZIP_LEVEL, _ZSTD_LEVEL = 5, 3  # if none is asked for
+_LEVELS = {
+    1: _Deflate(isal_zlib, 1, isal_zlib.DEF_MEM_LEVEL),
+    2: _Deflate(isal_zlib, 3, isal_zlib.DEF_MEM_LEVEL),
+    **{level: _Deflate(zlib_ng, level, _NG_MEMORY) for level in range(3, 10)},
+}
+
+
+class Packer(Protocol):
+    """Takes plain bytes and writes compressed ones. Used as a context, which ends its threads."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take bytes; they are copied, and may change afterwards."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what still runs."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a layer is known by once it is written."""
+
+    diff_id: Digest
+    digest: Digest
+    """Of the stored bytes."""
+    size: int
+    """Of the stored bytes."""
+
+
+def write_packed(
+    merged: Merged, compression: Compression, write: Callable[[bytes | memoryview], object]
+) -> Packed:
+    """Write a new layer in one pass, compressed if it is to be, and hash it before and after.
+
+    `write` is called in order and from the calling thread. What it raises ends the work: no thread
+    is left when the error comes out here.
+    """
+    if compression.kind == "none":
+        diff_id = merged.write_to(write)
+        return Packed(diff_id, diff_id, merged.size)
+    out = _Hashing(write)
+    with open_packer(compression, out.write) as packer:
+        diff_id = merged.write_to(packer.write)
+        packer.finish()
+    return Packed(diff_id, Digest(f"sha256:{out.sha256.hexdigest()}"), out.size)
+
+
+def open_packer(
+    compression: Compression, write: Callable[[bytes], object], workers: int | None = None
+) -> Packer:
+    """Return a packer for one stream.
+
+    The bytes it writes depend on those it takes and on nothing else: not on how they come in
+    chunks, and not on the number of threads.
+
+    Args:
+        compression: gzip or zstd, and the level.
+        write: takes the result, in order; is called from the thread that calls the packer.
+        workers: threads that compress; one for each core if not given.
+    """
+    workers = workers or _cores()
+    if compression.kind == "gzip":
+        return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers)
+    return _ZstdPacker(compression.level or _ZSTD_LEVEL, write, workers)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Hashing:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write, self.sha256, self.size = write, hashlib.sha256(), 0
+
+    def write(self, packed: bytes) -> None:
+        self.sha256.update(packed)
+        self.size += len(packed)
+        self._write(packed)
+
+
+class _Context:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what still runs."""
+
+
+class _GzipPacker(_Context):
+    """Blocks of one deflate stream, made in threads and joined to one gzip member.
+
+    At most two blocks for each thread are under way.
+    """
+
+    def __init__(self, deflate: _Deflate, write: Callable[[bytes], object], workers: int) -> None:
+        self._deflate, self._write = deflate, write
+        self._write(_HEADER)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-gzip")
+        self._limit = 2 * workers
+        self._jobs: deque[Future[bytes]] = deque()
+        self._block, self._before = bytearray(), b""
+        self._crc, self._size = 0, 0
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        view = memoryview(chunk)
+        while view:
+            room = BLOCK - len(self._block)
+            self._block += view[:room]
+            view = view[room:]
+            if len(self._block) == BLOCK:
+                self._submit()
+
+    def _submit(self) -> None:
+        block, self._block = self._block, bytearray()
+        self._crc = isal_zlib.crc32(block, self._crc)
+        self._size += len(block)
+        self._jobs.append(self._pool.submit(self._deflate.block, block, self._before))
+        self._before = bytes(block[-_WINDOW:])
+        while self._jobs and (len(self._jobs) > self._limit or self._jobs[0].done()):
+            self._write(self._jobs.popleft().result())
+
+    def finish(self) -> None:
+        if self._block:
+            self._submit()
+        while self._jobs:
+            self._write(self._jobs.popleft().result())
+        size = self._size & 0xFFFFFFFF  # RFC 1952, 2.3.1: ISIZE is modulo 2^32
+        self._write(_LAST + self._crc.to_bytes(4, "little") + size.to_bytes(4, "little"))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _ZstdPacker(_Context):
+    """One frame, made by libzstd's own threads.
+
+    With any number of them it gives the same bytes, which are not those of zstd without threads.
+    """
+
+    def __init__(self, level: int, write: Callable[[bytes], object], workers: int) -> None:
+        self._write = write
+        setting = zstd.CompressionParameter
+        most = setting.nb_workers.bounds()[1]  # 0 where libzstd was built without threads
+        options: dict[int, int] = {
+            setting.compression_level: level,
+            setting.nb_workers: min(workers, most),
+        }
+        self._frame = zstd.ZstdCompressor(options=options)
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        if packed := self._frame.compress(chunk):
+            self._write(packed)
+
+    def finish(self) -> None:
+        self._write(self._frame.flush())
+
+    def close(self) -> None:
+        del self._frame  # which ends its threads
