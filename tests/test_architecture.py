@@ -101,7 +101,9 @@ THIRD_PARTY: dict[str, set[str]] = {
     "click": {"cli"},
     "docker": {"transport"},
     "isal": {"layer"},
+    "requests": {"transport"},
     "rich": {"cli"},
+    "urllib3": {"transport"},
     "zlib_ng": {"layer"},
 }
 

@@ -7,13 +7,23 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from lamella.layer.compression import detect
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["CHUNK", "Blob", "Bytes", "FileRange", "Layer", "Merged", "iter_chunks", "stream_of"]
+__all__ = [
+    "CHUNK",
+    "Blob",
+    "Bytes",
+    "FileRange",
+    "Layer",
+    "Merged",
+    "Peekable",
+    "iter_chunks",
+    "stream_of",
+]
 
 CHUNK = 1 << 18
 """Bytes per read. 256 KB keeps a buffer in the processor's cache; 1 MB and more were slower."""
@@ -28,6 +38,14 @@ class Blob(Protocol):
 
     def open(self) -> BinaryIO:
         """Return a new stream over all of them."""
+
+
+@runtime_checkable
+class Peekable(Protocol):
+    """A blob that is costly to open and leave."""
+
+    def peek(self, length: int) -> bytes:
+        """Return the first bytes, by a way that brings few more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +150,8 @@ class Layer:
         """How it is stored, by its first bytes: as `detect` names it."""
         if isinstance(self.blob, FileRange):
             return detect(self.blob.read_at(0, 6))  # a stream would read far ahead
+        if isinstance(self.blob, Peekable):
+            return detect(self.blob.peek(6))
         with self.blob.open() as stream:
             return detect(stream.read(6))
 

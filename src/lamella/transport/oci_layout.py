@@ -28,7 +28,16 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.spec.platform import Platform
 
-__all__ = ["INDEX", "REF_NAME", "FolderFiles", "LayoutFiles", "blob_name", "choose", "read_layout"]
+__all__ = [
+    "INDEX",
+    "REF_NAME",
+    "FolderFiles",
+    "Found",
+    "LayoutFiles",
+    "blob_name",
+    "choose",
+    "read_layout",
+]
 
 INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -108,8 +117,8 @@ class FolderFiles:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """An image in a layout, and the tag that led to it."""
+class Found:
+    """An image in a layout or a registry, and the tag that led to it."""
 
     descriptor: Descriptor
     tag: str
@@ -166,7 +175,7 @@ def _tagged(index: Index, wanted: str, where: str) -> list[Descriptor]:
 
 def _images(
     files: LayoutFiles, descriptors: Sequence[Descriptor], tag: str = "", depth: int = 0
-) -> Iterator[_Found]:
+) -> Iterator[Found]:
     """Yield the images under some descriptors, those in nested indexes too."""
     if depth > _DEEPEST_INDEX:
         raise MalformedImage(files.where, f"indexes nested more than {_DEEPEST_INDEX} deep")
@@ -182,10 +191,10 @@ def _images(
             index = Index.parse(_metadata(files, descriptor), f"{files.where}: nested index")
             yield from _images(files, index.manifests, name, depth + 1)
         elif descriptor.media_type in MANIFESTS or not descriptor.media_type:
-            yield _Found(descriptor, name)
+            yield Found(descriptor, name)
 
 
-def choose(found: Sequence[_Found], platform: Platform | None, where: str) -> _Found:
+def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Found:
     """Take the image of a platform, or the only one.
 
     Raises:
@@ -206,7 +215,7 @@ def choose(found: Sequence[_Found], platform: Platform | None, where: str) -> _F
     return _ask(fits or found, wanted, where, fitting=bool(fits))
 
 
-def _ask(found: Sequence[_Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
+def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
     tags = sorted({f.tag for f in found if f.tag})
     if fitting or all(not f.descriptor.platform for f in found):
         names = ", ".join(tags) or ", ".join(str(f.descriptor.digest) for f in found)

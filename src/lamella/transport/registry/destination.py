@@ -1,0 +1,201 @@
+"""Putting an image into a registry: what it lacks is sent, what it has is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lamella.errors import DigestMismatch, EngineError, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import CHUNK, Blob, Bytes, Layer, Merged
+from lamella.layer.compression import Compression
+from lamella.layer.spool import Layers, LayerTar, Spool
+from lamella.progress import Progress
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import DOCKER_MANIFEST, docker_layer, is_foreign, oci_layer
+from lamella.transport.base import copy_stored, spool_packed
+from lamella.transport.registry.name import RegistryName
+from lamella.transport.registry.options import RegistryOptions, connect
+from lamella.transport.registry.source import RemoteBlob
+
+if TYPE_CHECKING:
+    from lamella.transport.registry.repository import Repository
+
+__all__ = ["RegistryDestination"]
+
+_AT_ONCE = 4
+"""Layers that are looked for, mounted or copied at the same time."""
+
+
+class RegistryDestination:
+    """A repository; a `transport.base.Destination`. Nothing is seen before the manifest is there.
+
+    Layers that stay are seen to in the background; `commit` waits for them.
+    """
+
+    def __init__(
+        self, name: RegistryName, spool: Spool, options: RegistryOptions, progress: Progress
+    ) -> None:
+        self._name, self._spool, self._options = name, spool, options
+        self._progress = progress
+        self._docker = False
+        self._pending: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        """Reach the registry now: it would be late to learn after the work that there is none."""
+        from lamella.transport.registry.repository import (  # noqa: PLC0415 - imports urllib3
+            Repository,
+        )
+
+        self._registry = connect(self._name.host, self._options)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-push")
+        try:
+            self._registry.find()
+            self._repository: Repository = Repository(
+                self._registry, self._name.repository, write=True
+            )
+        except BaseException:
+            self._registry.close()
+            raise
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        """Hang up. Blobs that no manifest names are the registry's to clear away."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._registry.close()
+
+    # -- layers
+
+    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
+        """Positions of layers that stay, but for those that this very registry has."""
+        self._docker = image.manifest is not None and image.manifest.media_type == DOCKER_MANIFEST
+        squashed = {position for positions in ranges for position in positions}
+        return frozenset(
+            position
+            for position, layer in enumerate(image.layers)
+            if position not in squashed and not self._is_near(layer)
+        )
+
+    def _is_near(self, layer: Layer) -> bool:
+        """Whether a layer is in this very registry, so that its bytes need not pass through us."""
+        blob = layer.blob
+        return isinstance(blob, RemoteBlob) and blob.repository.registry.host == self._name.host
+
+    def default_compression(self, image: Image) -> Compression:
+        """Return that of the source's layers: gzip, or zstd where the newest are so."""
+        kinds = [_kind(d.media_type) for d in image.manifest.layers] if image.manifest else []
+        return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer in its stored form; what is stored plain without a descriptor is packed."""
+        descriptor = layer.descriptor
+        blob = layer.blob
+        if descriptor is None:
+            descriptor, blob = self._described(layer, layers)
+        if not is_foreign(descriptor.media_type):
+            self._pending.append(self._pool.submit(self._ensure, descriptor, blob, layer.where))
+        return descriptor
+
+    def _described(self, layer: Layer, layers: Layers) -> tuple[Descriptor, Blob]:
+        """Return the form in which a layer out of a docker-archive or an engine is stored."""
+        if layer.compression in {"gzip", "zstd"} and not (
+            self._docker and layer.compression == "zstd"
+        ):
+            digest, size = copy_stored(layer, lambda _: None)
+            return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
+        tar = layers.open([layer])[0]
+        merged = _AsItIs(tar, layer.diff_id)
+        packed, blob = spool_packed(merged, Compression("gzip"), self._spool)
+        return Descriptor(oci_layer("gzip"), packed.digest, packed.size), blob
+
+    def _ensure(self, descriptor: Descriptor, blob: Blob, where: str) -> None:
+        """See to it that the repository has a blob: look, mount, send."""
+        from lamella.transport.registry.upload import (  # noqa: PLC0415 - imports urllib3
+            mount_blob,
+            put_blob,
+        )
+
+        digest, repository = descriptor.digest, self._repository
+        if repository.has_blob(digest):
+            return
+        if isinstance(blob, RemoteBlob) and blob.repository.registry.host == self._name.host:
+            self._progress.debug(f"{where}: mount from {blob.repository.name}")
+            if mount_blob(repository, digest, blob.repository.name):
+                return
+        if blob.size != descriptor.size:
+            raise DigestMismatch(where, f"{descriptor.size} bytes", f"{blob.size} bytes")
+        self._progress.debug(f"{where}: send {digest}")
+        put_blob(repository, blob, digest, self._progress.advance)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer: packed into the spool, since its digest has to be known before.
+
+        Raises:
+            Unsupported: the image's manifest has no name for such a layer.
+        """
+        if self._docker and compression.kind == "zstd":
+            raise Unsupported(
+                "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
+                "use --compression gzip, or convert the image to OCI first"
+            )
+        packed, blob = spool_packed(merged, compression, self._spool)
+        media_type = oci_layer(compression.kind)
+        if self._docker:
+            media_type = docker_layer(media_type)
+        descriptor = Descriptor(media_type, packed.digest, packed.size)
+        self._progress.phase("send the merged layer", blob.size)
+        self._ensure(descriptor, blob, "the merged layer")
+        return packed.diff_id, descriptor
+
+    # -- the image
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Wait for the layers; then the config; then the manifest, under each of its names.
+
+        Raises:
+            EngineError: the registry refused it. The message tells which names were given.
+        """
+        for pending in self._pending:
+            pending.result()
+        own = Descriptor("", config.digest, len(config.raw))
+        self._ensure(own, Bytes(config.raw), "the config")
+        done: list[str] = []
+        references = [RegistryName.parse(tag, host=self._name.host).tag for tag in tags]
+        for reference in references or [str(manifest.digest)]:
+            try:
+                self._repository.put_manifest(manifest, reference)
+            except EngineError as error:
+                if not done:
+                    raise
+                message = f"{error}; the new image is {manifest.digest}, tagged {', '.join(done)}"
+                raise EngineError(message) from error
+            done.append(reference)
+        return str(config.digest)
+
+
+@dataclass(frozen=True)
+class _AsItIs:
+    """A layer that is only packed; a `layer.blob.Merged`."""
+
+    tar: LayerTar
+    diff_id: Digest
+
+    @property
+    def size(self) -> int:
+        return self.tar.size
+
+    def write_to(self, write: Callable[[memoryview], object]) -> Digest:
+        buffer, at = memoryview(bytearray(CHUNK)), 0
+        while got := self.tar.read_into(buffer, at):
+            write(buffer[:got])
+            at += got
+        return self.diff_id
+
+
+def _kind(media_type: str) -> str:
+    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")

@@ -1,0 +1,47 @@
+"""How to reach registries; the client itself is imported only when one is really spoken to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.transport.registry.client import Registry
+
+__all__ = ["Backoff", "RegistryOptions", "connect"]
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often, and after how long, something is tried again."""
+
+    tries: int = 5
+    first: float = 0.5
+    """Seconds before the second try; doubled for each further one."""
+    longest: float = 120.0
+    """Seconds that a registry may ask us to wait (Retry-After)."""
+
+
+@dataclass(frozen=True)
+class RegistryOptions:
+    """How to reach registries, and who we are there."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, XDG_RUNTIME_DIR, DOCKER_CONFIG, HOME; HTTPS_PROXY,
+    HTTP_PROXY, NO_PROXY, also in lower case."""
+    authfile: str | None = None
+    """A file with credentials, asked before all others."""
+    tls_verify: bool = True
+    ca: str | None = None
+    """A file with certificates of further authorities."""
+    insecure: bool = False
+    """Whether plain HTTP will do where there is no TLS; on this machine it always does."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+def connect(host: str, options: RegistryOptions) -> Registry:
+    """Return a client of a registry; nothing is asked yet."""
+    from lamella.transport.registry.client import Registry  # noqa: PLC0415 - imports urllib3
+
+    return Registry(host, options)

@@ -1,0 +1,284 @@
+"""One repository of a registry: manifests and blobs, verified; uploads that survive failures."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+from urllib3.exceptions import HTTPError
+
+from lamella.errors import DigestMismatch, EngineError, InvalidReference, MalformedImage
+from lamella.layer.blob import CHUNK, Bytes
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import INDEXES, MANIFESTS, OCI_MANIFEST
+from lamella.transport.registry.client import Ask, Registry
+from lamella.transport.registry.web import BrokenOff, Response, reason
+
+__all__ = ["Repository", "Stored"]
+
+_ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
+_METADATA_LIMIT = 64 << 20
+_OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A manifest or an index as the registry has it."""
+
+    raw: bytes
+    media_type: str
+    digest: Digest
+
+
+class Repository:
+    """A repository, and what we may do there."""
+
+    def __init__(self, registry: Registry, name: str, *, write: bool = False) -> None:
+        self.registry, self.name = registry, name
+        self.scopes = (f"repository:{name}:pull,push" if write else f"repository:{name}:pull",)
+
+    def __str__(self) -> str:
+        """Return what a message calls it."""
+        return f"{self.registry.host}/{self.name}"
+
+    def path(self, rest: str) -> str:
+        """Return a path in the repository."""
+        return f"{quote(self.name)}/{rest}"
+
+    def ask(self, method: str, url: str, what: str, *expected: int) -> Ask:
+        """Return a request that has no body."""
+        return Ask(method, url, self.name, what, self.scopes, frozenset(expected))
+
+    # -- manifests
+
+    def manifest(self, reference: str) -> Stored:
+        """Fetch a manifest or an index by tag or digest.
+
+        Raises:
+            ImageNotFound: there is none.
+            DigestMismatch: it is not what its digest says.
+        """
+        ask = Ask(
+            "GET",
+            self.path(f"manifests/{reference}"),
+            self.name,
+            f"read the manifest of {reference}",
+            self.scopes,
+            frozenset({_OK}),
+            {"Accept": _ACCEPT},
+        )
+        response = self.registry.send(ask)
+        raw = self._read(response, f"the manifest of {reference}")
+        digest = Digest.of(raw)
+        where = f"{self}: manifest of {reference}"
+        said = response.headers.get("Docker-Content-Digest", "")
+        for want in (reference if ":" in reference else "", said):
+            if want.startswith("sha256:") and want != digest:
+                raise DigestMismatch(where, want, digest)
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        return Stored(raw, kind, digest)
+
+    def _read(self, response: Response, what: str) -> bytes:
+        try:
+            raw = response.read(_METADATA_LIMIT + 1, decode_content=False)
+        except HTTPError as error:
+            raise BrokenOff(f"{self}: {what}: {reason(error)}") from error
+        response.release_conn()
+        if len(raw) > _METADATA_LIMIT:
+            raise MalformedImage(f"{self}: {what}", "it is far too big for metadata")
+        return raw
+
+    def put_manifest(self, manifest: Manifest, reference: str) -> None:
+        """Store a manifest under a tag, or under its digest.
+
+        Raises:
+            EngineError: the registry refused it, or took it for something else.
+        """
+        ask = Ask(
+            "PUT",
+            self.path(f"manifests/{reference}"),
+            self.name,
+            f"write the manifest of {reference}",
+            self.scopes,
+            frozenset({_CREATED, _OK, _ACCEPTED}),
+            {"Content-Type": manifest.media_type or OCI_MANIFEST},
+            Bytes(manifest.raw),
+        )
+        response = self.registry.send(ask)
+        said = response.headers.get("Docker-Content-Digest", "")
+        response.drain_conn()
+        if said.startswith("sha256:") and said != manifest.digest:
+            raise EngineError(
+                f"{self}: the manifest of {reference} was stored as {said}; want {manifest.digest}"
+            )
+
+    # -- blobs
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether a blob is there."""
+        path = self.path(f"blobs/{digest}")
+        ask = self.ask("HEAD", path, f"look for {digest}", _OK, HTTPStatus.NOT_FOUND)
+        response = self.registry.send(ask)
+        response.drain_conn()
+        response.release_conn()
+        return response.status == _OK
+
+    def open_blob(
+        self, descriptor: Descriptor, advance: Callable[[int], None] | None = None
+    ) -> BinaryIO:
+        """Return a stream of a blob that goes on where it broke, and ends in verified bytes."""
+        return cast("BinaryIO", io.BufferedReader(_BlobStream(self, descriptor, advance), CHUNK))
+
+    def peek_blob(self, digest: Digest, length: int) -> bytes:
+        """Return the first bytes of a blob; they are not verified."""
+        ask = Ask(
+            "GET",
+            self.path(f"blobs/{digest}"),
+            self.name,
+            f"look at {digest}",
+            self.scopes,
+            frozenset({_OK, HTTPStatus.PARTIAL_CONTENT}),
+            {"Range": f"bytes=0-{length - 1}"},
+        )
+        response = self.registry.send(ask)
+        try:
+            return response.read(length, decode_content=False)
+        except HTTPError as error:
+            raise BrokenOff(f"{self}: {digest}: {reason(error)}") from error
+        finally:
+            response.close()
+
+    def read_blob(self, descriptor: Descriptor) -> bytes:
+        """Return a small blob.
+
+        Raises:
+            DigestMismatch: it is not what its digest says.
+        """
+        if descriptor.size > _METADATA_LIMIT:
+            where = f"{self}: {descriptor.digest}"
+            raise MalformedImage(where, f"{descriptor.size} bytes; want metadata")
+        with self.open_blob(descriptor) as stream:
+            return stream.read()
+
+
+class _BlobStream(io.RawIOBase):
+    """One download. Nothing is asked before something is read."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        descriptor: Descriptor,
+        advance: Callable[[int], None] | None,
+    ) -> None:
+        self._repository, self._want, self._advance = repository, descriptor, advance
+        if descriptor.digest.algorithm != "sha256":
+            raise InvalidReference(f"{descriptor.digest:.24}…: only sha256 can be checked")
+        self._response: Response | None = None
+        self._sha256, self._at = hashlib.sha256(), 0
+        self._failures = 0
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Hang up if there is more to come; a connection that is read to its end is kept."""
+        if self._response is not None and not self._done:
+            self._response.close()
+        self._response = None
+        super().close()
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        if self._done:
+            return 0
+        chunk = self._next(len(buffer))
+        buffer[: len(chunk)] = chunk
+        self._sha256.update(chunk)
+        self._at += len(chunk)
+        if self._advance is not None:
+            self._advance(len(chunk))
+        if not chunk or self._at > self._want.size:
+            self._finish()
+        return len(chunk)
+
+    def _next(self, size: int) -> bytes:
+        """Return bytes, none only at the end; broken connections are made anew."""
+        while True:
+            try:
+                if self._response is None:
+                    self._response = self._connect()
+                chunk = self._response.read(size, decode_content=False)
+            except HTTPError as error:
+                self._fail(reason(error))
+                continue
+            if chunk:
+                self._failures = 0
+            elif self._at < self._want.size:
+                self._fail(f"it ended after {self._at} of {self._want.size} bytes")
+                continue
+            return chunk
+
+    def _fail(self, why: str) -> None:
+        """Get ready for another try, unless there were enough in a row that brought nothing."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+        self._failures += 1
+        if self._failures >= self._repository.registry.tries:
+            where = f"{self._repository.registry}: {self._repository.name}"
+            raise BrokenOff(f"{where}: {self._want.digest} broke off: {why}")
+        self._repository.registry.wait(self._failures)
+
+    def _connect(self) -> Response:
+        repository, digest = self._repository, self._want.digest
+        partial = (HTTPStatus.PARTIAL_CONTENT,) if self._at else ()
+        ask = Ask(
+            "GET",
+            repository.path(f"blobs/{digest}"),
+            repository.name,
+            f"read {digest}",
+            repository.scopes,
+            frozenset({_OK, *partial}),
+            {"Range": f"bytes={self._at}-"} if self._at else {},
+        )
+        response = repository.registry.send(ask)
+        if self._at and response.status == _OK:
+            self._skip(response)  # it knows no ranges and sends all again
+        elif self._at:
+            said = response.headers.get("Content-Range", "")
+            if not said.startswith(f"bytes {self._at}-"):
+                response.close()
+                raise EngineError(
+                    f"{repository.registry}: {repository.name}: {digest}: asked for bytes from "
+                    f"{self._at} on, got {said or 'others'!r}"
+                )
+        return response
+
+    def _skip(self, response: Response) -> None:
+        left = self._at
+        while left:
+            got = len(response.read(min(left, CHUNK), decode_content=False))
+            if not got:
+                raise HTTPError("it ended before the place at which it broke off")
+            left -= got
+
+    def _finish(self) -> None:
+        self._done = True
+        want, got = self._want, f"sha256:{self._sha256.hexdigest()}"
+        if (got, self._at) != (want.digest, want.size):
+            raise DigestMismatch(
+                f"{self._repository}: {want.digest.short}",
+                f"{want.digest} ({want.size} bytes)",
+                f"{got} ({self._at} bytes)",
+            )
+        if self._response is not None:
+            with suppress(HTTPError):
+                self._response.release_conn()

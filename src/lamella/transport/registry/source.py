@@ -1,0 +1,245 @@
+"""An image in a registry, as a source: a layer is fetched when it is read, and not before."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
+
+from lamella.errors import MalformedImage, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import CHUNK, FileRange, Layer
+from lamella.layer.compression import detect, open_plain
+from lamella.layer.headers import keep_headers
+from lamella.layer.spool import LayerTar, Spool
+from lamella.progress import Progress
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
+from lamella.spec.platform import Platform
+from lamella.transport.oci_layout import Found, choose
+from lamella.transport.registry.name import RegistryName
+from lamella.transport.registry.options import RegistryOptions, connect
+
+if TYPE_CHECKING:
+    from lamella.transport.registry.repository import Repository
+
+__all__ = ["RegistrySource", "RemoteBlob"]
+
+_DEEPEST_INDEX = 8
+_FOREIGN = "a non-distributable layer that is not in the registry; it can't be read"
+
+
+class RegistrySource:
+    """An image in a registry; a `transport.base.Source`."""
+
+    def __init__(
+        self,
+        name: RegistryName,
+        spool: Spool,
+        platform: Platform | None,
+        options: RegistryOptions,
+        progress: Progress,
+    ) -> None:
+        self._name, self._spool, self._platform = name, spool, platform
+        self._options, self._progress = options, progress
+        self._stack = ExitStack()
+        self._repositories: dict[str, Repository] = {}
+
+    def __enter__(self) -> Self:
+        """Return itself; the registry is asked when something is wanted of it."""
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        """Hang up."""
+        self._stack.close()
+
+    def describe(self) -> Image:
+        """Return the image, from manifest and config alone.
+
+        Raises:
+            ImageNotFound: the registry has none of that name.
+            UsageError: it has none for the platform.
+            MalformedImage: what it has makes no sense.
+            DigestMismatch: what it has is not what its digest says.
+            EngineError: it can't be reached, refused, or broke off.
+        """
+        return self._image
+
+    def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
+        """Return the image; layers are fetched when they are opened.
+
+        Of those that are only listed, and of `content` too, what has been read for its headers is
+        kept only if it will be asked for again.
+        """
+        del listed
+        image = self.describe()
+        layers = (
+            replace(layer, blob=replace(layer.blob, keep=True))
+            if position in content and isinstance(layer.blob, RemoteBlob)
+            else layer
+            for position, layer in enumerate(image.layers)
+        )
+        return replace(image, layers=tuple(layers))
+
+    def beside(self, text: str) -> Image:
+        """Return another image, of the same registry unless its name says another.
+
+        Raises:
+            LamellaError: as `describe`.
+        """
+        return self._read(RegistryName.parse(text, host=self._name.host))
+
+    @cached_property
+    def _image(self) -> Image:
+        return self._read(self._name)
+
+    def _repository(self, name: RegistryName) -> Repository:
+        from lamella.transport.registry.repository import (  # noqa: PLC0415 - imports urllib3
+            Repository,
+        )
+
+        key = name.whole_repository
+        if key not in self._repositories:
+            registry = connect(name.host, self._options)
+            self._stack.callback(registry.close)
+            self._repositories[key] = Repository(registry, name.repository)
+        return self._repositories[key]
+
+    def _read(self, name: RegistryName) -> Image:
+        repository, where = self._repository(name), f"docker://{name}"
+        manifest = self._choose(repository, name)
+        config = Config.parse(repository.read_blob(manifest.config), f"{where}: config")
+        if len(config.diff_ids) != len(manifest.layers):
+            told = f"its config lists {len(config.diff_ids)} layers"
+            raise MalformedImage(where, f"{told}, its manifest {len(manifest.layers)}")
+        layers = tuple(
+            self._layer(repository, descriptor, diff_id, f"{where}: layer {number}")
+            for number, (descriptor, diff_id) in enumerate(
+                zip(manifest.layers, config.diff_ids, strict=True), 1
+            )
+        )
+        tags = (str(name.tagged(name.tag)),) if name.tag else ()
+        return Image(where, config, layers, manifest, tags)
+
+    def _choose(self, repository: Repository, name: RegistryName) -> Manifest:
+        where = f"docker://{name}"
+        stored = repository.manifest(name.reference)
+        if not _is_index(stored.raw, stored.media_type, where):
+            return Manifest.parse(stored.raw, f"{where}: manifest")
+        index = Index.parse(stored.raw, f"{where}: index")
+        found = list(_images(repository, index.manifests, where))
+        chosen = choose(found, self._platform, where).descriptor
+        raw = repository.manifest(chosen.digest).raw
+        return Manifest.parse(raw, f"{where}: manifest")
+
+    def _layer(
+        self, repository: Repository, descriptor: Descriptor, diff_id: Digest, where: str
+    ) -> Layer:
+        blob = RemoteBlob(repository, descriptor, where, self._spool, self._progress.advance)
+        return Layer(diff_id, blob, where, descriptor, verified=True)
+
+
+def _is_index(raw: bytes, media_type: str, where: str) -> bool:
+    if media_type in INDEXES:
+        return True
+    if media_type in MANIFESTS:
+        return False
+    if "manifest.v1+" in media_type and "docker.distribution" in media_type:
+        raise Unsupported(f"{where}: a manifest of schema 1; push the image again to renew it")
+    return b'"manifests"' in raw and b'"layers"' not in raw
+
+
+def _images(
+    repository: Repository, descriptors: Sequence[Descriptor], where: str, depth: int = 0
+) -> Iterator[Found]:
+    """Yield the images of an index, those of nested ones too, without what only describes them."""
+    if depth > _DEEPEST_INDEX:
+        raise MalformedImage(where, f"indexes nested more than {_DEEPEST_INDEX} deep")
+    seen: set[Digest] = set()
+    for descriptor in descriptors:
+        if descriptor.is_attestation or descriptor.digest in seen:
+            continue
+        seen.add(descriptor.digest)
+        if descriptor.media_type in INDEXES:
+            raw = repository.manifest(descriptor.digest).raw
+            nested = Index.parse(raw, f"{where}: nested index")
+            yield from _images(repository, nested.manifests, where, depth + 1)
+        elif descriptor.media_type in MANIFESTS or not descriptor.media_type:
+            yield Found(descriptor, "")
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteBlob:
+    """A layer's stored bytes in a registry; a `layer.spool.Remote`."""
+
+    repository: Repository
+    descriptor: Descriptor
+    where: str
+    spool: Spool
+    advance: Callable[[int], None]
+    keep: bool = False
+    """Whether it will be asked for again after its headers were read."""
+    kept: list[FileRange] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes as they are stored."""
+        return self.descriptor.size
+
+    def open(self) -> BinaryIO:
+        """Return a new stream, which ends in verified bytes or in an error.
+
+        Raises:
+            Unsupported: it is a layer that need not be in the registry, and isn't.
+            EngineError: the registry broke off.
+        """
+        if self.kept:
+            return self.kept[0].open()
+        if is_foreign(self.descriptor.media_type) and not self._is_there():
+            raise Unsupported(f"{self.where}: {_FOREIGN}")
+        return self.repository.open_blob(self.descriptor, self.advance)
+
+    def _is_there(self) -> bool:
+        return self.repository.has_blob(self.descriptor.digest)
+
+    def peek(self, length: int) -> bytes:
+        """Return the first bytes; see `layer.blob.Peekable`."""
+        if self.kept:
+            return self.kept[0].read_at(0, length)
+        return self.repository.peek_blob(self.descriptor.digest, length)
+
+    def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
+        """Keep only what a scan needs; see `layer.spool.Remote`."""
+        with self.open() as stream:
+            copy = _Copying(stream, self.spool) if self.keep and not self.kept else None
+            passing = io.BufferedReader(copy, CHUNK) if copy else cast("io.BufferedReader", stream)
+            plain = open_plain(passing, detect(passing.peek(6)[:6]), self.where)
+            headers = keep_headers(plain, self.spool, diff_id, self.where)
+            while passing.read(CHUNK):
+                pass
+        if copy:
+            self.kept.append(FileRange.whole(copy.file))
+        return replace(headers, fetch=fetch)
+
+
+class _Copying(io.RawIOBase):
+    """A stream of which a copy goes to the spool."""
+
+    def __init__(self, stream: BinaryIO, spool: Spool) -> None:
+        self._stream, self._spool = stream, spool
+        self.file = spool.file()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        chunk = self._stream.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        self._spool.write(self.file, chunk)
+        return len(chunk)

@@ -1,0 +1,219 @@
+"""Blobs into a repository: mounted if it can be, else sent in one piece, else in several.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import BinaryIO, cast
+from urllib.parse import urlencode
+
+from lamella.errors import EngineError
+from lamella.layer.blob import CHUNK, Blob, Bytes
+from lamella.spec.digest import Digest
+from lamella.transport.registry.client import Ask, Refused
+from lamella.transport.registry.repository import Repository
+from lamella.transport.registry.web import BrokenOff
+
+__all__ = ["mount_blob", "put_blob"]
+
+_PIECE = 16 << 20
+"""Bytes of one request where a blob can't be sent in one."""
+_NO_MONOLITH = frozenset({404, 405, 411, 413, 415, 501})
+"""Answers to an upload in one piece by those who (or whose proxies) don't take any."""
+_WORTH_ANOTHER = frozenset({408, 416, 429, 500, 502, 503, 504})
+_CREATED, _ACCEPTED = HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+
+
+def mount_blob(repository: Repository, digest: Digest, source: str) -> bool:
+    """Let a repository have a blob that another one of the same registry has; False if it can't."""
+    query = urlencode({"mount": digest, "from": source})
+    url = repository.path(f"blobs/uploads/?{query}")
+    ask = replace(
+        repository.ask("POST", url, f"mount {digest} from {source}", _CREATED, _ACCEPTED),
+        scopes=(*repository.scopes, f"repository:{source}:pull"),
+    )
+    try:
+        response = repository.registry.send(ask)
+    except Refused:
+        return False  # not allowed to read there, or no mounting at all: then it is sent
+    response.drain_conn()
+    if response.status == _CREATED:
+        return True
+    _cancel(repository, response.headers.get("Location", ""))
+    return False
+
+
+def _cancel(repository: Repository, location: str) -> None:
+    """End an upload that was begun in place of a mount."""
+    if not location:
+        return
+    ask = replace(
+        repository.ask("DELETE", location, "end an upload", *range(200, 500)), again=False
+    )
+    try:
+        repository.registry.send(ask).drain_conn()
+    except EngineError:
+        return  # it ends by itself, in time
+
+
+def put_blob(
+    repository: Repository,
+    blob: Blob,
+    digest: Digest,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Send a blob. Interrupted, it starts again; in pieces, it goes on.
+
+    Raises:
+        EngineError: the registry won't have it.
+    """
+    registry = repository.registry
+    sent = _Counted(blob, advance)
+    for failures in range(1, registry.tries + 1):
+        try:
+            _put_whole(repository, sent, digest)
+        except (Refused, BrokenOff) as error:
+            if isinstance(error, Refused) and error.status in _NO_MONOLITH:
+                _put_pieces(repository, sent, digest)
+                return
+            _rest(repository, error, failures)
+        else:
+            return
+
+
+def _rest(repository: Repository, error: Refused | BrokenOff, failures: int) -> None:
+    """Wait before the next try, or give up."""
+    refusal = error if isinstance(error, Refused) else None
+    final = refusal is not None and refusal.status not in _WORTH_ANOTHER
+    if final or failures >= repository.registry.tries:
+        raise error
+    repository.registry.wait(failures, refusal)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A blob that tells how much of it is sent; what is sent again counts again."""
+
+    blob: Blob
+    advance: Callable[[int], None]
+
+    @property
+    def size(self) -> int:
+        return self.blob.size
+
+    def open(self) -> BinaryIO:
+        return cast("BinaryIO", io.BufferedReader(_CountedReader(self.blob, self.advance), CHUNK))
+
+
+class _CountedReader(io.RawIOBase):
+    def __init__(self, blob: Blob, advance: Callable[[int], None]) -> None:
+        self._stream, self._advance = blob.open(), advance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        chunk = self._stream.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        self._advance(len(chunk))
+        return len(chunk)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _begin(repository: Repository) -> tuple[str, int]:
+    """Begin an upload: where it goes, and the smallest piece that is taken."""
+    url = repository.path("blobs/uploads/")
+    response = repository.registry.send(repository.ask("POST", url, "begin an upload", _ACCEPTED))
+    response.drain_conn()
+    least = response.headers.get("OCI-Chunk-Min-Length", "")
+    location = _location(repository, response.headers.get("Location", ""))
+    return location, int(least) if least.isdigit() else 0
+
+
+def _location(repository: Repository, location: str) -> str:
+    if not location:
+        raise EngineError(
+            f"{repository.registry}: {repository.name}: an upload, but no Location to send it to"
+        )
+    return repository.registry.absolute(location)
+
+
+def _finished(location: str, digest: Digest) -> str:
+    joint = "&" if "?" in location else "?"
+    return f"{location}{joint}{urlencode({'digest': digest})}"
+
+
+def _put_whole(repository: Repository, blob: Blob, digest: Digest) -> None:
+    location, _ = _begin(repository)
+    ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
+    repository.registry.send(replace(ask, body=blob, again=False)).drain_conn()
+
+
+def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
+    """Send a blob in pieces; after a failure the registry says how much of it it has."""
+    registry = repository.registry
+    location, least = _begin(repository)
+    step = max(_PIECE, least)
+    at = failures = 0
+    while at < blob.size:
+        piece = _piece(blob, at, step)
+        try:
+            location, at = _patch(repository, location, at, piece)
+            failures = 0
+        except (BrokenOff, Refused) as error:
+            failures += 1
+            _rest(repository, error, failures)
+            location, at = _progress_of(repository, location)
+    ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
+    registry.send(ask).drain_conn()
+
+
+def _piece(blob: Blob, at: int, step: int) -> bytes:
+    with blob.open() as stream:
+        while at:
+            got = len(stream.read(min(at, CHUNK)))
+            if not got:
+                break
+            at -= got
+        return stream.read(step)
+
+
+def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tuple[str, int]:
+    """Send one piece; return where the next one goes, and how much the registry has."""
+    stop = at + len(piece)
+    ask: Ask = replace(
+        repository.ask("PATCH", location, "send a piece of a layer", _ACCEPTED, _CREATED, 204),
+        headers={"Content-Range": f"{at}-{stop - 1}"},
+        body=Bytes(piece),
+        again=False,
+    )
+    response = repository.registry.send(ask)
+    response.drain_conn()
+    return _location(repository, response.headers.get("Location", location)), _has(
+        response.headers.get("Range", ""), stop
+    )
+
+
+def _progress_of(repository: Repository, location: str) -> tuple[str, int]:
+    ask = repository.ask("GET", location, "ask how far an upload is", 204, 202, 200)
+    response = repository.registry.send(ask)
+    response.drain_conn()
+    where = _location(repository, response.headers.get("Location", location))
+    return where, _has(response.headers.get("Range", ""), 0)
+
+
+def _has(said: str, otherwise: int) -> int:
+    """Read ``Range: 0-N``, which is how much a registry has; ``0-0`` may mean one byte or none."""
+    found = re.fullmatch(r"(?:bytes=)?0-([0-9]+)", said.strip())
+    if not found:
+        return otherwise
+    return int(found[1]) + 1 if int(found[1]) else 0

@@ -1,0 +1,214 @@
+"""HTTP to registries and to where they send us: TLS, proxies, one kind of error."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    HTTPError,
+    InsecureRequestWarning,
+    NameResolutionError,
+    NewConnectionError,
+)
+
+from lamella.errors import EngineError, UsageError
+from lamella.transport.registry.name import is_loopback
+from lamella.transport.registry.options import RegistryOptions
+
+__all__ = ["BrokenOff", "Response", "Unreachable", "Web", "origin", "reason"]
+
+Response = urllib3.BaseHTTPResponse
+
+_CONNECT_TIMEOUT = 15.0
+_READ_TIMEOUT = 120.0  # at the end of an upload a registry may copy all of it
+_CONNECTIONS = 8
+_BLOCK = 1 << 18
+_CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
+
+
+class BrokenOff(EngineError):
+    """A connection that ended too early: it may be worth another try."""
+
+
+class Unreachable(BrokenOff):
+    """No connection at all."""
+
+
+class Web:
+    """Sends one request at a time, from any thread; redirects and retries are others' work."""
+
+    def __init__(self, options: RegistryOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._pools: dict[str, urllib3.PoolManager] = {}
+
+    def close(self) -> None:
+        """Hang up."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def may_be_plain(self, host: str) -> bool:
+        """Whether a host may be spoken to without TLS."""
+        return self._options.insecure or is_loopback(host)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | BinaryIO | None = None,
+    ) -> Response:
+        """Send a request; return the answer, its body not yet read.
+
+        Raises:
+            BrokenOff: the connection failed or ended.
+            EngineError: the other side can't be trusted; or it has no TLS, and must.
+        """
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        if not url.startswith("https://") and not self.may_be_plain(host):
+            raise EngineError(f"{host}: won't speak to it without TLS; --insecure allows that")
+        try:
+            return self._pool(url).urlopen(
+                method,
+                url,
+                body=body,
+                headers=dict(headers),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                assert_same_host=False,
+            )
+        except (NewConnectionError, NameResolutionError) as error:
+            raise Unreachable(f"can't reach {host}: {reason(error)}") from error
+        except (HTTPError, OSError) as error:
+            if (distrust := _find(error, ssl.SSLCertVerificationError)) is not None:
+                raise EngineError(
+                    f"{host}: its certificate is not trusted: {reason(distrust)}; --ca FILE names "
+                    "who signed it, --tls-verify=false trusts anybody"
+                ) from error
+            raise BrokenOff(f"{host} broke off: {reason(error)}") from error
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = _proxy_for(url, self._options.environment)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._make_pool(proxy)
+            return self._pools[proxy]
+
+    def _make_pool(self, proxy: str) -> urllib3.PoolManager:
+        timeout = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT)
+        context = _tls_context(self._options)
+        if not proxy:
+            return urllib3.PoolManager(
+                ssl_context=context, timeout=timeout, maxsize=_CONNECTIONS, blocksize=_BLOCK
+            )
+        parts = urlsplit(proxy)
+        headers = None
+        if parts.username:
+            account = f"{parts.username}:{parts.password or ''}"
+            headers = urllib3.util.make_headers(proxy_basic_auth=account)
+        return urllib3.ProxyManager(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            proxy_headers=headers,
+            ssl_context=context,
+            timeout=timeout,
+            maxsize=_CONNECTIONS,
+            blocksize=_BLOCK,
+        )
+
+
+def _tls_context(options: RegistryOptions) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if options.ca is not None:
+        try:
+            context.load_verify_locations(options.ca)
+        except OSError as error:
+            what = error.strerror or "no certificates"
+            raise UsageError(f"--ca {options.ca}: {what}") from error
+    if not options.tls_verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # it is what was asked for
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _proxy_for(url: str, environment: Mapping[str, str]) -> str:
+    """Return the proxy for a URL, empty for none; the variables are curl's."""
+    parts = urlsplit(url)
+    name = f"{parts.scheme}_proxy"
+    proxy = environment.get(name) or environment.get(name.upper()) or ""
+    host = parts.hostname or ""
+    skip = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if not proxy or is_loopback(host) or _is_skipped(host, parts.port, skip):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _is_skipped(host: str, port: int | None, skip: str) -> bool:
+    for entry in (part.strip().lower() for part in skip.split(",")):
+        name, colon, number = entry.rpartition(":")
+        if colon and number.isdigit():
+            entry = name if port == int(number) else ""  # noqa: PLW2901 - the name without its port
+        name = entry.lstrip(".")
+        if entry == "*" or (name and (host == name or host.endswith(f".{name}"))):
+            return True
+        if "/" in entry and _is_within(host, entry):
+            return True
+    return False
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a URL: who gets to see what is sent there."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """List an error and those that it wraps, outermost first."""
+    found: list[BaseException] = []
+    todo = [error]
+    while todo:
+        current = todo.pop(0)
+        if any(current is known for known in found):
+            continue
+        found.append(current)
+        inner = [getattr(current, "reason", None), *current.args]
+        inner += [current.__cause__, current.__context__]
+        todo += [e for e in inner if isinstance(e, BaseException)]
+    return found
+
+
+def _find(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    return next((e for e in _chain(error) if isinstance(e, kind)), None)
+
+
+def reason(error: BaseException) -> str:
+    """Say in one line why a connection failed: in the system's own words, and without the URL."""
+    for e in _chain(error):
+        if isinstance(e, _CLOSED):
+            return "it closed the connection"
+        if isinstance(e, ssl.SSLCertVerificationError):
+            return e.verify_message
+        if isinstance(e, TimeoutError | urllib3.exceptions.TimeoutError):
+            return "it did not answer in time"
+        if isinstance(e, OSError) and not isinstance(e, ssl.SSLError) and e.strerror:
+            return e.strerror
+    last = _chain(error)[-1]
+    if isinstance(last, ssl.SSLError):
+        return f"no TLS ({last.reason or last})"
+    return " ".join(str(last).split())[:200]
