@@ -29,6 +29,7 @@ from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.transport.engine import EngineSource
 from lamella.transport.names import Location, parse_location
+from lamella.transport.registry import RegistryName
 
 __all__ = ["Environment", "open_image", "open_layers", "squash", "verify"]
 
@@ -136,6 +137,8 @@ def _target(
     """Return where the new image goes and what it is to be called; names are checked here."""
     if output is not None:
         target = parse_location(output, output=True)
+    elif location.transport == "docker":
+        target = location
     elif in_engine(location) or dry_run:
         home = {"plain": "docker-daemon"}.get(location.transport, location.transport)
         target = Location(home if in_engine(location) else "plain", "")
@@ -145,6 +148,8 @@ def _target(
         raise UsageError(
             f"where to? {location} is a file; give -o with a reference like docker-archive:FILE"
         )
+    if target.transport == "docker":
+        return _registry_target(target, tags, named=output is not None)
     if target.path and in_engine(target):
         tags = (target.path, *tags)
     elif target.transport == "docker-archive" and target.tag:
@@ -152,6 +157,30 @@ def _target(
     for name in tags:
         Reference.parse_tag(name)
     return target, tags
+
+
+def _registry_target(
+    target: Location, tags: tuple[str, ...], *, named: bool
+) -> tuple[Location, tuple[str, ...]]:
+    """Return the repository that takes the image, and whole names for it, all of that repository.
+
+    Args:
+        target: a name there: of the output if `named`, else of the source.
+        tags: further names; those without a registry are of the target's.
+        named: whether the target's own name is given to the image, too.
+    """
+    home = RegistryName.parse(str(target))
+    names = [home] if named else []
+    names += [RegistryName.parse_tag(tag, host=home.host) for tag in tags]
+    if names:
+        home = names[0]
+    for name in names:
+        if name.whole_repository != home.whole_repository:
+            raise UsageError(
+                f"{name} is in another repository than {home}; squash to one after the other"
+            )
+    path = str(home) if names else home.whole_repository
+    return Location("docker", path), tuple(str(name) for name in names)
 
 
 @contextmanager

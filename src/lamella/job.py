@@ -23,10 +23,11 @@ from lamella.transport.engine import EngineDestination, EngineSource
 from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.local import FileSource
 from lamella.transport.names import Location
+from lamella.transport.registry import RegistrySource
 
 __all__ = ["Job", "Request"]
 
-_KEEP_MANIFESTS = {"oci", "oci-archive"}
+_KEEP_MANIFESTS = {"oci", "oci-archive", "docker"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Request:
         """What the destination will call the image."""
         if self.output.transport in {"oci", "oci-archive"}:
             return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
+        if self.output.transport == "docker":
+            return tuple(dict.fromkeys(self.tags))
         tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
         name = podman_name if self.output.transport == "podman" else docker_name
         return tuple(dict.fromkeys(name(tag) for tag in tags))
@@ -114,7 +117,7 @@ class Job:
         if beside and self._request.location.transport == "podman":
             location = replace(location, transport="podman")
         try:
-            if beside and isinstance(self._source, FileSource):
+            if beside and isinstance(self._source, FileSource | RegistrySource):
                 return self._source.beside(name)
             return self._open(location).describe()
         except (ImageNotFound, UsageError):
@@ -174,7 +177,8 @@ class Job:
 
     def _clean_up(self, tags: Sequence[str]) -> None:
         if not isinstance(self._source, EngineSource):
-            self._env.progress.note("--cleanup: the source is a file; it is left alone")
+            what = "in a registry" if isinstance(self._source, RegistrySource) else "a file"
+            self._env.progress.note(f"--cleanup: the source is {what}; it is left alone")
             return
         kept = self._source.remove(new_tags=tags)
         if kept:

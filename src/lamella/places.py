@@ -15,6 +15,12 @@ from lamella.transport.base import Destination, Source
 from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
 from lamella.transport.local import FileDestination, FileSource
 from lamella.transport.names import Location, parse_location
+from lamella.transport.registry import (
+    RegistryDestination,
+    RegistryName,
+    RegistryOptions,
+    RegistrySource,
+)
 
 __all__ = ["Environment", "in_engine", "locate", "open_destination", "open_source"]
 
@@ -29,6 +35,7 @@ class Environment:
     stdin: BinaryIO = field(default_factory=io.BytesIO)
     stdout: BinaryIO = field(default_factory=io.BytesIO)
     engine: EngineOptions = field(default_factory=EngineOptions)
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
 
 
 def locate(text: str, env: Environment) -> Location:
@@ -82,6 +89,9 @@ def open_source(
     """Return the source that a reference names; nothing is read yet."""
     if in_engine(location):
         return EngineSource(location.path, spool, platform, _engine(location, env), env.progress)
+    if location.transport == "docker":
+        name = RegistryName.parse(str(location))
+        return RegistrySource(name, spool, platform, env.registry, env.progress)
     return FileSource(location, spool, platform, env.stdin)
 
 
@@ -89,4 +99,7 @@ def open_destination(location: Location, spool: Spool, env: Environment) -> Dest
     """Return the destination that a reference names; entering it tells if it can be written."""
     if in_engine(location):
         return EngineDestination(spool, _engine(location, env), env.progress)
+    if location.transport == "docker":
+        name = RegistryName.parse(str(location))
+        return RegistryDestination(name, spool, env.registry, env.progress)
     return FileDestination(location, spool, env.stdout)

@@ -112,13 +112,23 @@ def test_options_that_come_later_say_so(
     assert not words[0].startswith("--") or words[0] not in lamella("squash", "-h").text
 
 
-def test_places_that_come_later_say_so(lamella: Lamella, app: str) -> None:
-    """As a source, as a destination and as a base."""
-    reference = "docker://example.com/app:1"
-    lamella("squash", reference).failed(2, reference, "later version", "docker-archive:")
-    lamella("squash", app, "-o", reference).failed(2, reference, "later version")
-    lamella("layers", reference).failed(2, reference, "later version")
-    lamella("verify", app, reference).failed(2, reference, "later version")
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["docker://127.0.0.1:1/app:1"], 5, "registry 127.0.0.1:1: can't reach it"),
+        (["docker://127.0.0.1:1/App"], 2, "invalid image name"),
+        (["docker://127.0.0.1:1/a", "--authfile", "no.json", "--insecure"], 5, "registry"),
+        (["docker://127.0.0.1:1/a", "--ca", "no.pem"], 2, "--ca no.pem"),
+        (["docker://127.0.0.1:1/a", "--tls-verify", "perhaps"], 2, "--tls-verify"),
+    ],
+)
+def test_registries_say_what_is_wrong(
+    lamella: Lamella, arguments: list[str], code: int, words: str
+) -> None:
+    """As a source and as a destination; wrong options are wrong usage."""
+    words = words.replace("it", "127.0.0.1:1") if code == 5 else words
+    lamella("squash", *arguments).failed(code, words)
+    lamella("layers", *arguments).failed(code, words)
 
 
 def test_image_called_docker_is_a_name(tmp: Path) -> None:

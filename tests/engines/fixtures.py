@@ -42,19 +42,19 @@ _missing: dict[str, str] = {}
 @pytest.fixture(scope="session")
 def docker_classic() -> Iterator[Engine]:
     """Docker 20.10 with its classic image store (overlay2)."""
-    yield from _started(docker_classic_daemon(), "docker-classic")
+    yield from started(docker_classic_daemon(), "docker-classic")
 
 
 @pytest.fixture(scope="session")
 def docker_modern() -> Iterator[Engine]:
     """Docker 25 or later with its classic image store (overlay2)."""
-    yield from _started(docker_modern_daemon(), "docker-modern")
+    yield from started(docker_modern_daemon(), "docker-modern")
 
 
 @pytest.fixture(scope="session")
 def docker_containerd() -> Iterator[Engine]:
     """Docker 25 or later with the containerd image store."""
-    yield from _started(docker_containerd_daemon(), "docker-containerd")
+    yield from started(docker_containerd_daemon(), "docker-containerd")
 
 
 @pytest.fixture(params=["docker_classic", "docker_modern", "docker_containerd"])
@@ -68,7 +68,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture(scope="session")
 def podman() -> Iterator[Podman]:
     """Podman with storage of its own, and its Docker-compatible socket."""
-    yield from _started(podman_store(), "podman")
+    yield from started(podman_store(), "podman")
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{name}: {reason}", red=True)
 
 
-def _started(starting: AbstractContextManager[T], name: str) -> Iterator[T]:
+def started(starting: AbstractContextManager[T], name: str) -> Iterator[T]:
     """Hand out what `starting` starts, and end it after the last test."""
     with contextlib.ExitStack() as stack:
         yield _attempt(name, lambda: stack.enter_context(starting))

@@ -88,11 +88,17 @@ def test_output_that_could_be_two_things(text: str) -> None:
         assert prefix + text in str(error.value)
 
 
-@pytest.mark.parametrize("output", [False, True])
-def test_places_of_later(output: bool) -> None:
-    """They are known, and said to come."""
-    with pytest.raises(UsageError, match="later version"):
-        parse_location("docker://a/b:1", output=output)
+def test_registries() -> None:
+    """`docker://` is a registry, whatever is here; an output can't be given a digest."""
+    digest = f"sha256:{'0' * 64}"
+    assert parse_location("docker://a.b/c:1") == Location("docker", "a.b/c:1")
+    assert str(parse_location(f"docker://a.b/c@{digest}")) == f"docker://a.b/c@{digest}"
+    assert parse_location("docker://a.b/c", output=True) == Location("docker", "a.b/c")
+    with pytest.raises(InvalidReference, match="can't be given a digest"):
+        parse_location(f"docker://a.b/c@{digest}", output=True)
+    for wrong in ("docker://", "docker://A/B", "docker://a.b/c:"):
+        with pytest.raises(InvalidReference):
+            parse_location(wrong)
 
 
 @pytest.mark.parametrize("output", [False, True])

@@ -72,6 +72,7 @@ def cli() -> None:
     An image is named by where it is:
       NAME or docker-daemon:NAME   in a Docker engine (DOCKER_HOST)
       podman:NAME                  in Podman (also containers-storage:NAME)
+      docker://HOST/REPO[:TAG]     in a registry
       docker-archive:FILE[:TAG]    what `docker save` and `podman save` write
       oci:DIR[:TAG]                an OCI image layout
       oci-archive:FILE[:TAG]       an OCI image layout in a tar

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar, cast
 import click
 
 from lamella.api import Environment
+from lamella.cli.registry import choices_of_registry
 from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
 from lamella.transport.engine import EngineOptions
@@ -87,7 +88,12 @@ def make_environment(tmp_dir: str | None, progress: Progress, *, to_stdout: bool
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
     found = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
-    environment = Environment(tmp_dir=tmp_dir, progress=progress, engine=EngineOptions(found))
+    environment = Environment(
+        tmp_dir=tmp_dir,
+        progress=progress,
+        engine=EngineOptions(found),
+        registry=choices_of_registry(),
+    )
     if sys.stdin is not None:
         environment = replace(environment, stdin=sys.stdin.buffer)
     if to_stdout:

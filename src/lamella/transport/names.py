@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 
 from lamella.errors import InvalidReference, UsageError
+from lamella.transport.registry.name import PREFIX, RegistryName
 
 __all__ = ["Location", "parse_location"]
 
 _FILES = ("docker-archive", "oci-archive", "oci")
-_LATER = {"docker://": "registries"}
 _ENGINES = {"docker-daemon": "docker-daemon", "podman": "podman", "containers-storage": "podman"}
 _LAYOUT_MARKS = ("oci-layout", "index.json")
 _HERE = ("/", "./", "../")
@@ -23,8 +23,9 @@ class Location:
     """A place and a name in it."""
 
     transport: str
-    """``docker-daemon``, ``podman``, ``docker-archive``, ``oci``, ``oci-archive``, ``archive`` (a
-    file, or a stream, that tells what it is when it is opened) or ``plain`` (not said)."""
+    """``docker-daemon``, ``podman``, ``docker`` (a registry), ``docker-archive``, ``oci``,
+    ``oci-archive``, ``archive`` (a file, or a stream, that tells what it is when it is opened) or
+    ``plain`` (not said)."""
     path: str
     """File or folder, ``-`` for a stream, or the image's name."""
     tag: str = ""
@@ -33,6 +34,8 @@ class Location:
     def __str__(self) -> str:
         """Return what a user would type."""
         tag = f":{self.tag}" if self.tag else ""
+        if self.transport == "docker":
+            return f"{PREFIX}{self.path}"
         bare = self.transport in {"archive", "plain"}
         return f"{self.path}{tag}" if bare else f"{self.transport}:{self.path}{tag}"
 
@@ -46,7 +49,7 @@ def parse_location(text: str, *, output: bool = False) -> Location:
 
     Raises:
         InvalidReference: nothing can be made of it.
-        UsageError: a place that lamella doesn't know yet.
+        UsageError: an output that could be of several kinds.
     """
     if not text:
         raise InvalidReference("an empty image reference; want NAME, FILE or TRANSPORT:…")
@@ -57,12 +60,10 @@ def parse_location(text: str, *, output: bool = False) -> Location:
         return Location(transport, *_split_tag(transport, rest))
     if colon and transport in _ENGINES:
         return Location(_ENGINES[transport], _image_name(text, transport, rest))
-    for prefix, what in _LATER.items():  # `docker:dind` is an image's name, `docker://dind` is not
-        if text.startswith(prefix):
-            raise UsageError(
-                f"{text!r}: {what} can't be reached yet, it comes with a later version; "
-                "copy the image to a docker-archive: or oci-archive: first"
-            )
+    if text.startswith(PREFIX):  # `docker:dind` is an image's name, `docker://dind` is not
+        parse = RegistryName.parse_tag if output else RegistryName.parse
+        parse(text)
+        return Location("docker", text.removeprefix(PREFIX))
     if output:
         return _plain_output(text)
     return _plain_input(text)

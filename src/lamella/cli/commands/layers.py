@@ -9,6 +9,7 @@ import click
 from lamella import api
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.progress import make_reporter
+from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
 from lamella.report import layers as report
 
@@ -23,6 +24,7 @@ __all__ = ["command"]
 @click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile, made out of the history.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
 @click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
+@registry_options
 @common_options
 def command(
     image: str,

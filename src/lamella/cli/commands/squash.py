@@ -11,6 +11,7 @@ import click
 from lamella import api
 from lamella.cli.options import common_options, later_option, make_environment, resolve_created
 from lamella.cli.progress import make_reporter
+from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
 from lamella.mutate import HistoryMode
 from lamella.report.text import plan_lines, summary
@@ -94,6 +95,7 @@ _NOTHING = 3
 )
 @later_option("--max-layers", "use --last N or --layers A-B")
 @later_option("--auto", "use --last N or --layers A-B")
+@registry_options
 @common_options
 def command(
     image: str,

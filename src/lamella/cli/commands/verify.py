@@ -10,6 +10,7 @@ import click
 from lamella import api
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.progress import make_reporter
+from lamella.cli.registry import registry_options
 from lamella.report.text import printable
 
 __all__ = ["command"]
@@ -24,6 +25,7 @@ _SHOWN = 20
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
 )
+@registry_options
 @common_options
 def command(
     a: str,
