@@ -21,6 +21,7 @@ from tests.engines.daemon import (
     docker_containerd_daemon,
     docker_modern_daemon,
 )
+from tests.engines.rootless import RootlessPodman, rootless_podman
 from tests.engines.tools import Podman, Tool, find_skopeo, find_umoci, podman_store
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "docker_modern",
     "engine",
     "podman",
+    "podman_rootless",
     "pytest_terminal_summary",
     "skopeo",
     "umoci",
@@ -69,6 +71,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def podman() -> Iterator[Podman]:
     """Podman with storage of its own, and its Docker-compatible socket."""
     yield from started(podman_store(), "podman")
+
+
+@pytest.fixture(scope="session")
+def podman_rootless() -> Iterator[RootlessPodman]:
+    """Podman of a plain user, with its service."""
+    yield from _started(rootless_podman(), "podman-rootless")
 
 
 @pytest.fixture(scope="session")

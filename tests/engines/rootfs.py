@@ -66,7 +66,7 @@ def export_rootfs(engine: Engine | Podman, image: str) -> dict[str, Node]:
         lower = ":".join(layers)
         unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-euc", MOUNT_SCRIPT)
         listing = run([*unshare, "mount", folder, lower, work, sys.executable, walk.__file__])
-    return _nodes(json.loads(listing))
+    return nodes_of(json.loads(listing))
 
 
 def _layer_folders(engine: Engine | Podman, image: str) -> tuple[Path, list[str]]:
@@ -128,7 +128,8 @@ def chain_id(diff_ids: Sequence[str]) -> str:
     return chain
 
 
-def _nodes(listing: dict[str, dict[str, Any]]) -> dict[str, Node]:
+def nodes_of(listing: dict[str, dict[str, Any]]) -> dict[str, Node]:
+    """Make nodes of what `walk` lists."""
     names = defaultdict(list)
     for path, facts in listing.items():
         if facts["inode"] is not None:

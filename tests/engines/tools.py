@@ -28,12 +28,15 @@ graphroot = "{work}/storage"
 runroot = "{work}/run"
 """
 
-# Neither systemd nor a journal is asked for: the machine may have none.
+# Neither systemd nor a journal is asked for: the machine may have none. runc, unlike crun, works
+# with control groups of both versions at once; the limits are such that everybody may set them.
 CONTAINERS_CONF = """\
 [containers]
 netns = "none"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
+runtime = "runc"
 events_logger = "file"
 tmp_dir = "{work}/tmp"
 """
