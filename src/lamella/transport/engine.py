@@ -1,4 +1,4 @@
-"""``docker-daemon:NAME``: images in a Docker engine, over its API.
+"""``docker-daemon:NAME``, ``podman:NAME``: images in an engine, over the Docker API.
 
 Nothing that the engine has already is moved: of a save only the squashed layers are kept, and a
 load leaves out the layers that stay. What was loaded is looked at before it gets its name.
@@ -6,6 +6,7 @@ load leaves out the layers that stay. What was loaded is looked at before it get
 - `engine_host`: which engine; `engine_client`: questions and answers
 - `engine_source`, `engine_history`, `engine_save`, `engine_image`: reading
 - `engine_destination`, `engine_load`: writing; `engine_names`: what images are called
+- `podman`: where Podman listens; `podman_service`: what listens where nobody did
 """
 
 from __future__ import annotations
