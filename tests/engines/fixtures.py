@@ -76,7 +76,7 @@ def podman() -> Iterator[Podman]:
 @pytest.fixture(scope="session")
 def podman_rootless() -> Iterator[RootlessPodman]:
     """Podman of a plain user, with its service."""
-    yield from _started(rootless_podman(), "podman-rootless")
+    yield from started(rootless_podman(), "podman-rootless")
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def parse_challenges(headers: Sequence[str]) -> dict[str, dict[str, str]]:
     for header in headers:
         starts = list(_SCHEME.finditer(header))
         ends = [start.start() for start in starts[1:]] + [len(header)]
-        for start, end in zip(starts, ends, strict=True):
+        for start, end in zip(starts, ends, strict=False):  # no start: a scheme we don't know
             parameters = {
                 key.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare
                 for key, quoted, bare in _PARAMETER.findall(header[start.end() : end])
