@@ -86,6 +86,25 @@ def test_the_base_moves_only_if_its_listing_is_needed(
     assert front.count(r"POST .*mount=.* 201") == 1
 
 
+def test_listing_is_fetched_once(
+    front: Front, client: Client, name: str, env: Make, tmp_path: Path
+) -> None:
+    """What the base says is remembered, if there is a place for it; the result is the same."""
+    client.push(f"{name}:1", [BASE, *DELETED])
+    size = client.manifest(name, "1")["layers"][0]["size"]
+    results, down = [], []
+    for _ in range(2):
+        front.down = 0
+        source = f"docker://{front.host}/{name}:1"
+        there = env(cache=str(tmp_path / "cache"))
+        results.append(lamella.squash(source, "#1", f"{name}-o:s", env=there))
+        down.append(front.down)
+    assert down[0] > size
+    assert down[1] < size // 20
+    assert results[0].digest == results[1].digest
+    check_same([BASE, *DELETED], client.pull(f"{name}-o:s")[2])
+
+
 def test_layers_above_a_range_are_not_looked_into(
     front: Front, client: Client, name: str, env: Make
 ) -> None:

@@ -62,6 +62,13 @@ def registry_options(function: _Function) -> _Function:
             expose_value=False,
             help="Speak to a registry without TLS if it has none; on this machine that is allowed.",
         ),
+        click.option(
+            "--no-cache",
+            is_flag=True,
+            callback=_keep,
+            expose_value=False,
+            help="Remember nothing of what lies below the squashed layers in a registry.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -76,5 +83,14 @@ def choices_of_registry() -> RegistryOptions:
     """Return what the command line and the environment say of registries."""
     context = click.get_current_context(silent=True)
     given: dict[str, Any] = context.meta.get(_KEY, {}) if context is not None else {}
+    given = dict(given)
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    return RegistryOptions(found, **given)
+    cache = None if given.pop("no_cache", False) else _cache_folder()
+    return RegistryOptions(found, cache=cache, **given)
+
+
+def _cache_folder() -> str | None:
+    """Return where listings are kept: https://specifications.freedesktop.org/basedir-spec/latest/."""
+    home = os.environ.get("HOME")
+    folder = os.environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
+    return f"{folder}/lamella/listings" if folder.startswith("/") else None

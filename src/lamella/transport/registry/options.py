@@ -37,6 +37,8 @@ class RegistryOptions:
     """A file with certificates of further authorities."""
     insecure: bool = False
     """Whether plain HTTP will do where there is no TLS; on this machine it always does."""
+    cache: str | None = None
+    """A folder for what the headers of layers say; None: nothing is remembered."""
     backoff: Backoff = field(default_factory=Backoff)
 
 

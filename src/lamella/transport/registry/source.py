@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from lamella.errors import MalformedImage, Unsupported
@@ -14,6 +15,7 @@ from lamella.image import Image
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.headers import keep_headers
+from lamella.layer.listings import ListingCache
 from lamella.layer.spool import LayerTar, Spool
 from lamella.progress import Progress
 from lamella.spec.config import Config
@@ -87,6 +89,15 @@ class RegistrySource:
         )
         return replace(image, layers=tuple(layers))
 
+    def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
+        """Nothing: a registry does not tell which images it has."""
+        return {}
+
+    def remove(self, *, new_tags: Sequence[str]) -> str:
+        """Leave it: others may use it."""
+        del new_tags
+        return "the source is in a registry; it is left alone"
+
     def beside(self, text: str) -> Image:
         """Return another image, of the same registry unless its name says another.
 
@@ -141,7 +152,15 @@ class RegistrySource:
     def _layer(
         self, repository: Repository, descriptor: Descriptor, diff_id: Digest, where: str
     ) -> Layer:
-        blob = RemoteBlob(repository, descriptor, where, self._spool, self._progress.advance)
+        cache = self._options.cache
+        blob = RemoteBlob(
+            repository,
+            descriptor,
+            where,
+            self._spool,
+            self._progress.advance,
+            ListingCache(Path(cache)) if cache else None,
+        )
         return Layer(diff_id, blob, where, descriptor, verified=True)
 
 
@@ -183,6 +202,7 @@ class RemoteBlob:
     where: str
     spool: Spool
     advance: Callable[[int], None]
+    cache: ListingCache | None = None
     keep: bool = False
     """Whether it will be asked for again after its headers were read."""
     kept: list[FileRange] = field(default_factory=list)
@@ -216,6 +236,10 @@ class RemoteBlob:
 
     def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
         """Keep only what a scan needs; see `layer.spool.Remote`."""
+        if self.cache is not None:
+            known = self.cache.load(diff_id, self.spool, self.where)
+            if known is not None:
+                return replace(known, fetch=fetch)
         with self.open() as stream:
             copy = _Copying(stream, self.spool) if self.keep and not self.kept else None
             passing = io.BufferedReader(copy, CHUNK) if copy else cast("io.BufferedReader", stream)
@@ -223,6 +247,8 @@ class RemoteBlob:
             headers = keep_headers(plain, self.spool, diff_id, self.where)
             while passing.read(CHUNK):
                 pass
+        if self.cache is not None:
+            self.cache.save(diff_id, headers)
         if copy:
             self.kept.append(FileRange.whole(copy.file))
         return replace(headers, fetch=fetch)
