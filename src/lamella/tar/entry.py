@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 __all__ = [
     "BLOCK_DEVICE",
@@ -15,10 +16,12 @@ __all__ = [
     "REWRITE",
     "SPARSE",
     "SYMLINK",
+    "HasWindows",
     "Header",
     "Member",
     "ReadAt",
     "clean",
+    "window_of",
 ]
 
 REGULAR = b"0"
@@ -45,6 +48,19 @@ class ReadAt(Protocol):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`, fewer only at the end."""
+
+
+@runtime_checkable
+class HasWindows(Protocol):
+    """Bytes of which headers are near, and content is farther away."""
+
+    def read_window(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from a header on; all of its block, and what else is near."""
+
+
+def window_of(source: ReadAt) -> Callable[[int, int], bytes]:
+    """Return what reads a header, and more than that only if it costs nothing."""
+    return source.read_window if isinstance(source, HasWindows) else source.read_at
 
 
 class Member(NamedTuple):

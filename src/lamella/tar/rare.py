@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from lamella.errors import MalformedTar
-from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, REWRITE, SPARSE, Member, ReadAt, clean
+from lamella.tar.entry import (
+    DIRECTORY,
+    HARD_LINK,
+    REGULAR,
+    REWRITE,
+    SPARSE,
+    Member,
+    ReadAt,
+    clean,
+    window_of,
+)
 from lamella.tar.header import (
     BLOCK,
     POSIX_MAGIC,
@@ -68,7 +78,7 @@ class _Reader:
     def __init__(self, source: ReadAt, at: int, origin: int) -> None:
         self._source, self._origin = source, origin
         self._start = self._at = self._ahead_at = at
-        self._ahead = source.read_at(at, _AHEAD)  # most often all of the member's headers
+        self._ahead = window_of(source)(at, _AHEAD)  # most often all of the member's headers
         self._name: bytes | None = None
         self._link: bytes | None = None
         self._records: Records = []

@@ -13,7 +13,7 @@ import zlib
 from struct import Struct
 
 from lamella.errors import MalformedTar
-from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt
+from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, window_of
 from lamella.tar.header import BLOCK, POSIX_MAGIC
 from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
@@ -42,13 +42,13 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
     """
     members: list[Member] = []
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
-    adler32, read_at, size_of_source = zlib.adler32, source.read_at, source.size
+    adler32, read_window, size_of_source = zlib.adler32, window_of(source), source.size
     at, window, base = 0, b"", 0
     start = -1  # where the extended header of the coming member begins, if it has one
     while at < size_of_source:
         i = at - base
         if i + BLOCK > len(window):
-            window, base, i = read_at(at, _WINDOW), at, 0
+            window, base, i = read_window(at, _WINDOW), at, 0
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
         name, octal, last, check, kind, link, magic, prefix = brief(window, i)
