@@ -18,7 +18,7 @@ from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
 from lamella.spec.platform import Platform
 from lamella.squashing import Prepared, Written, prepare, write
-from lamella.transport.base import Destination, Source
+from lamella.transport.base import Destination, Rechecks, Source
 from lamella.transport.engine import EngineDestination, EngineSource
 from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.local import FileSource
@@ -163,6 +163,8 @@ class Job:
         manifest = image.manifest
         if prepared.plans or manifest is None:
             manifest = new_manifest(image.manifest, written.config, written.descriptors)
+        if isinstance(self._source, Rechecks):
+            self._source.recheck()
         env.progress.phase("publish")
         image_id = destination.commit(written.config, manifest, request.tags)
         self._clock.lap("publish")

@@ -63,8 +63,8 @@ class Told:
 
 
 def options(host: str) -> EngineOptions:
-    """Point at an engine, whatever the user's own settings are."""
-    return EngineOptions({"DOCKER_HOST": host})
+    """Point at an engine, whatever the user's own settings are; layers come by its API."""
+    return EngineOptions({"DOCKER_HOST": host}, source="api")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, Literal, TypeVar, cast
 
 import click
 
@@ -18,7 +18,7 @@ from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
 from lamella.transport.engine import EngineOptions
 
-__all__ = ["common_options", "later_option", "make_environment", "resolve_created"]
+__all__ = ["common_options", "later_option", "make_environment", "resolve_created", "source_option"]
 
 _ENGINE_VARIABLES = (
     "DOCKER_HOST",
@@ -76,7 +76,25 @@ def later_option(name: str, instead: str) -> Callable[[_Function], _Function]:
     )
 
 
-def make_environment(tmp_dir: str | None, progress: Progress, *, to_stdout: bool) -> Environment:
+def source_option(function: _Function) -> _Function:
+    """Add --source."""
+    return click.option(
+        "--source",
+        type=click.Choice(["auto", "api", "local"]),
+        default="auto",
+        show_default=True,
+        help="How layers of an image in an engine are read: in place where that is possible and by "
+        "the engine's API elsewhere; always by the API; or in place and in no other way.",
+    )(function)
+
+
+def make_environment(
+    tmp_dir: str | None,
+    progress: Progress,
+    *,
+    to_stdout: bool,
+    source: Literal["auto", "api", "local"] = "auto",
+) -> Environment:
     """Collect what calls need from the world.
 
     Raises:
@@ -91,7 +109,7 @@ def make_environment(tmp_dir: str | None, progress: Progress, *, to_stdout: bool
     environment = Environment(
         tmp_dir=tmp_dir,
         progress=progress,
-        engine=EngineOptions(found),
+        engine=EngineOptions(found, source=source),
         registry=choices_of_registry(),
     )
     if sys.stdin is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from lamella.errors import DigestMismatch
 from lamella.image import Image
@@ -16,7 +16,7 @@ from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 
-__all__ = ["Destination", "Source", "copy_stored", "spool_packed"]
+__all__ = ["Destination", "Rechecks", "Source", "copy_stored", "spool_packed"]
 
 
 class Source(Protocol):
@@ -45,6 +45,18 @@ class Source(Protocol):
 
     def __exit__(self, *error: object) -> None:
         """Let go of files and connections."""
+
+
+@runtime_checkable
+class Rechecks(Protocol):
+    """A source that somebody else may change while it is read."""
+
+    def recheck(self) -> None:
+        """See to it that what was read is still there, before it is relied on.
+
+        Raises:
+            LamellaError: it isn't.
+        """
 
 
 class Destination(LayerSink, Protocol):

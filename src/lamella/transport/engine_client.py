@@ -109,6 +109,11 @@ class EngineClient:
         return mine >= (major, minor)
 
     @property
+    def info(self) -> Mapping[str, Any]:
+        """What the engine says of itself: where its data are, and how it keeps them."""
+        return self._about()
+
+    @property
     def has_containerd_store(self) -> bool:
         """Whether images are kept by containerd, as they were pulled or built."""
         if self.is_podman:  # and for Podman the question is a slow one

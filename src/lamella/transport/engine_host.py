@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lamella.errors import EngineError
 from lamella.transport.engine_names import docker_name, podman_name
@@ -57,6 +57,11 @@ class Host:
     def __str__(self) -> str:
         """Return what a message calls it."""
         return f"{self.url} (context {self.context})" if self.context else self.url
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a socket of this machine."""
+        return self.url.startswith("unix://")
 
 
 def find_host(environment: Mapping[str, str]) -> Host:
@@ -135,6 +140,9 @@ class EngineOptions:
     """Podman is meant, not Docker."""
     podman_service: PodmanService = field(default_factory=PodmanService, compare=False, repr=False)
     """Started if Podman has none that runs."""
+    source: Literal["auto", "api", "local"] = "auto"
+    """How layers are read: where the engine keeps them if that is possible, by its API, or in no
+    other way than in place."""
 
     def name(self, tag: str) -> str:
         """Return what the engine calls an image that is given this name."""

@@ -1,9 +1,10 @@
-"""An image in an engine, as a source: described by the API, its layers read out of a save."""
+"""An image in an engine, as a source: described by the API; layers read in place or from a save."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
+from lamella.transport.engine_disk import Disk, open_disk
 from lamella.transport.engine_history import History, describe_config, diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
 from lamella.transport.engine_image import assemble
@@ -48,6 +50,8 @@ class EngineSource:
         self._id = ""
         self._tars: list[LayerTar] | None = None
         self._lock = threading.Lock()
+        self._files = ExitStack()
+        self._disk: Disk | None = None
 
     def __enter__(self) -> Self:
         """Return itself; the engine is asked when something is wanted of it."""
@@ -55,6 +59,7 @@ class EngineSource:
 
     def __exit__(self, *error: object) -> None:
         """Hang up."""
+        self._files.close()
         if self._connection is not None:
             self._connection.close()
 
@@ -109,17 +114,62 @@ class EngineSource:
         return None if found is None else len(diff_ids_of(found))
 
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
-        """One `docker save`, streamed; only what is asked for goes to the spool.
+        """Read layers where the engine keeps them, or out of one `docker save`.
+
+        The save is streamed; only what is asked for goes to the spool.
 
         Raises:
             EngineError: the engine broke off, or has not all of the image.
             ImageError: what it saved is damaged.
         """
+        found = self._fetch_in_place(content, listed - content)
+        if found is not None:
+            return found
         wanted = Wanted(self.describe().diff_ids, content, listed - content)
         image = self._fetch(wanted)
         return replace(
             image, layers=tuple(map(self._completed, range(len(image.layers)), image.layers))
         )
+
+    def _fetch_in_place(self, content: frozenset[int], listed: frozenset[int]) -> Image | None:
+        described = self.describe()
+        if self.options.source == "api":
+            return None
+        try:
+            disk = open_disk(self._client, self._id, self._spool, self._files)
+            image = disk.read(described, content, listed, self._elsewhere)
+        except (OSError, ImageError) as error:
+            self._not_in_place(error)
+            return None
+        self._disk = disk
+        self._progress.debug(f"{self._name}: its layers are read where the engine keeps them")
+        self._note_attestations(disk.metadata)
+        return image
+
+    def _not_in_place(self, error: Exception) -> None:
+        if self.options.source == "local":
+            message = f"can't read {self._name} where {self._client} keeps it: {error}"
+            raise EngineError(f"{message}; try --source api") from error
+        self._progress.debug(f"{self._name}: not read in place, but by the API: {error}")
+
+    def _elsewhere(self, position: int, error: Exception) -> LayerTar:
+        self._not_in_place(error)
+        return self._content(position)
+
+    def recheck(self) -> None:
+        """See to it that an image that was read in place is still there, before it is relied on.
+
+        Raises:
+            EngineError: it was removed meanwhile.
+        """
+        if self._disk is None:
+            return
+        if not self._disk.recheck() or self._client.find(self._id) is None:
+            raise EngineError(f"{self._name} was removed from {self._client} while it was read")
+
+    def _note_attestations(self, metadata: Iterable[bytes]) -> None:
+        if any(b'"attestation-manifest"' in raw for raw in metadata):
+            self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
 
     def _fetch(self, wanted: Wanted) -> Image:
         described, client = self.describe(), self._client
@@ -134,8 +184,7 @@ class EngineSource:
                 raise EngineError(
                     f"{client} broke off while saving {self._name}: {said}"
                 ) from error
-        if any(b'"attestation-manifest"' in raw for raw in saved.metadata.values()):
-            self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
+        self._note_attestations(saved.metadata.values())
         return assemble(
             saved, wanted, described, self._spool, with_manifest=client.has_containerd_store
         )

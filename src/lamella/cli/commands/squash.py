@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import cast
+from typing import Literal, cast
 
 import click
 
 from lamella import api
-from lamella.cli.options import common_options, later_option, make_environment, resolve_created
+from lamella.cli.options import (
+    common_options,
+    later_option,
+    make_environment,
+    resolve_created,
+    source_option,
+)
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
@@ -96,6 +102,7 @@ _NOTHING = 3
 @later_option("--max-layers", "use --last N or --layers A-B")
 @later_option("--auto", "use --last N or --layers A-B")
 @registry_options
+@source_option
 @common_options
 def command(
     image: str,
@@ -116,6 +123,7 @@ def command(
     dry_run: bool,
     cleanup: bool,
     as_json: bool,
+    source: Literal["auto", "api", "local"],
     quiet: bool,
     verbose: int,
     progress_mode: str,
@@ -162,7 +170,7 @@ def command(
             check=verify,
             dry_run=dry_run,
             cleanup=cleanup,
-            env=make_environment(tmp_dir, reporter, to_stdout=to_stdout),
+            env=make_environment(tmp_dir, reporter, to_stdout=to_stdout, source=source),
         )
     if as_json:
         print(json.dumps(result.to_json(), indent=2))

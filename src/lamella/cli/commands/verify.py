@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Literal
 
 import click
 
 from lamella import api
-from lamella.cli.options import common_options, make_environment
+from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.report.text import printable
@@ -26,11 +27,13 @@ _SHOWN = 20
     "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
 )
 @registry_options
+@source_option
 @common_options
 def command(
     a: str,
     b: str,
     as_json: bool,
+    source: Literal["auto", "api", "local"],
     quiet: bool,
     verbose: int,
     progress_mode: str,
@@ -47,7 +50,7 @@ def command(
       lamella verify docker-archive:app.tar oci:slim
     """  # noqa: D301 - the mark is click's: lines stay as they are
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False)
+        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
         found = [printable(str(difference)) for difference in api.verify(a, b, env=env)]
     if as_json:
         print(json.dumps({"version": 1, "equal": not found, "differences": found}, indent=2))

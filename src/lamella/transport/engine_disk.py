@@ -1,0 +1,313 @@
+"""Layers read where a Docker engine keeps them, when it is on this machine and we may read there.
+
+- the classic store with overlay2: layers taken apart, see `lamella.layer.tar_split`
+- containerd's: compressed layers, as they were pulled or built, in files named by their digest
+
+Nothing is written, no lock is taken. What is read is compared with its digest, as from anywhere
+else; that the image is still there at the end, `recheck` tells.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from lamella.errors import DigestMismatch, MalformedImage, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import Blob, FileRange, Layer
+from lamella.layer.compression import detect, open_plain
+from lamella.layer.headers import NotFetched, keep_headers
+from lamella.layer.spool import LayerTar, Spool
+from lamella.layer.tar_split import FilesBelow, ListedSplit, SplitPlace, read_split
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
+
+if TYPE_CHECKING:
+    from lamella.transport.engine_client import EngineClient
+
+__all__ = ["Disk", "open_disk"]
+
+_METADATA_LIMIT = 64 << 20
+_DEEPEST_INDEX = 4
+_CACHE_ID = re.compile(r"[0-9a-f]{64}")
+_CONTENT = "containerd/daemon/io.containerd.content.v1.content/blobs/sha256"
+
+Otherwise = Callable[[int, Exception], LayerTar]
+
+
+class Disk(Protocol):
+    """One image in an engine's store."""
+
+    metadata: list[bytes]
+    """Manifests and indexes that were read."""
+
+    def read(
+        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
+    ) -> Image:
+        """Return the image with layers that can be read.
+
+        Args:
+            image: as the engine describes it.
+            content: positions of layers that will be read as a whole.
+            listed: positions of layers of which the headers may be read.
+            otherwise: gets the tar at a position in another way.
+
+        Raises:
+            OSError: the store can't be read.
+            ImageError: it is not as expected.
+        """
+
+    def recheck(self) -> bool:
+        """Whether all that was read from is still there."""
+
+
+def open_disk(client: EngineClient, image_id: str, spool: Spool, files: ExitStack) -> Disk:
+    """Find out where an engine keeps an image.
+
+    Args:
+        client: the engine.
+        image_id: what it calls the image.
+        spool: takes headers.
+        files: closes what is opened.
+
+    Raises:
+        Unsupported: it is not a store that can be read in place.
+    """
+    info = client.info
+    if not client.host.is_local:
+        raise Unsupported("the engine is not on this machine")
+    options = [str(option) for option in info.get("SecurityOptions") or ()]
+    if any(option.startswith(("name=userns", "name=rootless")) for option in options):
+        raise Unsupported("the engine maps user IDs")
+    root = Path(str(info.get("DockerRootDir") or ""))
+    if not root.is_absolute():
+        raise Unsupported("the engine does not say where its data are")
+    if client.has_containerd_store:
+        return _ContentStore(root / _CONTENT, Digest.parse(image_id), spool, files)
+    driver, status = info.get("Driver"), info.get("DriverStatus") or []
+    if driver != "overlay2" or ["Native Overlay Diff", "true"] not in status:
+        raise Unsupported(f"storage driver {driver}; want overlay2 with native diff")
+    return _LayerStore(root, Digest.parse(image_id), spool)
+
+
+class _Seen:
+    """Files and folders that were relied on."""
+
+    def __init__(self) -> None:
+        self._inodes: dict[Path, tuple[int, int]] = {}
+
+    def add(self, path: Path) -> None:
+        self._inodes[path] = _inode(path)
+
+    def recheck(self) -> bool:
+        try:
+            return all(_inode(path) == inode for path, inode in self._inodes.items())
+        except OSError:
+            return False
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file for reading, without a trace if that is allowed."""
+
+    def opener(name: str, flags: int) -> int:
+        try:
+            return os.open(name, flags | getattr(os, "O_NOATIME", 0))
+        except PermissionError:
+            return os.open(name, flags)
+
+    return open(path, "rb", buffering=0, opener=opener)
+
+
+def _read(path: Path, want: Digest | None = None) -> bytes:
+    """Read a small file, and hold it against its digest if it has one."""
+    with _open(path) as file:
+        found = FileRange.whole(file)
+        if found.size > _METADATA_LIMIT:
+            raise MalformedImage(path.name, f"{found.size} bytes; want metadata")
+        raw = found.read_at(0, found.size)
+    if want is not None and Digest.of(raw) != want:
+        raise DigestMismatch(str(path), want, Digest.of(raw))
+    return raw
+
+
+def _same_image(image: Image, raw: bytes) -> Config | None:
+    """Return the config, if it is that of the image that the engine described."""
+    config = Config.parse(raw, f"{image.name}: config")
+    return config if config.diff_ids == image.diff_ids else None
+
+
+class _LayerStore:
+    """The classic store: https://github.com/moby/moby/blob/v28.5.0/layer/filestore.go."""
+
+    def __init__(self, root: Path, image_id: Digest, spool: Spool) -> None:
+        self.metadata: list[bytes] = []
+        self._root, self._id, self._spool = root, image_id, spool
+        self._seen = _Seen()
+        self._files = FilesBelow()
+
+    def recheck(self) -> bool:
+        return self._seen.recheck()
+
+    def read(
+        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
+    ) -> Image:
+        path = self._root / "image/overlay2/imagedb/content/sha256" / self._id.hex
+        config = _same_image(image, _read(path, self._id))
+        if config is None:
+            raise Unsupported("the image changed meanwhile")
+        self._seen.add(path)
+        image = replace(image, config=config)
+        layers: list[Layer] = []
+        for position, (chain_id, layer) in enumerate(
+            zip(image.chain_ids, image.layers, strict=True)
+        ):
+            place, size = self._place(chain_id, layer)
+            blob: Blob = NotFetched(layer.where, layer.blob.size)
+            if position in content:
+                blob = read_split(place, self._spool, self._files)
+            elif position in listed:
+                other = _Otherwise(otherwise, position)
+                blob = ListedSplit(place, self._files, self._spool, size, other)
+            layers.append(Layer(place.diff_id, blob, layer.where, verified=position not in content))
+        return replace(image, layers=tuple(layers))
+
+    def _place(self, chain_id: Digest, layer: Layer) -> tuple[SplitPlace, int]:
+        folder = self._root / "image/overlay2/layerdb/sha256" / chain_id.hex
+        cache_id = _read(folder / "cache-id").decode("ascii", "replace")
+        if not _CACHE_ID.fullmatch(cache_id):
+            raise Unsupported(f"{layer.where}: unknown form of cache-id")
+        if _read(folder / "diff").decode("ascii", "replace") != layer.diff_id:
+            raise Unsupported(f"{layer.where}: another layer in its place")
+        unpacked = self._root / "overlay2" / cache_id / "diff"
+        self._seen.add(folder)
+        self._seen.add(unpacked)
+        headers = folder / "tar-split.json.gz"
+        size = int(_read(folder / "size")) if (folder / "size").exists() else layer.blob.size
+        return SplitPlace(headers, unpacked, layer.diff_id, layer.where), size
+
+
+@dataclass(frozen=True)
+class _Otherwise:
+    """Gets one layer in another way."""
+
+    get: Otherwise
+    position: int
+
+    def __call__(self, error: Exception) -> LayerTar:
+        return self.get(self.position, error)
+
+
+@dataclass(frozen=True, eq=False)
+class _ListedBlob:
+    """A stored layer of which the headers are wanted, if at all; a `Remote`."""
+
+    stored: FileRange
+    spool: Spool
+    where: str
+
+    @property
+    def size(self) -> int:
+        return self.stored.size
+
+    def open(self) -> BinaryIO:
+        return self.stored.open()
+
+    def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
+        kind = detect(self.stored.read_at(0, 6))
+        with self.open() as stream:
+            plain = open_plain(stream, kind, self.where)
+            headers = keep_headers(plain, self.spool, diff_id, self.where)
+        return replace(headers, fetch=fetch)
+
+
+class _ContentStore:
+    """Containerd's: https://github.com/containerd/containerd/blob/main/docs/content-flow.md."""
+
+    def __init__(self, folder: Path, image_id: Digest, spool: Spool, files: ExitStack) -> None:
+        self.metadata: list[bytes] = []
+        self._folder, self._id, self._spool, self._files = folder, image_id, spool, files
+        self._seen = _Seen()
+
+    def recheck(self) -> bool:
+        return self._seen.recheck()
+
+    def read(
+        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
+    ) -> Image:
+        del otherwise
+        manifest, config = self._find(image)
+        if len(manifest.layers) != len(config.diff_ids):
+            raise Unsupported("manifest and config differ in the number of layers")
+        described = zip(config.diff_ids, manifest.layers, image.layers, strict=True)
+        layers = tuple(
+            Layer(
+                diff_id,
+                self._blob(descriptor, layer.where, position in content, position in listed),
+                layer.where,
+                descriptor,
+                verified=position not in content,
+            )
+            for position, (diff_id, descriptor, layer) in enumerate(described)
+        )
+        return replace(image, config=config, layers=layers, manifest=manifest)
+
+    def _path(self, digest: Digest) -> Path:
+        if digest.algorithm != "sha256":
+            raise Unsupported(f"a blob named {digest}")
+        return self._folder / digest.hex
+
+    def _blob(self, descriptor: Descriptor, where: str, content: bool, listed: bool) -> Blob:  # noqa: FBT001
+        if is_foreign(descriptor.media_type):
+            return NotFetched(where, descriptor.size)
+        path = self._path(descriptor.digest)
+        self._seen.add(path)  # also of what is not read: the engine must have all of the image
+        if not (content or listed):
+            return NotFetched(where, descriptor.size)
+        stored = FileRange.whole(self._files.enter_context(_open(path)))
+        if stored.size != descriptor.size:
+            raise DigestMismatch(where, f"{descriptor.size} bytes", f"{stored.size} bytes")
+        return stored if content else _ListedBlob(stored, self._spool, where)
+
+    def _find(self, image: Image) -> tuple[Manifest, Config]:
+        """The engine's ID is the digest of a manifest, or of an index that has it somewhere."""
+        for raw in self._manifests(self._id, _DEEPEST_INDEX):
+            manifest = Manifest.parse(raw, f"{image.name}: manifest")
+            path = self._path(manifest.config.digest)
+            if not path.exists():
+                continue
+            config = self._config(image, path, manifest.config.digest)
+            if config is not None:
+                return manifest, config
+        raise Unsupported("no manifest of the image that the engine describes")
+
+    def _config(self, image: Image, path: Path, digest: Digest) -> Config | None:
+        try:
+            return _same_image(image, _read(path, digest))
+        except MalformedImage:  # of an attestation, or of something that is no image
+            return None
+
+    def _manifests(self, digest: Digest, depth: int) -> Iterator[bytes]:
+        path = self._path(digest)
+        raw = _read(path, digest)
+        self._seen.add(path)
+        self.metadata.append(raw)
+        if b'"manifests"' not in raw:
+            yield raw
+            return
+        for descriptor in Index.parse(raw, "index").manifests if depth else ():
+            known = descriptor.media_type in INDEXES | MANIFESTS
+            if known and self._path(descriptor.digest).exists():
+                yield from self._manifests(descriptor.digest, depth - 1)
