@@ -12,10 +12,10 @@ import urllib3
 
 from lamella.errors import EngineError, InvalidReference, UsageError
 from lamella.transport.registry.auth import parse_challenges
-from lamella.transport.registry.client import _message, _retry_after
+from lamella.transport.registry.client import Registry, _message, _retry_after
 from lamella.transport.registry.credentials import Credentials, find_credentials
 from lamella.transport.registry.name import RegistryName, is_loopback
-from lamella.transport.registry.options import RegistryOptions
+from lamella.transport.registry.options import Backoff, RegistryOptions
 from lamella.transport.registry.web import _proxy_for
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -262,3 +262,12 @@ def test_own_words(raw: bytes, said: str) -> None:
 def test_proxies(url: str, skip: str, proxy: str) -> None:
     """As curl and Go read the variables; this machine is never asked for through a proxy."""
     assert _proxy_for(url, {"HTTPS_PROXY": "p:1", "no_proxy": skip}) == proxy
+
+
+def test_nobody_waits_for_what_nobody_wants() -> None:
+    """Once it is stopped, a client tries nothing again, however long the pause would be."""
+    registry = Registry("127.0.0.1:1", RegistryOptions(backoff=Backoff(first=3600)))
+    registry.stop()
+    with pytest.raises(EngineError, match="interrupted"):
+        registry.wait(1)
+    registry.close()

@@ -22,7 +22,7 @@ from lamella.layer.compression import Compression, PlainReader, detect, open_pla
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["LayerSink", "LayerTar", "Layers", "Remote", "Spool", "digest_of"]
+__all__ = ["LayerSink", "LayerTar", "Layers", "Remote", "Spool", "Stoppable", "digest_of"]
 
 
 _AT_ONCE = 3
@@ -58,6 +58,14 @@ class Remote(Protocol):
             diff_id: what the tar must be.
             fetch: returns the whole tar, for one who asks for content after all.
         """
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """Stored bytes that may be waited for for long."""
+
+    def stop(self) -> None:
+        """Let what is being read end soon, in an error: nobody wants it any more."""
 
 
 class _Unnamed(io.FileIO):
@@ -158,6 +166,7 @@ class Layers:
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
         self._tars: dict[int, Future[LayerTar]] = {}
         self._headers: dict[int, Future[LayerTar]] = {}
+        self._stoppable: list[Stoppable] = []
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -166,6 +175,9 @@ class Layers:
     def __exit__(self, *error: object) -> None:
         """Stop what still runs."""
         self._stop.set()
+        if any(not future.done() for future in (*self._tars.values(), *self._headers.values())):
+            for blob in self._stoppable:
+                blob.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def open(self, layers: Sequence[Layer]) -> list[LayerTar]:
@@ -226,6 +238,8 @@ class Layers:
         if id(layer) in self._tars or not isinstance(blob, Remote):
             return self._started(layer)
         if id(layer) not in self._headers:
+            if isinstance(blob, Stoppable):
+                self._stoppable.append(blob)
             whole = partial(self._whole, layer)
             self._headers[id(layer)] = self._pool.submit(blob.read_headers, layer.diff_id, whole)
         return self._headers[id(layer)]
@@ -241,6 +255,8 @@ class Layers:
             done: Future[LayerTar] = Future()
             done.set_result(blob)
             return done
+        if isinstance(blob, Stoppable):
+            self._stoppable.append(blob)
         return self._pool.submit(self._unpack, layer)
 
     def _unpack(self, layer: Layer) -> LayerTar:

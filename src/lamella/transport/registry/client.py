@@ -8,7 +8,6 @@ from __future__ import annotations
 import email.utils
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from lamella.errors import EngineError, ImageNotFound
@@ -78,6 +78,9 @@ class Registry:
         self._web = Web(options)
         self._lock = threading.Lock()
         self._base = ""
+        self._stopped = threading.Event()
+        self.downloads: set[Response] = set()
+        """Answers that are being read, so that they can be interrupted."""
         self._authority = Authority(
             str(self), self._send_token_request, lambda name: find_credentials(host, name, options)
         )
@@ -89,6 +92,15 @@ class Registry:
     def close(self) -> None:
         """Hang up."""
         self._web.close()
+
+    def stop(self) -> None:
+        """Interrupt downloads, and try nothing again, for the rest of this client's life."""
+        self._stopped.set()
+        for response in tuple(self.downloads):
+            # Already read to its end, or the connection is gone: then there is nothing to do.
+            with suppress(ValueError, RuntimeError, OSError):
+                if isinstance(response, HTTPResponse):
+                    response.shutdown()
 
     # -- requests
 
@@ -127,15 +139,17 @@ class Registry:
 
         Raises:
             Refused: the registry wants us to sleep for too long.
+            EngineError: nobody wants it any more.
         """
         backoff = self._options.backoff
-        if refusal is None or refusal.rest is None:
-            time.sleep(backoff.first * 2 ** (failures - 1))
-        elif refusal.rest > backoff.longest:
-            message = f"{refusal}; it wants to be asked again in {refusal.rest:.0f} s"
-            raise Refused(message, refusal.status) from refusal
-        else:
-            time.sleep(refusal.rest)
+        seconds = backoff.first * 2 ** (failures - 1)
+        if refusal is not None and refusal.rest is not None:
+            seconds = refusal.rest
+            if seconds > backoff.longest:
+                message = f"{refusal}; it wants to be asked again in {seconds:.0f} s"
+                raise Refused(message, refusal.status) from refusal
+        if self._stopped.wait(seconds):
+            raise EngineError(f"{self}: interrupted")
 
     @property
     def tries(self) -> int:

@@ -234,6 +234,10 @@ class RemoteBlob:
             return self.kept[0].read_at(0, length)
         return self.repository.peek_blob(self.descriptor.digest, length)
 
+    def stop(self) -> None:
+        """End what is being read of this registry; see `layer.spool.Remote`."""
+        self.repository.registry.stop()
+
     def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
         """Keep only what a scan needs; see `layer.spool.Remote`."""
         if self.cache is not None:

@@ -27,7 +27,10 @@ __all__ = ["BrokenOff", "Response", "Unreachable", "Web", "origin", "reason"]
 Response = urllib3.BaseHTTPResponse
 
 _CONNECT_TIMEOUT = 15.0
-_READ_TIMEOUT = 120.0  # at the end of an upload a registry may copy all of it
+_READ_TIMEOUT = 60.0
+_SEND_TIMEOUT = 300.0  # at the end of an upload a registry may copy all of it
+_READING = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT)
+_SENDING = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_SEND_TIMEOUT)
 _CONNECTIONS = 8
 _BLOCK = 1 << 18
 _CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
@@ -83,6 +86,7 @@ class Web:
                 redirect=False,
                 retries=False,
                 preload_content=False,
+                timeout=_READING if method in {"GET", "HEAD"} else _SENDING,
                 decode_content=False,
                 assert_same_host=False,
             )
@@ -104,12 +108,9 @@ class Web:
             return self._pools[proxy]
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
-        timeout = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT)
         context = _tls_context(self._options)
         if not proxy:
-            return urllib3.PoolManager(
-                ssl_context=context, timeout=timeout, maxsize=_CONNECTIONS, blocksize=_BLOCK
-            )
+            return urllib3.PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=_BLOCK)
         parts = urlsplit(proxy)
         headers = None
         if parts.username:
@@ -119,7 +120,6 @@ class Web:
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
             proxy_headers=headers,
             ssl_context=context,
-            timeout=timeout,
             maxsize=_CONNECTIONS,
             blocksize=_BLOCK,
         )
