@@ -27,7 +27,6 @@ from lamella.result import Result
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
-from lamella.transport.engine import EngineSource
 from lamella.transport.names import Location, parse_location
 from lamella.transport.registry import RegistryName
 
@@ -211,7 +210,7 @@ def open_layers(
     wanted = _platform(platform)
     with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
         image = source.describe()
-        known = source.tags_by_chain() if tags and isinstance(source, EngineSource) else None
+        known = source.tags_by_chain() if tags else None
         yield image, layer_lines(image, known)
 
 

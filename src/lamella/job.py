@@ -19,11 +19,8 @@ from lamella.selection import Selection, select, select_above_image
 from lamella.spec.platform import Platform
 from lamella.squashing import Prepared, Written, prepare, write
 from lamella.transport.base import Destination, Rechecks, Source
-from lamella.transport.engine import EngineDestination, EngineSource
 from lamella.transport.engine_names import docker_name, podman_name
-from lamella.transport.local import FileSource
 from lamella.transport.names import Location
-from lamella.transport.registry import RegistrySource
 
 __all__ = ["Job", "Request"]
 
@@ -85,12 +82,7 @@ class Job:
         """
         destination = open_destination(self._request.output, self._spool, self._env)
         self._destination = self._stack.enter_context(destination)
-        source = self._source
-        if not isinstance(destination, EngineDestination) or not isinstance(source, EngineSource):
-            return
-        if destination.options == source.options:
-            # One engine: what it has need not be fetched, unless it turns out not to have it.
-            destination.refetch = lambda: source.fetch(_all(source.describe()), frozenset())
+        self._destination.join(self._source)
 
     def _open(self, location: Location) -> Source:
         source = open_source(location, self._request.platform, self._spool, self._env)
@@ -114,12 +106,8 @@ class Job:
         """LAYER may be another image: of the place it says, or of the source's own."""
         location = locate(name, self._env)
         beside = location.transport == "plain"
-        if beside and self._request.location.transport == "podman":
-            location = replace(location, transport="podman")
         try:
-            if beside and isinstance(self._source, FileSource | RegistrySource):
-                return self._source.beside(name)
-            return self._open(location).describe()
+            return self._source.beside(name) if beside else self._open(location).describe()
         except (ImageNotFound, UsageError):
             if beside:
                 raise unknown from None
@@ -178,10 +166,6 @@ class Job:
         )
 
     def _clean_up(self, tags: Sequence[str]) -> None:
-        if not isinstance(self._source, EngineSource):
-            what = "in a registry" if isinstance(self._source, RegistrySource) else "a file"
-            self._env.progress.note(f"--cleanup: the source is {what}; it is left alone")
-            return
         kept = self._source.remove(new_tags=tags)
         if kept:
             self._env.progress.note(f"--cleanup: {kept}")
@@ -211,10 +195,6 @@ class Job:
             dropped=dropped,
             seconds=self._clock.seconds,
         )
-
-
-def _all(image: Image) -> frozenset[int]:
-    return frozenset(range(len(image.layers)))
 
 
 def _size(prepared: Prepared, position: int) -> int:

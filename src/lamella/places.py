@@ -12,7 +12,7 @@ from lamella.progress import SILENT, Progress
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.transport.base import Destination, Source
-from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
+from lamella.transport.engine_host import EngineOptions
 from lamella.transport.local import FileDestination, FileSource
 from lamella.transport.names import Location, parse_location
 from lamella.transport.registry import (
@@ -65,6 +65,8 @@ def _is_image_name(text: str) -> bool:
 
 def _engine_has(name: str, env: Environment) -> bool:
     """Whether there is an engine that has the image; that there is no engine is no error here."""
+    from lamella.transport.engine import EngineSource  # noqa: PLC0415 - most runs need no engine
+
     try:
         with EngineSource(name, Spool(env.tmp_dir), None, env.engine, env.progress) as source:
             source.describe()
@@ -88,6 +90,8 @@ def open_source(
 ) -> Source:
     """Return the source that a reference names; nothing is read yet."""
     if in_engine(location):
+        from lamella.transport.engine import EngineSource  # noqa: PLC0415 - as above
+
         return EngineSource(location.path, spool, platform, _engine(location, env), env.progress)
     if location.transport == "docker":
         name = RegistryName.parse(str(location))
@@ -98,6 +102,8 @@ def open_source(
 def open_destination(location: Location, spool: Spool, env: Environment) -> Destination:
     """Return the destination that a reference names; entering it tells if it can be written."""
     if in_engine(location):
+        from lamella.transport.engine import EngineDestination  # noqa: PLC0415 - as above
+
         return EngineDestination(spool, _engine(location, env), env.progress)
     if location.transport == "docker":
         name = RegistryName.parse(str(location))

@@ -85,7 +85,7 @@ def squash_engine(
     """Squash within one engine; by default everything above the base. Return the new ID."""
     with source_of(host, name, progress) as source:
         destination = EngineDestination(Spool(), options(host), progress)
-        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        destination.join(source)
         return squash(source, destination, *tags, ranges=ranges, message=message)
 
 

@@ -196,7 +196,7 @@ def test_kept_layers_are_fetched_if_they_were_not(engine: Engine, app: str) -> N
     tag, told = "engine-tests/squashed:again", Told()
     with source_of(engine.host, app, told) as source:
         destination = EngineDestination(Spool(), options(engine.host), told)
-        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        destination.join(source)
         ranges = [range(2, 5)]
         squash(source, destination, tag, ranges=ranges, message="again", needs=frozenset())
     assert told.phases.count("read from the engine") == (1 if engine.containerd_store else 2)
@@ -318,7 +318,7 @@ def test_from_one_engine_to_another(
     before = state_of(engine)
     with source_of(origin.host, tag) as source:
         destination = EngineDestination(Spool(), options(engine.host), SILENT)
-        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        destination.join(source)
         image_id = squash(source, destination, target)
     assert state_of(engine) == {**before, image_id: [target]}
     assert layers_of(engine, target)[:1] == layers_of(origin, tag)[:1]
@@ -340,7 +340,7 @@ def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
     monkeypatch.setattr(EngineDestination, "_has", lambda self, layer: True)
     with source_of(origin.host, tag) as source:
         destination = EngineDestination(Spool(), options(engine.host), told)
-        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        destination.join(source)
         image_id = squash(source, destination, target)
     assert told.phases.count("load into the engine") == 2
     assert state_of(engine) == {**before, image_id: [target]}

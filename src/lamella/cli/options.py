@@ -16,7 +16,7 @@ from lamella.api import Environment
 from lamella.cli.registry import choices_of_registry
 from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine_host import EngineOptions
 
 __all__ = ["common_options", "later_option", "make_environment", "resolve_created", "source_option"]
 

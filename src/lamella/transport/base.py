@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from lamella.errors import DigestMismatch
@@ -40,6 +40,23 @@ class Source(Protocol):
             LamellaError: it can't be had, or is malformed.
         """
 
+    def beside(self, name: str) -> Image:
+        """Describe another image of the same place.
+
+        Raises:
+            LamellaError: as `describe`.
+        """
+
+    def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
+        """Return the tags of the place's images by their layers; none where that is not known."""
+
+    def remove(self, *, new_tags: Sequence[str]) -> str | None:
+        """Remove the image (``--cleanup``); return why it was kept, if it was.
+
+        Args:
+            new_tags: what the new image was called at the same place.
+        """
+
     def __enter__(self) -> Self:
         """Return itself."""
 
@@ -64,6 +81,12 @@ class Destination(LayerSink, Protocol):
 
     Used as a context. If it ends without a commit nothing of the image is there.
     """
+
+    def join(self, source: Source) -> None:
+        """Learn where the image comes from: what is there already need not be given.
+
+        Called once, before all else.
+        """
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """Positions of layers that stay, but whose content it must be given."""

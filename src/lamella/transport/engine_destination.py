@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
 from lamella.errors import EngineError, Unsupported
@@ -19,7 +20,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, oci_layer
-from lamella.transport.base import copy_stored, spool_packed
+from lamella.transport.base import Source, copy_stored, spool_packed
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
 from lamella.transport.engine_load import (
@@ -30,6 +31,7 @@ from lamella.transport.engine_load import (
     oci_archive,
     podman_manifest,
 )
+from lamella.transport.engine_source import EngineSource
 
 if TYPE_CHECKING:
     from lamella.transport.engine_client import EngineClient
@@ -52,7 +54,7 @@ class EngineDestination:
     """A `transport.base.Destination`: loads what the engine lacks, checks, then tags."""
 
     refetch: Callable[[], Image] | None = None
-    """Set it if the image comes from this very engine: returns the image with all its content."""
+    """If the image comes from this very engine: returns the image with all its content."""
 
     def __init__(self, spool: Spool, options: EngineOptions, progress: Progress) -> None:
         self._spool, self.options, self._progress = spool, options, progress
@@ -80,6 +82,11 @@ class EngineDestination:
     def __exit__(self, *error: object) -> None:
         """Hang up."""
         self._client.close()
+
+    def join(self, source: Source) -> None:
+        """One engine: what it has need not be fetched, unless it turns out not to have it."""
+        if isinstance(source, EngineSource) and source.options == self.options:
+            self.refetch = partial(_all_of, source)
 
     # -- layers
 
@@ -295,6 +302,10 @@ class EngineDestination:
         if not self._existed:
             with suppress(EngineError):
                 self._client.remove(image_id)
+
+
+def _all_of(source: Source) -> Image:
+    return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())
 
 
 def _kind(media_type: str) -> str:

@@ -113,6 +113,13 @@ class EngineSource:
         found = self._client.find(image_id)
         return None if found is None else len(diff_ids_of(found))
 
+    def beside(self, name: str) -> Image:
+        """Describe another image of the same engine; see `describe`."""
+        with EngineSource(
+            name, self._spool, self._platform, self.options, self._progress
+        ) as another:
+            return another.describe()
+
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Read layers where the engine keeps them, or out of one `docker save`.
 

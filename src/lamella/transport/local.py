@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
+from lamella.transport.base import Source
 from lamella.transport.docker_archive import MANIFEST, DockerArchiveWriter, read_image
 from lamella.transport.files import AtomicFile, writing
 from lamella.transport.names import Location
@@ -54,6 +55,15 @@ class FileSource:
     def beside(self, tag: str) -> Image:
         """Return another image of the same file; a stream, too, is read only once."""
         return self._read(Location(self._location.transport, self._location.path, tag))
+
+    def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
+        """Nothing: a file tells of the images in it alone."""
+        return {}
+
+    def remove(self, *, new_tags: Sequence[str]) -> str:
+        """Leave it: a file is not ours to remove."""
+        del new_tags
+        return "the source is a file; it is left alone"
 
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Return the image; its layers are read where they lie."""
@@ -147,6 +157,9 @@ class FileDestination:
             self._out = out
             out = self._spooled = self._spool.file()
         return LayoutWriter(ArchiveBlobs(out, location.path), archive=True)
+
+    def join(self, source: Source) -> None:
+        """Nothing is shared: a file has everything in it."""
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """All layers that stay: a file has everything in it."""

@@ -18,7 +18,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import DOCKER_MANIFEST, docker_layer, is_foreign, oci_layer
-from lamella.transport.base import copy_stored, spool_packed
+from lamella.transport.base import Source, copy_stored, spool_packed
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 from lamella.transport.registry.source import RemoteBlob
@@ -70,6 +70,9 @@ class RegistryDestination:
         self._registry.close()
 
     # -- layers
+
+    def join(self, source: Source) -> None:
+        """Each layer tells by itself where it is: see `_is_near`."""
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """Positions of layers that stay, but for those that this very registry has."""
