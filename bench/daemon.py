@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Measure lamella within one Docker engine: layers read in place, and by the API; print ratios.
+
+    .venv/bin/python bench/daemon.py                    as root; starts an engine of its own
+    .venv/bin/python bench/daemon.py --rounds 9 --base 1700 --json results.json
+
+The image has a base and 20 MB in 5 layers on top, which are squashed. The measure is `docker load`
+of the new layer alone: less an engine can't be asked to do. Each time is another image on the same
+base, so that nothing new is there already; and nothing is removed meanwhile, since an engine that
+is clearing up loads slowly for minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import images
+from lamella import __version__
+from lamella.api import Environment, squash
+from lamella.transport.engine import EngineOptions
+from tests.engines.daemon import Engine, EngineUnavailableError, docker_classic_daemon
+
+LAYERS = 5
+
+
+def top_of_a_base(base: int, files: int, variant: int) -> Iterator[images.Maker]:
+    """A base of so many bytes and files, and 20 MB above it: new, overwritten and deleted files."""
+    sizes = random.Random(7)
+
+    def path(i: int) -> str:
+        return f"usr/lib/part{i // 2000:02d}/package{i // 40 % 50:03d}/module{i:05d}.bin"
+
+    def make_base(layer: images.LayerWriter) -> None:
+        for i in range(files):
+            layer.file(path(i), int(sizes.expovariate(files / base)), at=i * 4099)
+
+    def make_top(number: int) -> images.Maker:
+        def make(layer: images.LayerWriter) -> None:
+            for i in range(100):
+                layer.file(
+                    f"srv/app{i % 7}/{number}-{i:03d}.bin",
+                    40_000,
+                    at=variant * 99_991 + number * 7919 + i,
+                )
+            for i in range(number, 400, 9):
+                layer.file(path(i * 3), 100, at=variant + i)
+            layer.whiteout(path(5000 + number))
+            if number > 1:
+                layer.whiteout(f"srv/app3/{number - 1}-003.bin")
+
+        return make
+
+    yield make_base
+    for number in range(1, LAYERS + 1):
+        yield make_top(number)
+
+
+def by(engine: Engine, how: str, source: str) -> float:
+    """Squash within the engine; return seconds."""
+    lamella = Path(sys.executable).with_name("lamella")
+    command = [str(lamella), "squash", source, "--last", str(LAYERS), "-t", f"{source}-{how}", "-q"]
+    environment = {**os.environ, **engine.environment}
+    begin = time.perf_counter()
+    subprocess.run(
+        [*command, "--source", how], check=True, stdout=subprocess.DEVNULL, env=environment
+    )
+    return time.perf_counter() - begin
+
+
+def load_alone(engine: Engine, folder: Path, source: str) -> float:
+    """Load an image of which only the new layer is sent; return seconds."""
+    archive = folder / "new-layer.tar"
+    env = Environment(engine=EngineOptions({"DOCKER_HOST": engine.host}, source="local"))
+    output = f"docker-archive:{archive}"
+    squash(f"docker-daemon:{source}", last=LAYERS, output=output, env=env)
+    partial = without_base(archive)
+    begin = time.perf_counter()
+    engine.docker("load", "--quiet", "--input", partial)
+    return time.perf_counter() - begin
+
+
+def without_base(archive: Path) -> Path:
+    """Leave the first layer out of an archive: the engine has it."""
+    partial = archive.with_name("partial.tar")
+    with tarfile.open(archive) as whole, tarfile.open(partial, "w") as out:
+        listed = whole.extractfile("manifest.json")
+        assert listed is not None
+        base = json.load(listed)[0]["Layers"][0]
+        for member in whole:
+            if member.name != base:
+                out.addfile(member, whole.extractfile(member) if member.isreg() else None)
+    return partial
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+@dataclass
+class Sources:
+    """Makes the images that are squashed, one after another, in an engine."""
+
+    engine: Engine
+    folder: Path
+    base: int
+    files: int
+    made: int = 0
+    facts: dict[str, int] = field(default_factory=dict)
+
+    def another(self) -> str:
+        """Make one; return its name."""
+        archive, name = self.folder / "image.tar", f"bench:{self.made}"
+        self.facts = images.write_image(archive, top_of_a_base(self.base, self.files, self.made))
+        path = without_base(archive) if self.made else archive
+        self.engine.docker("load", "--quiet", "--input", path)
+        self.engine.docker("tag", "bench:latest", name)
+        self.made += 1
+        return name
+
+
+def measure(sources: Sources, rounds: int) -> dict[str, list[float]]:
+    """Measure each way once a round, in turn."""
+    engine, folder = sources.engine, sources.folder
+    ways: dict[str, Callable[[str], float]] = {
+        "load of the new layer alone": lambda source: load_alone(engine, folder, source),
+        "squash, layers in place": lambda source: by(engine, "local", source),
+        "squash, layers by the API": lambda source: by(engine, "api", source),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(rounds + 1):
+        for name, run in ways.items():
+            seconds = run(sources.another())
+            if number:  # the first round warms the page cache
+                found[name].append(seconds)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--base", type=int, default=500, metavar="MB")
+    parser.add_argument("--files", type=int, default=12_000, help="files in the base")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            with docker_classic_daemon() as engine:
+                base = arguments.base * 1_000_000
+                sources = Sources(engine, Path(name), base, arguments.files)
+                found = measure(sources, arguments.rounds)
+                version = json.loads(engine.api("GET", "/version")[1])["Version"]
+        except EngineUnavailableError as reason:
+            raise SystemExit(f"no engine to measure with: {reason}") from reason
+    facts = sources.facts
+    print(
+        f"lamella {__version__}, Python {platform.python_version()}, Docker {version}, "
+        f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n"
+        f"{facts['layers']} layers, {facts['entries']} entries, {facts['bytes'] / 1e6:.0f} MB"
+    )
+    floor = next(iter(found.values()))
+    for name, seconds in found.items():
+        ratio = spread([s / f for s, f in zip(seconds, floor, strict=True)])
+        print(f"  {name:30} {spread(seconds)} s   {ratio}")
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps({**facts, **found}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
