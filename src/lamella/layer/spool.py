@@ -9,10 +9,12 @@ import errno
 import hashlib
 import io
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
@@ -27,6 +29,7 @@ __all__ = ["LayerSink", "LayerTar", "Layers", "Remote", "Spool", "Stoppable", "d
 
 _AT_ONCE = 3
 """Layers at work at the least: one that comes through a network leaves the processor idle."""
+_NICENESS = 10
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
@@ -138,6 +141,13 @@ class Spool:
             raise OutputError(message) from error
 
 
+def _step_back() -> None:
+    """Let the thread that plans and writes go first: it is the one that all wait for in the end."""
+    if sys.platform == "linux":  # elsewhere niceness belongs to processes, not to threads
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
     """Return the SHA-256 digest of a whole tar."""
     sha256, at = hashlib.sha256(), 0
@@ -162,6 +172,9 @@ class Layers:
         self.spool = spool
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
+        self._hashers = ThreadPoolExecutor(
+            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=_step_back
+        )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
         self._tars: dict[int, Future[LayerTar]] = {}
@@ -178,7 +191,8 @@ class Layers:
         if any(not future.done() for future in (*self._tars.values(), *self._headers.values())):
             for blob in self._stoppable:
                 blob.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._hashers):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def open(self, layers: Sequence[Layer]) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
@@ -251,7 +265,7 @@ class Layers:
         blob = layer.blob
         if isinstance(blob, LayerTar) and layer.compression == "none":
             if not layer.verified:
-                self._checks[id(layer)] = layer, self._pool.submit(digest_of, blob, self._stop)
+                self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
             done: Future[LayerTar] = Future()
             done.set_result(blob)
             return done
