@@ -6,7 +6,6 @@ https://github.com/opencontainers/image-spec/blob/main/media-types.md
 from __future__ import annotations
 
 __all__ = [
-    "CONFIGS",
     "DOCKER_CONFIG",
     "DOCKER_INDEX",
     "DOCKER_LAYER_GZIP",
@@ -35,7 +34,6 @@ DOCKER_LAYER_GZIP = f"{_DOCKER_LAYER}.gzip"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
-CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 _OCI_SUFFIX = {"none": "", "gzip": "+gzip", "zstd": "+zstd"}
 

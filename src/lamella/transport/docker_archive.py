@@ -148,11 +148,6 @@ class DockerArchiveWriter:
         del image
         return NONE
 
-    def skip_layer(self, layer: Layer) -> Descriptor:
-        """Name a layer without its bytes, for a daemon that has them."""
-        self._next()
-        return _descriptor(layer.diff_id, 0)
-
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer as it is; only compression that Docker 20.10 can't read (zstd) is undone."""
         name = self._written.get(layer.diff_id)
