@@ -11,6 +11,7 @@ from lamella.layer.blob import Layer
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest, chain_ids
 from lamella.spec.manifest import Manifest
+from lamella.spec.platform import Platform
 
 __all__ = ["Image", "Step"]
 
@@ -37,6 +38,8 @@ class Image:
     """What the place calls it."""
     history_ids: tuple[str | None, ...] = field(default=())
     """Image IDs that an engine still knows for history entries, base first."""
+    platforms: tuple[Platform, ...] = ()
+    """Those of the index out of which it was chosen; none if it was the only choice."""
 
     @property
     def id(self) -> Digest:

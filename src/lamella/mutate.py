@@ -6,7 +6,7 @@ the arguments alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from lamella.selection import Selection
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.manifest import Manifest
+from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -24,7 +24,7 @@ from lamella.spec.media_type import (
     docker_layer,
 )
 
-__all__ = ["HistoryMode", "Wording", "new_config", "new_manifest"]
+__all__ = ["HistoryMode", "Wording", "new_config", "new_entry", "new_index", "new_manifest"]
 
 HistoryMode = Literal["merge", "keep"]
 
@@ -138,3 +138,25 @@ def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descr
         layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
     value["layers"] = [layer.to_json() for layer in layers]
     return Manifest.parse(format_json(value), "new manifest")
+
+
+def new_index(source: Index, entry_of: Callable[[Descriptor], Descriptor | None]) -> Index:
+    """Return an index with other entries; the order and all that lamella does not know stay.
+
+    Args:
+        source: the index.
+        entry_of: what takes the place of an entry: the same one if it stays, None if it goes.
+    """
+    entries = [entry_of(descriptor) for descriptor in source.manifests]
+    kept = [entry for entry in entries if entry is not None]
+    if [*source.manifests] == kept:
+        return source
+    value = {**source.value, "manifests": [entry.to_json() for entry in kept]}
+    return Index.parse(format_json(value), "new index")
+
+
+def new_entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
+    """Return an index's entry for what took the place of another: platform, annotations stay."""
+    extra = {key: value for key, value in old.raw.items() if key != "data"}
+    kind = old.media_type or document.media_type or OCI_MANIFEST
+    return Descriptor(kind, document.digest, len(document.raw), extra)

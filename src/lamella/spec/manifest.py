@@ -14,6 +14,7 @@ from lamella.errors import MalformedImage
 from lamella.spec.config import parse_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.media_type import OCI_INDEX
 
 __all__ = ["Index", "Manifest"]
 
@@ -80,3 +81,14 @@ class Index:
             Descriptor.parse(d, f"{where}: manifest {i}") for i, d in enumerate(manifests, 1)
         )
         return cls(raw, value, found)
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of the raw bytes."""
+        return Digest.of(self.raw)
+
+    @property
+    def media_type(self) -> str:
+        """As the index itself says; OCI's where it doesn't."""
+        found = self.value.get("mediaType")
+        return found if isinstance(found, str) and found else OCI_INDEX

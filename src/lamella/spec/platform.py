@@ -48,6 +48,11 @@ class Platform:
         return cls(*parts)
 
     @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Platform:
+        """Return the platform that a descriptor's platform object or a config tells."""
+        return cls(*(str(value.get(key) or "") for key in ("os", "architecture", "variant")))
+
+    @classmethod
     def of_host(cls) -> Platform:
         """Return the platform of containers on this machine (Linux, whatever the desktop is)."""
         machine = _host.machine().lower()
@@ -63,4 +68,5 @@ class Platform:
 
     def __str__(self) -> str:
         """Return the form that `parse` reads."""
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+        parts = (self.os, self.architecture, self.variant)
+        return "/".join(part for part in parts if part) or "unknown"

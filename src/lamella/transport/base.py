@@ -8,15 +8,16 @@ from typing import Protocol, Self, runtime_checkable
 
 from lamella.errors import DigestMismatch
 from lamella.image import Image
-from lamella.layer.blob import FileRange, Layer, Merged, iter_chunks
+from lamella.layer.blob import Blob, FileRange, Layer, Merged, iter_chunks
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.spool import LayerSink, Spool
 from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 
-__all__ = ["Destination", "Rechecks", "Source", "copy_stored", "spool_packed"]
+__all__ = ["Destination", "Rechecks", "Source", "copy_blob", "copy_stored", "spool_packed"]
 
 
 class Source(Protocol):
@@ -114,17 +115,27 @@ def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest,
     Raises:
         DigestMismatch: they aren't what the layer's descriptor says.
     """
+    return copy_blob(layer.blob, layer.descriptor, layer.where, write)
+
+
+def copy_blob(
+    blob: Blob, want: Descriptor | None, where: str, write: Callable[[bytes], object]
+) -> tuple[Digest, int]:
+    """Copy a blob; return its digest and size.
+
+    Raises:
+        DigestMismatch: they aren't what the descriptor says.
+    """
     sha256, size = hashlib.sha256(), 0
-    with layer.blob.open() as stream:
+    with blob.open() as stream:
         for chunk in iter_chunks(stream):
             sha256.update(chunk)
             size += len(chunk)
             write(chunk)
     digest = Digest(f"sha256:{sha256.hexdigest()}")
-    want = layer.descriptor
     if want and (digest, size) != (want.digest, want.size):
         raise DigestMismatch(
-            layer.where, f"{want.digest} ({want.size} bytes)", f"{digest} ({size} bytes)"
+            where, f"{want.digest} ({want.size} bytes)", f"{digest} ({size} bytes)"
         )
     return digest, size
 

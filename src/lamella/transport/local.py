@@ -18,13 +18,24 @@ from lamella.layer.spool import Layers, Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.manifest import Manifest
+from lamella.spec.manifest import Index, Manifest
 from lamella.spec.platform import Platform
-from lamella.transport.base import Source
+from lamella.transport.base import Destination, Source
 from lamella.transport.docker_archive import MANIFEST, DockerArchiveWriter, read_image
 from lamella.transport.files import AtomicFile, writing
+from lamella.transport.index import Artifact, Found, only_one
 from lamella.transport.names import Location
-from lamella.transport.oci_layout import INDEX, FolderFiles, LayoutFiles, read_layout
+from lamella.transport.oci_layout import (
+    INDEX,
+    FolderFiles,
+    LayoutFiles,
+    find_index,
+    is_there,
+    read_artifact,
+    read_entry,
+    read_index,
+    read_layout,
+)
 from lamella.transport.oci_writer import ArchiveBlobs, FolderBlobs, LayoutWriter
 from lamella.transport.tarball import open_archive
 
@@ -39,6 +50,8 @@ class FileSource:
     ) -> None:
         self._location, self._spool, self._platform, self._stdin = location, spool, platform, stdin
         self._stack = ExitStack()
+        self._chosen: Descriptor | None = None
+        """Of an image that was chosen out of the index already."""
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -72,13 +85,46 @@ class FileSource:
 
     @cached_property
     def _image(self) -> Image:
-        return self._read(self._location)
+        return self._read(self._location, self._chosen)
 
-    def _read(self, location: Location) -> Image:
+    # -- an index and what it lists; see `transport.index.HasIndex`
+
+    def index(self) -> Index | None:
+        """Return the index that the reference stands for; None if it stands for one image."""
+        return find_index(self._files, self._location.tag) if self._is_layout else None
+
+    def nested(self, descriptor: Descriptor) -> Index | None:
+        """Return an index of the index; None if the layout hasn't got it."""
+        return read_index(self._files, descriptor)
+
+    def image_of(self, descriptor: Descriptor) -> FileSource | None:
+        """Return the source of one image of the index; None if the layout hasn't got it."""
+        if not is_there(self._files, descriptor):
+            return None
+        platform = Platform.of(descriptor.platform) if descriptor.platform else None
+        one = FileSource(self._location, self._spool, platform, self._stdin)
+        one._files, one._chosen = self._files, descriptor
+        return one
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return something of the index that is no image; None if the layout hasn't got it."""
+        there = is_there(self._files, descriptor)
+        return read_artifact(self._files, descriptor) if there else None
+
+    # -- reading
+
+    @property
+    def _is_layout(self) -> bool:
+        if self._location.transport == "archive":
+            return MANIFEST not in self._files and INDEX in self._files
+        return self._location.transport in {"oci", "oci-archive"}
+
+    def _read(self, location: Location, chosen: Descriptor | None = None) -> Image:
         files, name = self._files, str(location)
-        if location.transport in {"oci", "oci-archive"} or (
-            location.transport == "archive" and MANIFEST not in files and INDEX in files
-        ):
+        if chosen is not None:
+            platform = Platform.of(chosen.platform)
+            return read_entry(files, Found(chosen, location.tag), f"{name} ({platform})")
+        if self._is_layout:
             image = read_layout(files, location.tag, self._platform, name)
         else:
             image = read_image(files, location.tag, name)
@@ -111,10 +157,9 @@ def _is_regular(file: BinaryIO) -> bool:
 
 def _check_platform(image: Image, wanted: Platform | None) -> None:
     """Hold the only image of a file against the platform that was asked for."""
-    has = {key: image.config.text(key) for key in ("os", "architecture", "variant")}
-    if wanted and has["os"] and has["architecture"] and not wanted.matches(has):
-        found = "/".join(part for part in has.values() if part)
-        message = f"{image.name} has no image for platform {wanted}; it is for {found}"
+    has = Platform.of(image.config.value)
+    if wanted and has.os and has.architecture and not wanted.matches(image.config.value):
+        message = f"{image.name} has no image for platform {wanted}; it is for {has}"
         raise UsageError(message)
 
 
@@ -163,8 +208,7 @@ class FileDestination:
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """All layers that stay: a file has everything in it."""
-        squashed = {position for positions in ranges for position in positions}
-        return frozenset(range(len(image.layers))) - squashed
+        return _all_that_stay(image, ranges)
 
     def default_compression(self, image: Image) -> Compression:
         """How a new layer is compressed if the user doesn't say."""
@@ -181,6 +225,35 @@ class FileDestination:
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Finish the file and give it its name."""
         image_id = self._writer.commit(config, manifest, [*self._tags, *tags])
+        self._settle()
+        return image_id
+
+    # -- an index; see `transport.index.TakesIndex`
+
+    def for_platform(self) -> Destination:
+        """Return what takes one image of an index into the layout."""
+        return _OneOfIndex(self._layout)
+
+    def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
+        """Take something that is no image, as it is."""
+        self._layout.put_artifact(artifact, f"{self._location}: {descriptor.digest.short}")
+
+    def put_nested(self, index: Index) -> None:
+        """Take an index that is listed in another."""
+        self._layout.put_raw(index.raw)
+
+    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+        """Finish the file and give it its name."""
+        self._layout.commit_index(index, [*self._tags, *tags])
+        self._settle()
+
+    @property
+    def _layout(self) -> LayoutWriter:
+        if not isinstance(self._writer, LayoutWriter):
+            raise only_one(str(self._location))
+        return self._writer
+
+    def _settle(self) -> None:
         if self._spooled is not None:
             self._copy_out(FileRange.whole(self._spooled))
         if self._file is not None:
@@ -188,10 +261,40 @@ class FileDestination:
         elif self._location.path == "-":
             with writing("standard output"):
                 self._stdout.flush()
-        return image_id
 
     def _copy_out(self, spooled: FileRange) -> None:
         at = 0
         with writing(self._location.path):
             while chunk := spooled.read_at(at, 1 << 18):
                 at += self._out.write(chunk)
+
+
+class _OneOfIndex:
+    """One image of an index, in a layout that has no name for it; a `Destination`."""
+
+    def __init__(self, layout: LayoutWriter) -> None:
+        self._layout = layout
+        self.default_compression = layout.default_compression
+        self.put_layer, self.put_merged = layout.put_layer, layout.put_merged
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def join(self, source: Source) -> None:
+        pass
+
+    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
+        return _all_that_stay(image, ranges)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        del tags
+        self._layout.put_image(config, manifest)
+        return str(config.digest)
+
+
+def _all_that_stay(image: Image, ranges: Sequence[range]) -> frozenset[int]:
+    squashed = {position for positions in ranges for position in positions}
+    return frozenset(range(len(image.layers))) - squashed

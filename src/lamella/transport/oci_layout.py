@@ -6,11 +6,12 @@ Tags are the annotation ``org.opencontainers.image.ref.name`` of a descriptor in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from lamella.errors import (
     Ambiguous,
@@ -21,28 +22,38 @@ from lamella.errors import (
 )
 from lamella.image import Image
 from lamella.layer.blob import Blob, FileRange, Layer
-from lamella.spec.config import Config
+from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
-from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
+from lamella.spec.media_type import INDEXES, OCI_INDEX, is_foreign
 from lamella.spec.platform import Platform
+from lamella.transport.index import (
+    Artifact,
+    Found,
+    artifact_of,
+    choose,
+    find_images,
+    is_image,
+)
 
 __all__ = [
     "INDEX",
     "REF_NAME",
     "FolderFiles",
-    "Found",
     "LayoutFiles",
     "blob_name",
-    "choose",
+    "find_index",
+    "is_there",
+    "read_artifact",
+    "read_entry",
+    "read_index",
     "read_layout",
 ]
 
 INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 _METADATA_LIMIT = 64 << 20
-_DEEPEST_INDEX = 8
 
 
 def blob_name(digest: Digest) -> str:
@@ -116,14 +127,6 @@ class FolderFiles:
             raise MalformedImage(self.where, f"can't read {name}: {error.strerror}") from error
 
 
-@dataclass(frozen=True)
-class Found:
-    """An image in a layout or a registry, and the tag that led to it."""
-
-    descriptor: Descriptor
-    tag: str
-
-
 def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name: str) -> Image:
     """Return an image of a layout.
 
@@ -139,12 +142,19 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
         MalformedImage: a part is missing or makes no sense.
         DigestMismatch: metadata are not what their digest says.
     """
-    if INDEX not in files:
-        other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
-        raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
-    index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
-    found = list(_images(files, _tagged(index, wanted, files.where)))
-    chosen = choose(found, platform, files.where)
+    found = list(find_images(_entries(files, wanted), partial(read_index, files), files.where))
+    platforms = tuple(Platform.of(f.descriptor.platform) for f in found)
+    image = read_entry(files, choose(found, platform, files.where), name)
+    return replace(image, platforms=platforms if len(found) > 1 else ())
+
+
+def read_entry(files: LayoutFiles, chosen: Found, name: str) -> Image:
+    """Return the image of one entry of an index.
+
+    Raises:
+        MalformedImage: a part is missing or makes no sense.
+        DigestMismatch: metadata are not what their digest says.
+    """
     manifest = Manifest.parse(_metadata(files, chosen.descriptor), f"{files.where}: manifest")
     config_raw = _metadata(files, manifest.config)
     config = Config.parse(config_raw, f"{files.where}: config")
@@ -162,74 +172,77 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
     return Image(name, config, layers, manifest, (chosen.tag,) if chosen.tag else ())
 
 
-def _tagged(index: Index, wanted: str, where: str) -> list[Descriptor]:
-    if not wanted:
-        return list(index.manifests)
-    found = [d for d in index.manifests if wanted in {d.annotations.get(REF_NAME), str(d.digest)}]
-    if not found:
-        tags = ", ".join(d.annotations.get(REF_NAME, "") or str(d.digest) for d in index.manifests)
-        message = f"no image {wanted!r} in {where}; there are: {tags or 'none'}"
-        raise UsageError(message)
-    return found
-
-
-def _images(
-    files: LayoutFiles, descriptors: Sequence[Descriptor], tag: str = "", depth: int = 0
-) -> Iterator[Found]:
-    """Yield the images under some descriptors, those in nested indexes too."""
-    if depth > _DEEPEST_INDEX:
-        raise MalformedImage(files.where, f"indexes nested more than {_DEEPEST_INDEX} deep")
-    seen: set[Digest] = set()
-    for descriptor in descriptors:
-        name = tag or descriptor.annotations.get(REF_NAME, "")
-        if descriptor.is_attestation or descriptor.digest in seen:
-            continue
-        seen.add(descriptor.digest)
-        if descriptor.media_type in INDEXES:
-            if blob_name(descriptor.digest) not in files and descriptor.platform:
-                continue  # an image of which this layout has only some platforms
-            index = Index.parse(_metadata(files, descriptor), f"{files.where}: nested index")
-            yield from _images(files, index.manifests, name, depth + 1)
-        elif descriptor.media_type in MANIFESTS or not descriptor.media_type:
-            yield Found(descriptor, name)
-
-
-def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Found:
-    """Take the image of a platform, or the only one.
+def _entries(files: LayoutFiles, wanted: str) -> list[Found]:
+    """Return the entries of the layout's index that have a tag or a digest; all if none is wanted.
 
     Raises:
-        Ambiguous: several fit.
-        UsageError: none fits.
-        MalformedImage: there is no image at all.
+        MalformedImage: it is no layout.
+        UsageError: there is no such entry.
     """
-    if not found:
-        raise MalformedImage(where, "it has no image manifest")
-    if platform is None and len(found) == 1:
-        return found[0]
-    wanted = platform or Platform.of_host()
-    fits = [f for f in found if wanted.matches(f.descriptor.platform)]
-    if len(fits) == 1:
-        return fits[0]
-    if platform is not None and len(found) == 1 and not found[0].descriptor.platform:
-        return found[0]
-    return _ask(fits or found, wanted, where, fitting=bool(fits))
+    if INDEX not in files:
+        other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
+        raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
+    index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
+    found = [Found(d, d.annotations.get(REF_NAME, "")) for d in index.manifests]
+    if not wanted:
+        return found
+    fits = [f for f in found if wanted in {f.tag, str(f.descriptor.digest)}]
+    if not fits:
+        tags = ", ".join(f.tag or str(f.descriptor.digest) for f in found)
+        message = f"no image {wanted!r} in {files.where}; there are: {tags or 'none'}"
+        raise UsageError(message)
+    return fits
 
 
-def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
-    tags = sorted({f.tag for f in found if f.tag})
-    if fitting or all(not f.descriptor.platform for f in found):
-        names = ", ".join(tags) or ", ".join(str(f.descriptor.digest) for f in found)
-        message = f"{where} has {len(found)} images; choose one with {where}:TAG: {names}"
+def find_index(files: LayoutFiles, wanted: str) -> Index | None:
+    """Return the index that a tag stands for; None if it stands for one image.
+
+    Without a tag several images are taken for those of one index if they are for different
+    platforms and have no different tags: such a layout has no other index.
+
+    Raises:
+        Ambiguous: there are several images.
+        UsageError: none has that tag.
+        MalformedImage: the layout makes no sense.
+    """
+    found = list({f.descriptor.digest: f for f in _entries(files, wanted)}.values())
+    images = [f for f in found if f.descriptor.media_type in INDEXES or is_image(f.descriptor)]
+    if len(images) == 1:
+        only = images[0].descriptor
+        return read_index(files, only) if only.media_type in INDEXES else None
+    platforms = {Platform.of(f.descriptor.platform) for f in images}
+    if len({f.tag for f in images}) > 1 or len(platforms) < len(images):
+        names = ", ".join(f.tag or str(f.descriptor.digest) for f in images)
+        message = f"{files.where} has {len(images)} images; choose one with :TAG: {names or 'none'}"
         raise Ambiguous(message)
-    platforms = ", ".join(sorted({_platform_of(f.descriptor) for f in found}))
-    message = f"{where} has no image for platform {wanted}; try --platform with one of: {platforms}"
-    raise UsageError(message)
+    entries = [_without_name(f.descriptor).to_json() for f in found]
+    value = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return Index.parse(format_json(value), f"{files.where}: {INDEX}")
 
 
-def _platform_of(descriptor: Descriptor) -> str:
-    value = descriptor.platform
-    parts = [value.get("os"), value.get("architecture"), value.get("variant")]
-    return "/".join(str(part) for part in parts if part) or "unknown"
+def _without_name(descriptor: Descriptor) -> Descriptor:
+    annotations = {k: v for k, v in descriptor.annotations.items() if k != REF_NAME}
+    raw = {k: v for k, v in descriptor.raw.items() if k != "annotations"}
+    return replace(descriptor, raw={**raw, "annotations": annotations} if annotations else raw)
+
+
+def read_index(files: LayoutFiles, descriptor: Descriptor) -> Index | None:
+    """Return a nested index; None if it isn't there, for a layout may have some platforms only."""
+    if descriptor.platform and not is_there(files, descriptor):
+        return None
+    return Index.parse(_metadata(files, descriptor), f"{files.where}: nested index")
+
+
+def read_artifact(files: LayoutFiles, descriptor: Descriptor) -> Artifact:
+    """Return something of an index that is no image."""
+    where = f"{files.where}: artifact"
+    raw = _metadata(files, descriptor)
+    return artifact_of(raw, descriptor, lambda d: files.range(blob_name(d.digest)), where)
+
+
+def is_there(files: LayoutFiles, descriptor: Descriptor) -> bool:
+    """Whether a layout has what one of its indexes lists."""
+    return blob_name(descriptor.digest) in files
 
 
 def _metadata(files: LayoutFiles, descriptor: Descriptor) -> bytes:

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -21,8 +22,9 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
-from lamella.transport.base import copy_stored
+from lamella.transport.base import copy_blob, copy_stored
 from lamella.transport.files import AtomicFile, writing
+from lamella.transport.index import Artifact
 from lamella.transport.oci_layout import REF_NAME, blob_name
 from lamella.transport.tarball import ArchiveWriter
 
@@ -95,28 +97,51 @@ class LayoutWriter:
         blob.settle(packed.digest)
         return packed.diff_id, Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
 
+    def put_image(self, config: Config, manifest: Manifest) -> None:
+        """Write config and manifest; no index names them yet."""
+        self.put_raw(config.raw)
+        self.put_raw(manifest.raw)
+
+    def put_raw(self, raw: bytes) -> None:
+        """Write a small blob."""
+        if not self._blobs.has(Digest.of(raw)):
+            blob = self._blobs.start()
+            blob.write(raw)
+            blob.settle(Digest.of(raw))
+
+    def put_artifact(self, artifact: Artifact, where: str) -> None:
+        """Write something that is no image, with the blobs it names."""
+        for descriptor, content in artifact.blobs:
+            if not self._blobs.has(descriptor.digest):
+                blob = self._blobs.start()
+                copy_blob(content, descriptor, where, blob.write)
+                blob.settle(descriptor.digest)
+        self.put_raw(artifact.raw)
+
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config, manifest and the index entry (one for each tag)."""
-        for raw in (config.raw, manifest.raw):
-            if not self._blobs.has(Digest.of(raw)):
-                blob = self._blobs.start()
-                blob.write(raw)
-                blob.settle(Digest.of(raw))
+        self.put_image(config, manifest)
+        extra: dict[str, object] = {}
+        if config.text("os") and config.text("architecture"):
+            parts = {key: config.text(key) for key in ("architecture", "os", "variant")}
+            extra["platform"] = {key: value for key, value in parts.items() if value}
         kind = manifest.media_type or OCI_MANIFEST
-        names = [name for name in dict.fromkeys(tags) if name]
-        entries = [_entry(kind, manifest, config, name) for name in names or [""]]
-        self._blobs.finish(entries)
+        self._finish(Descriptor(kind, manifest.digest, len(manifest.raw), extra), tags)
         return str(config.digest)
 
+    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+        """Write an index and its entry (one for each tag)."""
+        self.put_raw(index.raw)
+        self._finish(Descriptor(index.media_type, index.digest, len(index.raw)), tags)
 
-def _entry(kind: str, manifest: Manifest, config: Config, name: str) -> Descriptor:
-    extra: dict[str, object] = {}
-    if config.text("os") and config.text("architecture"):
-        parts = {key: config.text(key) for key in ("architecture", "os", "variant")}
-        extra["platform"] = {key: value for key, value in parts.items() if value}
-    if name:
-        extra["annotations"] = {REF_NAME: name}
-    return Descriptor(kind, manifest.digest, len(manifest.raw), extra)
+    def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
+        names = [name for name in dict.fromkeys(tags) if name]
+        self._blobs.finish([_named(entry, name) for name in names or [""]])
+
+
+def _named(entry: Descriptor, name: str) -> Descriptor:
+    named = {"annotations": {REF_NAME: name}} if name else {}
+    return replace(entry, raw={**entry.raw, **named})
 
 
 class ArchiveBlobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -16,9 +17,16 @@ from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import DOCKER_MANIFEST, docker_layer, is_foreign, oci_layer
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import (
+    DOCKER_MANIFEST,
+    OCI_MANIFEST,
+    docker_layer,
+    is_foreign,
+    oci_layer,
+)
 from lamella.transport.base import Source, copy_stored, spool_packed
+from lamella.transport.index import Artifact
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 from lamella.transport.registry.source import RemoteBlob
@@ -167,18 +175,50 @@ class RegistryDestination:
             pending.result()
         own = Descriptor("", config.digest, len(config.raw))
         self._ensure(own, Bytes(config.raw), "the config")
+        self._publish(manifest.raw, manifest.media_type or OCI_MANIFEST, tags)
+        return str(config.digest)
+
+    def _publish(self, raw: bytes, media_type: str, tags: Sequence[str]) -> None:
+        from lamella.transport.registry.repository import Stored  # noqa: PLC0415 - imports urllib3
+
+        stored = Stored(raw, media_type, Digest.of(raw))
         done: list[str] = []
         references = [RegistryName.parse(tag, host=self._name.host).tag for tag in tags]
-        for reference in references or [str(manifest.digest)]:
+        for reference in references or [str(stored.digest)]:
             try:
-                self._repository.put_manifest(manifest, reference)
+                self._repository.put_manifest(stored, reference)
             except EngineError as error:
                 if not done:
                     raise
-                message = f"{error}; the new image is {manifest.digest}, tagged {', '.join(done)}"
+                message = f"{error}; the new image is {stored.digest}, tagged {', '.join(done)}"
                 raise EngineError(message) from error
             done.append(reference)
-        return str(config.digest)
+
+    # -- an index; see `transport.index.TakesIndex`
+
+    def for_platform(self) -> RegistryDestination:
+        """Return what takes one image of an index; it shares this one's connections."""
+        one = copy(self)
+        one._docker, one._pending = False, []  # noqa: SLF001 - of the same class
+        return one
+
+    def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
+        """Take something that is no image, as it is."""
+        for blob_descriptor, blob in artifact.blobs:
+            self._ensure(blob_descriptor, blob, descriptor.digest.short)
+        self._publish(artifact.raw, descriptor.media_type, ())
+
+    def put_nested(self, index: Index) -> None:
+        """Take an index that is listed in another."""
+        self._publish(index.raw, index.media_type, ())
+
+    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+        """Publish an index under each of its names.
+
+        Raises:
+            EngineError: the registry refused it. The message tells which names were given.
+        """
+        self._publish(index.raw, index.media_type, tags)
 
 
 @dataclass(frozen=True)

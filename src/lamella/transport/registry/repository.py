@@ -17,8 +17,7 @@ from lamella.errors import DigestMismatch, EngineError, InvalidReference, Malfor
 from lamella.layer.blob import CHUNK, Bytes
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import INDEXES, MANIFESTS, OCI_MANIFEST
+from lamella.spec.media_type import INDEXES, MANIFESTS
 from lamella.transport.registry.client import Ask, Registry
 from lamella.transport.registry.web import BrokenOff, Response, reason
 
@@ -96,8 +95,8 @@ class Repository:
             raise MalformedImage(f"{self}: {what}", "it is far too big for metadata")
         return raw
 
-    def put_manifest(self, manifest: Manifest, reference: str) -> None:
-        """Store a manifest under a tag, or under its digest.
+    def put_manifest(self, stored: Stored, reference: str) -> None:
+        """Store a manifest or an index under a tag, or under its digest.
 
         Raises:
             EngineError: the registry refused it, or took it for something else.
@@ -109,15 +108,15 @@ class Repository:
             f"write the manifest of {reference}",
             self.scopes,
             frozenset({_CREATED, _OK, _ACCEPTED}),
-            {"Content-Type": manifest.media_type or OCI_MANIFEST},
-            Bytes(manifest.raw),
+            {"Content-Type": stored.media_type},
+            Bytes(stored.raw),
         )
         response = self.registry.send(ask)
         said = response.headers.get("Docker-Content-Digest", "")
         response.drain_conn()
-        if said.startswith("sha256:") and said != manifest.digest:
+        if said.startswith("sha256:") and said != stored.digest:
             raise EngineError(
-                f"{self}: the manifest of {reference} was stored as {said}; want {manifest.digest}"
+                f"{self}: the manifest of {reference} was stored as {said}; want {stored.digest}"
             )
 
     # -- blobs

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
@@ -24,7 +24,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.spec.platform import Platform
-from lamella.transport.oci_layout import Found, choose
+from lamella.transport.index import Artifact, Found, artifact_of, choose, find_images
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RegistrySource", "RemoteBlob"]
 
-_DEEPEST_INDEX = 8
 _FOREIGN = "a non-distributable layer that is not in the registry; it can't be read"
 
 
@@ -52,6 +51,8 @@ class RegistrySource:
         self._options, self._progress = options, progress
         self._stack = ExitStack()
         self._repositories: dict[str, Repository] = {}
+        self._chosen: Descriptor | None = None
+        """Of an image that was chosen out of the index already."""
 
     def __enter__(self) -> Self:
         """Return itself; the registry is asked when something is wanted of it."""
@@ -106,9 +107,35 @@ class RegistrySource:
         """
         return self._read(RegistryName.parse(text, host=self._name.host))
 
+    # -- an index and what it lists; see `transport.index.HasIndex`
+
+    def index(self) -> Index | None:
+        """Return the index that the name stands for; None if it stands for one image."""
+        return self._look_up(self._name)[1]
+
+    def nested(self, descriptor: Descriptor) -> Index:
+        """Return an index of the index."""
+        return self._nested(self._name, descriptor)
+
+    def image_of(self, descriptor: Descriptor) -> RegistrySource:
+        """Return the source of one image of the index; it shares this one's connections."""
+        platform = Platform.of(descriptor.platform) if descriptor.platform else None
+        one = RegistrySource(self._name, self._spool, platform, self._options, self._progress)
+        one._chosen = descriptor
+        one._stack, one._repositories = self._stack, self._repositories
+        return one
+
+    def artifact(self, descriptor: Descriptor) -> Artifact:
+        """Return something of the index that is no image."""
+        repository, where = self._repository(self._name), f"docker://{self._name}: artifact"
+        raw = repository.manifest(descriptor.digest).raw
+        return artifact_of(raw, descriptor, partial(self._blob, repository, where=where), where)
+
+    # -- reading
+
     @cached_property
     def _image(self) -> Image:
-        return self._read(self._name)
+        return self._read(self._name, self._chosen)
 
     def _repository(self, name: RegistryName) -> Repository:
         from lamella.transport.registry.repository import (  # noqa: PLC0415 - imports urllib3
@@ -122,9 +149,15 @@ class RegistrySource:
             self._repositories[key] = Repository(registry, name.repository)
         return self._repositories[key]
 
-    def _read(self, name: RegistryName) -> Image:
+    def _read(self, name: RegistryName, chosen: Descriptor | None = None) -> Image:
         repository, where = self._repository(name), f"docker://{name}"
-        manifest = self._choose(repository, name)
+        platforms: tuple[Platform, ...] = ()
+        if chosen is None:
+            manifest, platforms = self._choose(name)
+        else:
+            where = f"{where} ({Platform.of(chosen.platform)})"
+            raw = repository.manifest(chosen.digest).raw
+            manifest = Manifest.parse(raw, f"{where}: manifest")
         config = Config.parse(repository.read_blob(manifest.config), f"{where}: config")
         if len(config.diff_ids) != len(manifest.layers):
             told = f"its config lists {len(config.diff_ids)} layers"
@@ -136,24 +169,41 @@ class RegistrySource:
             )
         )
         tags = (str(name.tagged(name.tag)),) if name.tag else ()
-        return Image(where, config, layers, manifest, tags)
+        return Image(where, config, layers, manifest, tags, platforms=platforms)
 
-    def _choose(self, repository: Repository, name: RegistryName) -> Manifest:
+    def _look_up(self, name: RegistryName) -> tuple[bytes, Index | None]:
         where = f"docker://{name}"
-        stored = repository.manifest(name.reference)
+        stored = self._repository(name).manifest(name.reference)
         if not _is_index(stored.raw, stored.media_type, where):
-            return Manifest.parse(stored.raw, f"{where}: manifest")
-        index = Index.parse(stored.raw, f"{where}: index")
-        found = list(_images(repository, index.manifests, where))
+            return stored.raw, None
+        return stored.raw, Index.parse(stored.raw, f"{where}: index")
+
+    def _nested(self, name: RegistryName, descriptor: Descriptor) -> Index:
+        raw = self._repository(name).manifest(descriptor.digest).raw
+        return Index.parse(raw, f"docker://{name}: nested index")
+
+    def _choose(self, name: RegistryName) -> tuple[Manifest, tuple[Platform, ...]]:
+        """Return the manifest of the platform that is wanted, and which platforms there are."""
+        where = f"docker://{name}"
+        raw, index = self._look_up(name)
+        if index is None:
+            return Manifest.parse(raw, f"{where}: manifest"), ()
+        entries = [Found(descriptor) for descriptor in index.manifests]
+        found = list(find_images(entries, partial(self._nested, name), where))
         chosen = choose(found, self._platform, where).descriptor
-        raw = repository.manifest(chosen.digest).raw
-        return Manifest.parse(raw, f"{where}: manifest")
+        raw = self._repository(name).manifest(chosen.digest).raw
+        platforms = tuple(Platform.of(f.descriptor.platform) for f in found)
+        return Manifest.parse(raw, f"{where}: manifest"), platforms
 
     def _layer(
         self, repository: Repository, descriptor: Descriptor, diff_id: Digest, where: str
     ) -> Layer:
+        blob = self._blob(repository, descriptor, where=where)
+        return Layer(diff_id, blob, where, descriptor, verified=True)
+
+    def _blob(self, repository: Repository, descriptor: Descriptor, *, where: str) -> RemoteBlob:
         cache = self._options.cache
-        blob = RemoteBlob(
+        return RemoteBlob(
             repository,
             descriptor,
             where,
@@ -161,7 +211,6 @@ class RegistrySource:
             self._progress.advance,
             ListingCache(Path(cache)) if cache else None,
         )
-        return Layer(diff_id, blob, where, descriptor, verified=True)
 
 
 def _is_index(raw: bytes, media_type: str, where: str) -> bool:
@@ -172,25 +221,6 @@ def _is_index(raw: bytes, media_type: str, where: str) -> bool:
     if "manifest.v1+" in media_type and "docker.distribution" in media_type:
         raise Unsupported(f"{where}: a manifest of schema 1; push the image again to renew it")
     return b'"manifests"' in raw and b'"layers"' not in raw
-
-
-def _images(
-    repository: Repository, descriptors: Sequence[Descriptor], where: str, depth: int = 0
-) -> Iterator[Found]:
-    """Yield the images of an index, those of nested ones too, without what only describes them."""
-    if depth > _DEEPEST_INDEX:
-        raise MalformedImage(where, f"indexes nested more than {_DEEPEST_INDEX} deep")
-    seen: set[Digest] = set()
-    for descriptor in descriptors:
-        if descriptor.is_attestation or descriptor.digest in seen:
-            continue
-        seen.add(descriptor.digest)
-        if descriptor.media_type in INDEXES:
-            raw = repository.manifest(descriptor.digest).raw
-            nested = Index.parse(raw, f"{where}: nested index")
-            yield from _images(repository, nested.manifests, where, depth + 1)
-        elif descriptor.media_type in MANIFESTS or not descriptor.media_type:
-            yield Found(descriptor, "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,199 @@
+"""Indexes: images of several platforms under one name, and what else is listed beside them.
+
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol, runtime_checkable
+
+from lamella.errors import Ambiguous, MalformedImage, UsageError
+from lamella.layer.blob import Blob
+from lamella.spec.config import parse_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index
+from lamella.spec.media_type import DOCKER_CONFIG, INDEXES, MANIFESTS, OCI_CONFIG
+from lamella.spec.platform import Platform
+from lamella.transport.base import Destination, Source
+
+__all__ = [
+    "Artifact",
+    "Found",
+    "HasIndex",
+    "TakesIndex",
+    "artifact_of",
+    "choose",
+    "find_images",
+    "is_image",
+    "only_one",
+]
+
+_DEEPEST_INDEX = 8
+
+Nested = Callable[[Descriptor], Index | None]
+"""Reads a nested index; None if it isn't there, as in a layout that has only some platforms."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A manifest in an index that is no image: an attestation, a signature."""
+
+    raw: bytes
+    subject: str
+    """Digest of what it is about; empty if it doesn't say."""
+    blobs: tuple[tuple[Descriptor, Blob], ...]
+    """What it names: to be had where it is."""
+
+
+@runtime_checkable
+class HasIndex(Protocol):
+    """A `Source` of a place that keeps images of several platforms."""
+
+    def index(self) -> Index | None:
+        """Return the index that the reference names; None if it names one image."""
+
+    def nested(self, descriptor: Descriptor) -> Index | None:
+        """Return an index listed in the index; None if it is listed, but not there."""
+
+    def image_of(self, descriptor: Descriptor) -> Source | None:
+        """Return the source of one image of the index; None if it is listed, but not there.
+
+        What it opens is closed by this source, in whose context it is used.
+        """
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return something of the index that is no image; None if it is listed, but not there."""
+
+
+@runtime_checkable
+class TakesIndex(Protocol):
+    """A `Destination` at a place that keeps images of several platforms."""
+
+    def for_platform(self) -> Destination:
+        """Return what takes one image of the index, and commits it without any name.
+
+        It is used within the context of this destination, one after the other.
+
+        Raises:
+            UsageError: this destination takes one image after all (see `only_one`).
+        """
+
+    def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
+        """Take something that is no image, as it is."""
+
+    def put_nested(self, index: Index) -> None:
+        """Take an index that is listed in another."""
+
+    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+        """Publish the index, of which everything else has been put.
+
+        Raises:
+            LamellaError: it could not be published; then nothing has changed.
+        """
+
+
+def only_one(where: str) -> UsageError:
+    """Return the error of a destination that keeps an image of one platform."""
+    return UsageError(
+        f"{where} takes an image of one platform; give --platform OS/ARCH, or send all of them to "
+        "a registry, oci:DIR or oci-archive:FILE"
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image in a layout or a registry, and the tag that led to it."""
+
+    descriptor: Descriptor
+    tag: str = ""
+
+
+def is_image(descriptor: Descriptor) -> bool:
+    """Whether a descriptor in an index is that of an image of some platform."""
+    if descriptor.is_attestation or descriptor.platform.get("os") == "unknown":
+        return False
+    if descriptor.raw.get("artifactType", OCI_CONFIG) not in {OCI_CONFIG, DOCKER_CONFIG, ""}:
+        return False
+    return descriptor.media_type in MANIFESTS or not descriptor.media_type
+
+
+def artifact_of(
+    raw: bytes, descriptor: Descriptor, blob_of: Callable[[Descriptor], Blob], where: str
+) -> Artifact:
+    """Read what a manifest that is no image says of itself.
+
+    Raises:
+        MalformedImage: it makes no sense.
+    """
+    value = parse_json(raw, where)
+    subject = value.get("subject")
+    told = subject.get("digest") if isinstance(subject, dict) else None
+    lists = (value.get(key) for key in ("layers", "blobs"))
+    named = [value.get("config"), *(d for found in lists if isinstance(found, list) for d in found)]
+    blobs = [Descriptor.parse(d, where) for d in named if d is not None]
+    about = descriptor.annotations.get("vnd.docker.reference.digest") or told or ""
+    return Artifact(raw, str(about), tuple((d, blob_of(d)) for d in blobs))
+
+
+def find_images(
+    found: Sequence[Found], nested: Nested, where: str, depth: int = 0
+) -> Iterator[Found]:
+    """Yield the images among some entries, those of nested indexes too, each once.
+
+    Raises:
+        MalformedImage: indexes are nested without end, or make no sense.
+    """
+    if depth > _DEEPEST_INDEX:
+        raise MalformedImage(where, f"indexes nested more than {_DEEPEST_INDEX} deep")
+    seen: set[Digest] = set()
+    for entry in found:
+        descriptor = entry.descriptor
+        is_index = descriptor.media_type in INDEXES
+        if descriptor.digest in seen or not (is_index or is_image(descriptor)):
+            continue
+        seen.add(descriptor.digest)
+        if is_index:
+            index = nested(descriptor)
+            inner = [Found(d, entry.tag) for d in index.manifests] if index else []
+            yield from find_images(inner, nested, where, depth + 1)
+        else:
+            yield entry
+
+
+def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Found:
+    """Take the image of a platform, or the only one.
+
+    Raises:
+        Ambiguous: several fit.
+        UsageError: none fits.
+        MalformedImage: there is no image at all.
+    """
+    if not found:
+        raise MalformedImage(where, "it has no image manifest")
+    if platform is None and len(found) == 1:
+        return found[0]
+    wanted = platform or Platform.of_host()
+    fits = [f for f in found if wanted.matches(f.descriptor.platform)]
+    if len(fits) == 1:
+        return fits[0]
+    if platform is not None and len(found) == 1 and not found[0].descriptor.platform:
+        return found[0]
+    return _ask(fits or found, wanted, where, fitting=bool(fits))
+
+
+def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
+    tags = sorted({f.tag for f in found if f.tag})
+    platforms = sorted({str(Platform.of(f.descriptor.platform)) for f in found})
+    one_of = f"try --platform with one of: {', '.join(platforms)}"
+    if fitting and len(platforms) == len(found):
+        message = f"{where} has {len(found)} images for platform {wanted}; {one_of}"
+        raise Ambiguous(message)
+    if fitting or all(not f.descriptor.platform for f in found):
+        names = ", ".join(tags) or ", ".join(str(f.descriptor.digest) for f in found)
+        message = f"{where} has {len(found)} images; choose one with {where}:TAG: {names}"
+        raise Ambiguous(message)
+    message = f"{where} has no image for platform {wanted}; {one_of}"
+    raise UsageError(message)
