@@ -35,7 +35,6 @@ from tests.transport.engine_squash import (
     every,
     is_tidy,
     layers_of,
-    options,
     squash,
     state_of,
 )
@@ -62,8 +61,8 @@ def reading(
 def squash_by(engine: Engine, name: str, how: Reading, *tags: str, message: str = "") -> str:
     """Squash within an engine; return the new ID."""
     with reading(engine.host, name, how) as source:
-        destination = EngineDestination(Spool(), options(engine.host), SILENT)
-        destination.refetch = lambda: source.fetch(every(source.describe()), frozenset())
+        destination = EngineDestination(Spool(), source.options, SILENT)
+        destination.join(source)
         return squash(source, destination, *tags, message=message)
 
 

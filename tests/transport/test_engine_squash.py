@@ -325,6 +325,30 @@ def test_from_one_engine_to_another(
     assert export_rootfs(engine, target) == export_rootfs(origin, tag)
 
 
+def test_an_engine_is_asked_before_anything_is_fetched(
+    engine: Engine, docker_classic: Engine
+) -> None:
+    """Of an image of another engine only those layers are wanted that are not here."""
+    files = {"x": f"{engine.name} is asked".encode() * 1000}
+    tag = f"engine-tests/asked-{engine.name}:1"
+    build(docker_classic, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
+    base = "FROM scratch\nCOPY x /a\n"
+    with source_of(docker_classic.host, tag) as source:
+        image = source.describe()
+        wanted = []
+        for here in (False, True):
+            if here:
+                build(docker_classic, f"{tag}-base", base, files)
+                saved = docker_classic.docker_bytes("save", f"{tag}-base")
+                engine.docker("load", input=saved)
+            with EngineDestination(Spool(), options(engine.host), SILENT) as destination:
+                wanted.append(destination.needs(image, [range(1, 3)]))
+    # The containerd store is asked for digests, and an image of the classic one has none.
+    kept_apart = engine.containerd_store
+    own = engine is docker_classic
+    assert wanted == [frozenset() if own else {0}, {0} if kept_apart else frozenset()]
+
+
 def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
     engine: Engine,
     docker_classic: Engine,
@@ -337,7 +361,7 @@ def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
     tag, target = f"engine-tests/lost-{engine.name}:1", f"engine-tests/found-{engine.name}:1"
     build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
     before, told = state_of(engine), Told()
-    monkeypatch.setattr(EngineDestination, "_has", lambda self, layer: True)
+    monkeypatch.setattr(EngineDestination, "_has", lambda *_: True)
     with source_of(origin.host, tag) as source:
         destination = EngineDestination(Spool(), options(engine.host), told)
         destination.join(source)

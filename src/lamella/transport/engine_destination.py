@@ -53,8 +53,10 @@ _DOCKER_LAYERS = {
 class EngineDestination:
     """A `transport.base.Destination`: loads what the engine lacks, checks, then tags."""
 
-    refetch: Callable[[], Image] | None = None
-    """If the image comes from this very engine: returns the image with all its content."""
+    _refetch: Callable[[], Image] | None = None
+    """Returns the image with all its content."""
+    _is_within = False
+    """The image comes from this very engine."""
 
     def __init__(self, spool: Spool, options: EngineOptions, progress: Progress) -> None:
         self._spool, self.options, self._progress = spool, options, progress
@@ -84,9 +86,9 @@ class EngineDestination:
         self._client.close()
 
     def join(self, source: Source) -> None:
-        """One engine: what it has need not be fetched, unless it turns out not to have it."""
-        if isinstance(source, EngineSource) and source.options == self.options:
-            self.refetch = partial(_all_of, source)
+        """Know where to get what the engine turns out not to have."""
+        self._refetch = partial(_all_of, source)
+        self._is_within = isinstance(source, EngineSource) and source.options == self.options
 
     # -- layers
 
@@ -101,23 +103,27 @@ class EngineDestination:
         return Compression(next((kind for kind in kinds if kind != "none"), "none"))
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
-        """Positions of layers that stay, but whose content this engine may lack.
+        """Positions of layers that stay, but whose content this engine lacks.
 
-        The containerd store finds layers by their own digests, Podman by their diff_ids. The
-        classic store finds them by the stack they end, so what is above a new layer has to be sent
-        again.
+        It is asked before anything is fetched. Where the image is its own it has all of it; but the
+        classic store finds layers by the stack they end, so what is above a new layer has to be
+        sent again.
         """
         squashed = {position for positions in ranges for position in positions}
         kept = frozenset(range(len(image.layers))) - squashed
-        if self.refetch is None:
-            return kept
-        if self._containerd or self._podman or not squashed:
-            return frozenset()
-        return frozenset(position for position in kept if position > min(squashed))
+        if self._is_within and self._containerd:
+            return frozenset()  # by digests that are not known yet
+        if self._is_within:
+            self._chains.append(tuple(map(str, image.diff_ids)))
+        below = min(squashed, default=len(image.layers))
+        stacks = [image.diff_ids[: p + 1] if p < below else () for p in range(len(image.layers))]
+        return frozenset(p for p in kept if not self._has(image.layers[p], stacks[p]))
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take note of a layer that stays; it is sent, if at all, with the commit."""
-        if self._has(layer):
+        on_new = None in self._kept
+        stack = () if on_new else (*(piece.diff_id for piece in self._pieces), layer.diff_id)
+        if self._has(layer, stack):
             self._there.add(len(self._pieces))
             piece = self._without_bytes(layer)
         else:
@@ -126,20 +132,29 @@ class EngineDestination:
         self._kept.append((layer, layers))
         return piece.descriptor
 
-    def _has(self, layer: Layer) -> bool:
-        """Whether the engine has a layer where it is to be: on what was put so far."""
+    def _has(self, layer: Layer, stack: Sequence[Digest]) -> bool:
+        """Whether the engine has a layer where it is to be. If it lost it, the load will tell.
+
+        Args:
+            layer: one that stays.
+            stack: diff_ids of all layers up to it; none if it comes to stand on a new layer.
+        """
         if self._containerd:
-            # Only what was seen in this very store is safe to leave out: a blob that is missing
-            # shows in no answer of Docker 26.
-            return layer.descriptor is not None and (
-                self.refetch is not None or not has_content(layer)
-            )
+            # What is kept under a digest can't be asked for. That the digest is there is sure if it
+            # was seen in this very store, likely if the layer is, in whatever form; what is missing
+            # shows in the new image, but not in Docker 26.
+            seen = self._is_within or not has_content(layer)
+            return layer.descriptor is not None and (seen or self._is_likely(layer.diff_id))
         if self._podman:
-            return any(str(layer.diff_id) in known for known in self._known_chains())
-        if None in self._kept:
-            return False  # on a new layer nothing is yet
-        chain = (*(str(piece.diff_id) for piece in self._pieces), str(layer.diff_id))
-        return any(known[: len(chain)] == chain for known in self._known_chains())
+            return self._is_within or self._knows(layer.diff_id)
+        chain = tuple(map(str, stack))
+        return bool(chain) and any(k[: len(chain)] == chain for k in self._known_chains())
+
+    def _is_likely(self, diff_id: Digest) -> bool:
+        return self._client.api_at_least(1, 48) and self._knows(diff_id)
+
+    def _knows(self, diff_id: Digest) -> bool:
+        return any(str(diff_id) in known for known in self._known_chains())
 
     def _known_chains(self) -> Iterator[tuple[str, ...]]:
         """The layers of each image in the engine; it is asked for one after another, and once."""
@@ -285,17 +300,20 @@ class EngineDestination:
 
     def _complete(self, problem: EngineError | None) -> None:
         """Get the content of all layers that were left out."""
-        image = self.refetch() if self.refetch is not None else None
+        image: Image | None = None
         for i, (piece, kept) in enumerate(zip(self._pieces, self._kept, strict=True)):
             if piece.blob is not None or kept is None:
                 continue
             layer, layers = kept
+            if not has_content(layer) and self._refetch is not None:
+                image = image or self._refetch()
             whole = layer if has_content(layer) else _same(layer, image)
             if whole is None:
                 message = f"{piece.where}: {self._client} lacks it, and its content was not fetched"
                 raise problem or Unsupported(message)
             layers.check(whole)
             self._pieces[i] = self._to_send(whole, layers)
+            layers.verify()  # it was before the commit, but then these were not opened
 
     def _discard(self, image_id: str) -> None:
         """Remove what was loaded, unless it was there before."""
