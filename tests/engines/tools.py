@@ -135,8 +135,8 @@ class Podman:
 
 
 @contextlib.contextmanager
-def podman_store() -> Iterator[Podman]:
-    """Run this machine's Podman.
+def podman_store(script: str = PODMAN_SCRIPT, *arguments: Path) -> Iterator[Podman]:
+    """Run this machine's Podman, or the one that a script starts.
 
     Raises:
         EngineUnavailableError: it can't be run here.
@@ -150,7 +150,7 @@ def podman_store() -> Iterator[Podman]:
         (work / "storage.conf").write_text(STORAGE_CONF.format(work=work))
         (work / "containers.conf").write_text(CONTAINERS_CONF.format(work=work))
         log = work / "podman.log"
-        namespace = Namespace.start(PODMAN_SCRIPT, work, log=log, env=_environment(work))
+        namespace = Namespace.start(script, work, *arguments, log=log, env=_environment(work))
         try:
             podman = Podman(work, namespace)
             wait_for_engine(podman.socket, namespace)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from lamella.errors import DigestMismatch, ImageError, MalformedImage, Unsupported
 from lamella.layer.blob import Bytes, Layer
+from lamella.layer.files_below import FilesBelow
 from lamella.layer.spool import Layers, LayerTar, Spool, digest_of
-from lamella.layer.tar_split import FilesBelow, ListedSplit, SplitPlace, SplitTar, read_split
+from lamella.layer.tar_split import ListedSplit, SplitPlace, SplitTar, read_split
 from lamella.tar.scan import scan
 from tests.support.examples import examples
 from tests.support.splits import pack, take_apart, unpack

@@ -1,11 +1,9 @@
 """Layers that an engine keeps taken apart: the headers in a small file, the content in a folder.
 
-Docker (overlay2) and Podman unpack a layer and note beside it, in ``tar-split.json.gz``, what else
+Docker (overlay2) and Podman unpack a layer and note beside it, in a tar-split file, what else
 the tar consisted of: one JSON object a line, in the order of the tar, which is either bytes of it
 (headers, padding: type 2) or a file whose content comes here (type 1).
 https://github.com/vbatts/tar-split/blob/main/tar/storage/entry.go
-
-Files are opened for reading and nothing else; no link is followed on the way to one.
 """
 
 from __future__ import annotations
@@ -27,80 +25,15 @@ from typing import Any, BinaryIO, cast
 from lamella.errors import DigestMismatch, ImageError, Unsupported
 from lamella.layer.blob import CHUNK, Bytes, stream_of
 from lamella.layer.compression import detect, open_plain
+from lamella.layer.files_below import FilesBelow
 from lamella.layer.spool import LayerTar, Spool, digest_of
 from lamella.spec.digest import Digest
 from lamella.tar.entry import SYMLINK, clean
 from lamella.tar.header import BLOCK
 
-__all__ = ["FilesBelow", "ListedSplit", "SplitPlace", "SplitTar", "read_split"]
+__all__ = ["ListedSplit", "SplitPlace", "SplitTar", "read_split"]
 
 _LONGEST_LINE = 64 << 20
-_FOLDERS = 64
-_ANY = os.O_CLOEXEC | os.O_NOFOLLOW
-# The two of Linux alone; only there an engine's store is on the same machine.
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | _ANY
-_QUIETLY = getattr(os, "O_NOATIME", 0)
-_FILE = os.O_RDONLY | os.O_NONBLOCK | _ANY
-
-
-class _Opened:
-    """A folder; closed when nobody refers to it any more, whichever thread that is."""
-
-    fd = -1
-
-    def __init__(self, path: bytes, above: _Opened | None) -> None:
-        self.fd = os.open(path, _FOLDER, dir_fd=above.fd if above else None)
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        if self.fd >= 0:
-            close(self.fd)
-
-
-class FilesBelow:
-    """Opens files below folders. Tars go folder by folder, so the last few are kept open."""
-
-    def __init__(self) -> None:
-        self._opened: dict[tuple[bytes, bytes], _Opened] = {}
-        self._quietly = _QUIETLY
-
-    def open(self, root: bytes, name: bytes) -> int:
-        """Return a descriptor of a file, to be closed by the caller.
-
-        Args:
-            root: the folder.
-            name: a cleaned path below it.
-
-        Raises:
-            OSError: there is no such file, or a link is in the way.
-        """
-        parent, _, base = name.rpartition(b"/")
-        folder = self._folder(root, parent)
-        try:
-            return os.open(base, _FILE | self._quietly, dir_fd=folder.fd)
-        except PermissionError:
-            # Only its owner, and root, may read a file without leaving a trace.
-            self._quietly = 0
-            return os.open(base, _FILE, dir_fd=folder.fd)
-
-    def _folder(self, root: bytes, path: bytes) -> _Opened:
-        found = self._opened.get((root, path))
-        if found is not None:
-            return found
-        folder, at = self._keep((root, b""), root, None), 0
-        while at < len(path):
-            end = path.find(b"/", at)
-            end = len(path) if end < 0 else end
-            folder = self._keep((root, path[:end]), path[at:end], folder)
-            at = end + 1
-        return folder
-
-    def _keep(self, key: tuple[bytes, bytes], name: bytes, above: _Opened | None) -> _Opened:
-        found = self._opened.get(key)
-        if found is None:
-            if len(self._opened) >= _FOLDERS:
-                self._opened.clear()
-            found = self._opened[key] = _Opened(name, above)
-        return found
 
 
 @dataclass(frozen=True)
@@ -183,6 +116,20 @@ class SplitTar:
             done += len(room)
             piece += 1
         return max(0, done)
+
+    def check_rights(self) -> None:
+        """See to it that every file may be read by us; whether it is there shows when it is read.
+
+        Raises:
+            Unsupported: one may not.
+        """
+        for number, name in enumerate(self._index.names):
+            try:
+                os.close(self._files.open(self._root, name))
+            except PermissionError as error:
+                raise Unsupported(f"{self._name(number)} may not be read by us") from error
+            except OSError:
+                continue
 
     def _read_file(self, number: int, size: int, room: memoryview, within: int) -> None:
         if not self.proven:
@@ -275,9 +222,16 @@ def read_split(place: SplitPlace, spool: Spool, files: FilesBelow) -> SplitTar:
     Raises:
         OSError: it can't be read.
         ImageError: it is damaged.
-        Unsupported: it is one that lamella does not know how to read.
+        Unsupported: it is one that lamella does not know how to read, or its files may not be read.
         OutputError: the spool is full.
     """
+    tar = _read_split(place, spool, files)
+    if os.geteuid():  # others than root know only now that they have to ask the engine
+        tar.check_rights()
+    return tar
+
+
+def _read_split(place: SplitPlace, spool: Spool, files: FilesBelow) -> SplitTar:
     reader = _Reader(place, spool)
     with place.headers.open("rb") as stream:
         for entries in _batches(stream, place.where):

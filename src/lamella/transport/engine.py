@@ -5,6 +5,7 @@ load leaves out the layers that stay. What was loaded is looked at before it get
 
 - `engine_host`: which engine; `engine_client`: questions and answers
 - `engine_source`, `engine_history`, `engine_save`, `engine_image`: reading
+- `engine_disk`, `podman_disk`, `disk`: reading where the engine keeps it
 - `engine_destination`, `engine_load`: writing; `engine_names`: what images are called
 - `podman`: where Podman listens; `podman_service`: what listens where nobody did
 """

@@ -1,21 +1,21 @@
-"""Layers read where a Docker engine keeps them, when it is on this machine and we may read there.
+"""Layers read where an engine keeps them, when it is on this machine and we may read there.
 
 - the classic store with overlay2: layers taken apart, see `lamella.layer.tar_split`
 - containerd's: compressed layers, as they were pulled or built, in files named by their digest
+- Podman's: see `podman_disk`
 
-Nothing is written, no lock is taken. What is read is compared with its digest, as from anywhere
-else; that the image is still there at the end, `recheck` tells.
+Nothing is written; Docker has no lock to take. What is read is compared with its digest, as from
+anywhere else; that the image is still there at the end, `recheck` tells.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lamella.errors import DigestMismatch, MalformedImage, Unsupported
 from lamella.image import Image
@@ -23,67 +23,52 @@ from lamella.layer.blob import Blob, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.headers import NotFetched, keep_headers
 from lamella.layer.spool import LayerTar, Spool
-from lamella.layer.tar_split import FilesBelow, ListedSplit, SplitPlace, read_split
+from lamella.layer.tar_split import SplitPlace
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
+from lamella.transport.disk import (
+    Disk,
+    Seen,
+    Wanted,
+    open_quietly,
+    read_small,
+    same_image,
+    split_layers,
+)
+from lamella.transport.podman_disk import PodmanStore
 
 if TYPE_CHECKING:
     from lamella.transport.engine_client import EngineClient
 
-__all__ = ["Disk", "open_disk"]
+__all__ = ["open_disk"]
 
-_METADATA_LIMIT = 64 << 20
 _DEEPEST_INDEX = 4
 _CACHE_ID = re.compile(r"[0-9a-f]{64}")
 _CONTENT = "containerd/daemon/io.containerd.content.v1.content/blobs/sha256"
 
-Otherwise = Callable[[int, Exception], LayerTar]
 
-
-class Disk(Protocol):
-    """One image in an engine's store."""
-
-    metadata: list[bytes]
-    """Manifests and indexes that were read."""
-
-    def read(
-        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
-    ) -> Image:
-        """Return the image with layers that can be read.
-
-        Args:
-            image: as the engine describes it.
-            content: positions of layers that will be read as a whole.
-            listed: positions of layers of which the headers may be read.
-            otherwise: gets the tar at a position in another way.
-
-        Raises:
-            OSError: the store can't be read.
-            ImageError: it is not as expected.
-        """
-
-    def recheck(self) -> bool:
-        """Whether all that was read from is still there."""
-
-
-def open_disk(client: EngineClient, image_id: str, spool: Spool, files: ExitStack) -> Disk:
+def open_disk(
+    client: EngineClient, inspected: Mapping[str, Any], spool: Spool, files: ExitStack
+) -> Disk:
     """Find out where an engine keeps an image.
 
     Args:
         client: the engine.
-        image_id: what it calls the image.
+        inspected: what it says of the image.
         spool: takes headers.
         files: closes what is opened.
 
     Raises:
         Unsupported: it is not a store that can be read in place.
     """
-    info = client.info
     if not client.host.is_local:
         raise Unsupported("the engine is not on this machine")
+    if client.is_podman:
+        return PodmanStore.of(inspected, spool)
+    info, image_id = client.info, Digest.parse(inspected["Id"])
     options = [str(option) for option in info.get("SecurityOptions") or ()]
     if any(option.startswith(("name=userns", "name=rootless")) for option in options):
         raise Unsupported("the engine maps user IDs")
@@ -91,62 +76,11 @@ def open_disk(client: EngineClient, image_id: str, spool: Spool, files: ExitStac
     if not root.is_absolute():
         raise Unsupported("the engine does not say where its data are")
     if client.has_containerd_store:
-        return _ContentStore(root / _CONTENT, Digest.parse(image_id), spool, files)
+        return _ContentStore(root / _CONTENT, image_id, spool, files)
     driver, status = info.get("Driver"), info.get("DriverStatus") or []
     if driver != "overlay2" or ["Native Overlay Diff", "true"] not in status:
         raise Unsupported(f"storage driver {driver}; want overlay2 with native diff")
-    return _LayerStore(root, Digest.parse(image_id), spool)
-
-
-class _Seen:
-    """Files and folders that were relied on."""
-
-    def __init__(self) -> None:
-        self._inodes: dict[Path, tuple[int, int]] = {}
-
-    def add(self, path: Path) -> None:
-        self._inodes[path] = _inode(path)
-
-    def recheck(self) -> bool:
-        try:
-            return all(_inode(path) == inode for path, inode in self._inodes.items())
-        except OSError:
-            return False
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _open(path: Path) -> BinaryIO:
-    """Open a file for reading, without a trace if that is allowed."""
-
-    def opener(name: str, flags: int) -> int:
-        try:
-            return os.open(name, flags | getattr(os, "O_NOATIME", 0))
-        except PermissionError:
-            return os.open(name, flags)
-
-    return open(path, "rb", buffering=0, opener=opener)
-
-
-def _read(path: Path, want: Digest | None = None) -> bytes:
-    """Read a small file, and hold it against its digest if it has one."""
-    with _open(path) as file:
-        found = FileRange.whole(file)
-        if found.size > _METADATA_LIMIT:
-            raise MalformedImage(path.name, f"{found.size} bytes; want metadata")
-        raw = found.read_at(0, found.size)
-    if want is not None and Digest.of(raw) != want:
-        raise DigestMismatch(str(path), want, Digest.of(raw))
-    return raw
-
-
-def _same_image(image: Image, raw: bytes) -> Config | None:
-    """Return the config, if it is that of the image that the engine described."""
-    config = Config.parse(raw, f"{image.name}: config")
-    return config if config.diff_ids == image.diff_ids else None
+    return _LayerStore(root, image_id, spool)
 
 
 class _LayerStore:
@@ -155,59 +89,33 @@ class _LayerStore:
     def __init__(self, root: Path, image_id: Digest, spool: Spool) -> None:
         self.metadata: list[bytes] = []
         self._root, self._id, self._spool = root, image_id, spool
-        self._seen = _Seen()
-        self._files = FilesBelow()
+        self._seen = Seen()
 
     def recheck(self) -> bool:
         return self._seen.recheck()
 
-    def read(
-        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
-    ) -> Image:
+    def read(self, image: Image, wanted: Wanted) -> Image:
         path = self._root / "image/overlay2/imagedb/content/sha256" / self._id.hex
-        config = _same_image(image, _read(path, self._id))
+        config = same_image(image, read_small(path, self._id))
         if config is None:
             raise Unsupported("the image changed meanwhile")
         self._seen.add(path)
-        image = replace(image, config=config)
-        layers: list[Layer] = []
-        for position, (chain_id, layer) in enumerate(
-            zip(image.chain_ids, image.layers, strict=True)
-        ):
-            place, size = self._place(chain_id, layer)
-            blob: Blob = NotFetched(layer.where, layer.blob.size)
-            if position in content:
-                blob = read_split(place, self._spool, self._files)
-            elif position in listed:
-                other = _Otherwise(otherwise, position)
-                blob = ListedSplit(place, self._files, self._spool, size, other)
-            layers.append(Layer(place.diff_id, blob, layer.where, verified=position not in content))
-        return replace(image, layers=tuple(layers))
+        places = [self._place(*pair) for pair in zip(image.chain_ids, image.layers, strict=True)]
+        return split_layers(replace(image, config=config), places, wanted, self._spool)
 
     def _place(self, chain_id: Digest, layer: Layer) -> tuple[SplitPlace, int]:
         folder = self._root / "image/overlay2/layerdb/sha256" / chain_id.hex
-        cache_id = _read(folder / "cache-id").decode("ascii", "replace")
+        cache_id = read_small(folder / "cache-id").decode("ascii", "replace")
         if not _CACHE_ID.fullmatch(cache_id):
             raise Unsupported(f"{layer.where}: unknown form of cache-id")
-        if _read(folder / "diff").decode("ascii", "replace") != layer.diff_id:
+        if read_small(folder / "diff").decode("ascii", "replace") != layer.diff_id:
             raise Unsupported(f"{layer.where}: another layer in its place")
         unpacked = self._root / "overlay2" / cache_id / "diff"
         self._seen.add(folder)
         self._seen.add(unpacked)
         headers = folder / "tar-split.json.gz"
-        size = int(_read(folder / "size")) if (folder / "size").exists() else layer.blob.size
+        size = int(read_small(folder / "size")) if (folder / "size").exists() else layer.blob.size
         return SplitPlace(headers, unpacked, layer.diff_id, layer.where), size
-
-
-@dataclass(frozen=True)
-class _Otherwise:
-    """Gets one layer in another way."""
-
-    get: Otherwise
-    position: int
-
-    def __call__(self, error: Exception) -> LayerTar:
-        return self.get(self.position, error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,15 +147,12 @@ class _ContentStore:
     def __init__(self, folder: Path, image_id: Digest, spool: Spool, files: ExitStack) -> None:
         self.metadata: list[bytes] = []
         self._folder, self._id, self._spool, self._files = folder, image_id, spool, files
-        self._seen = _Seen()
+        self._seen = Seen()
 
     def recheck(self) -> bool:
         return self._seen.recheck()
 
-    def read(
-        self, image: Image, content: frozenset[int], listed: frozenset[int], otherwise: Otherwise
-    ) -> Image:
-        del otherwise
+    def read(self, image: Image, wanted: Wanted) -> Image:
         manifest, config = self._find(image)
         if len(manifest.layers) != len(config.diff_ids):
             raise Unsupported("manifest and config differ in the number of layers")
@@ -255,10 +160,10 @@ class _ContentStore:
         layers = tuple(
             Layer(
                 diff_id,
-                self._blob(descriptor, layer.where, position in content, position in listed),
+                self._blob(descriptor, layer.where, wanted, position),
                 layer.where,
                 descriptor,
-                verified=position not in content,
+                verified=position not in wanted.content,
             )
             for position, (diff_id, descriptor, layer) in enumerate(described)
         )
@@ -269,17 +174,19 @@ class _ContentStore:
             raise Unsupported(f"a blob named {digest}")
         return self._folder / digest.hex
 
-    def _blob(self, descriptor: Descriptor, where: str, content: bool, listed: bool) -> Blob:  # noqa: FBT001
+    def _blob(self, descriptor: Descriptor, where: str, wanted: Wanted, position: int) -> Blob:
         if is_foreign(descriptor.media_type):
             return NotFetched(where, descriptor.size)
         path = self._path(descriptor.digest)
         self._seen.add(path)  # also of what is not read: the engine must have all of the image
-        if not (content or listed):
+        if position not in wanted.content | wanted.listed:
             return NotFetched(where, descriptor.size)
-        stored = FileRange.whole(self._files.enter_context(_open(path)))
+        stored = FileRange.whole(self._files.enter_context(open_quietly(path)))
         if stored.size != descriptor.size:
             raise DigestMismatch(where, f"{descriptor.size} bytes", f"{stored.size} bytes")
-        return stored if content else _ListedBlob(stored, self._spool, where)
+        if position in wanted.content:
+            return stored
+        return _ListedBlob(stored, self._spool, where)
 
     def _find(self, image: Image) -> tuple[Manifest, Config]:
         """The engine's ID is the digest of a manifest, or of an index that has it somewhere."""
@@ -295,13 +202,13 @@ class _ContentStore:
 
     def _config(self, image: Image, path: Path, digest: Digest) -> Config | None:
         try:
-            return _same_image(image, _read(path, digest))
+            return same_image(image, read_small(path, digest))
         except MalformedImage:  # of an attestation, or of something that is no image
             return None
 
     def _manifests(self, digest: Digest, depth: int) -> Iterator[bytes]:
         path = self._path(digest)
-        raw = _read(path, digest)
+        raw = read_small(path, digest)
         self._seen.add(path)
         self.metadata.append(raw)
         if b'"manifests"' not in raw:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lamella.errors import EngineError, ImageError, Unsupported
 from lamella.image import Image
@@ -19,7 +19,9 @@ from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
-from lamella.transport.engine_disk import Disk, open_disk
+from lamella.transport.disk import Disk
+from lamella.transport.disk import Wanted as WantedInPlace
+from lamella.transport.engine_disk import open_disk
 from lamella.transport.engine_history import History, describe_config, diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
 from lamella.transport.engine_image import assemble
@@ -48,6 +50,7 @@ class EngineSource:
         self._connection: EngineClient | None = None
         self._image: Image | None = None
         self._id = ""
+        self._inspected: Mapping[str, Any] = {}
         self._tars: list[LayerTar] | None = None
         self._lock = threading.Lock()
         self._files = ExitStack()
@@ -85,7 +88,7 @@ class EngineSource:
     def _describe(self) -> Image:
         Reference.parse(self._name)  # says better than the engine what is wrong with a name
         inspected = self._client.inspect(self._name)
-        self._id = inspected["Id"]
+        self._id, self._inspected = inspected["Id"], inspected
         self._check_platform(inspected)
         total = len(diff_ids_of(inspected))
         history = History(self._client.history(self._id))
@@ -143,8 +146,9 @@ class EngineSource:
         if self.options.source == "api":
             return None
         try:
-            disk = open_disk(self._client, self._id, self._spool, self._files)
-            image = disk.read(described, content, listed, self._elsewhere)
+            disk = open_disk(self._client, self._inspected, self._spool, self._files)
+            wanted = WantedInPlace(content, listed, self._elsewhere)
+            image = disk.read(described, wanted)
         except (OSError, ImageError) as error:
             self._not_in_place(error)
             return None
