@@ -67,8 +67,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"spec", "image", "selection", "merge", "rootfs", "analysis", "result"},
     # parts of the façade: one list of places, one squash from request to result
     "places": {"errors", "progress", "spec", "layer", "transport"},
-    "job": {*BELOW_API, "places"},
-    "api": {*BELOW_API, "demo", "places", "job"},
+    "request": {"errors", "spec", "layer", "mutate", "transport"},
+    "job": {*BELOW_API, "places", "request"},
+    "platforms": {*BELOW_API, "places", "request", "job"},
+    "comparing": {*BELOW_API, "places"},
+    "api": {*BELOW_API, "demo", "places", "request", "job", "platforms", "comparing"},
     "demo": {*BELOW_API, "api"},
     # options of the calls are values of their rooms
     "cli": {"api", "demo", "errors", "progress", "report", "mutate", "transport"},

@@ -15,16 +15,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
-from lamella.errors import MalformedTar, UsageError
+from lamella.comparing import compare_images, compare_platforms
+from lamella.errors import UsageError
 from lamella.image import Image
-from lamella.job import Job, Request
+from lamella.job import Job
 from lamella.layer.compression import Compression
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.spool import Spool
 from lamella.mutate import HistoryMode, Wording
 from lamella.places import Environment, in_engine, locate, open_source
+from lamella.platforms import squash_every_platform
 from lamella.report.layers import Line, layer_lines
+from lamella.request import Request
 from lamella.result import Result
-from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
+from lamella.rootfs import Difference
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.transport.names import Location, parse_location
@@ -64,7 +67,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         last: squash so many of the newest layers.
         layers: squash these ranges, ``"A-B"`` from 1. Without any choice all layers are squashed.
         output: where the new image goes; None: where `image` came from.
-        platform: ``OS/ARCH[/VARIANT]``, of an image for several.
+        platform: ``OS/ARCH[/VARIANT]``, of an image for several; ``all``: every one of them, and
+            the index is written anew.
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
@@ -89,6 +93,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     location = locate(image, env)
     tags = (tag,) if isinstance(tag, str) else tuple(tag)
     target, tags = _target(location, output, tags, dry_run=dry_run)
+    every = platform == "all"
     request = Request(
         location,
         target,
@@ -96,22 +101,23 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         last,
         tuple(layers),
         tags,
-        _platform(platform),
+        None if every else _platform(platform),
+        every,
         Compression.parse(compression) if compression else None,
+        Wording(history, message, created),
+        check,
+        dry_run,
+        cleanup,
     )
     with ExitStack() as stack:
-        job = Job(request, env, stack)
-        if dry_run:
-            return job.dry(job.select())
-        job.prepare_output()
-        selection = job.select()
-        wording = Wording(history, message, created)
-        return job.squash(selection, wording, check=check, cleanup=cleanup)
+        if every:
+            return squash_every_platform(request, env, stack)
+        return Job(request, env, stack).run()
 
 
 def _platform(text: str | None) -> Platform | None:
     if text == "all":
-        raise UsageError("platform all comes with a later version; give one, like linux/arm64")
+        raise UsageError("--platform all: want one platform here, like linux/arm64")
     return Platform.parse(text) if text else None
 
 
@@ -214,8 +220,16 @@ def open_layers(
         yield image, layer_lines(image, known)
 
 
-def verify(ours: str, theirs: str, *, env: Environment | None = None) -> list[Difference]:
+def verify(
+    ours: str, theirs: str, *, platform: str | None = None, env: Environment | None = None
+) -> list[Difference]:
     """Compare two images: file systems in every attribute, and configs.
+
+    Args:
+        ours: reference of one image.
+        theirs: reference of the other.
+        platform: ``OS/ARCH[/VARIANT]``, of images for several; ``all``: every one of them.
+        env: temporary folder, progress, streams, how to reach engines.
 
     Returns:
         What differs, by path; empty if nothing does. Left out of the configs: ``rootfs``,
@@ -225,21 +239,6 @@ def verify(ours: str, theirs: str, *, env: Environment | None = None) -> list[Di
         LamellaError: one of them can't be read, or is malformed.
     """
     env = env or Environment()
-    spool = Spool(env.tmp_dir)
-    if all(parse_location(name).path == "-" for name in (ours, theirs)):
-        raise UsageError("only one of two images can come through standard input")
-    with ExitStack() as stack:
-        layers = stack.enter_context(Layers(spool))
-        images = [_whole_image(name, spool, env, stack) for name in (ours, theirs)]
-        try:
-            roots = [read_rootfs(layers.open(image.layers)) for image in images]
-        except MalformedTar as error:
-            raise layers.explain(error) from error
-        found = [*compare_configs(*images), *compare_rootfs(*roots)]
-        layers.verify()
-        return found
-
-
-def _whole_image(name: str, spool: Spool, env: Environment, stack: ExitStack) -> Image:
-    source = stack.enter_context(open_source(locate(name, env), None, spool, env))
-    return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())
+    if platform == "all":
+        return compare_platforms((ours, theirs), env)
+    return compare_images((ours, theirs), _platform(platform), env)

@@ -1,4 +1,4 @@
-"""One squash from request to result: which layers, from where, to where, and what came of it."""
+"""One squash of one image: which layers, from where, to where, and what came of it."""
 
 from __future__ import annotations
 
@@ -9,84 +9,88 @@ from dataclasses import dataclass, replace
 
 from lamella.errors import ImageError, ImageNotFound, MalformedImage, UnknownLayer, UsageError
 from lamella.image import Image
-from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerTar, Spool
-from lamella.mutate import Wording, new_manifest
+from lamella.mutate import new_manifest
 from lamella.places import Environment, locate, open_destination, open_source
+from lamella.request import Request
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
+from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.squashing import Prepared, Written, prepare, write
 from lamella.transport.base import Destination, Rechecks, Source
-from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.names import Location
 
-__all__ = ["Job", "Request"]
+__all__ = ["Job", "Made"]
 
 _KEEP_MANIFESTS = {"oci", "oci-archive", "docker"}
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a squash is asked for, checked before any work."""
+class Made:
+    """A new image of which the layers are written, but which nobody sees yet."""
 
-    location: Location
-    output: Location
-    base: str | None = None
-    last: int | None = None
-    ranges: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    platform: Platform | None = None
-    compression: Compression | None = None
-
-    def __post_init__(self) -> None:
-        """Check what needs no image to be known as wrong.
-
-        Raises:
-            UsageError: two choices of layers, or one that no image can fulfil.
-        """
-        if sum((self.base is not None, self.last is not None, bool(self.ranges))) > 1:
-            raise UsageError("LAYER/--from, --last and --layers exclude each other; give one")
-        if self.last is not None and self.last < 1:
-            raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What the destination will call the image."""
-        if self.output.transport in {"oci", "oci-archive"}:
-            return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
-        if self.output.transport == "docker":
-            return tuple(dict.fromkeys(self.tags))
-        tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
-        name = podman_name if self.output.transport == "podman" else docker_name
-        return tuple(dict.fromkeys(name(tag) for tag in tags))
+    prepared: Prepared
+    written: Written
+    manifest: Manifest
 
 
 class Job:
-    """One squash: the source, the destination and what is known so far."""
+    """One squash of one image, step by step: select, prepare, then `planned` or write, publish."""
 
-    def __init__(self, request: Request, env: Environment, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        request: Request,
+        env: Environment,
+        stack: ExitStack,
+        source: Source | None = None,
+        destination: Destination | None = None,
+    ) -> None:
+        """Open what is not given; it is closed with the stack.
+
+        Args:
+            request: what is asked for.
+            env: temporary folder, progress, streams, how to reach engines.
+            stack: closes what is opened.
+            source: where the image is, if not where the request says.
+            destination: what takes the image, if not what the request says.
+
+        Raises:
+            OutputError: the output can't be written; this is found out before anything is read.
+        """
         self._request, self._env, self._stack = request, env, stack
         self._spool = Spool(env.tmp_dir)
         self._clock = _Clock()
-        self._source = self._open(request.location)
+        self._source = source or self._open(request.location)
         self._kept_name = ""
-        self._destination: Destination | None = None
+        if destination is None and not request.dry_run:
+            opened = open_destination(request.output, self._spool, env)
+            destination = stack.enter_context(opened)
+            destination.join(self._source)
+        self._destination = destination
+        self._layers = stack.enter_context(Layers(self._spool))
 
-    def prepare_output(self) -> None:
-        """Find out whether the output can be written, before anything is read.
-
-        Raises:
-            OutputError: it can't.
-        """
-        destination = open_destination(self._request.output, self._spool, self._env)
-        self._destination = self._stack.enter_context(destination)
-        self._destination.join(self._source)
+    def run(self) -> Result:
+        """Do all of it."""
+        prepared = self.prepare(self.select())
+        self._tell_of_others(prepared.image)
+        if self._request.dry_run:
+            return self.planned(prepared)
+        return self.publish(self.write(prepared))
 
     def _open(self, location: Location) -> Source:
         source = open_source(location, self._request.platform, self._spool, self._env)
         return self._stack.enter_context(source)
+
+    def _tell_of_others(self, image: Image) -> None:
+        """Who has not said which platform may not know that there are several."""
+        if self._request.platform is None and image.platforms:
+            platform = Platform.of(image.config.value)
+            self._env.progress.note(
+                f"{image.name} has images for {len(image.platforms)} platforms; "
+                f"taking {platform} alone (--platform all: every one)"
+            )
 
     def select(self) -> Selection:
         """Find the layers, by names and digests alone."""
@@ -113,7 +117,8 @@ class Job:
                 raise unknown from None
             raise
 
-    def _prepare(self, selection: Selection, layers: Layers) -> Prepared:
+    def prepare(self, selection: Selection) -> Prepared:
+        """Fetch what is needed, and plan."""
         ranges = selection.squashing
         content = frozenset(position for positions in ranges for position in positions)
         if self._destination is not None:
@@ -121,49 +126,57 @@ class Job:
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
         image = self._source.fetch(content, listed)
         self._clock.lap("fetch")
-        prepared = prepare(image, selection, layers, self._env.progress)
+        prepared = prepare(image, selection, self._layers, self._env.progress)
         self._clock.lap("plan")
         return prepared
 
-    def dry(self, selection: Selection) -> Result:
-        """Plan, and tell what would be."""
-        layers = self._stack.enter_context(Layers(self._spool))
-        prepared = self._prepare(selection, layers)
-        layers.verify()
+    def planned(self, prepared: Prepared) -> Result:
+        """Tell what would be."""
+        self._layers.verify()
         return replace(self._result(prepared), dry_run=True)
 
-    def squash(
-        self, selection: Selection, wording: Wording, *, check: bool, cleanup: bool
-    ) -> Result:
-        """Do it; `prepare_output` comes first."""
-        request, env, destination = self._request, self._env, self._destination
-        if destination is None:
-            raise TypeError("prepare_output was not called")
-        layers = self._stack.enter_context(Layers(self._spool))
-        prepared = self._prepare(selection, layers)
-        image = prepared.image
+    def write(self, prepared: Prepared) -> Made:
+        """Write the layers; there is a destination.
+
+        Raises:
+            DigestMismatch: a layer is not what it should be.
+            OutputError: the destination is full, or went away.
+        """
+        request, image, destination = self._request, prepared.image, self._written_to
         compression = request.compression or destination.default_compression(image)
-        written = write(prepared, destination, compression, wording, env.progress)
+        progress = self._env.progress
+        written = write(prepared, destination, compression, request.wording, progress)
         self._clock.lap("write")
-        if check:
+        if request.check:
             _prove(prepared)
             self._clock.lap("verify")
         manifest = image.manifest
         if prepared.plans or manifest is None:
             manifest = new_manifest(image.manifest, written.config, written.descriptors)
+        return Made(prepared, written, manifest)
+
+    def publish(self, made: Made) -> Result:
+        """Let the new image be seen."""
+        request = self._request
         if isinstance(self._source, Rechecks):
             self._source.recheck()
-        env.progress.phase("publish")
-        image_id = destination.commit(written.config, manifest, request.tags)
+        self._env.progress.phase("publish")
+        image_id = self._written_to.commit(made.written.config, made.manifest, request.tags)
         self._clock.lap("publish")
-        if cleanup:
+        if request.cleanup:
             self._clean_up(request.tags)
         return replace(
-            self._result(prepared, written),
+            self._result(made.prepared, made.written),
             id=image_id,
-            digest=str(manifest.digest) if request.output.transport in _KEEP_MANIFESTS else "",
-            verified=check,
+            digest=str(made.manifest.digest) if request.output.transport in _KEEP_MANIFESTS else "",
+            verified=request.check,
         )
+
+    @property
+    def _written_to(self) -> Destination:
+        if self._destination is None:
+            raise TypeError("a dry run has no destination")
+        return self._destination
 
     def _clean_up(self, tags: Sequence[str]) -> None:
         kept = self._source.remove(new_tags=tags)
@@ -194,6 +207,7 @@ class Job:
             ranges=tuple(_ranges(prepared, written)),
             dropped=dropped,
             seconds=self._clock.seconds,
+            platform=str(Platform.of(image.config.value)),
         )
 
 

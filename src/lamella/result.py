@@ -34,7 +34,10 @@ class SquashedRange:
 
 @dataclass(frozen=True)
 class Result:
-    """Facts of one squash. Sizes are bytes of uncompressed layer tars."""
+    """Facts of one squash. Sizes are bytes of uncompressed layer tars.
+
+    Of a squash of every platform: sums over all of them, and each in `platforms`.
+    """
 
     source: str
     source_id: str
@@ -60,16 +63,23 @@ class Result:
     dry_run: bool = False
     verified: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
+    platform: str = ""
+    """``OS/ARCH[/VARIANT]``; empty for several."""
+    platforms: tuple[Result, ...] = ()
+    """One for each image of the index, in its order, if every platform was squashed."""
+    left_out: tuple[str, ...] = ()
+    """What the new index no longer lists, and why."""
 
     @property
     def squashed(self) -> bool:
         """Whether there was anything to squash."""
-        return bool(self.ranges)
+        return bool(self.ranges) or any(one.squashed for one in self.platforms)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``lamella squash --json`` (see docs/json.md)."""
-        return {
+        value = {
             "version": FORMAT_VERSION,
+            "platform": self.platform,
             "squashed": self.squashed,
             "dry_run": self.dry_run,
             "verified": self.verified,
@@ -99,6 +109,10 @@ class Result:
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }
+        if self.platforms:
+            value["platforms"] = [one.to_json() for one in self.platforms]
+            value["left_out"] = list(self.left_out)
+        return value
 
 
 def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:

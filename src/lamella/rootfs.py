@@ -33,11 +33,14 @@ class Difference:
     what: str
     ours: object
     theirs: object
+    platform: str = ""
+    """Where images of several were compared."""
 
     def __str__(self) -> str:
         """Say it in a line."""
         path = self.path.decode("utf-8", "backslashreplace")
-        return f"/{path}: {self.what}: {_show(self.ours)} != {_show(self.theirs)}"
+        where = f"{self.platform}: " if self.platform else ""
+        return f"{where}/{path}: {self.what}: {_show(self.ours)} != {_show(self.theirs)}"
 
 
 def _show(value: object) -> str:

@@ -69,7 +69,7 @@ def select(
     if last is not None:
         return Selection((_newest(image, last),))
     if layers:
-        found = sorted((_parse_range(text, count) for text in layers), key=lambda r: r.start)
+        found = sorted((_parse_range(text, image) for text in layers), key=lambda r: r.start)
         return Selection(tuple(found))
     return Selection((range(count),), base_steps=0)
 
@@ -114,14 +114,16 @@ def _newest(image: Image, last: int) -> range:
     return range(count - last, count)
 
 
-def _parse_range(text: str, count: int) -> range:
+def _parse_range(text: str, image: Image) -> range:
+    count = len(image.layers)
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() or not dash)):
         message = f"--layers {text!r}: want A-B, as `lamella layers` numbers them"
         raise UsageError(message)
     a, b = int(first), int(last or first)
     if not 1 <= a <= b <= count:
-        reason = "the first is above the last" if b < a else f"there are layers 1 to {count}"
+        there = f"{image.name} has layers 1 to {count}"
+        reason = "the first is above the last" if b < a else there
         message = f"--layers {text}: {reason}"
         raise UsageError(message)
     return range(a - 1, b)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lamella.errors import ImageError, MalformedTar
+from lamella.errors import ImageError, MalformedTar, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.compression import Compression
@@ -24,7 +24,7 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["Prepared", "Written", "prepare", "write"]
+__all__ = ["Prepared", "Written", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,9 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     """
     image.steps()  # a history that does not fit is found out now
     ranges = selection.squashing
+    reason = reason_against(image)
+    if ranges and reason:
+        raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
     reading = _Reading(image, layers)
     try:
@@ -86,6 +89,13 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     except ImageError as error:
         raise layers.explain(error) from error
     return Prepared(image, selection, layers, reading.tars, plans)
+
+
+def reason_against(image: Image) -> str:
+    """Return why an image's layers can't be merged at all; empty if they can."""
+    if image.config.text("os") == "windows":
+        return "layers of Windows hold changes to registry hives, which only Windows can merge"
+    return ""
 
 
 class _Reading:

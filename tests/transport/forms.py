@@ -31,6 +31,7 @@ __all__ = [
     "docker_archive_since_25",
     "docker_archive_with",
     "layout_of",
+    "plain",
     "several_images",
     "state_of",
     "to_file",
@@ -228,7 +229,7 @@ def validate_archive(path: Path) -> dict[str, Any]:
     """
     entries = json.loads(_member(path, "manifest.json"))
     config: dict[str, Any] = json.loads(_member(path, entries[0]["Config"]))
-    tars = [_plain(_member(path, name)) for name in entries[0]["Layers"]]
+    tars = [plain(_member(path, name)) for name in entries[0]["Layers"]]
     assert len(entries) == 1
     assert config["rootfs"]["diff_ids"] == [str(Digest.of(tar)) for tar in tars]
     return config
@@ -238,7 +239,8 @@ def _member(path: Path, name: str) -> bytes:
     return subprocess.run(["tar", "-xOf", path, name], check=True, capture_output=True).stdout
 
 
-def _plain(data: bytes) -> bytes:
+def plain(data: bytes) -> bytes:
+    """Decompress what may be compressed."""
     for magic, opened in (
         (b"\x1f\x8b", gzip.decompress),
         (b"\x28\xb5\x2f\xfd", zstd.decompress),
@@ -264,7 +266,7 @@ def validate_layout(where: Path, tag: str = "") -> tuple[dict[str, Any], dict[st
     assert len(found) == 1, found
     manifest: dict[str, Any] = json.loads(_blob(blobs, found[0]))
     config: dict[str, Any] = json.loads(_blob(blobs, manifest["config"]))
-    tars = [_plain(_blob(blobs, descriptor)) for descriptor in manifest["layers"]]
+    tars = [plain(_blob(blobs, descriptor)) for descriptor in manifest["layers"]]
     assert config["rootfs"]["diff_ids"] == [str(Digest.of(tar)) for tar in tars]
     return manifest, config
 

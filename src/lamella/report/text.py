@@ -29,10 +29,16 @@ def printable(text: str) -> str:
 
 def summary(result: Result) -> list[str]:
     """Return what a person sees last."""
+    if result.platforms:
+        lines = [line for one in result.platforms for line in _head_and_rows(one)]
+    else:
+        lines = _head_and_rows(result)
+    return [printable(line) for line in (*lines, _outcome(result))]
+
+
+def _head_and_rows(result: Result) -> list[str]:
     head = f"{result.source}  {_layers(result.layers_before)}, {human_size(result.bytes_before)}"
-    rows = list(_rows(result))
-    tail = _outcome(result)
-    return [printable(line) for line in (head, *rows, tail)]
+    return [head, *_rows(result)]
 
 
 def _layers(count: int) -> str:
@@ -74,7 +80,8 @@ def _causes(result: Result) -> str:
 
 def _outcome(result: Result) -> str:
     name = " ".join(result.tags) or (result.destination if not result.dry_run else "dry run")
-    size = f"{_layers(result.layers_after)}, {human_size(result.bytes_after)}"
+    several = f"{len(result.platforms)} platforms, " if result.platforms else ""
+    size = f"{several}{_layers(result.layers_after)}, {human_size(result.bytes_after)}"
     proof = "  verified" if result.verified else ""
     if result.dry_run:
         return f"{name}  {size}   nothing was written"
@@ -85,6 +92,8 @@ def _outcome(result: Result) -> str:
 def plan_lines(result: Result) -> list[str]:
     """Return what a dry run tells beyond the summary: kept deletions and moved hard links."""
     lines: list[str] = []
+    for one in result.platforms:
+        lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
     for squashed in result.ranges:
         lines += _some(
             f"layers {squashed.first}-{squashed.last}: deletions that stay",

@@ -27,6 +27,7 @@ __all__ = [
     "artifact_of",
     "choose",
     "find_images",
+    "images_of",
     "is_image",
     "only_one",
 ]
@@ -161,6 +162,16 @@ def find_images(
             yield from find_images(inner, nested, where, depth + 1)
         else:
             yield entry
+
+
+def images_of(index: Index, nested: Nested, where: str) -> list[Descriptor]:
+    """Return the images of an index, those of nested indexes too, each once.
+
+    Raises:
+        MalformedImage: as `find_images`.
+    """
+    found = find_images([Found(descriptor) for descriptor in index.manifests], nested, where)
+    return list({f.descriptor.digest: f.descriptor for f in found}.values())
 
 
 def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Found:

@@ -59,8 +59,9 @@ _NOTHING = 3
 )
 @click.option(
     "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Which one of an image for several platforms (default: this machine's).",
+    metavar="OS/ARCH[/V]|all",
+    help="Which one of an image for several platforms (default: this machine's); all: every one, "
+    "and the index is written anew (in registries and OCI layouts).",
 )
 @click.option(
     "--compression",
@@ -143,6 +144,8 @@ def command(
       lamella squash app:latest --last 3 -t app:slim
     From archive to archive, proved before it is written; no engine needed:
       lamella squash app.tar '#1' --verify -o docker-archive:slim.tar:app:slim
+    Every platform of an image in a registry:
+      lamella squash docker://reg.example/app:1 '#1' app:slim --platform all
     Through a pipe:
       docker save app | lamella squash - --last 3 -t app:slim | docker load
 

@@ -26,6 +26,11 @@ _SHOWN = 20
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
 )
+@click.option(
+    "--platform",
+    metavar="OS/ARCH[/V]|all",
+    help="Which one of images for several (default: this machine's), or all of them.",
+)
 @registry_options
 @source_option
 @common_options
@@ -33,6 +38,7 @@ def command(
     a: str,
     b: str,
     as_json: bool,
+    platform: str | None,
     source: Literal["auto", "api", "local"],
     quiet: bool,
     verbose: int,
@@ -51,7 +57,8 @@ def command(
     """  # noqa: D301 - the mark is click's: lines stay as they are
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
-        found = [printable(str(difference)) for difference in api.verify(a, b, env=env)]
+        differences = api.verify(a, b, platform=platform, env=env)
+    found = [printable(str(difference)) for difference in differences]
     if as_json:
         print(json.dumps({"version": 1, "equal": not found, "differences": found}, indent=2))
     else:

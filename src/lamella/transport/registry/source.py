@@ -24,7 +24,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.spec.platform import Platform
-from lamella.transport.index import Artifact, Found, artifact_of, choose, find_images
+from lamella.transport.index import Artifact, Found, artifact_of, choose, images_of
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 
@@ -188,11 +188,10 @@ class RegistrySource:
         raw, index = self._look_up(name)
         if index is None:
             return Manifest.parse(raw, f"{where}: manifest"), ()
-        entries = [Found(descriptor) for descriptor in index.manifests]
-        found = list(find_images(entries, partial(self._nested, name), where))
-        chosen = choose(found, self._platform, where).descriptor
+        images = images_of(index, partial(self._nested, name), where)
+        chosen = choose([Found(d) for d in images], self._platform, where).descriptor
         raw = self._repository(name).manifest(chosen.digest).raw
-        platforms = tuple(Platform.of(f.descriptor.platform) for f in found)
+        platforms = tuple(Platform.of(d.platform) for d in images)
         return Manifest.parse(raw, f"{where}: manifest"), platforms
 
     def _layer(

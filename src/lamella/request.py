@@ -1,0 +1,57 @@
+"""What a squash is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lamella.errors import UsageError
+from lamella.layer.compression import Compression
+from lamella.mutate import Wording
+from lamella.spec.platform import Platform
+from lamella.transport.engine_names import docker_name, podman_name
+from lamella.transport.names import Location
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a squash is asked for, checked before any work."""
+
+    location: Location
+    output: Location
+    base: str | None = None
+    """LAYER: what is above it is squashed."""
+    last: int | None = None
+    ranges: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    platform: Platform | None = None
+    every_platform: bool = False
+    compression: Compression | None = None
+    wording: Wording = field(default_factory=Wording)
+    check: bool = False
+    """Prove that both images have the same file system before anything is published."""
+    dry_run: bool = False
+    cleanup: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what needs no image to be known as wrong.
+
+        Raises:
+            UsageError: two choices of layers, or one that no image can fulfil.
+        """
+        if sum((self.base is not None, self.last is not None, bool(self.ranges))) > 1:
+            raise UsageError("LAYER/--from, --last and --layers exclude each other; give one")
+        if self.last is not None and self.last < 1:
+            raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the destination will call the image."""
+        if self.output.transport in {"oci", "oci-archive"}:
+            return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
+        if self.output.transport == "docker":
+            return tuple(dict.fromkeys(self.tags))
+        tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
+        name = podman_name if self.output.transport == "podman" else docker_name
+        return tuple(dict.fromkeys(name(tag) for tag in tags))
