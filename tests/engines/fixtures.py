@@ -22,9 +22,17 @@ from tests.engines.daemon import (
     docker_modern_daemon,
 )
 from tests.engines.rootless import RootlessPodman, rootless_podman
-from tests.engines.tools import Podman, Tool, find_skopeo, find_umoci, podman_store
+from tests.engines.tools import (
+    Podman,
+    Tool,
+    find_crane,
+    find_skopeo,
+    find_umoci,
+    podman_store,
+)
 
 __all__ = [
+    "crane",
     "docker_classic",
     "docker_containerd",
     "docker_modern",
@@ -89,6 +97,12 @@ def skopeo() -> Tool:
 def umoci() -> Tool:
     """Call it as `umoci("unpack", …)`."""
     return _attempt("umoci", find_umoci)
+
+
+@pytest.fixture(scope="session")
+def crane() -> Tool:
+    """Call it as `crane("validate", …)`."""
+    return _attempt("crane", find_crane)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

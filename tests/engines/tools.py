@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.engines.daemon import EngineUnavailableError, wait_for_engine
+from tests.engines.daemon import EngineUnavailableError, find_chroot, wait_for_engine
 from tests.engines.namespace import Namespace, unmount_below
 from tests.engines.process import DEFAULT_TIMEOUT, CommandError, run
 
@@ -82,6 +82,20 @@ def find_skopeo(*, environment: dict[str, str] | None = None) -> Tool:
 def find_umoci() -> Tool:
     """Find umoci."""
     return Tool.find("umoci")
+
+
+def find_crane() -> Tool:
+    """Find crane, which only newer Debians have; it needs nothing else of the chroot.
+
+    Raises:
+        EngineUnavailableError: the chroot has none, or it does not run here.
+    """
+    crane = Tool(find_chroot() / "usr/bin/crane")
+    try:
+        crane("version")
+    except (OSError, CommandError) as error:
+        raise EngineUnavailableError(f"the chroot's crane does not run: {error}") from error
+    return crane
 
 
 @dataclass(frozen=True)
