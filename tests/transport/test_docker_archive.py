@@ -24,6 +24,7 @@ from tests.transport.forms import (
     to_file,
     validate_archive,
 )
+from tests.transport_pairs.reading import read_archive
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
 REPEATED = (TARS[0], TARS[1], TARS[0], TARS[2], TARS[1])
@@ -109,6 +110,20 @@ def test_layers_compressed(tmp_path: Path, compression: str) -> None:
     written = (tmp_path / "out-docker-archive").read_bytes()
     assert (compress("zstd", TARS[2])[:32] in written) is False
     assert (stored["2.tar"] in written) is (compression in {"none", "gzip", "gzip in parts"})
+
+
+@pytest.mark.parametrize("last", ["gzip", "none", "zstd"])
+def test_layers_are_stored_alike(tmp_path: Path, last: str) -> None:
+    """All with gzip if they were so, else all plain: crane takes all for what the first one is."""
+    kinds = ("gzip", "gzip", "gzip", last)
+    tars = (*TARS, layer(("etc/top", b"t" * 900)))
+    stored = {f"{n}.tar": compress(kind, tars[n]) for n, kind in enumerate(kinds)}
+    entries = [{"Config": "c", "RepoTags": None, "Layers": list(stored)}]
+    archive = docker_archive_with({**stored, "c": config_bytes(tars)}, entries)
+    source = to_file(tmp_path / "app.tar", archive)
+    lamella.squash(source, layers=["2-3"], output=f"docker-archive:{tmp_path}/new.tar")
+    expected = "gzip" if last == "gzip" else "plain"
+    assert read_archive(tmp_path / "new.tar").compressions == [expected] * 3
 
 
 def test_several_images_are_told_apart(tmp_path: Path) -> None:

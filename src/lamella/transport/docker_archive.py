@@ -142,20 +142,24 @@ class DockerArchiveWriter:
         self._spool = spool
         self._files: list[str] = []
         self._written: dict[Digest, str] = {}  # a repeated layer is written once
+        self._keeps_gzip = True
 
     def default_compression(self, image: Image) -> Compression:
-        """Plain, as `docker save` writes layers."""
-        del image
-        return NONE
+        """Plain, as `docker save` writes layers; gzip if all of the image's layers are.
+
+        All of them are to be alike: crane takes every layer for what the first one is.
+        """
+        self._keeps_gzip = all(_is_gzip(layer) for layer in image.layers)
+        return Compression("gzip") if self._keeps_gzip else NONE
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer as it is; only compression that Docker 20.10 can't read (zstd) is undone."""
+        """Take a layer as it is; compression that Docker 20.10 can't read (zstd) is undone."""
         name = self._written.get(layer.diff_id)
         if name is not None:
             self._files.append(name)
             return _descriptor(layer.diff_id, 0)
         name = self._written[layer.diff_id] = self._next()
-        if layer.compression == "gzip":
+        if self._keeps_gzip and layer.compression == "gzip":
             self._tar.begin(name, layer.blob.size)
             copy_stored(layer, self._tar.write)
             self._tar.end(layer.blob.size)
@@ -199,6 +203,12 @@ class DockerArchiveWriter:
         name = f"layer-{len(self._files) + 1:03d}.tar"
         self._files.append(name)
         return name
+
+
+def _is_gzip(layer: Layer) -> bool:
+    if layer.descriptor is not None:  # of a remote layer the first bytes would cost a request
+        return layer.descriptor.media_type.endswith("gzip")
+    return layer.compression == "gzip"
 
 
 def _descriptor(diff_id: Digest, size: int) -> Descriptor:
