@@ -63,7 +63,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "result": {"merge"},
     "transport": {"errors", "progress", "spec", "layer", "image"},
-    "analysis": {"image", "selection", "merge", "rootfs"},
+    "analysis": {
+        "errors",
+        "progress",
+        "spec",
+        "tar",
+        "layer",
+        "image",
+        "selection",
+        "merge",
+        "rootfs",
+    },
     "report": {"spec", "image", "selection", "merge", "rootfs", "analysis", "result"},
     # parts of the façade: one list of places, one squash from request to result
     "places": {"errors", "progress", "spec", "layer", "transport"},

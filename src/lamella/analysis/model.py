@@ -1,0 +1,135 @@
+"""What an analysis finds, as values: for reports, for programs, for tests.
+
+Sizes are bytes of layer tars (headers and padding included), layers are numbered from 1 as
+`lamella layers` does. Dead is what a squash of the whole image would leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamella.merge.causes import Dropped
+
+__all__ = ["Analysis", "Dead", "LayerFacts", "Place", "Saving", "Secret"]
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer."""
+
+    number: int
+    id: str
+    """As `lamella layers` shows it: of the image that ended with it, else the chain ID."""
+    diff_id: str
+    command: str
+    """The step that made it; empty where the history doesn't tell."""
+    tags: tuple[str, ...]
+    entries: int
+    whiteouts: int
+    """Whiteouts and opaque markers."""
+    size: int
+    stored: int
+    """As it is stored, maybe compressed; `size` where that is not known."""
+    live: int
+    """Entries that the image still shows."""
+    dead: Dropped
+    """Entries that a later layer takes away, by cause."""
+
+    @property
+    def other(self) -> int:
+        """Whiteouts, storage-driver leftovers and the end of the archive."""
+        return self.size - self.live - self.dead.total
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A path of which a layer has bytes that no later image shows; a directory with all in it."""
+
+    path: bytes
+    directory: bool
+    size: int
+    entries: int
+    layer: int
+    """Which made it."""
+    by: int
+    """Which took it away."""
+    cause: str
+    """``deleted``, ``overwritten``, ``metadata`` or ``duplicate``, as in `Dropped`; of a directory the
+    one with most bytes."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A file that should not have been in any layer."""
+
+    path: bytes
+    kind: str
+    """What it looks like, for people: ``private key``, ``cloud credentials``, …"""
+    layer: int
+    removed_by: int | None
+    """The layer that takes it away, and yet it ships; None: the image shows it."""
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What squashing layers `first` to `last` would bring, to the byte."""
+
+    first: int
+    last: int
+    before: int
+    after: int
+
+    @property
+    def saved(self) -> int:
+        """Negative where the merged layer is bigger."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory of the image with live and dead bytes, for pictures of where the bytes are."""
+
+    name: bytes
+    live: int
+    dead: int
+    entries: int
+    kids: tuple[Place, ...]
+    """The biggest; what is left of the sums lies in what is too small to be told."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All of it."""
+
+    reference: str
+    id: str
+    platform: str
+    tags: tuple[str, ...]
+    layers: tuple[LayerFacts, ...]
+    savings: Mapping[tuple[int, int], Saving]
+    """For each first and last layer."""
+    dead: tuple[Dead, ...]
+    """The biggest, biggest first, none inside another."""
+    secrets: tuple[Secret, ...] | None
+    """None: not looked for."""
+    root: Place
+    efficiency: float
+    """As dive counts it: 1 where no path is stored twice; https://github.com/wagoodman/dive."""
+    wasted: int
+    """As dive counts it: bytes of paths that are stored more than once."""
+
+    @property
+    def total(self) -> int:
+        """Bytes of all layers."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def dead_bytes(self) -> int:
+        """Bytes of dead entries."""
+        return sum(layer.dead.total for layer in self.layers)
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes of live entries."""
+        return sum(layer.live for layer in self.layers)
