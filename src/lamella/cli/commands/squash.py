@@ -66,8 +66,8 @@ _NOTHING = 3
 @click.option(
     "--compression",
     metavar="KIND[:LEVEL]",
-    help="Of the new layer: gzip, zstd or none (default: none in an engine or an archive, in a "
-    "layout folder as the source's layers are).",
+    help="Of the new layer: gzip, zstd or none (default: what suits the destination and the other "
+    "layers: docs/transports.md).",
 )
 @click.option(
     "--message", default="", metavar="TEXT", help="Comment of the new layer in the image's history."
