@@ -144,7 +144,7 @@ def lose_attributes(patch: pytest.MonkeyPatch) -> None:
 
     def wrong(header: Header) -> bytes:
         plain = header.__class__(
-            **{**vars(header), "pax": (), "mtime": header.mtime // 10**9 * 10**9}
+            **{**header._asdict(), "pax": (), "mtime": header.mtime // 10**9 * 10**9}
         )
         return write(plain)
 

@@ -434,6 +434,16 @@ def test_content_is_not_read() -> None:
     assert source.calls < 110
 
 
+@pytest.mark.parametrize("form", ["ustar", "gnu", "pax"])
+def test_small_members_are_read_many_at_a_time(form: Format) -> None:
+    """A call serves many, wherever their headers lie in what it reads."""
+    names = [f"{'folder/' * (number % 30)}file{number:04d}" for number in range(2000)]
+    source = Virtual([layer(*(entry(name, b"x" * 100, format=form) for name in names))])
+    assert [m.path for m in scan(source)] == [name.encode() for name in names]
+    assert source.calls < 150
+    assert source.read < 1.2 * source.size
+
+
 # -- ends
 
 

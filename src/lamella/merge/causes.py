@@ -45,7 +45,7 @@ def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     """Add up what a plan drops. Content is read only to compare files of equal size."""
     sums = {"deleted": 0, "overwritten": 0, "metadata": 0, "duplicate": 0}
     for member, by in plan.dropped:
-        sums[_cause(member, by, tars)] += member.end - member.start
+        sums[_cause(member, by, tars)] += member.span
     return Dropped(**sums)
 
 

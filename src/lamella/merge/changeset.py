@@ -48,17 +48,18 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
         MalformedTar: the tar is damaged, or an entry in it makes no sense in a layer.
     """
     members = scan(source, position)
-    marked = [m for m in members if _MARK in b"/" + m.path or not m.path]
+    beneath = {f for f in {m.folder for m in members} if _MARK in b"/" + f}
+    marked = [m for m in members if m.name[:4] == PREFIX or not m.name or m.folder in beneath]
     if not marked:
         return Changeset(source, position, members, [], [], 0)
     whiteouts: list[bytes] = []
     opaques: list[bytes] = []
     dropped: set[int] = set()
     for member in marked:
-        if _sort(member, whiteouts, opaques):
+        if member.folder in beneath or _sort(member, whiteouts, opaques):
             dropped.add(id(member))
     entries = [m for m in members if id(m) not in dropped]
-    ignored = sum(m.end - m.start for m in marked if id(m) in dropped)
+    ignored = sum(m.span for m in marked if id(m) in dropped)
     return Changeset(source, position, entries, whiteouts, opaques, ignored)
 
 
@@ -68,12 +69,12 @@ def _sort(member: Member, whiteouts: list[bytes], opaques: list[bytes]) -> bool:
     The type of a whiteout's entry doesn't matter: engines take a directory, a link or a file with
     content for a whiteout if it has the name of one.
     """
-    if not member.path:
+    folder, name = member.folder, member.name
+    if not name:
         if member.type != b"5":
             raise MalformedTar("an entry for the root that is no directory", member.start)
         return False
-    folder, _, name = member.path.rpartition(b"/")
-    if _MARK in b"/" + folder or is_reserved(name):
+    if is_reserved(name):
         return True
     if name == OPAQUE:
         opaques.append(folder)

@@ -77,8 +77,12 @@ class Tree:
     def __init__(self, lower: Tree | None = None) -> None:
         self.root: Folder = Folder(lower.root if lower else None)
         self.lower = lower
+        self.top = -1
+        """The last layer that was laid on it."""
         self.losses: list[Loss] = []
         self.has_links = False
+        self.links_below = False
+        """A name was given to a file of the tree below."""
         self._seen: dict[bytes, Folder] = {}  # directories of the layer at hand, by path
 
     def apply(self, changeset: Changeset) -> None:
@@ -90,14 +94,15 @@ class Tree:
         """
         for path in changeset.opaques:
             self._hide(path)
+        self._seen = {}
         for path in changeset.whiteouts:
             self._delete(path)
         seen = self._seen = {b"": self.root}
         for member in changeset.entries:
-            parent, _, name = member.path.rpartition(b"/")
-            folder = seen.get(parent)
+            name = member.name
+            folder = seen.get(member.folder)
             if folder is None:
-                folder = seen[parent] = self._make_folder(parent, member)
+                folder = seen[member.folder] = self._make_folder(member.folder, member)
             if member.type == DIRECTORY:
                 self._put_directory(folder, name, member)
             elif member.type == HARD_LINK:
@@ -107,6 +112,7 @@ class Tree:
             else:
                 folder.kids[name] = member
         self._seen = {}
+        self.top = changeset.position
 
     def find(self, path: bytes) -> Node:
         """Return what a path stands for, here or below; None if there is nothing."""
@@ -137,11 +143,16 @@ class Tree:
 
     def _delete(self, path: bytes) -> None:
         """A whiteout: the path and all beneath it are gone."""
-        if self.find(path) is None:
-            return
         parent, _, name = path.rpartition(b"/")
-        folder = self._own_folder(parent)
-        self._lose(folder.kids.pop(name, None))
+        folder = self._seen.get(parent)
+        if (self.find(path) if folder is None else _child(folder, name)) is None:
+            return
+        if folder is None:
+            folder = self._seen[parent] = self._own_folder(parent)
+        gone = folder.kids.pop(name, None)
+        self._lose(gone)
+        if isinstance(gone, Folder):
+            self._seen.clear()
         if folder.lower and name in folder.lower.kids:
             folder.kids[name] = None
 
@@ -217,7 +228,7 @@ class Tree:
     # -- entries
 
     def _put_directory(self, parent: Folder, name: bytes, member: Member) -> None:
-        if not member.path:
+        if not name:
             folder = self.root
         else:
             node = parent.kids.get(name)
@@ -250,6 +261,18 @@ class Tree:
     def _link(self, member: Member) -> Link:
         """Find what a hard link links to, here or below."""
         target = clean(member.link)
+        parent, _, name = target.rpartition(b"/")
+        folder = self._seen.get(parent)  # most links lead to what the layer has just made
+        node = folder.kids.get(name) if folder and name != member.name else None
+        if node is None or isinstance(node, Folder):
+            node = self._linked(target, member)
+        inode = node.inode if isinstance(node, Link) else node
+        self.has_links = True
+        self.links_below |= self.lower is not None and inode.origin <= self.lower.top
+        return Link(inode, member)
+
+    def _linked(self, target: bytes, member: Member) -> Member | Link:
+        """Find a link's target by its path, through any symlink."""
         parent, slash, name = target.rpartition(b"/")
         if parent:
             target = self._resolve(parent, member) + slash + name
@@ -261,8 +284,7 @@ class Tree:
             found = "there is nothing" if node is None else "that is a directory"
             message = f"hard link {member.path!r} to {target!r}: {found}"
             raise MalformedTar(message, member.start)
-        self.has_links = True
-        return Link(node.inode if isinstance(node, Link) else node, member)
+        return node
 
     def adopt(self, path: bytes) -> None:
         """Take a name over from below, if it is still seen, so that the difference says it too."""

@@ -9,9 +9,8 @@ together; their bytes are taken over as they are wherever all engines agree on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -29,10 +28,11 @@ from lamella.tar.entry import (
     Member,
     ReadAt,
     clean,
+    join,
 )
 from lamella.tar.header import padding
-from lamella.tar.reader import iter_extents, read_header
-from lamella.tar.writer import END_OF_ARCHIVE, format_header
+from lamella.tar.reader import iter_extents, read_attributes, read_header
+from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_whiteout
 
 __all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "Zeros", "make_plan"]
 
@@ -93,7 +93,7 @@ def make_plan(tree: Tree, changesets: Mapping[int, Changeset]) -> Plan:
         Unsupported: a file can't be said so that all engines understand it.
         MalformedTar: a header that must be read in full is damaged.
     """
-    if tree.has_links:
+    if tree.links_below:
         _adopt_lower_names(tree)
     return _Planner(tree, changesets).run()
 
@@ -117,13 +117,9 @@ _OFFSET_BITS = 56
 _LAST = 1 << 100
 
 
-class _Site(NamedTuple):
-    """A name in the difference, with what sorts it into the order of the layers."""
-
-    order: int
-    path: bytes
-    node: Folder | Member | Link
-    parent: int
+# A name in the difference: what sorts it into the order of the layers, the name, what it stands
+# for, and the number of the directory it is in. A plain tuple, for there may be a million.
+_Site: TypeAlias = tuple[int, bytes, Folder | Member | Link, int]
 
 
 class _Planner:
@@ -139,7 +135,8 @@ class _Planner:
         self._linked: set[int] = set()
         self._pieces: list[Piece] = []
         self._literals: list[bytes] = []
-        self._run: tuple[int, int, int] | None = None
+        self._position = -1  # of the run at hand, if there is one
+        self._start = self._stop = 0
         self._entries = 0
         self._whiteouts: list[Whiteout] = []
         self._promotions: list[Promotion] = []
@@ -148,16 +145,17 @@ class _Planner:
         sites = sorted(self._collect(), key=itemgetter(0))
         root = self._tree.root
         if root.member is not None:
-            self._entry(root.member, b"")
+            self._entry(root.member, b"", b"")
         self._removals(root, b"")
-        for site in sites:
-            self._parents(site.parent)
-            if isinstance(site.node, Folder):
-                self._parents(self._index[id(site.node)])
-            elif isinstance(site.node, Link):
-                self._hard_link(site.node, site.path)
+        for _, name, node, parent in sites:
+            if parent not in self._written:
+                self._parents(parent)
+            if isinstance(node, Member):
+                self._entry(node, self._folders[parent][0], name)
+            elif isinstance(node, Link):
+                self._hard_link(node, join(self._folders[parent][0], name))
             else:
-                self._entry(site.node, site.path)
+                self._parents(self._index[id(node)])
         self._literal(END_OF_ARCHIVE)
         self._flush()
         size = sum(len(p) if isinstance(p, bytes) else p[-1] for p in self._pieces)
@@ -174,52 +172,46 @@ class _Planner:
         self._index = {id(self._tree.root): 0}
         at = 0
         while at < len(self._folders):
-            prefix, folder, _ = self._folders[at]
-            prefix = prefix + b"/" if prefix else b""
+            path, folder, _ = self._folders[at]
             for name, node in folder.kids.items():
-                if node is None:
-                    continue
-                path, member = (
-                    prefix + name,
-                    node.member if isinstance(node, Folder | Link) else node,
-                )
-                if member is not None and member.path == path:
-                    path = member.path  # the same object: a million paths are worth sharing
+                member = node.member if isinstance(node, Folder | Link) else node
                 if isinstance(node, Folder):
                     self._index[id(node)] = len(self._folders)
-                    self._folders.append((path, node, at))
+                    self._folders.append((join(path, name), node, at))
                     if member is None and node.lower is not None and None not in node.kids.values():
                         continue
                 elif isinstance(node, Link):
                     self._linked.add(id(node.inode))
-                order = _LAST if member is None else member.origin << _OFFSET_BITS | member.start
-                sites.append(_Site(order, path, node, at))
+                if node is not None:
+                    order = (
+                        _LAST if member is None else member.origin << _OFFSET_BITS | member.start
+                    )
+                    sites.append((order, name, node, at))
             at += 1
         return sites
 
     # -- pieces
 
     def _literal(self, data: bytes) -> None:
-        if self._run:
+        if self._position >= 0:
             self._flush()
         self._literals.append(data)
 
     def _copy(self, position: int, offset: int, length: int) -> None:
-        run = self._run
-        if run and run[0] == position and run[1] + run[2] == offset:
-            self._run = position, run[1], run[2] + length
+        if position == self._position and offset == self._stop:
+            self._stop += length
             return
         self._flush()
-        self._run = position, offset, length
+        self._position, self._start, self._stop = position, offset, offset + length
 
     def _flush(self) -> None:
         """End the run or the literal bytes at hand; there is never both."""
-        if self._run and self._run[2]:
-            self._pieces.append(Run(*self._run))
+        if self._stop > self._start:
+            self._pieces.append(Run(self._position, self._start, self._stop - self._start))
         if self._literals:
             self._pieces.append(b"".join(self._literals))
             self._literals.clear()
-        self._run = None
+        self._position, self._start, self._stop = -1, 0, 0
 
     # -- directories
 
@@ -239,7 +231,8 @@ class _Planner:
         while member is None and lower is not None:
             member, lower = lower.member, lower.lower
         if member is not None:
-            self._entry(member, path)
+            above, _, name = path.rpartition(b"/")
+            self._entry(member, above, name)
         else:  # no layer has an entry for it: as engines make it then, but with a fixed time
             header = Header(name=path + b"/", type=DIRECTORY, mode=0o755)
             self._literal(format_header(header))
@@ -255,30 +248,30 @@ class _Planner:
             self._whiteouts.append(Whiteout(prefix + name, "the base has it"))
 
     def _mark(self, name: bytes) -> None:
-        self._literal(format_header(Header(name=name, type=REGULAR, mode=0)))
+        self._literal(format_whiteout(name))
         self._entries += 1
 
     # -- entries
 
-    def _entry(self, member: Member, path: bytes) -> None:
-        """Write a member under a path: its own bytes if they say just that."""
+    def _entry(self, member: Member, folder: bytes, name: bytes) -> None:
+        """Write a member under a name: its own bytes if they say just that."""
         if id(member) in self._linked:
-            self._leaders[id(member)] = path
+            self._leaders[id(member)] = join(folder, name)
         if member.type == CHAR_DEVICE:
             self._check_device(member)
         self._entries += 1
-        if member.path == path and not member.flags & REWRITE:
-            self._copy(member.origin, member.start, member.end - member.start)
+        if member.name == name and member.folder == folder and not member.flags & REWRITE:
+            self._copy(member.origin, member.start, member.span)
         else:
-            self._anew(member, path)
+            self._anew(member, join(folder, name))
 
     def _anew(self, member: Member, path: bytes) -> None:
         header = self._header(member)
         name = path + b"/" if member.type == DIRECTORY else path
-        self._literal(format_header(replace(header, name=name or b"./")))
+        self._literal(format_header(header._replace(name=name or b"./")))
         if member.type != REGULAR:
             return
-        with _naming_layer(member):
+        with _NamingLayer(member):
             extents = list(iter_extents(self._sources[member.origin], member, header))
         for offset, length in extents:
             if offset < 0:
@@ -306,21 +299,27 @@ class _Planner:
             self._anew(link.inode, path)
             return
         self._entries += 1
-        inode, member = self._inode_header(link.inode), link.member
+        member = link.member
         if (
             member.path == path
             and not member.flags & REWRITE
             and member.link[:1] != b"/"
             and clean(member.link) == leader
-            and _attributes(self._header(member)) == _attributes(inode)
+            and self._attributes(member) == self._attributes(link.inode)
         ):
-            self._copy(member.origin, member.start, member.end - member.start)
+            self._copy(member.origin, member.start, member.span)
             return
-        header = replace(inode, name=path, type=HARD_LINK, link=leader, size=0, parts=None)
+        inode = self._inode_header(link.inode)
+        header = inode._replace(name=path, type=HARD_LINK, link=leader, size=0, parts=None)
         self._literal(format_header(header))
 
+    def _attributes(self, member: Member) -> tuple[object, ...]:
+        """What a hard link's header must repeat, or Docker loses it (capabilities, for one)."""
+        with _NamingLayer(member):
+            return read_attributes(self._sources[member.origin], member)
+
     def _header(self, member: Member) -> Header:
-        with _naming_layer(member):
+        with _NamingLayer(member):
             return read_header(self._sources[member.origin], member)
 
     def _inode_header(self, inode: Member) -> Header:
@@ -348,21 +347,14 @@ class _Planner:
         return dropped
 
 
-@contextmanager
-def _naming_layer(member: Member) -> Iterator[None]:
-    """Let an error in a member's headers say which layer it is from."""
-    try:
-        yield
-    except MalformedTar as error:
-        raise error.at(f"layer {member.origin + 1}") from error
+class _NamingLayer:
+    """Lets an error in a member's headers say which layer it is from."""
 
+    def __init__(self, member: Member) -> None:
+        self._member = member
 
-def _attributes(header: Header) -> tuple[object, ...]:
-    """What a hard link's header must repeat, or Docker loses it (capabilities, for one)."""
-    return (
-        header.mode & 0o7777,
-        header.uid,
-        header.gid,
-        header.mtime,
-        header.xattrs,
-    )
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MalformedTar):
+            raise error.at(f"layer {self._member.origin + 1}") from error

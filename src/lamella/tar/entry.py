@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 __all__ = [
@@ -21,6 +20,7 @@ __all__ = [
     "Member",
     "ReadAt",
     "clean",
+    "join",
     "window_of",
 ]
 
@@ -70,8 +70,10 @@ class Member(NamedTuple):
     they are the same object.
     """
 
-    path: bytes
-    """Cleaned: no leading, doubled or trailing slash, no ``.`` or ``..``; empty for the root."""
+    folder: bytes
+    """Path of the directory it is in, empty at the top. Neighbours share one object."""
+    name: bytes
+    """Its name there; empty for the root itself."""
     type: bytes
     """One of the seven types above; regular for V7's NUL, contiguous and sparse files."""
     link: bytes
@@ -88,18 +90,27 @@ class Member(NamedTuple):
     """Which of several streams it is from; the caller of the scan numbers them."""
 
     @property
+    def path(self) -> bytes:
+        """Cleaned: no slash too many, no ``.`` or ``..``; empty for the root."""
+        return join(self.folder, self.name)
+
+    @property
     def data(self) -> int:
         """Offset of its content, which is where the headers end."""
         return self.start + self.head
 
     @property
+    def span(self) -> int:
+        """Bytes of all of it: headers, content and padding."""
+        return self.head + (self.size + 511 & ~511)
+
+    @property
     def end(self) -> int:
-        """Offset of the next member: after content and padding."""
-        return self.start + self.head + (self.size + 511 & ~511)
+        """Offset of the next member."""
+        return self.start + self.span
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """One member in full. Times are nanoseconds since 1970, names bytes as written."""
 
     name: bytes
@@ -117,13 +128,18 @@ class Header:
     devminor: int = 0
     pax: tuple[tuple[bytes, bytes], ...] = ()
     """All PAX records as read, also those that the fields above already tell."""
-    parts: tuple[tuple[int, int], ...] | None = field(default=None)
+    parts: tuple[tuple[int, int], ...] | None = None
     """Of a sparse file: (offset in the file, length) of each part that is in the stream."""
 
     @property
     def xattrs(self) -> dict[bytes, bytes]:
         """Extended attributes by name (PAX records ``SCHILY.xattr.NAME``)."""
         return {k[13:]: v for k, v in self.pax if k.startswith(b"SCHILY.xattr.")}
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """Return the path of a name in a directory."""
+    return folder + b"/" + name if folder else name
 
 
 def clean(name: bytes) -> bytes:

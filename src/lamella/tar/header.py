@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 
 from lamella.errors import MalformedTar
 
 __all__ = [
     "BLOCK",
     "FIELDS",
+    "NO_CHECKSUM",
     "POSIX_MAGIC",
     "checksum_holds",
+    "checksum_of",
     "padding",
     "parse_number",
     "until_nul",
@@ -28,7 +31,8 @@ POSIX_MAGIC = b"ustar\0"
 # devmajor, devminor, prefix
 FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
 
-_ADLER_MODULUS = 65521
+NO_CHECKSUM = b" " * 8
+"""What the field counts as while the sum is made."""
 
 
 def padding(size: int) -> int:
@@ -41,6 +45,7 @@ def until_nul(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
+@lru_cache(maxsize=4096)  # owners and modes, and most times, are the same again and again
 def parse_number(field: bytes) -> int:
     """Read a number field: octal digits, or base-256 where the top bit is set.
 
@@ -60,21 +65,29 @@ def parse_number(field: bytes) -> int:
     return int(digits, 8) if digits else 0
 
 
+def checksum_of(block: bytes) -> int:
+    """Return the sum of a header's bytes.
+
+    Adler-32's low half is the sum plus one, modulo 65521, at a tenth of what a Python sum costs;
+    over half a header it can't wrap round.
+    """
+    half = BLOCK // 2
+    return (zlib.adler32(block[:half]) & 0xFFFF) + (zlib.adler32(block[half:]) & 0xFFFF) - 2
+
+
 def checksum_holds(block: bytes) -> bool:
     """Whether the header's own checksum (its bytes added up, the field itself as blanks) is right.
 
-    Adler-32's low half is that sum plus one, modulo 65521, at a tenth of what a Python sum costs.
     Some old writers added signed bytes, which is looked at only when the plain sum fails.
     """
     try:
         want = parse_number(block[148:156])
     except ValueError:
         return False
-    total = (zlib.adler32(block[156:512], zlib.adler32(block[:148])) & 0xFFFF) + 8 * 32 - 1
-    if (total - want) % _ADLER_MODULUS == 0:
+    block = block[:148] + NO_CHECKSUM + block[156:]
+    if checksum_of(block) == want:
         return True
-    signed = sum(b - 256 if b > 127 else b for b in block[:148] + block[156:512])  # noqa: PLR2004
-    return signed + 8 * 32 == want
+    return sum(b - 256 if b > 127 else b for b in block) == want  # noqa: PLR2004
 
 
 def malformed_number(name: str, field: bytes, offset: int) -> MalformedTar:

@@ -13,6 +13,7 @@ __all__ = ["Records", "format_records", "format_time", "parse_records", "parse_t
 Records = list[tuple[bytes, bytes]]
 
 _NANO = 10**9
+_NEWLINE = ord("\n")
 
 
 def parse_records(body: bytes, offset: int) -> Records:
@@ -27,12 +28,13 @@ def parse_records(body: bytes, offset: int) -> Records:
     """
     records: Records = []
     at = 0
-    while at < len(body):
+    size = len(body)
+    while at < size:
         space = body.find(b" ", at, at + 20)
         digits = body[at:space]
         end = at + int(digits) if space > at and digits.isdigit() else 0
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
-        if end <= space or end > len(body) or not equals or body[end - 1] != ord("\n"):
+        if not space < end <= size or not equals or body[end - 1] != _NEWLINE:
             message = f"PAX record: want 'LENGTH KEY=VALUE', found {body[at : at + 40]!r}"
             raise MalformedTar(message, offset + at)
         records.append((key, value))

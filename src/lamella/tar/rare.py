@@ -162,7 +162,8 @@ class _Reader:
             size = 0
         flags = self._flags | odd
         head = data - self._start
-        return Member(path, kind, link, self._start, head, size, flags, self._origin)
+        folder, _, name = path.rpartition(b"/")
+        return Member(folder, name, kind, link, self._start, head, size, flags, self._origin)
 
     def _full_name(self, block: bytes, known: dict[bytes, bytes]) -> bytes:
         """Return the name that counts: sparse, PAX, GNU long name, or prefix and name field."""

@@ -17,7 +17,7 @@ from lamella.tar.header import (
 )
 from lamella.tar.pax import Records, parse_records, parse_time
 
-__all__ = ["iter_content", "iter_extents", "read_header"]
+__all__ = ["iter_content", "iter_extents", "read_attributes", "read_header"]
 
 _NANO = 10**9
 _CHUNK = 1 << 18
@@ -66,10 +66,7 @@ def _base(block: bytes, member: Member, offset: int) -> dict[str, object]:
     )
 
     def number(label: str, field: bytes) -> int:
-        try:
-            return parse_number(field)
-        except ValueError:
-            raise malformed_number(label, field, offset) from None
+        return _number(label, field, offset)
 
     ustar = magic[:5] == b"ustar"
     name = until_nul(name)
@@ -90,6 +87,28 @@ def _base(block: bytes, member: Member, offset: int) -> dict[str, object]:
         "devmajor": number("devmajor", major) if device else 0,
         "devminor": number("devminor", minor) if device else 0,
     }
+
+
+def _number(label: str, field: bytes, offset: int) -> int:
+    try:
+        return parse_number(field)
+    except ValueError:
+        raise malformed_number(label, field, offset) from None
+
+
+def read_attributes(source: ReadAt, member: Member) -> tuple[object, ...]:
+    """Return what all names of a file have in common: mode, owner, time, extended attributes.
+
+    Raises:
+        MalformedTar: a number or a time is wrong.
+    """
+    if member.head == BLOCK:  # nothing but the block itself
+        block, at = source.read_at(member.start, BLOCK), member.start
+        mode, mtime = _number("mode", block[100:108], at), _number("mtime", block[136:148], at)
+        uid, gid = _number("uid", block[108:116], at), _number("gid", block[116:124], at)
+        return mode & 0o7777, uid, gid, mtime * _NANO, {}
+    header = read_header(source, member)
+    return header.mode & 0o7777, header.uid, header.gid, header.mtime, header.xattrs
 
 
 def _apply_pax(header: dict[str, object], records: Records, offset: int) -> None:

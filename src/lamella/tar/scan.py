@@ -8,25 +8,69 @@ files, hence the one loop with local names; what is rare is left to `rare`.
 
 from __future__ import annotations
 
-import re
 import zlib
 from struct import Struct
 
 from lamella.errors import MalformedTar
-from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, window_of
-from lamella.tar.header import BLOCK, POSIX_MAGIC
+from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, clean, window_of
+from lamella.tar.header import BLOCK, POSIX_MAGIC, until_nul
+from lamella.tar.pax import parse_records
 from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
 __all__ = ["scan"]
 
-# What a scan needs: name, size and its last byte, checksum, type, linkname, magic, prefix.
-_BRIEF = Struct("100s24x11sc12x8sc100s6s82x155s12x")
-# Serves several small members per system call, and costs a big one little (1024 to 4096 are alike).
-_WINDOW = 2048
-_FAST = TYPES | {b"x"}
+# What a scan needs: name, size and its last byte, checksum, type, magic; of linkname and prefix
+# the first byte, which tells whether there is one.
+_BRIEF = Struct("100s24x11sc12x8sccx98x6s82xc154x12x")
+# What is read at once costs a big member little (1024 to 4096 are alike); where members are small
+# it grows, so that one system call serves many.
+_WINDOW, _LARGEST_WINDOW, _SMALL = 2048, 1 << 16, 4096
+_EXTENDED = frozenset({b"x", b"L"})
+_FAST = TYPES | _EXTENDED
 _BLANK = frozenset({b"\0", b" "})
-# PAX keys (and what they contain) that change a member's path, extent or form.
-_MATTERS = re.compile(rb"path=|size=|GNU\.sparse|\.overlay\.").search
+_DIGITS = b"01234567"
+_NO_NAMES = frozenset({b"", b".", b".."})
+# What PAX keys contain that change a member's extent or form.
+_CHANGES_FORM = (b"size=", b"GNU.sparse", b".overlay.")
+
+
+class _Checksums(dict[bytes, int]):
+    """What Adler-32's low half must be over a header with such a checksum field.
+
+    It is the sum of all bytes plus one, modulo 65521; in the sum that is to be, the field itself
+    counts as eight blanks. See `header.checksum_holds`, which has the last word.
+    """
+
+    def __missing__(self, field: bytes) -> int:
+        try:
+            wanted = (int(field[:6], 8) - 8 * 32 + sum(field) + 1) % 65521
+        except ValueError:
+            wanted = -1
+        self[field] = wanted
+        return wanted
+
+
+class _Folders(dict[bytes, bytes | None]):
+    """Paths of directories as written and cleaned; None for one that engines may read differently.
+
+    Members of a directory follow each other, so it is worth looking at it only once.
+    """
+
+    def __missing__(self, written: bytes) -> bytes | None:
+        path = clean(written)
+        plain = written == path or written == (b"./" + path if path else b".")
+        self[written] = found = path if plain else None
+        return found
+
+
+def _names_in(kind: bytes, body: bytes, offset: int) -> dict[bytes, bytes]:
+    """Return what an extended header says of path and link, as PAX records; perhaps more."""
+    if kind == b"L":
+        return {b"path": until_nul(body)}
+    if b"path=" not in body:
+        return {}  # most hold times and attributes, which don't matter here
+    # An empty value means "not given".
+    return {key: value for key, value in parse_records(body, offset) if value}
 
 
 def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR0912, PLR0915 - hot
@@ -42,34 +86,31 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
     """
     members: list[Member] = []
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
+    checksums, folders, names = _Checksums(), _Folders(), dict[bytes, bytes]()
     adler32, read_window, size_of_source = zlib.adler32, window_of(source), source.size
-    at, window, base = 0, b"", 0
+    at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
     while at < size_of_source:
         i = at - base
         if i + BLOCK > len(window):
-            window, base, i = read_window(at, _WINDOW), at, 0
+            many = i < (len(members) - served) * _SMALL
+            length = min(2 * length, _LARGEST_WINDOW) if many else _WINDOW
+            window, base, i, served = read_window(at, length), at, 0, len(members)
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
-        name, octal, last, check, kind, link, magic, prefix = brief(window, i)
-        plain = kind in _FAST and (prefix[0] == 0 or magic != POSIX_MAGIC)
-        plain = plain and octal.isdigit() and last in _BLANK  # not twelve digits, nor base-256
-        try:
-            size = int(octal, 8)
-            total = adler32(window[i + 156 : i + BLOCK], adler32(window[i : i + 148]))
-            # see header.checksum_holds: 255 = eight blanks for the field itself - Adler's one
-            plain = plain and ((total & 0xFFFF) + 255 - int(check[:6], 8)) % 65521 == 0
-        except ValueError:
-            plain = False
-        if plain and kind == b"x":
+        name, octal, last, check, kind, to, magic, prefix = brief(window, i)
+        size = int(octal, 8) if last in _BLANK and not octal.strip(_DIGITS) else -1
+        plain = adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check] and kind in _FAST
+        if kind in _EXTENDED and plain and size >= 0:
             body = window[i + BLOCK : i + BLOCK + size]
-            # Most extended headers hold times and attributes, which don't matter here.
-            plain = start < 0 and len(body) == size and not _MATTERS(body)
-            if plain:
-                start = at
-                at += BLOCK + (size + 511 & ~511)
+            if len(body) < size and i:
+                window = b""  # read on from here
                 continue
-        if not plain:
+            if start < 0 and len(body) == size and not any(map(body.__contains__, _CHANGES_FORM)):
+                names = _names_in(kind, body, at + BLOCK)
+                start, at = at, at + BLOCK + (size + 511 & ~511)
+                continue
+        if not plain or size < 0 or kind in _EXTENDED:
             step = read_member(source, at if start < 0 else start, origin)
             if step is None:
                 break
@@ -77,25 +118,28 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
             if member is not None:
                 append(member)
             continue
-        path, flags = name.partition(b"\0")[0], 0
-        if path[:2] == b"./":
-            path = path[2:]
-        if kind == DIRECTORY and path[-1:] == b"/":
-            path = path[:-1]
-        if not path or b"/." in path or b"//" in path or path[0] in b"./" or path[-1:] == b"/":
-            path, flags = path_of(name.partition(b"\0")[0], kind)
-        link = link.partition(b"\0")[0] if link[0] else b""
+        name = name.partition(b"\0")[0]
+        if prefix != b"\0" and magic == POSIX_MAGIC:
+            name = until_nul(window[i + 345 : i + 500]) + b"/" + name
+        link = until_nul(window[i + 157 : i + 257]) if to != b"\0" else b""
         data = at + BLOCK
-        first, head = (at, BLOCK) if start < 0 else (start, data - start)
-        start = -1
+        first, head = at, BLOCK
+        if start >= 0:
+            first, head, start = start, data - start, -1
+            name, link = names.get(b"path", name), names.get(b"linkpath", link)
+        path = name[:-1] if kind == DIRECTORY and name[-1:] == b"/" else name
+        above, slash, base_name = path.rpartition(b"/")
+        folder, flags = folders[above], 0
+        if folder is None or base_name in _NO_NAMES or (slash and not above):
+            path, flags = path_of(name, kind)
+            folder, _, base_name = path.rpartition(b"/")
         if kind == REGULAR:
             at = data + (size + 511 & ~511)
             if at > size_of_source:
                 flags |= check_end(data, size, size_of_source)
+        elif size and kind == HARD_LINK:
+            raise MalformedTar(f"hard link {path!r} with {size} bytes of content", data - BLOCK)
         else:
-            at = data
-            if size and kind == HARD_LINK:
-                raise MalformedTar(f"hard link {path!r} with {size} bytes of content", at - BLOCK)
-            size = 0
-        append(new(Member, (path, kind, link, first, head, size, flags, origin)))
+            at, size = data, 0
+        append(new(Member, (folder, base_name, kind, link, first, head, size, flags, origin)))
     return members

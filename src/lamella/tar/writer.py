@@ -9,15 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
-from lamella.tar.header import BLOCK, FIELDS, padding
+from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding
 from lamella.tar.pax import Records, format_records, format_time
 
-__all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block"]
+__all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block", "format_whiteout"]
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _NANO = 10**9
-_NO_CHECKSUM = b" " * 8  # what the field counts as while the sum is made
 _NAME = 100
 # Records that the fields of a Header tell, or that only belonged to the old form.
 _TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
@@ -72,9 +71,15 @@ def format_plain_block(name: bytes, size: int) -> bytes:
         return format_header(Header(name=name, type=REGULAR, size=size))
     block = bytearray(_block(name=name, type=REGULAR))
     block[124:136] = b"\x80" + size.to_bytes(11, "big")
-    block[148:156] = _NO_CHECKSUM
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
+    block[148:156] = NO_CHECKSUM
+    return _sealed(bytes(block))
+
+
+def format_whiteout(name: bytes) -> bytes:
+    """Return the header blocks of an empty file without rights, of which there may be very many."""
+    if len(name) > _NAME or not name.isascii():
+        return format_header(Header(name=name, type=REGULAR, mode=0))
+    return _sealed(name.ljust(_NAME, b"\0") + _AFTER_NAME)
 
 
 def _is_kept(key: bytes) -> bool:
@@ -128,7 +133,7 @@ def _block(  # noqa: PLR0913 - the fields of a header
         _octal(gid, 8),
         _octal(size, 12),
         _octal(mtime, 12),
-        _NO_CHECKSUM,
+        NO_CHECKSUM,
         type,
         link,
         b"ustar\0",
@@ -139,9 +144,18 @@ def _block(  # noqa: PLR0913 - the fields of a header
         _octal(device[1], 8),
         b"",
     )
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    return _sealed(block)
+
+
+def _sealed(block: bytes) -> bytes:
+    """Return a header of which all but the checksum is there with its checksum."""
+    return block[:148] + b"%06o\0 " % checksum_of(block) + block[156:]
 
 
 @lru_cache(maxsize=4096)
 def _octal(value: int, width: int) -> bytes:
     return b"%0*o\0" % (width - 1, value)
+
+
+_WHITEOUT = _block(name=b"", type=REGULAR, mode=0)
+_AFTER_NAME = _WHITEOUT[_NAME:148] + NO_CHECKSUM + _WHITEOUT[156:]
