@@ -55,8 +55,8 @@ class Dead:
     by: int
     """Which took it away."""
     cause: str
-    """``deleted``, ``overwritten``, ``metadata`` or ``duplicate``, as in `Dropped`; of a directory the
-    one with most bytes."""
+    """``deleted``, ``overwritten``, ``metadata`` or ``duplicate``, as in `Dropped`; of a directory
+    the one with most bytes."""
 
 
 @dataclass(frozen=True)
