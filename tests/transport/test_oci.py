@@ -79,6 +79,34 @@ def test_nested_indexes_and_attestations(tmp_path: Path) -> None:
             layers_of(reference, platform="linux/s390x")
 
 
+@pytest.mark.parametrize("archive", [False, True], ids=["folder", "archive"])
+def test_manifest_list_in_an_index(tmp_path: Path, archive: bool) -> None:
+    """Docker's list of Docker's manifests inside OCI's index: each stays what it is."""
+    made = Layout()
+    platform = {"os": "linux", "architecture": "arm64"}
+    image = {**made.manifest(docker=True, config=platform), "platform": platform}
+    kind = "application/vnd.docker.distribution.manifest.list.v2+json"
+    value = {"schemaVersion": 2, "mediaType": kind, "manifests": [image]}
+    made.add(made.index(made.blob(json.dumps(value).encode(), kind)), "app")
+    source = f"oci:{made.write(tmp_path / 'app')}:app"
+    if archive:
+        source = f"oci-archive:{to_file(tmp_path / 'app.tar', made.tar())}:app"
+
+    lamella.squash(source, "#1", platform="linux/arm64", output=f"oci:{tmp_path}/one")
+    lamella.squash(source, "#1", platform="all", output=f"oci:{tmp_path}/all")
+
+    new, config = validate_layout(tmp_path / "one")
+    assert (new["mediaType"], config["architecture"]) == (image["mediaType"], "arm64")
+    assert {layer["mediaType"] for layer in new["layers"]} == {
+        "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    }
+    index = json.loads((tmp_path / "all/index.json").read_bytes())["manifests"][0]
+    for wanted in ("application/vnd.oci.image.index.v1+json", kind, image["mediaType"]):
+        assert index["mediaType"] == wanted
+        blob = json.loads((tmp_path / "all/blobs" / index["digest"].replace(":", "/")).read_bytes())
+        index = blob.get("manifests", [None])[0]
+
+
 def test_indexes_nested_for_ever_are_refused(tmp_path: Path) -> None:
     """Nobody nests them more than a few levels."""
     made = Layout()
