@@ -29,6 +29,7 @@ from tests.engines.namespace import wait_until
 from tests.engines.podman_modern import podman_modern_store
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import STORAGE_CONF, Podman
+from tests.registry.server import registry_server
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import Told, digests, every
 from tests.transport.test_engine_disk import Reading, Restoring, flip, spoilt_for_us, verified
@@ -171,6 +172,28 @@ def test_the_same_description_as_by_the_api(store: Podman, app: str, maker: str)
         assert verified(ours) == list(digests(layers_of(store, name)))
 
 
+PARTIAL = '[storage.options.pull_options]\nenable_partial_images = "true"\n'
+
+
+def test_an_image_that_was_pulled_in_parts(podman_modern: Podman) -> None:
+    """Its layers (zstd:chunked) were put together file by file: they are the same tars."""
+    settings = podman_modern.work / "storage.conf"
+    settings.write_text(f"{settings.read_text()}{PARTIAL}")
+    name = built(podman_modern, "localhost/whole-pull:1")
+    with registry_server() as registry:
+        there = f"{registry.host}/parts:1"
+        chunked = ("--compression-format=zstd:chunked", "--force-compression")
+        podman_modern("push", "--tls-verify=false", *chunked, name, there)
+        podman_modern("rmi", "--force", name)
+        podman_modern("pull", "--tls-verify=false", there)
+    wanted = layers_of(podman_modern, there)
+    pulled = [one for one in records_of(podman_modern) if one["diff-digest"] in wanted]
+    assert all("toc-digest" in record for record in pulled)
+    with reading(podman_modern, there) as source:
+        image = source.fetch(every(source.describe()), frozenset())
+        assert verified(image) == list(digests(wanted))
+
+
 def test_nothing_is_saved_and_only_what_is_wanted_is_opened(
     store: Podman, app: str, tmp_path: Path
 ) -> None:
@@ -293,6 +316,20 @@ def test_an_image_that_is_removed_meanwhile(store: Podman, phase: str, how: str)
         squash_by(store, name, "local", "never:1", progress)
     assert phase in progress.phases
     assert state_of(store) < before
+
+
+def test_an_image_that_was_removed_and_came_back(podman: Podman) -> None:
+    """Its layers have the same IDs, but they are not those that were read."""
+    name = built(podman, "localhost/again:1")
+    saved = podman.work / "again.tar"
+    podman("save", "-o", saved, name)
+    with reading(podman, name) as source:
+        source.fetch(frozenset({0}), frozenset({1, 2}))
+        source.recheck()
+        podman("rmi", "--force", name)
+        podman("load", "-i", saved)
+        with pytest.raises(EngineError, match="was removed from Podman at .* while it was read"):
+            source.recheck()
 
 
 # -- what is not as it should be
