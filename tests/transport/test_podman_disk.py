@@ -328,7 +328,7 @@ def test_an_image_that_was_removed_and_came_back(podman: Podman) -> None:
         source.recheck()
         podman("rmi", "--force", name)
         podman("load", "-i", saved)
-        with pytest.raises(EngineError, match="was removed from Podman at .* while it was read"):
+        with pytest.raises(EngineError, match=r"was removed from Podman at .* while it was read"):
             source.recheck()
 
 
