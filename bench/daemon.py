@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Measure lamella within one Docker engine: layers read in place, and by the API; print ratios.
+"""Measure lamella within one engine: layers read in place, and by the API; print ratios.
 
     .venv/bin/python bench/daemon.py                    as root; starts an engine of its own
+    .venv/bin/python bench/daemon.py --podman           the same within Podman
     .venv/bin/python bench/daemon.py --rounds 9 --base 1700 --json results.json
 
-The image has a base and 20 MB in 5 layers on top, which are squashed. The measure is `docker load`
-of the new layer alone: less an engine can't be asked to do. Each time is another image on the same
-base, so that nothing new is there already; and nothing is removed meanwhile, since an engine that
-is clearing up loads slowly for minutes.
+The image has a base and 20 MB in 5 layers on top, which are squashed. The measure is the engine's
+`load` of the new layer alone: less an engine can't be asked to do. Each time is another image on
+the same base, so that nothing new is there already; and nothing is removed meanwhile, since an
+engine that is clearing up loads slowly for minutes.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -33,7 +36,8 @@ from bench import images
 from lamella import __version__
 from lamella.api import Environment, squash
 from lamella.transport.engine import EngineOptions
-from tests.engines.daemon import Engine, EngineUnavailableError, docker_classic_daemon
+from tests.engines.daemon import EngineUnavailableError, docker_classic_daemon
+from tests.engines.tools import podman_store
 
 LAYERS = 5
 
@@ -70,10 +74,48 @@ def top_of_a_base(base: int, files: int, variant: int) -> Iterator[images.Maker]
         yield make_top(number)
 
 
-def by(engine: Engine, how: str, source: str) -> float:
+@dataclass(frozen=True)
+class Within:
+    """An engine to squash in."""
+
+    version: str
+    transport: str
+    """What is before the name of an image in it."""
+    archive: str
+    """Of this kind it loads an image without the layers that it has."""
+    environment: Mapping[str, str]
+    command: Callable[..., str]
+    """Runs the engine's own command."""
+
+
+@contextmanager
+def docker() -> Iterator[Within]:
+    """Run Docker, with the classic store."""
+    with docker_classic_daemon() as engine:
+        version = json.loads(engine.api("GET", "/version")[1])["Version"]
+        yield Within(
+            f"Docker {version}",
+            "docker-daemon",
+            "docker-archive",
+            engine.environment,
+            engine.docker,
+        )
+
+
+@contextmanager
+def podman() -> Iterator[Within]:
+    """Run Podman."""
+    with podman_store() as store:
+        version = store("version", "--format", "{{.Version}}").strip()
+        environment = {"CONTAINER_HOST": store.host}
+        yield Within(f"Podman {version}", "podman", "oci-archive", environment, store)
+
+
+def by(engine: Within, how: str, name: str) -> float:
     """Squash within the engine; return seconds."""
     lamella = Path(sys.executable).with_name("lamella")
-    command = [str(lamella), "squash", source, "--last", str(LAYERS), "-t", f"{source}-{how}", "-q"]
+    source = f"{engine.transport}:{name}"
+    command = [str(lamella), "squash", source, "--last", str(LAYERS), "-t", f"{name}-{how}", "-q"]
     environment = {**os.environ, **engine.environment}
     begin = time.perf_counter()
     subprocess.run(
@@ -82,15 +124,15 @@ def by(engine: Engine, how: str, source: str) -> float:
     return time.perf_counter() - begin
 
 
-def load_alone(engine: Engine, folder: Path, source: str) -> float:
+def load_alone(engine: Within, folder: Path, name: str) -> float:
     """Load an image of which only the new layer is sent; return seconds."""
     archive = folder / "new-layer.tar"
-    env = Environment(engine=EngineOptions({"DOCKER_HOST": engine.host}, source="local"))
-    output = f"docker-archive:{archive}"
-    squash(f"docker-daemon:{source}", last=LAYERS, output=output, env=env)
+    env = Environment(engine=EngineOptions(engine.environment, source="local"))
+    output = f"{engine.archive}:{archive}"
+    squash(f"{engine.transport}:{name}", last=LAYERS, output=output, env=env)
     partial = without_base(archive)
     begin = time.perf_counter()
-    engine.docker("load", "--quiet", "--input", partial)
+    engine.command("load", "--quiet", "--input", partial)
     return time.perf_counter() - begin
 
 
@@ -98,13 +140,27 @@ def without_base(archive: Path) -> Path:
     """Leave the first layer out of an archive: the engine has it."""
     partial = archive.with_name("partial.tar")
     with tarfile.open(archive) as whole, tarfile.open(partial, "w") as out:
-        listed = whole.extractfile("manifest.json")
-        assert listed is not None
-        base = json.load(listed)[0]["Layers"][0]
+        base = base_of(whole)
         for member in whole:
             if member.name != base:
                 out.addfile(member, whole.extractfile(member) if member.isreg() else None)
     return partial
+
+
+def base_of(archive: tarfile.TarFile) -> str:
+    """Find the name of the first layer."""
+
+    def read(name: str) -> Any:  # noqa: ANN401 - parsed JSON
+        file = archive.extractfile(name)
+        assert file is not None
+        return json.load(file)
+
+    def blob(descriptor: Mapping[str, str]) -> str:
+        return f"blobs/{descriptor['digest'].replace(':', '/')}"
+
+    if "manifest.json" in archive.getnames():
+        return str(read("manifest.json")[0]["Layers"][0])
+    return blob(read(blob(read("index.json")["manifests"][0]))["layers"][0])
 
 
 def spread(values: Sequence[float]) -> str:
@@ -116,7 +172,7 @@ def spread(values: Sequence[float]) -> str:
 class Sources:
     """Makes the images that are squashed, one after another, in an engine."""
 
-    engine: Engine
+    engine: Within
     folder: Path
     base: int
     files: int
@@ -127,9 +183,10 @@ class Sources:
         """Make one; return its name."""
         archive, name = self.folder / "image.tar", f"bench:{self.made}"
         self.facts = images.write_image(archive, top_of_a_base(self.base, self.files, self.made))
-        path = without_base(archive) if self.made else archive
-        self.engine.docker("load", "--quiet", "--input", path)
-        self.engine.docker("tag", "bench:latest", name)
+        whole = not self.made or self.engine.archive != "docker-archive"
+        path = archive if whole else without_base(archive)
+        self.engine.command("load", "--quiet", "--input", path)
+        self.engine.command("tag", "bench:latest", name)
         self.made += 1
         return name
 
@@ -157,20 +214,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--base", type=int, default=500, metavar="MB")
     parser.add_argument("--files", type=int, default=12_000, help="files in the base")
+    parser.add_argument("--podman", action="store_true", help="within Podman, not Docker")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         try:
-            with docker_classic_daemon() as engine:
+            with podman() if arguments.podman else docker() as engine:
                 base = arguments.base * 1_000_000
                 sources = Sources(engine, Path(name), base, arguments.files)
                 found = measure(sources, arguments.rounds)
-                version = json.loads(engine.api("GET", "/version")[1])["Version"]
         except EngineUnavailableError as reason:
             raise SystemExit(f"no engine to measure with: {reason}") from reason
     facts = sources.facts
     print(
-        f"lamella {__version__}, Python {platform.python_version()}, Docker {version}, "
+        f"lamella {__version__}, Python {platform.python_version()}, {engine.version}, "
         f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n"
         f"{facts['layers']} layers, {facts['entries']} entries, {facts['bytes'] / 1e6:.0f} MB"
     )
