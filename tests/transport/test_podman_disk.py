@@ -427,6 +427,7 @@ def expect_the_api(podman: Podman, name: str, path: Path, text: str | None, reas
     [
         ("list", None, "No such file"),
         ("list", "new form", "unknown form of layers.json"),
+        pytest.param("list", "[" * 100_000, "unknown form of layers.json", id="list-deep"),
         ("lock", None, "No such file"),
         ("headers", None, "No such file"),
         ("headers", "new form", "unknown form of tar-split file"),

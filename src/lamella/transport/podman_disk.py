@@ -87,7 +87,7 @@ class PodmanStore:
         self._seen.add(path)
         try:
             places = self._places(image)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Unsupported("unknown form of layers.json") from error
         return split_layers(replace(image, config=config), places, wanted, self._spool)
 
