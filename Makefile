@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Wheels only: a source build would fetch build tools that no lock file names.
 PIP_FLAGS ?= --only-binary=:all:
 
@@ -56,8 +57,12 @@ types: $(DEV) ## check types
 	$(BIN)/mypy $(TYPED)
 
 .PHONY: bench
-bench: $(READY) ## measure time, memory and disk
-	$(BIN)/python bench/run.py
+bench: $(READY) ## measure time, memory and disk, beside others; a few minutes, as root
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(READY) ## the part of it that needs no engine, on small images
+	$(BIN)/python bench/run.py --quick $(BENCH_ARGS)
 
 # The engines the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
@@ -73,6 +78,7 @@ lock: ## upgrade every locked dependency
 	$(COMPILE) --upgrade --group dev --group build -o requirements-dev.txt pyproject.toml
 	$(COMPILE) -c requirements-dev.txt --group build -o requirements-build.txt
 	$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml
+	$(COMPILE) --upgrade -o bench/requirements.txt bench/requirements.in
 	rm -rf $(LOCK_VENV)
 
 COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lamella.layer.blob import FileRange
 from lamella.spec.config import format_json
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Header
 from lamella.tar.header import padding
@@ -15,6 +16,7 @@ from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
 
 _NOISE = random.Random(1).randbytes(32 << 20)
 _EPOCH = 1_700_000_000 * 10**9
+CREATED = "2023-11-14T22:13:20Z"
 
 
 @dataclass
@@ -70,13 +72,22 @@ class LayerWriter:
 Maker = Callable[[LayerWriter], None]
 
 
-def write_image(target: Path, makers: Iterator[Maker]) -> dict[str, int]:
-    """Write a docker-archive; return how many layers, entries and bytes of tar it has."""
+def write_image(target: Path, makers: Iterator[Maker], there: Sequence[str] = ()) -> dict[str, int]:
+    """Write a docker-archive; return how many layers, entries and bytes of tar it has.
+
+    Args:
+        target: the file.
+        makers: one for each layer.
+        there: diff_ids of the first layers, which are named in it only: an engine has them.
+    """
     temporary = target.with_suffix(".tmp")
-    names, diff_ids, entries, total = [], [], 0, 0
+    names: list[str] = []
+    diff_ids, entries, total = list(there), 0, 0
     with temporary.open("w+b") as out:
         for number, make in enumerate(makers, 1):
-            names.append(f"layer-{number:03d}.tar")
+            names.append(f"{number:03d}/layer.tar")
+            if number <= len(there):
+                continue
             at = out.tell()
             out.write(bytes(512))
             layer = LayerWriter(out.write)
@@ -91,7 +102,15 @@ def write_image(target: Path, makers: Iterator[Maker]) -> dict[str, int]:
             entries += layer.entries
             total += layer.size
         rootfs = {"type": "layers", "diff_ids": diff_ids}
-        config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+        history = [{"created": CREATED, "created_by": name} for name in names]
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": CREATED,
+            "config": {},
+            "rootfs": rootfs,
+            "history": history,
+        }
         manifest = [{"Config": "config.json", "RepoTags": ["bench:latest"], "Layers": names}]
         for name, value in (("config.json", config), ("manifest.json", manifest)):
             raw = format_json(value)
@@ -101,14 +120,18 @@ def write_image(target: Path, makers: Iterator[Maker]) -> dict[str, int]:
     return {"layers": len(names), "entries": entries, "bytes": total}
 
 
-def half_dead() -> Iterator[Maker]:  # noqa: C901 - a list of steps, each a function
-    """16 layers, 75,000 entries, 1.3 GB, of which about half is deleted or overwritten later."""
+def half_dead(part: int = 1) -> Iterator[Maker]:  # noqa: C901 - a list of steps, each a function
+    """16 layers, 88,000 entries, 1.5 GB, of which about half is deleted or overwritten later.
+
+    Args:
+        part: make it so many times smaller.
+    """
     sizes = random.Random(2)
     paths: list[tuple[str, int]] = []
 
     def grow(number: int, count: int, mean: int) -> Maker:
         def make(layer: LayerWriter) -> None:
-            for i in range(count):
+            for i in range(count // part):
                 path = f"usr/lib/part{number:02d}/package{i // 40:03d}/module{i:05d}.bin"
                 size = min(int(sizes.expovariate(1 / mean)), 40 * mean)
                 paths.append((path, size))
@@ -179,3 +202,60 @@ def tiny_files(count: int = 100_000) -> Iterator[Maker]:
     yield links
     yield deletions
     yield moved
+
+
+def one_layer(size: int = 4_000_000_000, files: int = 40) -> Iterator[Maker]:
+    """One large layer of a few files; above it one that deletes a file and adds a small one."""
+
+    def large(layer: LayerWriter) -> None:
+        for i in range(files):
+            layer.file(f"srv/data{i:02d}.bin", size // files, at=i * 4099)
+
+    def small(layer: LayerWriter) -> None:
+        layer.whiteout("srv/data00.bin")
+        layer.file("srv/readme", 1000, at=1)
+
+    yield large
+    yield small
+
+
+def marked(makers: Iterator[Maker], variant: int) -> Iterator[Maker]:
+    """Put a layer of one small file on top, of which all that is made differs from other images."""
+    yield from makers
+    yield lambda layer: layer.file("srv/variant", 100, at=variant * 101)
+
+
+def copied(layer: FileRange, variant: int) -> Iterator[Maker]:
+    """All of another image's layer, and a small file more."""
+
+    def make(out: LayerWriter) -> None:
+        end = layer.size - len(END_OF_ARCHIVE)
+        for at in range(0, end, 1 << 20):
+            out.raw(layer.read_at(at, min(1 << 20, end - at)))
+        out.file("srv/variant", 100, at=variant * 101)
+
+    yield make
+
+
+def of_this_machine(size: int, layers: int = 4) -> Iterator[Maker]:
+    """Real files out of /usr, which compress as those of images do: `size` bytes, in `layers`."""
+    found = sorted(
+        (path, path.stat().st_size)
+        for path in Path("/usr").rglob("*")
+        if path.is_file() and not path.is_symlink() and path.stat().st_size < size // 20
+    )
+    every = max(1, round(sum(length for _, length in found) / size))
+    chosen = found[::every]
+
+    def files(number: int) -> Maker:
+        def make(layer: LayerWriter) -> None:
+            for path, _ in chosen[number::layers]:
+                content = path.read_bytes()
+                name = str(path).lstrip("/")
+                layer.parents(name)
+                layer.add(Header(name.encode(), REGULAR, size=len(content)), content)
+
+        return make
+
+    for number in range(layers):
+        yield files(number)

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Index an archive's layers and plan the squash of all above the first; print seconds as JSON.
+
+    .venv/bin/python bench/scan.py image.tar
+
+A process of its own each time, as for a user: no other's memory is in the way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lamella.layer.blob import FileRange
+from lamella.layer.spool import Spool
+from lamella.merge.changeset import read_changeset
+from lamella.merge.overlay import Tree
+from lamella.merge.plan import make_plan
+from lamella.transport.docker_archive import read_image
+from lamella.transport.tarball import open_archive
+
+
+def spans(path: Path) -> list[FileRange]:
+    """The layers' tars of a docker-archive, where they lie."""
+    archive = open_archive(path.open("rb"), str(path), Spool(), seekable=True)
+    return [layer.blob for layer in read_image(archive, "", str(path)).layers]  # type: ignore[misc]
+
+
+def scan_and_plan(source: Path) -> dict[str, float]:
+    """Return the number of entries, and seconds to scan and to plan."""
+    tars = spans(source)
+    begin = time.perf_counter()
+    changesets = {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
+    scanned = time.perf_counter()
+    below = Tree()
+    below.apply(changesets[0])
+    tree = Tree(below)
+    for changeset in list(changesets.values())[1:]:
+        tree.apply(changeset)
+    make_plan(tree, changesets)
+    planned = time.perf_counter()
+    entries = sum(len(c.entries) + len(c.whiteouts) + len(c.opaques) for c in changesets.values())
+    return {"entries": entries, "scan": scanned - begin, "plan": planned - scanned}
+
+
+if __name__ == "__main__":
+    print(json.dumps(scan_and_plan(Path(sys.argv[1]))))
