@@ -85,7 +85,6 @@ def squash_engine(
     """Squash within one engine; by default everything above the base. Return the new ID."""
     with source_of(host, name, progress) as source:
         destination = EngineDestination(Spool(), options(host), progress)
-        destination.join(source)
         return squash(source, destination, *tags, ranges=ranges, message=message)
 
 
@@ -107,9 +106,10 @@ def squash(
         message: makes the new image another one.
         needs: positions of layers whose content is fetched too; None: those that are needed.
     """
-    count = len(source.describe().layers)
-    chosen = tuple(ranges) or (range(BASE_LAYERS, count),)
     with destination, Layers(Spool()) as layers:
+        destination.join(source)
+        count = len(source.describe().layers)
+        chosen = tuple(ranges) or (range(BASE_LAYERS, count),)
         content = frozenset(position for positions in chosen for position in positions)
         needed = destination.needs(source.describe(), chosen) if needs is None else needs
         listed = frozenset(range(chosen[-1].stop)) - content

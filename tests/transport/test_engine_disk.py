@@ -62,7 +62,6 @@ def squash_by(engine: Engine, name: str, how: Reading, *tags: str, message: str 
     """Squash within an engine; return the new ID."""
     with reading(engine.host, name, how) as source:
         destination = EngineDestination(Spool(), source.options, SILENT)
-        destination.join(source)
         return squash(source, destination, *tags, message=message)
 
 

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lamella.errors import EngineError
-from lamella.layer.blob import Bytes
-from lamella.layer.spool import Spool
+from lamella.errors import DigestMismatch, EngineError
+from lamella.layer.spool import Layers, Spool
 from lamella.progress import SILENT
-from lamella.spec.config import Config
-from lamella.spec.manifest import Manifest
 from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
-from lamella.transport.engine_client import EngineClient
+from lamella.transport.engine_client import EngineClient, Upload
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_load import LoadRefused, TarBody
 from tests.engines.daemon import Engine
@@ -144,6 +141,24 @@ def test_an_interrupt_leaves_nothing(
     assert left_open(spooled) == []
 
 
+@pytest.mark.engine
+def test_a_source_that_proves_damaged_in_the_end(
+    engine: Engine, app: str, monkeypatch: pytest.MonkeyPatch, spooled: Path
+) -> None:
+    """The new layer may be in the engine by then; nothing comes of it."""
+
+    def verify(layers: Layers) -> None:
+        raise DigestMismatch("layer 3", "one", "another")
+
+    before = state_of(engine)
+    monkeypatch.setattr(Layers, "verify", verify)
+    with pytest.raises(DigestMismatch, match="layer 3"):
+        squash_engine(engine.host, app, TAG, message="damaged")
+    assert is_tidy(engine)
+    assert state_of(engine) == before
+    assert left_open(spooled) == []
+
+
 # -- refusing
 
 
@@ -153,8 +168,11 @@ def test_the_engine_s_own_words_reach_the_user(engine: Engine) -> None:
     client = EngineClient(Host(engine.host))
     body = TarBody()
     body.add("something", b"that is no image")
-    with pytest.raises(LoadRefused, match="can't load the image: "):
-        client.load(body)
+    with client.load() as upload:
+        for chunk in body:
+            upload.write(chunk)
+        with pytest.raises(LoadRefused, match="can't load the image: "):
+            upload.finish()
     client.close()
 
 
@@ -166,27 +184,22 @@ def test_a_layer_that_is_not_what_the_config_says(
     tag = "engine-tests/wrong:1"
     build(engine, tag, f"FROM {app}\nCOPY x /x\nCOPY x /y\n", {"x": os.urandom(9000)})
     before = state_of(engine)
-    monkeypatch.setattr(EngineDestination, "_body", with_wrong_layer)
+    monkeypatch.setattr(Upload, "write", write_wrong_layers)
     with pytest.raises(EngineError, match=r"can't load the image: .*(diffID|not found|diff id)"):
         squash_engine(engine.host, tag, TAG, ranges=[range(len(layers_of(engine, tag)))[-2:]])
     assert is_tidy(engine)
     assert state_of(engine) == before
 
 
-true_body = EngineDestination._body  # noqa: SLF001 - to be changed on its way
+true_write = Upload.write
 
 
-def with_wrong_layer(self: EngineDestination, config: Config, manifest: Manifest) -> TarBody:
-    """Change one byte of all layers that are sent."""
-    body = true_body(self, config, manifest)
-    for name, (header, blob, piece) in body._files.items():  # noqa: SLF001 - the same
-        if piece is not None:
-            with blob.open() as stream:
-                raw = stream.read()
-            at = len(raw) // 2  # in a file's content
-            wrong = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
-            body._files[name] = header, Bytes(wrong), None  # noqa: SLF001 - the same
-    return body
+def write_wrong_layers(self: Upload, chunk: bytes | memoryview) -> None:
+    """Change one byte of what is as long as a layer; it is in a file's content."""
+    sent = bytearray(chunk)
+    if len(sent) > 8000:
+        sent[len(sent) * 2 // 3] ^= 1
+    true_write(self, bytes(sent))
 
 
 @pytest.mark.engine
@@ -257,7 +270,7 @@ def describe(environment: dict[str, str], name: str = "app") -> None:
     [
         ("unix:///nowhere/docker.sock", "No such file or directory"),
         ("tcp://127.0.0.1:9", "Connection refused"),
-        ("nonsense://x", "Invalid bind address protocol"),
+        ("nonsense://x", "want unix:///PATH, tcp://HOST:PORT or ssh://HOST"),
         ("tcp://no-such-host.invalid:2375", "."),
     ],
 )

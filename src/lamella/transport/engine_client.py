@@ -1,44 +1,42 @@
-"""Questions to a Docker engine and its answers; every failure is one `EngineError`.
-
-docker-py knows the sockets, TLS, ssh and versions of the API. Importing it takes longer than the
-rest of lamella together, so this file is imported only when an engine is really spoken to.
-"""
+"""Questions to an engine and its answers, in Docker's API; every failure is one `EngineError`."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import quote
-
-import docker
-import docker.errors
-import requests
+from urllib.parse import quote, urlencode
 
 from lamella.errors import EngineError, ImageNotFound
 from lamella.layer.blob import CHUNK
 from lamella.transport.engine_host import Host
-from lamella.transport.engine_load import LoadRefused, TarBody, one_line, read_answer
+from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
+from lamella.transport.engine_load import LoadRefused, one_line, read_answer
 
-__all__ = ["ByteStream", "EngineClient"]
+__all__ = ["ByteStream", "EngineClient", "Upload"]
 
-_CONNECT_TIMEOUT = 10
 _ANSWER_TIMEOUT = 120
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
 _LONGEST_WORDS = 1 << 16
-_CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _WAY_OUT = "is it running? Set {}, or use docker-archive:FILE"
+_BROKEN = (OSError, http.client.HTTPException)
+
+
+class _RefusedError(Exception):
+    """The engine's answer is an error."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(one_line(_message_of(body)) or f"HTTP {status}")
+        self.status = status
 
 
 class EngineClient:
-    """A connection to one engine.
+    """Speaks to one engine, by as many lines as are needed at once.
 
     Args:
         host: where it listens.
@@ -49,18 +47,13 @@ class EngineClient:
         self.host = host
         self._let_go = let_go
         self._info: Mapping[str, Any] | None = None
+        self._idle: list[Line] = []
         try:
-            _knock(host.url)
-            self._api = docker.APIClient(
-                base_url=host.url,
-                version="auto",
-                timeout=_CONNECT_TIMEOUT,
-                tls=_tls_config(host),
-                use_ssh_client=True,
-            )
-        except (docker.errors.DockerException, OSError, ValueError) as error:
+            self._version = json.loads(self._ask("GET", "/version", timeout=CONNECT_TIMEOUT))
+            self._api = tuple(int(part) for part in self._version["ApiVersion"].split("."))
+        except (*_BROKEN, _RefusedError, ValueError, LookupError, TypeError) as error:
+            self._hang_up()
             raise self._unreachable(error) from error
-        self._api.timeout = _ANSWER_TIMEOUT
 
     def __str__(self) -> str:
         """Return what a message calls the engine."""
@@ -69,44 +62,78 @@ class EngineClient:
     def close(self) -> None:
         """Hang up."""
         try:
-            self._api.close()
+            self._hang_up()
         finally:
             self._let_go()
 
+    def _hang_up(self) -> None:
+        while self._idle:
+            self._idle.pop().hang_up()
+
     def _unreachable(self, error: Exception) -> EngineError:
         way_out = _WAY_OUT.format("CONTAINER_HOST" if self.host.podman else "DOCKER_HOST")
-        return EngineError(f"can't reach {self}: {_reason(error)}; {way_out}")
+        return EngineError(f"can't reach {self}: {reason_of(error)}; {way_out}")
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         try:
             yield
-        except docker.errors.APIError as error:
-            said = error.explanation or _reason(error)
-            raise EngineError(f"{self}: can't {what}: {one_line(said)}") from error
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            message = f"{self} broke off, can't {what}: {_reason(error)}"
+        except _RefusedError as refused:
+            raise EngineError(f"{self}: can't {what}: {refused}") from refused
+        except _BROKEN as error:
+            message = f"{self} broke off, can't {what}: {reason_of(error)}"
             raise EngineError(message) from error
 
-    def _json(self, path: str, what: str, **params: int) -> Any:  # noqa: ANN401 - parsed JSON
-        with self._asking(what):
-            response = self._api.get(
-                self._url(path), params=params, timeout=(_CONNECT_TIMEOUT, _ANSWER_TIMEOUT)
-            )
-            if response.status_code == HTTPStatus.NOT_FOUND:
-                return None
-            _raise_for(response)
-            return response.json()
+    def _line(self, timeout: float) -> Line:
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_open:
+                break
+            line.hang_up()
+        else:
+            line = dial(self.host)
+        if line.sock is not None:
+            line.sock.settimeout(timeout)
+        return line
 
-    def _url(self, path: str) -> str:
-        return f"{self._api.base_url}/v{self._api.api_version}{path}"
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        timeout: float = _ANSWER_TIMEOUT,
+    ) -> bytes:
+        query = f"?{urlencode(params)}" if params else ""
+        line = self._line(timeout)
+        try:
+            line.request(method, path + query)
+            answer = line.getresponse()
+            body = answer.read()
+        except BaseException:
+            line.hang_up()
+            raise
+        self._idle.append(line)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise _RefusedError(answer.status, body)
+        return body
+
+    def _json(self, path: str, what: str, **params: object) -> Any:  # noqa: ANN401 - parsed JSON
+        """Return an answer; None: there is nothing of that name."""
+        with self._asking(what):
+            try:
+                return json.loads(self._ask("GET", path, params))
+            except _RefusedError as refused:
+                if refused.status == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+            except ValueError as error:
+                raise http.client.HTTPException(f"no JSON: {error}") from error
 
     # -- what there is
 
     def api_at_least(self, major: int, minor: int) -> bool:
         """Whether the engine speaks this version of the API."""
-        mine = tuple(int(part) for part in self._api.api_version.split(".")[:2])
-        return mine >= (major, minor)
+        return self._api >= (major, minor)
 
     @property
     def info(self) -> Mapping[str, Any]:
@@ -121,22 +148,20 @@ class EngineClient:
         status = self._about().get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
-    @cached_property
+    @property
     def is_podman(self) -> bool:
         """Whether it is Podman, which speaks Docker's API too."""
-        with self._asking("ask what it is"):
-            components = self._api.version().get("Components") or []
+        components = self._version.get("Components") or []
         return any(part.get("Name") == "Podman Engine" for part in components)
 
     def _about(self) -> Mapping[str, Any]:
         if self._info is None:
-            with self._asking("ask what it is"):
-                self._info = self._api.info()
+            self._info = self._json("/info", "ask what it is") or {}
         return self._info
 
     def find(self, name: str, *, manifests: bool = False) -> dict[str, Any] | None:
         """Return what the engine says of an image; None if it has none of that name."""
-        params = {"manifests": 1} if manifests else {}
+        params: dict[str, object] = {"manifests": 1} if manifests else {}
         path = f"/images/{quote(name, safe='/:@')}/json"
         return cast("dict[str, Any] | None", self._json(path, f"inspect {name!r}", **params))
 
@@ -170,38 +195,35 @@ class EngineClient:
         Raises:
             EngineError: it can't be had, or breaks off while it is read.
         """
-        url = self._url(f"/images/{quote(image_id, safe=':')}/get")
-        timeout = (_CONNECT_TIMEOUT, _DATA_TIMEOUT)
-        with self._asking(f"save {name}"):
-            response = self._api.get(url, stream=True, timeout=timeout)
-            with response:
-                _raise_for(response)
-                yield ByteStream(response.iter_content(CHUNK))
+        what = f"save {name}"
+        with self._asking(what):
+            line = self._line(_DATA_TIMEOUT)
+        with line:
+            with self._asking(what):
+                line.request("GET", f"/images/{quote(image_id, safe=':')}/get")
+                answer = line.getresponse()
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise _RefusedError(answer.status, answer.read())
+            yield ByteStream(self._chunks(answer, what))
 
-    def load(self, body: TarBody) -> list[str]:
-        """Send an archive; return the lines of the answer.
+    def _chunks(self, answer: http.client.HTTPResponse, what: str) -> Iterator[bytes]:
+        with self._asking(what):
+            while chunk := answer.read(CHUNK):
+                yield chunk
+
+    @contextmanager
+    def load(self) -> Iterator[Upload]:
+        """Open a request that takes an archive, piece by piece; unless it is finished, no image.
 
         Raises:
-            LoadRefused: the engine says that it can't take it.
             EngineError: it broke off.
         """
         with self._asking("load the image"):
-            response = self._api.post(
-                self._url("/images/load"),
-                params={"quiet": 1},
-                data=cast("Any", body),
-                headers={"Content-Type": "application/x-tar"},
-                stream=True,
-                timeout=(_CONNECT_TIMEOUT, _DATA_TIMEOUT),
-            )
-            with response:
-                text = response.content
-                if response.status_code != HTTPStatus.OK:
-                    raise LoadRefused(str(self), _message_of(text) or response.reason)
-        lines, problem = read_answer(text)
-        if problem:
-            raise LoadRefused(str(self), problem)
-        return lines
+            line = self._line(_DATA_TIMEOUT)
+        with line:
+            upload = Upload(str(self), line)
+            upload.begin()
+            yield upload
 
     # -- what is changed
 
@@ -209,7 +231,9 @@ class EngineClient:
         """Give an image a name; another image of that name loses it."""
         name = f"{repository}:{tag}"
         with self._asking(f"tag the image {name!r}"):
-            self._api.tag(image_id, repository, tag)
+            self._ask(
+                "POST", f"/images/{quote(image_id, safe=':')}/tag", {"repo": repository, "tag": tag}
+            )
 
     def remove(self, name: str) -> str | None:
         """Remove an image or one of its names.
@@ -217,17 +241,80 @@ class EngineClient:
         Returns:
             Why it was kept, if it is in use.
         """
-        try:
-            with self._asking(f"remove {name!r}"):
-                self._api.remove_image(name)
-        except EngineError as error:
-            cause = error.__cause__
-            if not isinstance(cause, docker.errors.APIError):
-                raise
-            if cause.status_code == HTTPStatus.NOT_FOUND:
-                return None
-            return one_line(cause.explanation or str(cause))
+        with self._asking(f"remove {name!r}"):
+            try:
+                self._ask("DELETE", f"/images/{quote(name, safe='/:@')}")
+            except _RefusedError as refused:
+                return None if refused.status == HTTPStatus.NOT_FOUND else str(refused)
         return None
+
+
+class Upload:
+    """An archive on its way to an engine.
+
+    An engine that hears nothing more before the archive's end throws away what it has got.
+    """
+
+    def __init__(self, engine: str, line: Line) -> None:
+        self._engine, self._line = engine, line
+
+    def begin(self) -> None:
+        """Send the head of the request."""
+        with self._sending():
+            self._line.putrequest("POST", "/images/load?quiet=1")
+            self._line.putheader("Content-Type", "application/x-tar")
+            self._line.putheader("Transfer-Encoding", "chunked")  # its length is not known yet
+            self._line.endheaders()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Send bytes; they may change afterwards.
+
+        Raises:
+            LoadRefused: the engine has said why it does not want more.
+            EngineError: it broke off.
+        """
+        if chunk:
+            with self._sending():
+                self._line.send(b"%x\r\n" % len(chunk))
+                self._line.send(chunk)
+                self._line.send(b"\r\n")
+
+    def finish(self) -> list[str]:
+        """Say that this is all; return the lines of the answer.
+
+        Raises:
+            LoadRefused: the engine says that it can't take it.
+            EngineError: it broke off.
+        """
+        with self._sending():
+            self._line.send(b"0\r\n\r\n")
+        try:
+            return self._answer()
+        except _BROKEN as error:
+            raise self._broken(error) from error
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        try:
+            yield
+        except _BROKEN as error:
+            with suppress(*_BROKEN):  # it may have said why before it hung up
+                self._answer()
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> EngineError:
+        message = f"{self._engine} broke off, can't load the image: {reason_of(error)}"
+        return EngineError(message)
+
+    def _answer(self) -> list[str]:
+        answer = self._line.getresponse()
+        text = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise LoadRefused(self._engine, _message_of(text) or answer.reason)
+        lines, problem = read_answer(text)
+        if problem:
+            raise LoadRefused(self._engine, problem)
+        return lines
 
 
 class ByteStream:
@@ -263,57 +350,8 @@ class ByteStream:
         return memoryview(chunk)
 
 
-def _knock(url: str) -> None:
-    """Connect to a socket on this machine: the system tells best why that can't be done."""
-    path = url.removeprefix("unix://")
-    if path != url and path:
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.settimeout(_CONNECT_TIMEOUT)
-            knocking.connect(f"/{path.lstrip('/')}")
-
-
-def _tls_config(host: Host) -> docker.tls.TLSConfig | bool:
-    tls = host.tls
-    if tls is None or not host.url.startswith(("tcp://", "http://", "https://")):
-        return False
-    pair = (str(tls.cert), str(tls.key)) if tls.cert and tls.key else None
-    ca = str(tls.ca) if tls.ca else None
-    return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca, verify=tls.verify)
-
-
-def _raise_for(response: requests.Response) -> None:
-    """Raise docker-py's error, which has the engine's own words, unless all is well."""
-    if response.status_code >= HTTPStatus.BAD_REQUEST:
-        said = _message_of(response.content) or response.reason
-        raise docker.errors.APIError(said, response=response, explanation=said)
-
-
 def _message_of(body: bytes) -> str:
     """What an error's body says: JSON with a message, or text."""
     with suppress(ValueError, AttributeError):
         return str(json.loads(body).get("message") or "")
     return body[:1000].decode("utf-8", "replace").strip()
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost reason that the layers of libraries wrapped: the system's own words."""
-    seen: set[int] = set()
-    found, current = error, error
-    while id(current) not in seen:
-        seen.add(id(current))
-        if isinstance(current, docker.errors.APIError) and current.explanation:
-            return one_line(current.explanation)
-        if isinstance(current, _CLOSED):
-            return "it closed the connection"
-        if isinstance(current, OSError) and current.strerror:
-            found = current
-        inner = [
-            getattr(current, "reason", None),
-            *current.args,
-            current.__cause__,
-            current.__context__,
-        ]
-        current = next((e for e in inner if isinstance(e, BaseException)), current)
-    if isinstance(found, OSError) and found.strerror:
-        return found.strerror
-    return one_line(str(found))

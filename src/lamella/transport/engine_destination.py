@@ -32,6 +32,7 @@ from lamella.transport.engine_load import (
     podman_manifest,
 )
 from lamella.transport.engine_source import EngineSource
+from lamella.transport.engine_upload import LoadRequest
 
 if TYPE_CHECKING:
     from lamella.transport.engine_client import EngineClient
@@ -79,16 +80,20 @@ class EngineDestination:
         except BaseException:
             self._client.close()
             raise
+        self._request = LoadRequest(self._client)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hang up."""
+        """Hang up; a load that is not finished makes no image."""
+        self._request.drop()
         self._client.close()
 
     def join(self, source: Source) -> None:
         """Know where to get what the engine turns out not to have."""
         self._refetch = partial(_all_of, source)
-        self._is_within = isinstance(source, EngineSource) and source.options == self.options
+        if isinstance(source, EngineSource) and source.options == self.options:
+            self._is_within = True
+            source.use(self._client)
 
     # -- layers
 
@@ -193,16 +198,22 @@ class EngineDestination:
         return Piece(layer.diff_id, descriptor or plain, None, where=layer.where)
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer into the spool."""
+        """Take a new layer: into the load, or into the spool where its digest has to come first."""
         if not self._containerd and compression.kind != "none":
             self._progress.note("this engine keeps layers unpacked: --compression has no effect")
             compression = NONE
-        packed, blob = spool_packed(merged, compression, self._spool)
-        types = _DOCKER_LAYERS if self._docker_types else _OCI_LAYERS
-        descriptor = Descriptor(types[compression.kind], packed.digest, packed.size)
-        self._pieces.append(Piece(packed.diff_id, descriptor, blob))
+        if self._containerd or self._podman:
+            packed, blob = spool_packed(merged, compression, self._spool)
+            types = _DOCKER_LAYERS if self._docker_types else _OCI_LAYERS
+            descriptor = Descriptor(types[compression.kind], packed.digest, packed.size)
+            piece = Piece(packed.diff_id, descriptor, blob)
+        else:
+            name, diff_id = self._request.put(merged)
+            descriptor = Descriptor(oci_layer("none"), diff_id, merged.size)
+            piece = Piece(diff_id, descriptor, None, name=name)
+        self._pieces.append(piece)
         self._kept.append(None)
-        return packed.diff_id, descriptor
+        return piece.diff_id, piece.descriptor
 
     # -- the image
 
@@ -236,7 +247,7 @@ class EngineDestination:
     def _load(self, config: Config, manifest: Manifest, image_id: str) -> None:
         """Load without the layers that are there; if that fails, with all of them."""
         problem: EngineError | None = None
-        if all(piece.blob is not None or i in self._there for i, piece in enumerate(self._pieces)):
+        if all(p.blob or p.name or i in self._there for i, p in enumerate(self._pieces)):
             problem = self._try(config, manifest, image_id)
             if problem is None:
                 return
@@ -254,7 +265,7 @@ class EngineDestination:
         body = self._body(config, manifest)
         self._progress.phase("load into the engine", len(body))
         try:
-            lines = self._client.load(body)
+            lines = self._request.finish(body)
         except LoadRefused as refused:
             return refused
         except BaseException:

@@ -155,7 +155,7 @@ def connect(options: EngineOptions) -> EngineClient:
     Raises:
         EngineError: there is none.
     """
-    # Both import docker-py, which takes 0.13 s.
+    # They import HTTP and TLS, which wait until an engine is really spoken to.
     from lamella.transport.engine_client import EngineClient  # noqa: PLC0415
     from lamella.transport.podman import connect_podman  # noqa: PLC0415
 

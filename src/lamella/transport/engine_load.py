@@ -48,10 +48,12 @@ class Piece:
     descriptor: Descriptor
     """Of the form in which it is sent, or in which the engine has it."""
     blob: Blob | None
-    """Its bytes; None: the engine has them."""
+    """Its bytes; None: the engine has them, or they were sent before."""
     check: bool = False
     """The bytes are compared with the descriptor while they are sent."""
     where: str = "the new layer"
+    name: str = ""
+    """What it is called in the archive, if it was sent before."""
 
 
 @dataclass
@@ -125,7 +127,7 @@ def docker_archive(
     that it won't open are left out.
     """
     body = TarBody(advance)
-    names = [f"{piece.diff_id.hex}.tar" for piece in pieces]
+    names = [piece.name or f"{piece.diff_id.hex}.tar" for piece in pieces]
     for name, piece in zip(names, pieces, strict=True):
         body.add_piece(name, piece)
     config_name = f"{config.digest.hex}.json"

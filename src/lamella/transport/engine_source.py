@@ -48,6 +48,7 @@ class EngineSource:
         self._name, self._spool, self._platform = name, spool, platform
         self.options, self._progress = options, progress
         self._connection: EngineClient | None = None
+        self._is_borrowed = False
         self._image: Image | None = None
         self._id = ""
         self._inspected: Mapping[str, Any] = {}
@@ -63,8 +64,13 @@ class EngineSource:
     def __exit__(self, *error: object) -> None:
         """Hang up."""
         self._files.close()
-        if self._connection is not None:
+        if self._connection is not None and not self._is_borrowed:
             self._connection.close()
+
+    def use(self, client: EngineClient) -> None:
+        """Ask by the lines of one who speaks to the same engine, and outlasts the reading."""
+        if self._connection is None:
+            self._connection, self._is_borrowed = client, True
 
     @property
     def _client(self) -> EngineClient:

@@ -1,0 +1,140 @@
+"""Lines to an engine: a socket on this machine, through a network, with or without TLS, by ssh.
+
+Engines speak plain HTTP, so that the standard library does; docker-py, with all that it brings,
+takes longer to be imported than the rest of lamella together.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+from lamella.transport.engine_host import Host, Tls
+
+__all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
+
+CONNECT_TIMEOUT = 10
+_HANG_UP_TIMEOUT = 5
+_PORT, _TLS_PORT = 2375, 2376
+_CLOSED = (http.client.IncompleteRead, ConnectionResetError, BrokenPipeError)
+_LISTENING = ("docker", "system", "dial-stdio")
+"""What passes its input and output on to the engine, as the docker command has it over ssh."""
+
+
+class Line(http.client.HTTPConnection):
+    """A connection that is there already."""
+
+    auto_open = 0
+
+    def __init__(self, sock: socket.socket, name: str, end: Callable[[], object]) -> None:
+        super().__init__(name)
+        self.sock: socket.socket | None = sock  # None: closed
+        self._end = end
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Hang up."""
+        self.hang_up()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine still listens, while no answer is expected: it would end the line."""
+        return self.sock is not None and not select.select([self.sock], [], [], 0)[0]
+
+    def hang_up(self) -> None:
+        """Close it, and end what kept it up."""
+        self.close()
+        self._end()
+
+
+def dial(host: Host) -> Line:
+    """Connect to an engine.
+
+    Raises:
+        OSError: nobody answers, or somebody else.
+        ValueError: that is no address.
+    """
+    url = urlsplit(host.url)
+    if url.scheme == "unix":
+        return Line(_local(host.url.removeprefix("unix://")), "docker", lambda: None)
+    if url.scheme == "ssh" and url.hostname:
+        return _by_ssh(url)
+    if url.scheme not in {"tcp", "http", "https"} or not url.hostname:
+        raise ValueError("want unix:///PATH, tcp://HOST:PORT or ssh://HOST")
+    tls = host.tls or (Tls(None, None, None) if url.scheme == "https" else None)
+    port = url.port or (_TLS_PORT if tls else _PORT)
+    sock = socket.create_connection((url.hostname, port), CONNECT_TIMEOUT)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = _context(tls).wrap_socket(sock, server_hostname=url.hostname) if tls else sock
+    except BaseException:
+        sock.close()
+        raise
+    return Line(sock, url.hostname, lambda: None)
+
+
+def _local(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT)
+        sock.connect(f"/{path.lstrip('/')}")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.ca)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert and tls.key:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
+def _by_ssh(url: SplitResult) -> Line:
+    """Let the user's own ssh connect, with their keys and settings."""
+    command = ["ssh", "-T", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
+    command += ["-l", url.username] if url.username else []
+    command += ["-p", str(url.port)] if url.port else []
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - the address is the user's own, after --
+                [*command, "--", url.hostname or "", *_LISTENING],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                start_new_session=True,  # Ctrl-C is for us: the line is needed to tidy up
+            )
+    except BaseException:
+        ours.close()
+        raise
+
+    def end() -> None:
+        try:
+            process.wait(_HANG_UP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    return Line(ours, "docker", end)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a line broke, in the system's own words."""
+    if isinstance(error, _CLOSED):
+        return "it closed the connection"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
+        return error.strerror
+    return str(error) or type(error).__name__
