@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
@@ -99,6 +100,30 @@ def test_every_layer_is_scanned_once(
     lamella.squash(str(demo), layers=["2-4", "6-9"], output=f"oci:{tmp_path / 'out'}")
 
     assert sorted(scanned) == list(range(9))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_not_looked_for_while_headers_are_read(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, enabled: bool
+) -> None:
+    """Members are many and never garbage; afterwards the collector is as it was."""
+    running: list[bool] = []
+
+    def noting(source: ReadAt, origin: int = 0) -> list[Member]:
+        running.append(gc.isenabled())
+        return scan(source, origin)
+
+    monkeypatch.setattr("lamella.merge.changeset.scan", noting)
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        lamella.squash(str(demo), output=f"oci:{tmp_path / 'out'}", check=True)
+        after = gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+
+    assert not any(running)
+    assert after == enabled
 
 
 def test_what_is_written_is_the_output_and_no_more(demo: Path, tmp_path: Path) -> None:

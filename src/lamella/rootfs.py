@@ -15,6 +15,7 @@ from itertools import zip_longest
 from lamella.image import Image
 from lamella.layer.spool import LayerTar
 from lamella.merge.changeset import read_changeset
+from lamella.merge.collector import collector_paused
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.tar.entry import REGULAR, SYMLINK, Header, Member
 from lamella.tar.reader import iter_content, read_header
@@ -70,9 +71,10 @@ def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
         MalformedTar: a layer is damaged.
     """
     tree = Tree()
-    for position, tar in enumerate(tars):
-        tree.apply(read_changeset(tar, position))
-    names = dict(sorted(tree.walk()))
+    with collector_paused():
+        for position, tar in enumerate(tars):
+            tree.apply(read_changeset(tar, position))
+        names = dict(sorted(tree.walk()))
     return RootFs(names, tars, _groups(names) if tree.has_links else {})
 
 

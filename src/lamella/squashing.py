@@ -14,6 +14,7 @@ from lamella.layer.spool import Layers, LayerSink, LayerTar
 from lamella.merge.alone import difference_alone
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.collector import collector_paused
 from lamella.merge.emit import PlanTar
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
@@ -85,7 +86,8 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     progress.phase("read layers")
     reading = _Reading(image, layers)
     try:
-        plans = _plan(reading, ranges)
+        with collector_paused():
+            plans = _plan(reading, ranges)
     except ImageError as error:
         raise layers.explain(error) from error
     return Prepared(image, selection, layers, reading.tars, plans)

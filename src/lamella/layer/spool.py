@@ -202,7 +202,9 @@ class Layers:
             MalformedImage: its compressed data are damaged.
             OutputError: there is no room for the spool.
         """
-        return [future.result() for future in [self._started(layer) for layer in layers]]
+        for layer in sorted(layers, key=lambda layer: -layer.blob.size):
+            self._started(layer)  # large ones first, or one thread would be left alone with one
+        return [self._started(layer).result() for layer in layers]
 
     def open_headers(self, layers: Sequence[Layer]) -> list[LayerTar]:
         """Return tars of which the headers will be read, and content as an exception.
