@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,6 +23,7 @@ from lamella.layer.compress import write_packed
 from lamella.layer.compression import Compression
 from tests.engines.daemon import Engine, EngineUnavailableError, docker_classic_daemon, find_chroot
 from tests.engines.namespace import Namespace
+from tests.engines.process import run
 from tests.engines.tools import Podman, podman_store
 from tests.registry.server import Server, registry_server
 
@@ -117,23 +117,12 @@ class Shop:
         """The folder of commands of docker-squash and oci-squash, in an environment of their own.
 
         Raises:
-            EngineUnavailableError: they can't be installed.
+            CommandError: they can't be installed.
         """
         home = self.folder / "peers"
-        python = home / "bin/python"
-        pip: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-        ]
-        try:
-            subprocess.run([sys.executable, "-m", "venv", home], check=True)
-            subprocess.run([*pip, "--require-hashes", "-r", REQUIREMENTS], check=True)
-        except subprocess.CalledProcessError as error:
-            raise EngineUnavailableError("docker-squash and oci-squash: pip failed") from error
+        pip: list[str | Path] = [home / "bin/python", "-m", "pip", "install", "--quiet"]
+        run([sys.executable, "-m", "venv", home])
+        run([*pip, "--require-hashes", "-r", REQUIREMENTS], timeout=300)
         return home / "bin"
 
     @cached_property
