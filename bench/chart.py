@@ -33,7 +33,7 @@ def bars(groups: Iterable[tuple[str, list[tuple[str, float]]]]) -> str:
         out.append(f'<text class="title" x="4" y="{y}">{escape(title)}</text>')
         for label, value in rows:
             y += ROW
-            own = ' class="own"' if label.startswith("lamella") or " base" in label else ""
+            own = ' class="own"' if label.startswith("lamella") else ""
             long = at(value) - LABELS
             out.append(f'<text x="{LABELS - 6}" y="{y}" text-anchor="end">{escape(label)}</text>')
             out.append(

@@ -52,8 +52,8 @@ def in_a_registry(shop: Shop) -> Iterator[Case]:
     ways, facts = [], {"image": "20 MB in 5 layers on bases of 0.1 and 1.7 GB"}
     for name, base in (("small", SMALL), ("large", LARGE)):
         top = Tops(shop, f"{name}-base", tops(shop.folder / name, base))
-        ways.append(Way(f"{name} base", _squashing(top)))
-        ways.append(Way(f"{name} base, never seen before", _squashing(top, "--no-cache")))
+        ways.append(Way(f"lamella, {name} base", _squashing(top)))
+        ways.append(Way(f"lamella, {name} base, not seen before", _squashing(top, "--no-cache")))
     yield Case("registry", "registry → registry, the top of an image", facts, ways)
 
 

@@ -38,8 +38,8 @@ def page(results: dict[str, Any]) -> str:
 def _head(results: dict[str, Any]) -> Iterator[str]:
     programs = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     yield f"{results['date']}, {results['machine']}; {programs}."
-    yield f"Medians of {results['rounds']} rounds in turn ({results['slow_rounds']} of the slow"
-    yield "peers), with the lowest and the highest."
+    yield f"Medians of {results['rounds']} rounds in turn ({results['slow_rounds']} of slow peers),"
+    yield "with the lowest and the highest."
     yield ""
 
 
@@ -79,18 +79,18 @@ def _table(results: Results, name: str, case: dict[str, Any]) -> Iterator[str]:
     ways = case["ways"]
     if ways:
         first = next(iter(ways))
-        yield f"| | s | times {first} | CPU s | peak MB | temp MB | read MB | written MB |"
-        yield "|---|---|---|---|---|---|---|---|"
+        yield f"| | runs | s | times {first} | CPU s | peak MB | temp MB | read MB | written MB |"
+        yield "|---|---|---|---|---|---|---|---|---|"
     for way in ways:
         times = "1" if way == first else spread(results.times(name, way, first))
-        columns = [way, spread(results.values(name, way)), times]
+        columns = [way, str(len(ways[way])), spread(results.values(name, way)), times]
         columns.append(spread(results.values(name, way, "cpu")))
         for what in ("rss", "temp", "read", "written"):
             values = results.values(name, way, what)
             columns.append("" if None in values else f"{statistics.median(values) / 1e6:,.0f}")
         yield f"| {' | '.join(columns)} |"
     for way, reason in case["missing"].items():
-        yield f"| {way} | {reason} | | | | | | |"
+        yield f"| {way} | 0 | {reason} | | | | | | |"
 
 
 def write_docs(results: dict[str, Any]) -> None:

@@ -31,7 +31,10 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 IMAGES: dict[str, tuple[str, Callable[[], Iterator[images.Maker]]]] = {
     "half-dead": ("16 layers, of which half is dead", images.half_dead),
-    "quarter": ("the same, a quarter of its size", lambda: images.half_dead(4)),
+    "quarter": (
+        "16 layers, of which half is dead, a quarter of the size",
+        lambda: images.half_dead(4),
+    ),
     "tiny": ("100,000 tiny files, links, whiteouts", images.tiny_files),
     "tiny-30": ("300,000 entries of that kind", lambda: images.tiny_files(157_000)),
     "tiny-100": ("1,000,000 entries of that kind", lambda: images.tiny_files(525_000)),
