@@ -1,0 +1,115 @@
+"""Which layer takes each entry away, and what takes its place: all layers laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lamella.errors import MalformedTar
+from lamella.merge.changeset import Changeset
+from lamella.merge.overlay import Folder, Link, Tree
+from lamella.tar.entry import Member
+
+__all__ = ["Laid", "Life", "lay"]
+
+
+class Life(NamedTuple):
+    """What becomes of one entry of a layer."""
+
+    member: Member
+    killed: int | None
+    """The layer that took it away, from 0, maybe its own; None: the image shows it.
+
+    A file with several names lives as long as the last of them."""
+    by: Member | None
+    """What was put over it; None if it was deleted, or a directory that it was in was taken away
+    or replaced."""
+
+
+class Laid:
+    """The layers of an image, laid over each other."""
+
+    def __init__(self, changesets: Sequence[Changeset]) -> None:
+        self.changesets = changesets
+        self.tree = _Recorded()
+        self.deaths: dict[int, int] = {}
+        """By the id of a member: the layer that took its name away; the others live."""
+        self._by: dict[int, Member] = {}
+        for changeset in changesets:
+            known = len(self.tree.losses)
+            try:
+                self.tree.apply(changeset)
+            except MalformedTar as error:
+                raise error.at(f"layer {changeset.position + 1}") from error
+            self._bury(known, changeset.position)
+
+    def _bury(self, known: int, position: int) -> None:
+        """Note what the last layer took away, with all that was in it."""
+        deaths = self.deaths
+        stack = []
+        for node, by in self.tree.losses[known:]:
+            if isinstance(node, Folder):
+                stack.append(node)
+                continue
+            member = node.member if isinstance(node, Link) else node
+            deaths[id(member)] = position
+            if by is not None:
+                self._by[id(member)] = by
+        while stack:
+            folder = stack.pop()
+            if folder.member is not None:
+                deaths[id(folder.member)] = position
+            for kid in folder.kids.values():
+                if isinstance(kid, Folder):
+                    stack.append(kid)
+                elif kid is not None:
+                    deaths[id(kid.member if isinstance(kid, Link) else kid)] = position
+
+    def lives(self) -> Iterator[Life]:
+        """Yield all entries, layer by layer, in the order of the tars.
+
+        That is what a squash of the whole image leaves out, and what for.
+        """
+        ends = self._ends_of_files()
+        for changeset in self.changesets:
+            for member in changeset.entries:
+                killed = self.deaths.get(id(member))
+                if killed is not None and id(member) in ends:
+                    killed = ends[id(member)]
+                by = None if killed is None else self._by.get(id(member))
+                yield Life(member, killed, by)
+
+    def _ends_of_files(self) -> dict[int, int | None]:
+        """By the id of a member with hard links: which layer took the last name away."""
+        ends: dict[int, int | None] = {}
+        for inode, names in self.tree.files.values():
+            found = [self.deaths.get(id(name)) for name in (inode, *names)]
+            known = [position for position in found if position is not None]
+            ends[id(inode)] = max(known) if len(known) == len(found) else None
+        return ends
+
+
+def lay(changesets: Sequence[Changeset]) -> Laid:
+    """Lay all layers of an image over each other.
+
+    Args:
+        changesets: of all layers, base first.
+
+    Raises:
+        MalformedTar: an entry can't be there; the message says in which layer.
+    """
+    return Laid(changesets)
+
+
+class _Recorded(Tree):
+    """A tree that remembers more of how it came to be than a merge needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[int, tuple[Member, list[Member]]] = {}
+        """By the id of a file with hard links: the file, and the links that were ever made."""
+
+    def _link(self, member: Member) -> Link:
+        link = super()._link(member)
+        self.files.setdefault(id(link.inode), (link.inode, []))[1].append(member)
+        return link
