@@ -10,7 +10,7 @@ from lamella.layer.spool import LayerTar
 from lamella.merge.plan import Plan
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
 
-__all__ = ["Dropped", "count_dropped"]
+__all__ = ["Dropped", "cause_of", "count_dropped"]
 
 _PROBE = 1024
 
@@ -45,11 +45,18 @@ def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     """Add up what a plan drops. Content is read only to compare files of equal size."""
     sums = {"deleted": 0, "overwritten": 0, "metadata": 0, "duplicate": 0}
     for member, by in plan.dropped:
-        sums[_cause(member, by, tars)] += member.span
+        sums[cause_of(member, by, tars)] += member.span
     return Dropped(**sums)
 
 
-def _cause(member: Member, by: Member | None, tars: Mapping[int, LayerTar]) -> str:
+def cause_of(member: Member, by: Member | None, tars: Mapping[int, LayerTar]) -> str:
+    """Say why an entry is gone: the name of a field of `Dropped`.
+
+    Args:
+        member: the entry.
+        by: what overwrote it; None: it was deleted.
+        tars: by position, the layers of both; content is read only if their sizes are equal.
+    """
     if by is None:
         return "deleted"
     if member.type != by.type or member.type not in {REGULAR, DIRECTORY}:
