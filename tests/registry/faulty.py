@@ -35,14 +35,17 @@ class Fault:
     without: str = ""
     """Take this away from the request: a header, or with ``?`` the query."""
     then: Callable[[], object] = lambda: None
+    """Called before anything is passed on, or before the answer is cut."""
     met: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def matches(self, request: str) -> bool:
         """Whether it is its turn; if so, that is counted."""
-        if self.met < self.times and re.match(self.about, request):
-            self.met += 1
-            return True
-        return False
+        with self.lock:  # requests come from several threads
+            if self.met < self.times and re.match(self.about, request):
+                self.met += 1
+                return True
+            return False
 
 
 @dataclass
@@ -53,7 +56,8 @@ class Front:
     host: str = ""
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-    """``METHOD PATH STATUS``, with the query."""
+    """``METHOD PATH STATUS``, with the query, noted before they are answered; where the connection
+    was cut there is one more, ``METHOD PATH cut``."""
     headers: list[dict[str, str]] = field(default_factory=list)
     """Of each request."""
     down: int = 0
@@ -92,9 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
         front.headers.append(dict(self.headers))
         fault = next((f for f in front.faults if f.matches(line)), None) or Fault("")
         try:
-            fault.then()
-            status = self._answer(fault) if fault.status else self._forward(fault)
-            front.requests.append(f"{line} {status}")
+            if fault.cut is None:
+                fault.then()
+            if fault.status:
+                self._answer(fault)
+            else:
+                self._forward(fault)
         except (_Cut, OSError):
             front.requests.append(f"{line} cut")
             self.close_connection = True
@@ -105,16 +112,19 @@ class _Handler(BaseHTTPRequestHandler):
             return self._pass
         raise AttributeError(name)
 
-    def _answer(self, fault: Fault) -> int:
+    def _begin(self, status: int) -> None:
+        self.front.requests.append(f"{self.command} {self.path} {status}")
+        self.send_response(status)
+
+    def _answer(self, fault: Fault) -> None:
         self._take(None)
-        self.send_response(fault.status)
+        self._begin(fault.status)
         for name, value in fault.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(fault.body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(fault.body)
-        return fault.status
 
     def _take(self, limit: int | None) -> bytes:
         length = int(self.headers.get("Content-Length") or 0)
@@ -124,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Cut
         return body
 
-    def _forward(self, fault: Fault) -> int:
+    def _forward(self, fault: Fault) -> None:
         body = self._take(fault.swallow)
         name, _, port = self.front.upstream.rpartition(":")
         path = self.path.partition("?")[0] if fault.without == "?" else self.path
@@ -132,11 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.closing(http.client.HTTPConnection(name, int(port))) as upstream:
             upstream.request(self.command, path, body, headers)
             self._return(upstream.getresponse(), fault)
-        return self._status
 
     def _return(self, answer: http.client.HTTPResponse, fault: Fault) -> None:
-        self._status = answer.status
-        self.send_response(answer.status)
+        self._begin(answer.status)
         given = {name.lower() for name in fault.headers}
         for key, value in answer.getheaders():
             if key.lower() not in _HOP_BY_HOP | given | {"date", "server"}:
@@ -152,9 +160,10 @@ class _Handler(BaseHTTPRequestHandler):
             if left is not None:
                 chunk = chunk[:left]
                 left -= len(chunk)
-            self.wfile.write(chunk)
             self.front.down += len(chunk) if is_blob else 0
+            self.wfile.write(chunk)
             if left == 0:
+                fault.then()
                 raise _Cut
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is there

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from lamella.errors import EngineError, ImageNotFound
@@ -78,9 +77,6 @@ class Registry:
         self._web = Web(options)
         self._lock = threading.Lock()
         self._base = ""
-        self._stopped = threading.Event()
-        self.downloads: set[Response] = set()
-        """Answers that are being read, so that they can be interrupted."""
         self._authority = Authority(
             str(self), self._send_token_request, lambda name: find_credentials(host, name, options)
         )
@@ -94,13 +90,8 @@ class Registry:
         self._web.close()
 
     def stop(self) -> None:
-        """Interrupt downloads, and try nothing again, for the rest of this client's life."""
-        self._stopped.set()
-        for response in tuple(self.downloads):
-            # Already read to its end, or the connection is gone: then there is nothing to do.
-            with suppress(ValueError, RuntimeError, OSError):
-                if isinstance(response, HTTPResponse):
-                    response.shutdown()
+        """Interrupt all requests, and send none any more; for those who wait in other threads."""
+        self._web.stop()
 
     # -- requests
 
@@ -148,7 +139,7 @@ class Registry:
             if seconds > backoff.longest:
                 message = f"{refusal}; it wants to be asked again in {seconds:.0f} s"
                 raise Refused(message, refusal.status) from refusal
-        if self._stopped.wait(seconds):
+        if self._web.stopped_after(seconds):
             raise EngineError(f"{self}: interrupted")
 
     @property

@@ -12,7 +12,7 @@ from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, Blob, Bytes, Layer, Merged
 from lamella.layer.compression import Compression
-from lamella.layer.spool import Layers, LayerTar, Spool
+from lamella.layer.spool import Layers, LayerTar, Spool, Stoppable
 from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -53,6 +53,8 @@ class RegistryDestination:
         self._progress = progress
         self._docker = False
         self._pending: list[Future[None]] = []
+        self._passing: list[Stoppable] = []
+        """Kept layers that come from elsewhere, and may be waited for."""
 
     def __enter__(self) -> Self:
         """Reach the registry now: it would be late to learn after the work that there is none."""
@@ -72,8 +74,12 @@ class RegistryDestination:
             raise
         return self
 
-    def __exit__(self, *details: object) -> None:
-        """Hang up. Blobs that no manifest names are the registry's to clear away."""
+    def __exit__(self, kind: object, *details: object) -> None:
+        """Hang up, at once after an error. Blobs without a manifest are the registry's to clear."""
+        if kind is not None:
+            self._registry.stop()
+            for blob in self._passing:
+                blob.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._registry.close()
 
@@ -109,6 +115,8 @@ class RegistryDestination:
         if descriptor is None:
             descriptor, blob = self._described(layer, layers)
         if not is_foreign(descriptor.media_type):
+            if isinstance(blob, Stoppable):
+                self._passing.append(blob)
             self._pending.append(self._pool.submit(self._ensure, descriptor, blob, layer.where))
         return descriptor
 

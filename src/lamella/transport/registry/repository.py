@@ -191,14 +191,9 @@ class _BlobStream(io.RawIOBase):
     def close(self) -> None:
         """Hang up if there is more to come; a connection that is read to its end is kept."""
         if self._response is not None and not self._done:
-            self._drop(self._response)
+            self._response.close()
         self._response = None
         super().close()
-
-    def _drop(self, response: Response) -> None:
-        self._repository.registry.downloads.discard(response)
-        response.close()
-        self._response = None
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         if self._done:
@@ -219,7 +214,6 @@ class _BlobStream(io.RawIOBase):
             try:
                 if self._response is None:
                     self._response = self._connect()
-                    self._repository.registry.downloads.add(self._response)
                 chunk = self._response.read(size, decode_content=False)
             except HTTPError as error:
                 self._fail(reason(error))
@@ -234,7 +228,8 @@ class _BlobStream(io.RawIOBase):
     def _fail(self, why: str) -> None:
         """Get ready for another try, unless there were enough in a row that brought nothing."""
         if self._response is not None:
-            self._drop(self._response)
+            self._response.close()
+            self._response = None
         self._failures += 1
         if self._failures >= self._repository.registry.tries:
             where = f"{self._repository.registry}: {self._repository.name}"
@@ -284,6 +279,5 @@ class _BlobStream(io.RawIOBase):
                 f"{got} ({self._at} bytes)",
             )
         if self._response is not None:
-            self._repository.registry.downloads.discard(self._response)
             with suppress(HTTPError):
                 self._response.release_conn()

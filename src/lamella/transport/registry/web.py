@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import BinaryIO
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     HTTPError,
     InsecureRequestWarning,
@@ -51,11 +55,20 @@ class Web:
         self._options = options
         self._lock = threading.Lock()
         self._pools: dict[str, urllib3.PoolManager] = {}
+        self._sockets = _Sockets()
 
     def close(self) -> None:
         """Hang up."""
         for pool in self._pools.values():
             pool.clear()
+
+    def stop(self) -> None:
+        """End what is being sent and read, in an error; send nothing any more."""
+        self._sockets.stop()
+
+    def stopped_after(self, seconds: float) -> bool:
+        """Sleep, but only until it is stopped; return whether it is."""
+        return self._sockets.stopped.wait(seconds)
 
     def may_be_plain(self, host: str) -> bool:
         """Whether a host may be spoken to without TLS."""
@@ -77,6 +90,8 @@ class Web:
         host = urlsplit(url).netloc.rpartition("@")[2]
         if not url.startswith("https://") and not self.may_be_plain(host):
             raise EngineError(f"{host}: won't speak to it without TLS; --insecure allows that")
+        if self._sockets.stopped.is_set():
+            raise EngineError(f"{host}: interrupted")
         try:
             return self._pool(url).urlopen(
                 method,
@@ -109,8 +124,15 @@ class Web:
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
         context = _tls_context(self._options)
-        if not proxy:
-            return urllib3.PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=_BLOCK)
+        context.sslsocket_class = self._sockets.tls
+        pool = self._plain_pool(context) if not proxy else self._proxy_pool(context, proxy)
+        pool.pool_classes_by_scheme = self._sockets.pools
+        return pool
+
+    def _plain_pool(self, context: ssl.SSLContext) -> urllib3.PoolManager:
+        return urllib3.PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=_BLOCK)
+
+    def _proxy_pool(self, context: ssl.SSLContext, proxy: str) -> urllib3.PoolManager:
         parts = urlsplit(proxy)
         headers = None
         if parts.username:
@@ -123,6 +145,69 @@ class Web:
             maxsize=_CONNECTIONS,
             blocksize=_BLOCK,
         )
+
+
+class _Sockets:
+    """Those in use, by a weak reference; whoever waits for one of them can be interrupted."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._open: WeakSet[socket.socket] = WeakSet()
+        self.tls = self._tls_class()
+        self.pools = self._pool_classes()
+
+    def stop(self) -> None:
+        """Let all reading and writing end, now and later."""
+        with self._lock:
+            self.stopped.set()
+            for sock in self._open:
+                self._shut(sock)
+
+    def _add(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.add(sock)
+            if self.stopped.is_set():
+                self._shut(sock)
+
+    def _shut(self, sock: socket.socket) -> None:
+        with suppress(OSError):  # the other side was faster, or a TLS socket has taken its place
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _tls_class(self) -> type[ssl.SSLSocket]:
+        """Return TLS sockets that are known before the other side has said anything."""
+        add = self._add
+
+        class Tls(ssl.SSLSocket):
+            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
+                add(self)
+                super().do_handshake(block)
+
+        return Tls
+
+    def _pool_classes(self) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+        """Return urllib3's pools of connections, by scheme, with sockets that are known."""
+        add = self._add
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                sock = super()._new_conn()
+                add(sock)
+                return sock
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                sock = super()._new_conn()
+                add(sock)
+                return sock
+
+        class PlainPool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        return {"http": PlainPool, "https": SecurePool}
 
 
 def _tls_context(options: RegistryOptions) -> ssl.SSLContext:
