@@ -170,8 +170,7 @@ class Tree:
             folder = node if isinstance(node, Folder) else self._new_folder(folder, name)
         return folder
 
-    @staticmethod
-    def _new_folder(parent: Folder, name: bytes) -> Folder:
+    def _new_folder(self, parent: Folder, name: bytes) -> Folder:
         """Make a directory: merged with the one below, unless the range cut it off from that."""
         below = parent.lower.kids.get(name) if parent.lower else None
         lower = below if isinstance(below, Folder) else None
