@@ -115,6 +115,19 @@ def test_registry_that_stays_broken_is_given_up(
     check_absent(client, name)
 
 
+def test_rate_limits_are_told(front: Front, client: Client, name: str, squash: Squash) -> None:
+    """Docker Hub doesn't say when to come back; after five tries its own words tell the way out."""
+    body = (
+        b'{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit. '
+        b'You may increase the limit by authenticating and upgrading"}]}'
+    )
+    fault = front.add("GET .*/manifests/1", status=429, body=body, times=99)
+    with pytest.raises(EngineError, match=r"429: You have reached .*\(TOOMANYREQUESTS\)"):
+        squash()
+    assert fault.met == 5
+    check_absent(client, name)
+
+
 def test_refusals_are_not_repeated(front: Front, squash: Squash) -> None:
     """What is forbidden stays forbidden."""
     fault = front.add("GET .*/manifests/1", status=403, times=99)
@@ -271,6 +284,7 @@ def test_blobs_elsewhere(plain: Server, name: str, env: Make, client: Client) ->
             target = f"http://{elsewhere.host}{path}?signature=none"
             first.add(f"GET {path}", status=307, headers={"Location": target}, body=b"", times=9)
         first.add("GET .*/v2/$", status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        elsewhere.add(f"GET {path}", cut=200_000)
         auth = json.dumps({"auths": {first.host: {"auth": "dGVzdGVyOnNlY3JldA=="}}})
         environment = {"DOCKER_AUTH_CONFIG": auth}
 
@@ -282,6 +296,8 @@ def test_blobs_elsewhere(plain: Server, name: str, env: Make, client: Client) ->
         )
 
         assert elsewhere.count("GET .*/blobs/.* 200") == 2
+        assert elsewhere.count(f"GET {path}.* cut") == elsewhere.count(f"GET {path}.* 206") == 1
+        assert first.count(f"GET {path} 307") == 2, "it goes on where the registry says now"
         assert not any("Authorization" in headers for headers in elsewhere.headers)
         assert sum("Authorization" in headers for headers in first.headers) > 5
     check(client, name)
@@ -303,8 +319,11 @@ def test_token_that_expires_in_the_middle(
     client.push(f"{name}:1", TARS)
     with front_of(tokened.host) as front:
         authfile = str(write_auth(tmp_path, front.host))
-        for about in (_BLOBS, "PUT .*digest", "PUT .*/manifests/"):
-            challenge = f'Bearer realm="{tokens.realm}",service="tests",error="invalid_token"'
+        challenge = f'Bearer realm="{tokens.realm}",service="tests",error="invalid_token"'
+        top = f"GET .*/blobs/{client.manifest(name, '1')['layers'][2]['digest']}"
+        front.add(top, cut=200_000)
+        front.add("PUT .*digest", status=413)
+        for about in (_BLOBS, top, "PATCH", "PUT .*digest", "PUT .*/manifests/"):
             front.add(about, status=401, headers={"WWW-Authenticate": challenge})
         tokens.asked.clear()
 
@@ -312,8 +331,8 @@ def test_token_that_expires_in_the_middle(
             f"docker://{front.host}/{name}:1", "#1", f"{name}:s", env=env(authfile=authfile)
         )
 
-        assert len(tokens.asked) >= 5
-        assert [fault.met for fault in front.faults] == [1, 1, 1]
+        assert len(tokens.asked) >= 7
+        assert [fault.met for fault in front.faults] == [1] * 7
     assert differences(flatten(client.pull(f"{name}:s")[2]), flatten(TARS)) == []
 
 
