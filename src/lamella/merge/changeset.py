@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lamella.errors import MalformedTar
 from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
-from lamella.tar.entry import Member, ReadAt
+from lamella.tar.entry import DIRECTORY, Member, ReadAt, join
 from lamella.tar.scan import scan
 
 __all__ = ["Changeset", "read_changeset"]
@@ -54,37 +54,34 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
         return Changeset(source, position, members, [], [], 0)
     whiteouts: list[bytes] = []
     opaques: list[bytes] = []
-    dropped: set[int] = set()
-    for member in marked:
-        if member.folder in beneath or _sort(member, whiteouts, opaques):
-            dropped.add(id(member))
+    dropped = {
+        id(member): member
+        for member in marked
+        if member.folder in beneath or _sort(member, whiteouts, opaques)
+    }
     entries = [m for m in members if id(m) not in dropped]
-    ignored = sum(m.span for m in marked if id(m) in dropped)
+    ignored = sum(m.span for m in dropped.values())
     return Changeset(source, position, entries, whiteouts, opaques, ignored)
 
 
 def _sort(member: Member, whiteouts: list[bytes], opaques: list[bytes]) -> bool:
-    """File a marked member where it belongs; return False if it is an ordinary entry after all.
+    """File a whiteout where it belongs; return False if it is no whiteout but the root's entry.
 
     The type of a whiteout's entry doesn't matter: engines take a directory, a link or a file with
     content for a whiteout if it has the name of one.
     """
     folder, name = member.folder, member.name
     if not name:
-        if member.type != b"5":
+        if member.type != DIRECTORY:
             raise MalformedTar("an entry for the root that is no directory", member.start)
         return False
-    if is_reserved(name):
-        return True
     if name == OPAQUE:
         opaques.append(folder)
-    elif name.startswith(PREFIX):
+    elif not is_reserved(name):
         target = name[len(PREFIX) :]
         # "Files that begin with .wh. can't exist": `.wh.`, `.wh..` and `.wh...` name no file.
         if target in {b"", b".", b".."}:
             message = f"whiteout {member.path!r} names no file"
             raise MalformedTar(message, member.start)
-        whiteouts.append(folder + b"/" + target if folder else target)
-    else:
-        return False
+        whiteouts.append(join(folder, target))
     return True
