@@ -49,9 +49,17 @@ def history_of(engine: Engine, image: str) -> list[str]:
 
 @pytest.fixture
 def names(request: pytest.FixtureRequest) -> tuple[str, str, str]:
-    """Names of a base, an app and a squashed image that no other test has."""
+    """Build a base and an app in the test's engine; name them, and the squashed image to be.
+
+    No other test has these names, so that what it does to the images is its own.
+    """
+    each = "engine" if "engine" in request.fixturenames else "docker_classic"
+    engine: Engine = request.getfixturevalue(each)
     own = "".join(c if c.isalnum() else "-" for c in request.node.name.lower()).strip("-")
-    return f"{own}/base:1", f"{own}/app:1", f"{own}/app:squashed"
+    base, app, squashed = f"{own}/base:1", f"{own}/app:1", f"{own}/app:squashed"
+    build_base(engine, base)
+    build_app_image(engine, app, base)
+    return base, app, squashed
 
 
 def test_squashed_to_its_base_an_image_stays_the_same(
@@ -59,8 +67,6 @@ def test_squashed_to_its_base_an_image_stays_the_same(
 ) -> None:
     """The main promise, in the engine: same root file system, base shared, history and run work."""
     base, app, squashed = names
-    build_base(engine, base)
-    build_app_image(engine, app, base)
     before = layers_of(engine, app)
 
     done = run(engine, LAMELLA, "squash", app, base, squashed, "--verify")
@@ -92,8 +98,6 @@ def test_squashing_again_to_the_same_base_finds_nothing_to_do(
 ) -> None:
     """A second squash of the result down to the same base works, and changes nothing."""
     base, app, squashed = names
-    build_base(engine, base)
-    build_app_image(engine, app, base)
     first = run(engine, LAMELLA, "squash", app, base, squashed)
 
     again = run(
@@ -108,9 +112,7 @@ def test_squashing_again_to_the_same_base_finds_nothing_to_do(
 
 def test_whole_image_becomes_one_layer(engine: Engine, names: tuple[str, str, str]) -> None:
     """Without a base all is squashed; nothing deleted is left in what is saved."""
-    base, app, squashed = names
-    build_base(engine, base)
-    build_app_image(engine, app, base)
+    _base, app, squashed = names
 
     run(engine, LAMELLA, "squash", app, "-t", squashed)
 
@@ -122,9 +124,7 @@ def test_another_reader_sees_the_same_files(
     docker_classic: Engine, podman: Podman, names: tuple[str, str, str], tmp_path: Path
 ) -> None:
     """Podman unpacks what lamella writes to the same root file system as Docker."""
-    base, app, squashed = names
-    build_base(docker_classic, base)
-    build_app_image(docker_classic, app, base)
+    _base, app, squashed = names
     saved, out = tmp_path / "app.tar", tmp_path / "squashed.tar"
     docker_classic.docker("save", "-o", saved, app)
 
@@ -154,8 +154,6 @@ def test_the_original_scripts_still_work(
 ) -> None:
     """`squash.py IMAGE LAYER TAG` and `layers.py` do what they did in 2015, in their words."""
     base, app, squashed = names
-    build_base(docker_classic, base)
-    build_app_image(docker_classic, app, base)
     scratch = tmp_path / "scratch"
 
     done = run(
@@ -204,9 +202,7 @@ def test_layer_ids_that_the_engine_shows_name_layers(
     docker_classic: Engine, names: tuple[str, str, str]
 ) -> None:
     """What `layers.py` prints is accepted as LAYER, whole or by a prefix."""
-    base, app, squashed = names
-    build_base(docker_classic, base)
-    build_app_image(docker_classic, app, base)
+    _base, app, squashed = names
     printed = run(docker_classic, sys.executable, ROOT / "layers.py", "-m", app).stdout.splitlines()
 
     for name in (printed[1], printed[1][:12], "#2"):
@@ -220,8 +216,6 @@ def test_a_base_that_is_none_is_explained(
 ) -> None:
     """An image that is not built on the base says how many layers they share, and what would do."""
     base, app, squashed = names
-    build_base(docker_classic, base)
-    build_app_image(docker_classic, app, base)
     run(docker_classic, LAMELLA, "squash", app, base, squashed)
 
     done = run(docker_classic, LAMELLA, "squash", app, squashed, f"{squashed}-2", check=False)
@@ -235,8 +229,6 @@ def test_from_an_engine_to_files_and_back(
 ) -> None:
     """What is read from an engine can go to a file, and from there into an engine again."""
     base, app, squashed = names
-    build_base(engine, base)
-    build_app_image(engine, app, base)
     archive, layout = tmp_path / "app.tar", tmp_path / "layout"
 
     run(engine, LAMELLA, "squash", app, base, "-o", f"docker-archive:{archive}")
@@ -260,8 +252,6 @@ def test_what_is_written_loads_everywhere(
 ) -> None:
     """Docker before and since 25, with either store, Podman and skopeo take the archive."""
     base, app, squashed = names
-    build_base(engine, base)
-    build_app_image(engine, app, base)
     archive = tmp_path / "app.tar"
     run(engine, LAMELLA, "squash", app, base, "-o", f"docker-archive:{archive}", "-t", squashed)
 
