@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from bench.case import Case, Way
 from bench.measure import Sample, inside
 from bench.shop import Shop
 from lamella.layer.spool import digest_of
+from tests.engines.process import run
 from tests.engines.tools import find_skopeo, find_umoci
 
 
@@ -101,7 +101,7 @@ def _parts(source: Path) -> list[Way]:
 
     def scanned() -> Sample:
         words = [sys.executable, scan.__file__, str(source)]
-        found.update(json.loads(subprocess.run(words, check=True, capture_output=True).stdout))
+        found.update(json.loads(run(words)))
         return Sample(found["scan"], found["scan"])
 
     return [Way("scan", scanned), Way("plan", lambda: Sample(found["plan"], found["plan"]))]

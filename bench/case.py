@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.measure import Sample, reason_of
-from tests.engines.daemon import EngineUnavailableError
-from tests.engines.process import CommandError
+from bench.measure import FAILURES, Sample, reason_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Case:
                 begin = time.monotonic()
                 try:
                     sample = way.run()
-                except (CommandError, EngineUnavailableError) as error:
+                except FAILURES as error:
                     self.missing[way.name] = reason_of(error)
                     continue
                 took = f"{sample.wall:.2f} s of {time.monotonic() - begin:.1f}"

@@ -37,6 +37,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 # Looking at the disk takes at most this share of one core's time.
 WATCHING = 0.05
 
+FAILURES = (CommandError, EngineUnavailableError, subprocess.TimeoutExpired)
+"""What ends one way of doing it, and not the whole run."""
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -19,7 +19,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import archives, engines, registries, report
 from bench.case import Case, say
-from bench.measure import reason_of, versions
+from bench.measure import FAILURES, reason_of, versions
 from bench.shop import Shop, temporary
 from lamella import __version__
-from tests.engines.daemon import EngineUnavailableError
-from tests.engines.process import CommandError
+from tests.engines.daemon import EngineUnavailableError, find_chroot
 
 SECTIONS: dict[str, Callable[[Shop], Iterator[Case]]] = {
     "start": archives.start,
@@ -46,43 +45,53 @@ SECTIONS: dict[str, Callable[[Shop], Iterator[Case]]] = {
 }
 QUICK = ("start", "archive", "entries", "compression")
 RESULTS = Path(__file__).with_name("results") / "latest.json"
-PROGRAMS = {
-    name: [name, "--version"]
-    for name in ("dockerd", "podman", "buildah", "skopeo", "umoci", "docker-registry")
-}
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure what is asked for."""
-    rounds = arguments.rounds or (2 if arguments.quick else 5)
-    slow_rounds = 3 if arguments.full else 1
-    begin = time.monotonic()
-    results: dict[str, Any] = {
+def programs() -> dict[str, Sequence[str | Path]]:
+    """List how programs tell their version; Debian's crane doesn't know its own."""
+    found: dict[str, Sequence[str | Path]] = {
+        name: [name, "--version"]
+        for name in ("dockerd", "podman", "buildah", "skopeo", "umoci", "docker-registry")
+    }
+    with contextlib.suppress(EngineUnavailableError):
+        asked = ("dpkg-query", "--show", "--showformat", "${Version}", "crane")
+        found["crane"] = ["chroot", find_chroot(), *asked]
+    return found
+
+
+def new_results(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Say what will be measured, when and where."""
+    return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": {
             "lamella": __version__,
             "Python": platform.python_version(),
-            **versions(PROGRAMS),
+            **versions(programs()),
         },
-        "rounds": rounds,
-        "slow_rounds": slow_rounds,
+        "rounds": arguments.rounds or (2 if arguments.quick else 5),
+        "slow_rounds": 3 if arguments.full else 1,
+        "seconds": 0,
         "cases": {},
         "missing": {},
     }
+
+
+def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Measure what is asked for, and add it to the results, case by case."""
+    begin = time.monotonic()
     names = arguments.section or (QUICK if arguments.quick else list(SECTIONS))
     with temporary() as folder, contextlib.ExitStack() as stack:
         shop = Shop(Path(folder), arguments.full, arguments.quick, stack)
         for name in names:
             try:
                 for case in SECTIONS[name](shop):
-                    case.measure(rounds, slow_rounds)
+                    case.measure(results["rounds"], results["slow_rounds"])
                     results["cases"][case.name] = case.to_json()
-            except (EngineUnavailableError, CommandError) as error:
+                    results["seconds"] = round(time.monotonic() - begin)
+            except FAILURES as error:
                 results["missing"][name] = reason_of(error)
                 say(f"{name}: {reason_of(error)}")
-    results["seconds"] = round(time.monotonic() - begin)
-    return results
 
 
 def machine() -> str:
@@ -105,9 +114,12 @@ def main() -> None:
     if arguments.source:
         results = json.loads(arguments.source.read_text())
     else:
-        results = measure(arguments)
+        results = new_results(arguments)
         arguments.results.parent.mkdir(parents=True, exist_ok=True)
-        arguments.results.write_text(json.dumps(results, indent=1) + "\n")
+        try:
+            measure(arguments, results)
+        finally:  # what was measured until then is not lost
+            arguments.results.write_text(json.dumps(results, indent=1) + "\n")
     print(report.page(results))
     if arguments.write_docs:
         report.write_docs(results)
