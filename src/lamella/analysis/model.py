@@ -44,7 +44,11 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Dead:
-    """A path of which a layer has bytes that no later image shows; a directory with all in it."""
+    """A path of which a layer has bytes that no later image shows; a directory with all in it.
+
+    A directory stands for all that the layer has in it if no file of that is left; the directory
+    itself may live on (``rm -r cache/*``), and what other layers have in it is theirs.
+    """
 
     path: bytes
     directory: bool
@@ -53,7 +57,7 @@ class Dead:
     layer: int
     """Which made it."""
     by: int
-    """Which took it away."""
+    """Which took it away; of a directory, the last of it."""
     cause: str
     """``deleted``, ``overwritten``, ``metadata`` or ``duplicate``, as in `Dropped`; of a directory
     the one with most bytes."""
@@ -88,7 +92,7 @@ class Saving:
 
 @dataclass(frozen=True)
 class Place:
-    """A directory of the image with live and dead bytes, for pictures of where the bytes are."""
+    """A directory, or a big file, with live and dead bytes of all layers: where the bytes are."""
 
     name: bytes
     live: int
@@ -118,6 +122,8 @@ class Analysis:
     """As dive counts it: 1 where no path is stored twice; https://github.com/wagoodman/dive."""
     wasted: int
     """As dive counts it: bytes of paths that are stored more than once."""
+    user_bytes: int = 0
+    """As dive counts it: content of all files above the first layer."""
 
     @property
     def total(self) -> int:
