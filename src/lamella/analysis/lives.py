@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from lamella.analysis.recorded import Directory, Recorded
 from lamella.errors import MalformedTar
 from lamella.merge.changeset import Changeset
-from lamella.merge.overlay import Folder, Link, Tree
+from lamella.merge.overlay import Folder, Link
 from lamella.tar.entry import Member
 
 __all__ = ["Laid", "Life", "lay"]
@@ -31,9 +32,11 @@ class Laid:
 
     def __init__(self, changesets: Sequence[Changeset]) -> None:
         self.changesets = changesets
-        self.tree = _Recorded()
+        self.tree = Recorded(len(changesets))
         self.deaths: dict[int, int] = {}
         """By the id of a member: the layer that took its name away; the others live."""
+        self.moved: dict[int, bytes] = {}
+        """By the id of a member: its directory, where symlinks led it away from its path."""
         self._by: dict[int, Member] = {}
         for changeset in changesets:
             known = len(self.tree.losses)
@@ -42,6 +45,10 @@ class Laid:
             except MalformedTar as error:
                 raise error.at(f"layer {changeset.position + 1}") from error
             self._bury(known, changeset.position)
+            if self.tree.redirected:
+                self._note_moved(changeset.position)
+        self.stretches = self.tree.finish()
+        """What there is to say of names that came and went."""
 
     def _bury(self, known: int, position: int) -> None:
         """Note what the last layer took away, with all that was in it."""
@@ -57,6 +64,7 @@ class Laid:
                 self._by[id(member)] = by
         while stack:
             folder = stack.pop()
+            cast("Directory", folder).died = position
             if folder.member is not None:
                 deaths[id(folder.member)] = position
             for kid in folder.kids.values():
@@ -64,6 +72,13 @@ class Laid:
                     stack.append(kid)
                 elif kid is not None:
                     deaths[id(kid.member if isinstance(kid, Link) else kid)] = position
+
+    def _note_moved(self, position: int) -> None:
+        for path, node in self.tree.walk():
+            member = node if isinstance(node, Member) else node.member
+            folder = path.rpartition(b"/")[0]
+            if member is not None and member.origin == position and member.folder != folder:
+                self.moved[id(member)] = folder
 
     def lives(self) -> Iterator[Life]:
         """Yield all entries, layer by layer, in the order of the tars.
@@ -99,17 +114,3 @@ def lay(changesets: Sequence[Changeset]) -> Laid:
         MalformedTar: an entry can't be there; the message says in which layer.
     """
     return Laid(changesets)
-
-
-class _Recorded(Tree):
-    """A tree that remembers more of how it came to be than a merge needs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: dict[int, tuple[Member, list[Member]]] = {}
-        """By the id of a file with hard links: the file, and the links that were ever made."""
-
-    def _link(self, member: Member) -> Link:
-        link = super()._link(member)
-        self.files.setdefault(id(link.inode), (link.inode, []))[1].append(member)
-        return link

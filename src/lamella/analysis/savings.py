@@ -1,0 +1,274 @@
+"""What each squash would bring, for every range of layers, told from one pass over all of them.
+
+A squash of layers A to B is not tried out. An entry of layer i that layer k takes away is in the
+merged layer exactly if A <= i <= B < k: a rectangle in the matrix of all A and B. So is all the
+rest of `merge.plan`: whiteouts, opaque markers, further names of files, and directories that have
+no entry in the range but are needed as parents. The matrix of the rectangles' differences takes
+each of them in at the cost of four additions, and their sums in the end.
+
+Layers count from 0 here, except in what `savings` returns.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from lamella.analysis.lives import Laid
+from lamella.analysis.model import Saving
+from lamella.analysis.recorded import Directory, Period, Stretch
+from lamella.analysis.written import Written
+from lamella.layer.whiteout import OPAQUE, PREFIX
+from lamella.tar.entry import DIRECTORY, HARD_LINK, Member
+from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
+
+__all__ = ["savings"]
+
+
+def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
+    """Return what squashing each range of layers would bring: by first and last layer, from 1.
+
+    Sizes are bytes of layer tars, to the byte what a squash then reads and writes. A layer alone
+    is not squashed, so that saves nothing. A character device 0:0, which no squash takes, is
+    counted like any other.
+
+    Raises:
+        MalformedTar: a header that must be read in full is damaged.
+    """
+    sizes = [changeset.source.size for changeset in laid.changesets]
+    found: dict[tuple[int, int], Saving] = {}
+    for first, row in enumerate(_Account(laid).rows(), 1):
+        before = 0
+        for last, after in enumerate(row[first - 1 :], first):
+            before += sizes[last - 1]
+            alone = first == last
+            found[first, last] = Saving(first, last, before, before if alone else after)
+    return found
+
+
+class _Matrix:
+    """Sums of rectangles, by first and last layer."""
+
+    def __init__(self, count: int) -> None:
+        self._differences = [[0] * (count + 1) for _ in range(count + 1)]
+
+    def add(self, firsts: range, lasts: range, size: int) -> None:
+        """Let merged layers of all these ranges have so many bytes more."""
+        if firsts and lasts:
+            low, high = self._differences[firsts.start], self._differences[firsts.stop]
+            low[lasts.start] += size
+            low[lasts.stop] -= size
+            high[lasts.start] -= size
+            high[lasts.stop] += size
+
+    def rows(self) -> list[list[int]]:
+        """Return the sums: a row for each first layer, in it a column for each last one."""
+        rows: list[list[int]] = []
+        above = [0] * len(self._differences)
+        for differences in self._differences[:-1]:
+            total, row = 0, []
+            for difference, one in zip(differences, above, strict=True):
+                total += difference
+                row.append(total + one)
+            above = row
+            rows.append(row[:-1])
+        return rows
+
+
+def _below(stop: int) -> int:
+    """The first layers below `stop`, as bits."""
+    return (1 << stop) - 1
+
+
+def _bits(firsts: range) -> int:
+    return _below(firsts.stop) & ~_below(firsts.start) if firsts else 0
+
+
+def _runs(bits: int) -> Iterator[range]:
+    """Yield the first layers that bits stand for."""
+    at = 0
+    while bits:
+        skip = (bits & -bits).bit_length() - 1
+        bits >>= skip
+        length = (~bits & bits + 1).bit_length() - 1
+        yield range(at + skip, at + skip + length)
+        bits >>= length
+        at += skip + length
+
+
+_Span = tuple[int, int]
+"""Last layers, from one up to, not with, another."""
+
+
+class _Account:
+    """One pass over what became of each entry."""
+
+    def __init__(self, laid: Laid) -> None:
+        self._laid, self._count = laid, len(laid.changesets)
+        self._written = Written(laid)
+        self._matrix = _Matrix(self._count)
+        # By directory: for which first layers something in it is written, by last layers.
+        self._needs: defaultdict[Directory, defaultdict[_Span, int]]
+        self._needs = defaultdict(lambda: defaultdict(int))
+        self._entries: defaultdict[Directory, list[tuple[_Span, int]]] = defaultdict(list)
+        self._at: defaultdict[bytes, list[Directory]] = defaultdict(list)
+        for directory in (laid.tree.root, *laid.tree.directories):
+            self._at[directory.path].append(directory)
+
+    def rows(self) -> list[list[int]]:
+        """Return the merged layers' sizes: a row for each first layer, in it each last one."""
+        everywhere = range(self._count)
+        self._matrix.add(everywhere, everywhere, len(END_OF_ARCHIVE))
+        for position in everywhere:
+            self._count_entries(position)
+        for inode, links in self._laid.tree.files.values():
+            self._count_names(inode, links)
+        for stretch in self._laid.stretches:
+            for name in stretch.left:
+                self._count_marks(stretch, name)
+        self._count_directories()
+        return self._matrix.rows()
+
+    def _directory(self, path: bytes, position: int) -> Directory:
+        """Return the directory that was there after a layer."""
+        there = self._at[path]
+        if len(there) == 1:
+            return there[0]
+        return next(d for d in reversed(there) if d.born <= position < d.died)
+
+    # -- entries
+
+    def _count_entries(self, position: int) -> None:
+        """All entries of a layer but those of files with hard links."""
+        ends, files, moved = self._laid.deaths, self._laid.tree.files, self._laid.moved
+        sizes: defaultdict[int, int] = defaultdict(int)
+        needs: set[tuple[bytes, int]] = set()
+        for member in self._laid.changesets[position].entries:
+            key = id(member)
+            end = ends.get(key, self._count)
+            if member.type == DIRECTORY:
+                self._count_directory_entry(member, end)
+            elif member.type != HARD_LINK and key not in files and end > position:
+                sizes[end] += self._written.entry(member)
+                needs.add((moved.get(key, member.folder), end))
+        firsts = range(position + 1)
+        for end, size in sizes.items():
+            self._matrix.add(firsts, range(position, end), size)
+        for folder, end in needs:
+            self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
+
+    def _count_directory_entry(self, member: Member, end: int) -> None:
+        position, path = member.origin, self._written.path(member)
+        if end <= position:
+            return
+        if not path:
+            span = range(position, end)
+            self._matrix.add(range(position + 1), span, self._written.entry(member))
+            return
+        directory = self._directory(path, position)
+        self._entries[directory].append(((position, end), self._written.entry(member)))
+        self._needs[directory][position, end] |= _below(position + 1)
+
+    def _count_names(self, inode: Member, links: list[Member]) -> None:
+        """A file with hard links: if one of its names is new, all that there are are written."""
+        ends = self._laid.deaths
+        names = [(m, ends.get(id(m), self._count)) for m in (inode, *links)]
+        changes = {m.origin for m, _ in names} | {end for _, end in names}
+        for start, end in pairwise(sorted(changes)):
+            there = [m for m, gone in names if m.origin <= start < gone]
+            if not there:
+                continue
+            firsts = range(max(m.origin for m in there) + 1)
+            self._matrix.add(firsts, range(start, end), self._written.names(inode, there))
+            for member in there:
+                folder = self._laid.moved.get(id(member), member.folder)
+                needs = self._needs[self._directory(folder, member.origin)]
+                needs[start, end] |= _bits(firsts)
+
+    # -- marks
+
+    def _count_marks(self, stretch: Stretch, name: bytes) -> None:
+        """What the merged layer says of a name that no longer stands for what it did below.
+
+        A whiteout if there is nothing now; an opaque marker if there was a directory with
+        something in it, and now there is another one. Only where the directory that the name is
+        in stayed: that of a new one says it all.
+        """
+        prefix = stretch.directory.path + b"/" if stretch.directory.path else b""
+        periods = stretch.periods(name)
+        starts = [*(period.start for period in periods[1:]), stretch.end]
+        whiteout = len(format_whiteout(prefix + PREFIX + name))
+        for number, (period, start) in enumerate(zip(periods, starts, strict=True)):
+            absent = range(period.end, start)
+            for before in periods[: number + 1] if absent else ():
+                firsts = range(before.start + 1, before.end + 1)
+                self._matrix.add(firsts, absent, whiteout)
+                needs = self._needs[stretch.directory]
+                needs[absent.start, absent.stop] |= _bits(firsts)
+        directories = [period for period in periods if period.directory is not None]
+        for number, period in enumerate(directories):
+            lasts = range(period.start, period.end)
+            for before in directories[:number]:
+                self._count_opaque(before, lasts)
+
+    def _count_opaque(self, before: Period, lasts: range) -> None:
+        """Over a directory that was there, and not empty, after the layers of a period."""
+        if before.directory is None or not lasts:
+            return
+        mark = len(format_whiteout(before.directory.path + b"/" + OPAQUE))
+        self._matrix.add(range(before.start + 1, before.end + 1), lasts, mark)
+        for blank in before.directory.blank:
+            start, end = max(blank.start, before.start), min(blank.end, before.end)
+            self._matrix.add(range(start + 1, end + 1), lasts, -mark)
+
+    # -- directories
+
+    def _count_directories(self) -> None:
+        """Each directory with an entry, which parents need; what is in it comes before it."""
+        found: defaultdict[tuple[int, int, int], int] = defaultdict(int)
+        for directory in reversed(self._laid.tree.directories):
+            self._count_hidings(directory)
+            needs = self._needs.pop(directory, None) or {}
+            above = self._needs[directory.parent] if directory.parent else None
+            for start, end, bits in self._steps(directory, needs):
+                if above is not None:
+                    above[start, end] |= bits
+                for part in self._sizes(directory, start, end):
+                    found[(*part[0], bits)] += part[1]
+        for (start, end, bits), size in found.items():
+            for firsts in _runs(bits):
+                self._matrix.add(firsts, range(start, end), size)
+
+    def _count_hidings(self, directory: Directory) -> None:
+        """A directory that stays, of which what was in it is hidden by an opaque marker."""
+        hidings = directory.hidings
+        for start, end in pairwise([*hidings, directory.died] if hidings else ()):
+            if start < end:
+                self._count_opaque(Period(directory.born, start, directory), range(start, end))
+                self._needs[directory][start, end] |= _below(start + 1)
+
+    @staticmethod
+    def _steps(directory: Directory, needs: dict[_Span, int]) -> Iterator[tuple[int, int, int]]:
+        """Yield for which first layers a directory is written: last layers from, up to; bits."""
+        born, died = directory.born, directory.died
+        new = _below(born + 1)  # where it is new it is always written
+        changes = sorted({born, died}.union(*needs))
+        for start, end in pairwise(changes):
+            bits = new
+            for (since, until), more in needs.items():
+                if since <= start < until:
+                    bits |= more
+            yield start, end, bits
+
+    def _sizes(self, directory: Directory, start: int, end: int) -> Iterator[tuple[_Span, int]]:
+        """Yield the sizes of a directory's entry, by last layers; together from start to end."""
+        for (since, until), size in sorted(self._entries.get(directory, ())):
+            if since < end and start < until:
+                if start < since:
+                    yield (start, since), self._written.made_up(directory.path)
+                    start = since
+                yield (start, min(until, end)), size
+                start = min(until, end)
+        if start < end:
+            yield (start, end), self._written.made_up(directory.path)

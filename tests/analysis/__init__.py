@@ -1,0 +1,1 @@
+"""What an analysis finds, against what a squash really does."""
