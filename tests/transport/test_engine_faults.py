@@ -177,6 +177,25 @@ def test_the_engine_s_own_words_reach_the_user(engine: Engine) -> None:
 
 
 @pytest.mark.engine
+def test_an_engine_that_has_had_enough(engine: Engine) -> None:
+    """It says why and hangs up while much more is to be sent: its words count, not the break."""
+    client = EngineClient(Host(engine.host))
+    with (
+        client.load() as upload,
+        pytest.raises(LoadRefused, match=r"can't load the image: .*tar"),
+    ):
+        send_rubbish(upload)
+    client.close()
+
+
+def send_rubbish(upload: Upload) -> None:
+    """Send 64 MB that are no archive."""
+    for _ in range(256):
+        upload.write(b"rubbish." * (1 << 15))
+    upload.finish()
+
+
+@pytest.mark.engine
 def test_a_layer_that_is_not_what_the_config_says(
     engine: Engine, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
