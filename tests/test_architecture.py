@@ -78,7 +78,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # parts of the façade: one list of places, one squash from request to result
     "places": {"errors", "progress", "spec", "layer", "transport"},
     "request": {"errors", "spec", "layer", "mutate", "transport"},
-    "job": {*BELOW_API, "places", "request"},
+    "conversion": {"image", "layer", "spec", "squashing"},
+    "job": {*BELOW_API, "places", "request", "conversion"},
     "platforms": {*BELOW_API, "places", "request", "job"},
     "comparing": {*BELOW_API, "places"},
     "api": {*BELOW_API, "demo", "places", "request", "job", "platforms", "comparing"},

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from lamella.conversion import conversion
 from lamella.errors import ImageError, ImageNotFound, MalformedImage, UnknownLayer, UsageError
 from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import new_manifest
-from lamella.places import Environment, locate, open_destination, open_source
+from lamella.places import Environment, in_engine, locate, open_destination, open_source
 from lamella.request import Request
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
@@ -24,8 +25,6 @@ from lamella.transport.names import Location
 
 __all__ = ["Job", "Made"]
 
-_KEEP_MANIFESTS = {"oci", "oci-archive", "docker"}
-
 
 @dataclass(frozen=True)
 class Made:
@@ -34,6 +33,9 @@ class Made:
     prepared: Prepared
     written: Written
     manifest: Manifest
+    stored: Manifest | None
+    """The manifest as the destination keeps it; None if it keeps none, or makes its own."""
+    converted: str
 
 
 class Job:
@@ -144,8 +146,7 @@ class Job:
         """
         request, image, destination = self._request, prepared.image, self._written_to
         compression = request.compression or destination.default_compression(image)
-        progress = self._env.progress
-        written = write(prepared, destination, compression, request.wording, progress)
+        written = write(prepared, destination, compression, request.wording, self._env.progress)
         self._clock.lap("write")
         if request.check:
             _prove(prepared)
@@ -153,7 +154,10 @@ class Job:
         manifest = image.manifest
         if prepared.plans or manifest is None:
             manifest = new_manifest(image.manifest, written.config, written.descriptors)
-        return Made(prepared, written, manifest)
+        stored = destination.stored_manifest(manifest)
+        engine = stored is None and in_engine(request.output)
+        converted = conversion(prepared, written, stored, unpacked=engine)
+        return Made(prepared, written, stored or manifest, stored, converted)
 
     def publish(self, made: Made) -> Result:
         """Let the new image be seen."""
@@ -168,8 +172,9 @@ class Job:
         return replace(
             self._result(made.prepared, made.written),
             id=image_id,
-            digest=str(made.manifest.digest) if request.output.transport in _KEEP_MANIFESTS else "",
+            digest=str(made.stored.digest) if made.stored else "",
             verified=request.check,
+            converted=made.converted,
         )
 
     @property

@@ -18,7 +18,6 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import (
     DOCKER_CONFIG,
-    DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_MANIFEST,
     docker_layer,
@@ -123,7 +122,7 @@ def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descr
 
     The source's unknown fields and annotations stay.
     """
-    docker = source is not None and source.media_type == DOCKER_MANIFEST
+    docker = source is not None and source.is_docker
     value: dict[str, Any] = dict(source.value) if source else {"schemaVersion": 2}
     if not docker:
         value.setdefault("mediaType", OCI_MANIFEST)
@@ -158,5 +157,5 @@ def new_index(source: Index, entry_of: Callable[[Descriptor], Descriptor | None]
 def new_entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
     """Return an index's entry for what took the place of another: platform, annotations stay."""
     extra = {key: value for key, value in old.raw.items() if key != "data"}
-    kind = old.media_type or document.media_type or OCI_MANIFEST
+    kind = document.media_type or old.media_type or OCI_MANIFEST
     return Descriptor(kind, document.digest, len(document.raw), extra)

@@ -109,7 +109,7 @@ class _EveryPlatform:
         rewritten = {
             str(one.descriptor.digest): _name(one.descriptor)
             for one, it in zip(ones, prepared, strict=True)
-            if it.plans
+            if it.plans or self._changes(it)
         }
         self._judge(self._index, rewritten)
         if self._destination is None:
@@ -118,7 +118,7 @@ class _EveryPlatform:
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
         self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
-        index = self._renew(self._index, self._destination)
+        index = self._destination.stored_index(self._renew(self._index, self._destination))
         self._destination.commit_index(index, self._request.tags)
         if self._request.cleanup:
             self._env.progress.note("--cleanup: images of several platforms are left alone")
@@ -152,6 +152,13 @@ class _EveryPlatform:
             return one.job.select()
         self._env.progress.note(f"{_name(one.descriptor)}: left as it is: {reason}")
         return Selection(())
+
+    def _changes(self, prepared: Prepared) -> bool:
+        """Whether the destination keeps the manifest in other words than the source."""
+        manifest = prepared.image.manifest
+        if self._destination is None or manifest is None:
+            return False
+        return self._destination.for_platform().stored_manifest(manifest) != manifest
 
     # -- what is no image
 
@@ -204,6 +211,7 @@ class _EveryPlatform:
         renewed = self._renew(nested, destination) if nested else None
         if renewed is None or not renewed.manifests:
             return None
+        renewed = destination.stored_index(renewed)
         destination.put_nested(renewed)
         return _entry(descriptor, renewed)
 

@@ -62,6 +62,8 @@ class Result:
     """Of the new manifest, where the destination keeps one."""
     dry_run: bool = False
     verified: bool = False
+    converted: str = ""
+    """How manifest and kept layers are stored now, if it is otherwise than before."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     platform: str = ""
     """``OS/ARCH[/VARIANT]``; empty for several."""
@@ -83,6 +85,7 @@ class Result:
             "squashed": self.squashed,
             "dry_run": self.dry_run,
             "verified": self.verified,
+            "converted": self.converted,
             "source": {
                 "reference": self.source,
                 "id": self.source_id,

@@ -376,3 +376,34 @@ def test_history_of_an_archive_without_one_is_not_invented(lamella: Lamella, wor
     assert "history" not in squashed(lamella, f"docker-archive:{source}", work)
     source.write_bytes(docker_archive(*TARS, history=made_by("a", "b", "c")))
     assert len(squashed(lamella, f"docker-archive:{source}", work)["history"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "row"),
+    [
+        ("oci:{}/new", ""),
+        ("oci-archive:{}/new.tar", ""),
+        (
+            "docker-archive:{}/new.tar",
+            "converted OCI manifest → no manifest, kept layers zstd → plain, annotations not kept",
+        ),
+    ],
+)
+def test_conversions_are_told(lamella: Lamella, work: Path, output: str, row: str) -> None:
+    """What becomes of the manifest and of layers that stay is seen, as text and as JSON."""
+    made = Layout()
+    made.add(made.manifest(compression="zstd", annotations={"a": "b"}))
+    source = f"oci:{made.write(work / 'source')}"
+    target = ["--last", "2", "-o", output.format(work)]
+    ran = lamella("squash", source, *target).worked()
+    assert [line for line in ran.err.splitlines() if line.startswith("converted")] == [row][
+        : len(row)
+    ]
+    found = json.loads(lamella("squash", source, *target, "--json").worked().out)
+    assert found["converted"] == row.removeprefix("converted ")
+
+
+def test_archive_into_a_layout_gets_a_manifest(lamella: Lamella, app: str, work: Path) -> None:
+    """An archive has none, so that is told as well."""
+    ran = lamella("squash", app, "#1", "-o", f"oci:{work}/new").worked()
+    assert "converted no manifest → OCI manifest\n" in ran.err

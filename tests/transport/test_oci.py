@@ -81,7 +81,7 @@ def test_nested_indexes_and_attestations(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("archive", [False, True], ids=["folder", "archive"])
 def test_manifest_list_in_an_index(tmp_path: Path, archive: bool) -> None:
-    """Docker's list of Docker's manifests inside OCI's index: each stays what it is."""
+    """Docker's list of Docker's manifests inside OCI's index: read, and written in OCI's words."""
     made = Layout()
     platform = {"os": "linux", "architecture": "arm64"}
     image = {**made.manifest(docker=True, config=platform), "platform": platform}
@@ -96,15 +96,12 @@ def test_manifest_list_in_an_index(tmp_path: Path, archive: bool) -> None:
     lamella.squash(source, "#1", platform="all", output=f"oci:{tmp_path}/all")
 
     new, config = validate_layout(tmp_path / "one")
-    assert (new["mediaType"], config["architecture"]) == (image["mediaType"], "arm64")
-    assert {layer["mediaType"] for layer in new["layers"]} == {
-        "application/vnd.docker.image.rootfs.diff.tar.gzip"
-    }
-    index = json.loads((tmp_path / "all/index.json").read_bytes())["manifests"][0]
-    for wanted in ("application/vnd.oci.image.index.v1+json", kind, image["mediaType"]):
-        assert index["mediaType"] == wanted
-        blob = json.loads((tmp_path / "all/blobs" / index["digest"].replace(":", "/")).read_bytes())
-        index = blob.get("manifests", [None])[0]
+    assert (len(new["layers"]), config["architecture"]) == (2, "arm64")
+    found = json.loads((tmp_path / "all/index.json").read_bytes())["manifests"][0]
+    for wanted in ("index.v1", "index.v1", "manifest.v1"):
+        assert found["mediaType"] == f"application/vnd.oci.image.{wanted}+json"
+        blob = tmp_path / "all/blobs" / found["digest"].replace(":", "/")
+        found = json.loads(blob.read_bytes()).get("manifests", [None])[0]
 
 
 def test_indexes_nested_for_ever_are_refused(tmp_path: Path) -> None:
@@ -199,16 +196,21 @@ def test_foreign_layer_above_what_is_squashed(tmp_path: Path) -> None:
 # --- Writing --------------------------------------------------------------------------------------
 
 
-def test_docker_media_types_stay_dockers(tmp_path: Path) -> None:
-    """A manifest in Docker's dialect is not mixed with OCI's."""
+@pytest.mark.parametrize("last", [1, 2], ids=["nothing to squash", "squashed"])
+def test_layouts_speak_oci(tmp_path: Path, last: int) -> None:
+    """Few tools find Docker's manifests in a layout: there they are put in OCI's words."""
     made = Layout()
-    source = f"oci:{made.add(made.manifest(docker=True)).write(tmp_path / 'app')}"
-    lamella.squash(source, last=2, output=f"oci:{tmp_path}/new")
+    foreign = made.manifest(docker=True, note="kept")
+    source = f"oci:{made.add(foreign).write(tmp_path / 'app')}"
+    result = lamella.squash(source, last=last, output=f"oci:{tmp_path}/new")
     manifest, _ = validate_layout(tmp_path / "new")
-    assert manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
-    assert manifest["config"]["mediaType"] == "application/vnd.docker.container.image.v1+json"
+    assert manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+    assert manifest["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
     types = {layer["mediaType"] for layer in manifest["layers"]}
-    assert types == {"application/vnd.docker.image.rootfs.diff.tar.gzip"}
+    assert types == {"application/vnd.oci.image.layer.v1.tar+gzip"}
+    assert manifest["note"] == "kept"
+    entry = json.loads((tmp_path / "new/index.json").read_bytes())["manifests"][0]
+    assert (entry["mediaType"], entry["digest"]) == (manifest["mediaType"], result.digest)
 
 
 def test_unknown_fields_and_annotations_are_kept(tmp_path: Path) -> None:

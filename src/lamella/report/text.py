@@ -53,6 +53,8 @@ def _rows(result: Result) -> Iterator[str]:
         count = squashed.last - squashed.first + 1
         before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
         yield f"{'squashed':<9} {f'{count} → 1':<9} {before:>8} → {after}{_causes(result)}"
+    if result.converted:
+        yield f"converted {result.converted}"
     if not result.ranges:
         yield "nothing to squash: there is one layer in the range, or none"
 

@@ -7,14 +7,20 @@ https://github.com/opencontainers/image-spec/blob/main/image-index.md
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lamella.errors import MalformedImage
-from lamella.spec.config import parse_json
+from lamella.spec.config import format_json, parse_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.media_type import OCI_INDEX
+from lamella.spec.media_type import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    oci_type,
+)
 
 __all__ = ["Index", "Manifest"]
 
@@ -57,6 +63,23 @@ class Manifest:
         found = self.value.get("mediaType")
         return found if isinstance(found, str) else ""
 
+    @property
+    def is_docker(self) -> bool:
+        """Whether it is Docker's (schema 2)."""
+        return self.media_type == DOCKER_MANIFEST
+
+    def as_oci(self) -> Manifest:
+        """Return the same in OCI's words; itself if it has them."""
+        if not self.is_docker:
+            return self
+        value = {
+            **self.value,
+            "mediaType": OCI_MANIFEST,
+            "config": _oci_descriptor(self.config).to_json(),
+            "layers": [_oci_descriptor(layer).to_json() for layer in self.layers],
+        }
+        return Manifest.parse(format_json(value), "the manifest in OCI's words")
+
 
 @dataclass(frozen=True)
 class Index:
@@ -92,3 +115,14 @@ class Index:
         """As the index itself says; OCI's where it doesn't."""
         found = self.value.get("mediaType")
         return found if isinstance(found, str) and found else OCI_INDEX
+
+    def as_oci(self) -> Index:
+        """Return the same in OCI's words; itself if it has them. What it lists stays."""
+        if self.media_type != DOCKER_INDEX:
+            return self
+        value = {**self.value, "mediaType": OCI_INDEX}
+        return Index.parse(format_json(value), "the index in OCI's words")
+
+
+def _oci_descriptor(descriptor: Descriptor) -> Descriptor:
+    return replace(descriptor, media_type=oci_type(descriptor.media_type))

@@ -16,9 +16,11 @@ __all__ = [
     "OCI_INDEX",
     "OCI_LAYER",
     "OCI_MANIFEST",
+    "compression_of",
     "docker_layer",
     "is_foreign",
     "oci_layer",
+    "oci_type",
 ]
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -32,10 +34,24 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER_GZIP = f"{_DOCKER_LAYER}.gzip"
 
+_DOCKER_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+_OCI_FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+
+_OCI_TYPES = {
+    DOCKER_INDEX: OCI_INDEX,
+    DOCKER_MANIFEST: OCI_MANIFEST,
+    DOCKER_CONFIG: OCI_CONFIG,
+}
+
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 
 _OCI_SUFFIX = {"none": "", "gzip": "+gzip", "zstd": "+zstd"}
+
+
+def compression_of(media_type: str) -> str:
+    """Return how a layer of a media type is compressed: ``none``, ``gzip`` or ``zstd``."""
+    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")
 
 
 def oci_layer(compression: str) -> str:
@@ -47,6 +63,16 @@ def docker_layer(media_type: str) -> str:
     """Return what Docker calls a layer of an OCI media type; others stay as they are."""
     suffix = media_type.removeprefix(OCI_LAYER)
     return f"{_DOCKER_LAYER}{suffix.replace('+', '.')}" if suffix != media_type else media_type
+
+
+def oci_type(media_type: str) -> str:
+    """Return what OCI calls what Docker calls so; other media types stay as they are."""
+    if media_type in _OCI_TYPES:
+        return _OCI_TYPES[media_type]
+    for docker, oci in ((_DOCKER_LAYER, OCI_LAYER), (_DOCKER_FOREIGN, _OCI_FOREIGN)):
+        if media_type.startswith(docker):
+            return oci + media_type.removeprefix(docker).replace(".", "+")
+    return media_type
 
 
 def is_foreign(media_type: str) -> bool:

@@ -95,6 +95,9 @@ class Destination(LayerSink, Protocol):
     def default_compression(self, image: Image) -> Compression:
         """How a new layer is compressed if the user doesn't say."""
 
+    def stored_manifest(self, manifest: Manifest) -> Manifest | None:
+        """Return the manifest as the place keeps it; None if it keeps none, or makes its own."""
+
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Publish the image; return its ID there.
 

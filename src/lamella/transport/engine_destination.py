@@ -19,7 +19,7 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, oci_layer
+from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, compression_of, oci_layer
 from lamella.transport.base import Source, copy_stored, spool_packed
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
@@ -104,7 +104,7 @@ class EngineDestination:
         if image.manifest is None:
             return Compression("gzip")
         self._docker_types = image.manifest.media_type == DOCKER_MANIFEST
-        kinds = [_kind(layer.media_type) for layer in reversed(image.manifest.layers)]
+        kinds = [compression_of(layer.media_type) for layer in reversed(image.manifest.layers)]
         return Compression(next((kind for kind in kinds if kind != "none"), "none"))
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
@@ -216,6 +216,10 @@ class EngineDestination:
         return piece.diff_id, piece.descriptor
 
     # -- the image
+
+    def stored_manifest(self, manifest: Manifest) -> Manifest | None:
+        """Return it as it is; None unless the store is containerd's, which alone keeps it."""
+        return manifest if self._containerd else None
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Load the image, look at it, and only then give it its names.
@@ -335,10 +339,6 @@ class EngineDestination:
 
 def _all_of(source: Source) -> Image:
     return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())
-
-
-def _kind(media_type: str) -> str:
-    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")
 
 
 def _same(layer: Layer, image: Image | None) -> Layer | None:

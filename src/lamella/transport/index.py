@@ -85,6 +85,9 @@ class TakesIndex(Protocol):
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
 
+    def stored_index(self, index: Index) -> Index:
+        """Return an index as the place will keep it."""
+
     def put_nested(self, index: Index) -> None:
         """Take an index that is listed in another."""
 

@@ -222,6 +222,10 @@ class FileDestination:
         """Take a new layer."""
         return self._writer.put_merged(merged, compression)
 
+    def stored_manifest(self, manifest: Manifest) -> Manifest | None:
+        """Return it in OCI's words, of which layouts are made; None for a docker-archive."""
+        return manifest.as_oci() if isinstance(self._writer, LayoutWriter) else None
+
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Finish the file and give it its name."""
         image_id = self._writer.commit(config, manifest, [*self._tags, *tags])
@@ -237,6 +241,10 @@ class FileDestination:
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
         self._layout.put_artifact(artifact, f"{self._location}: {descriptor.digest.short}")
+
+    def stored_index(self, index: Index) -> Index:
+        """Return it in OCI's words."""
+        return index.as_oci()
 
     def put_nested(self, index: Index) -> None:
         """Take an index that is listed in another."""
@@ -288,6 +296,9 @@ class _OneOfIndex:
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         return _all_that_stay(image, ranges)
+
+    def stored_manifest(self, manifest: Manifest) -> Manifest:
+        return manifest.as_oci()
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         del tags

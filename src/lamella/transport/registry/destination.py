@@ -19,8 +19,8 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import (
-    DOCKER_MANIFEST,
     OCI_MANIFEST,
+    compression_of,
     docker_layer,
     is_foreign,
     oci_layer,
@@ -74,9 +74,9 @@ class RegistryDestination:
             raise
         return self
 
-    def __exit__(self, kind: object, *details: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Hang up, at once after an error. Blobs without a manifest are the registry's to clear."""
-        if kind is not None:
+        if error[0] is not None:
             self._registry.stop()
             for blob in self._passing:
                 blob.stop()
@@ -90,7 +90,7 @@ class RegistryDestination:
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """Positions of layers that stay, but for those that this very registry has."""
-        self._docker = image.manifest is not None and image.manifest.media_type == DOCKER_MANIFEST
+        self._docker = image.manifest is not None and image.manifest.is_docker
         squashed = {position for positions in ranges for position in positions}
         return frozenset(
             position
@@ -105,7 +105,9 @@ class RegistryDestination:
 
     def default_compression(self, image: Image) -> Compression:
         """Return that of the source's layers: gzip, or zstd where the newest are so."""
-        kinds = [_kind(d.media_type) for d in image.manifest.layers] if image.manifest else []
+        kinds = (
+            [compression_of(d.media_type) for d in image.manifest.layers] if image.manifest else []
+        )
         return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
@@ -173,6 +175,10 @@ class RegistryDestination:
 
     # -- the image
 
+    def stored_manifest(self, manifest: Manifest) -> Manifest:
+        """Return it as it is: registries keep both dialects."""
+        return manifest
+
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Wait for the layers; then the config; then the manifest, under each of its names.
 
@@ -216,6 +222,10 @@ class RegistryDestination:
             self._ensure(blob_descriptor, blob, descriptor.digest.short)
         self._publish(artifact.raw, descriptor.media_type, ())
 
+    def stored_index(self, index: Index) -> Index:
+        """Return it as it is."""
+        return index
+
     def put_nested(self, index: Index) -> None:
         """Take an index that is listed in another."""
         self._publish(index.raw, index.media_type, ())
@@ -246,7 +256,3 @@ class _AsItIs:
             write(buffer[:got])
             at += got
         return self.diff_id
-
-
-def _kind(media_type: str) -> str:
-    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")

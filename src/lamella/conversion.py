@@ -1,0 +1,74 @@
+"""In which form an image is stored, and whether a squash changed that of what it did not squash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella.image import Image
+from lamella.layer.blob import FileRange, Layer
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import compression_of
+from lamella.squashing import Prepared, Written
+
+__all__ = ["conversion"]
+
+
+def conversion(
+    prepared: Prepared, written: Written, stored: Manifest | None, *, unpacked: bool
+) -> str:
+    """Tell how the image was converted; empty if it wasn't.
+
+    Args:
+        prepared: the image as it was.
+        written: its new layers.
+        stored: the manifest as the destination keeps it; None if it keeps none, or makes its own.
+        unpacked: the destination is an engine that keeps no layer as it is stored elsewhere.
+    """
+    image = prepared.image
+    before, after = _kept(prepared, written)
+    old, new = _dialect(image.manifest), _dialect(stored)
+    changes = []
+    if old != new:
+        changes.append(f"{old} → {new}")
+    if before != after and not unpacked:
+        changes.append(f"kept layers {_kinds(before)} → {_kinds(after)}")
+    if stored is None and _has_annotations(image):
+        changes.append("annotations not kept")
+    return ", ".join(changes)
+
+
+def _dialect(manifest: Manifest | None) -> str:
+    if manifest is None:
+        return "no manifest"
+    return "Docker manifest" if manifest.is_docker else "OCI manifest"
+
+
+def _kept(prepared: Prepared, written: Written) -> tuple[list[str], list[str]]:
+    """Return how the layers that stay are compressed: before, where that is known, and after."""
+    image, starts = prepared.image, {r.start: r for r in prepared.plans}
+    squashed = {position for positions in prepared.plans for position in positions}
+    before: list[str] = []
+    after: list[str] = []
+    descriptors = iter(written.descriptors)
+    for position, layer in enumerate(image.layers):
+        if position in starts:
+            next(descriptors)
+        elif position not in squashed:
+            after.append(compression_of(next(descriptors).media_type))
+            before.append(_stored(layer))
+    return before, after
+
+
+def _stored(layer: Layer) -> str:
+    if layer.descriptor is not None:
+        return compression_of(layer.descriptor.media_type)
+    return layer.compression if isinstance(layer.blob, FileRange) else "none"
+
+
+def _kinds(kinds: Sequence[str]) -> str:
+    names = ("plain" if kind == "none" else kind for kind in dict.fromkeys(kinds))
+    return " and ".join(names)
+
+
+def _has_annotations(image: Image) -> bool:
+    return image.manifest is not None and bool(image.manifest.value.get("annotations"))
