@@ -64,7 +64,7 @@ members = st.builds(
 )
 
 
-@given(st.lists(members, max_size=12), st.booleans())
+@given(st.lists(members, max_size=30), st.booleans())
 @examples(60)
 def test_any_tar_is_scanned_alike(entries: list[Entry], known: bool) -> None:
     """Wherever the blocks of a tar fall in the stream's chunks."""
@@ -73,10 +73,11 @@ def test_any_tar_is_scanned_alike(entries: list[Entry], known: bool) -> None:
 
 
 def test_content_is_not_kept() -> None:
-    """Of big files next to nothing goes to the spool."""
+    """Of big files next to nothing goes to the spool, of many small ones no more than 2 KB each."""
     kept = keep(TARS["big file"])
     assert kept.kept.size < 16_384
     assert kept.size > 2 * len(BIG)
+    assert keep(layer(*((f"f{i}", bytes(3000)) for i in range(500)))).kept.size < 501 * 2048
 
 
 def test_reading_content_fails() -> None:

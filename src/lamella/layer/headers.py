@@ -19,6 +19,8 @@ from lamella.tar.scan import scan
 
 __all__ = ["NotFetched", "TarHeaders", "has_content", "keep_headers"]
 
+# Of what a scan reads ahead, so much is kept. It may ask for more, but content is to be left out.
+_AHEAD = 2048
 # A scan goes back to where an extended header began, which is never farther than this.
 _BEHIND = 1 << 16
 _UNKNOWN_SIZE = 1 << 62
@@ -88,6 +90,11 @@ class TarHeaders:
             done += self.read_into(view[done:], offset + done)
         return bytes(buffer)
 
+    def read_window(self, offset: int, length: int) -> bytes:
+        """Return what was kept from `offset` on; see `HasWindows`."""
+        buffer = memoryview(bytearray(length))
+        return bytes(buffer[: self.read_into(buffer, offset)])
+
     def open(self) -> BinaryIO:
         """Return a new stream; it ends in an error where the first part does."""
         return stream_of(self)
@@ -150,6 +157,9 @@ class _Passing:
         found = self._window[start : stop - self._base]
         self._keep(offset, found)
         return found[:length]
+
+    def read_window(self, offset: int, length: int) -> bytes:
+        return self.read_at(offset, min(length, _AHEAD))
 
     def _pass(self, wanted: int) -> bool:
         """Read on; nothing before `wanted` will be asked for, but for an extended header."""
