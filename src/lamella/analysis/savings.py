@@ -142,26 +142,29 @@ class _Account:
     def _count_entries(self, position: int) -> None:
         """All entries of a layer but those of files with hard links."""
         ends, files, moved = self._laid.deaths, self._laid.tree.files, self._laid.moved
-        sizes: defaultdict[int, int] = defaultdict(int)
-        needs: set[tuple[bytes, int]] = set()
+        sizes: defaultdict[tuple[bytes, int], int] = defaultdict(int)
         for member in self._laid.changesets[position].entries:
+            folder, _, kind, _, _, head, size, flags, _ = member  # at once, for there are many
             key = id(member)
             end = ends.get(key, self._count)
-            if member.type == DIRECTORY:
-                self._count_directory_entry(member, end)
-            elif member.type != HARD_LINK and key not in files and end > position:
-                sizes[end] += self._written.entry(member)
-                needs.add((moved.get(key, member.folder), end))
+            if kind == DIRECTORY:
+                if end > position:
+                    self._count_directory_entry(member, end)
+            elif kind == HARD_LINK or key in files:
+                continue
+            elif flags or key in moved:
+                sizes[moved.get(key, folder), end] += self._written.entry(member)
+            else:
+                sizes[folder, end] += head + (size + 511 & ~511)
         firsts = range(position + 1)
-        for end, size in sizes.items():
-            self._matrix.add(firsts, range(position, end), size)
-        for folder, end in needs:
-            self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
+        for (path, end), size in sizes.items():
+            if end > position:
+                self._matrix.add(firsts, range(position, end), size)
+                needs = self._needs[self._directory(path, position)]
+                needs[position, end] |= _below(position + 1)
 
     def _count_directory_entry(self, member: Member, end: int) -> None:
         position, path = member.origin, self._written.path(member)
-        if end <= position:
-            return
         if not path:
             span = range(position, end)
             self._matrix.add(range(position + 1), span, self._written.entry(member))
@@ -229,13 +232,13 @@ class _Account:
         found: defaultdict[tuple[int, int, int], int] = defaultdict(int)
         for directory in reversed(self._laid.tree.directories):
             self._count_hidings(directory)
-            needs = self._needs.pop(directory, None) or {}
             above = self._needs[directory.parent] if directory.parent else None
-            for start, end, bits in self._steps(directory, needs):
+            for start, end, bits in self._steps(directory):
                 if above is not None:
                     above[start, end] |= bits
-                for part in self._sizes(directory, start, end):
-                    found[(*part[0], bits)] += part[1]
+                for (since, until), size in self._sizes(directory, start, end):
+                    found[since, until, bits] += size
+            del self._needs[directory]
         for (start, end, bits), size in found.items():
             for firsts in _runs(bits):
                 self._matrix.add(firsts, range(start, end), size)
@@ -248,10 +251,9 @@ class _Account:
                 self._count_opaque(Period(directory.born, start, directory), range(start, end))
                 self._needs[directory][start, end] |= _below(start + 1)
 
-    @staticmethod
-    def _steps(directory: Directory, needs: dict[_Span, int]) -> Iterator[tuple[int, int, int]]:
+    def _steps(self, directory: Directory) -> Iterator[tuple[int, int, int]]:
         """Yield for which first layers a directory is written: last layers from, up to; bits."""
-        born, died = directory.born, directory.died
+        born, died, needs = directory.born, directory.died, self._needs[directory]
         new = _below(born + 1)  # where it is new it is always written
         changes = sorted({born, died}.union(*needs))
         for start, end in pairwise(changes):
