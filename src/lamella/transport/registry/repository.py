@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from urllib.parse import quote
 from urllib3.exceptions import HTTPError
 
 from lamella.errors import DigestMismatch, EngineError, InvalidReference, MalformedImage
-from lamella.layer.blob import CHUNK, Bytes
+from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import INDEXES, MANIFESTS
@@ -26,6 +26,7 @@ __all__ = ["Repository", "Stored"]
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _METADATA_LIMIT = 64 << 20
 _OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+_PARTIAL = HTTPStatus.PARTIAL_CONTENT
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,19 @@ class Repository:
         """Return a path in the repository."""
         return f"{quote(self.name)}/{rest}"
 
-    def ask(self, method: str, url: str, what: str, *expected: int) -> Ask:
-        """Return a request that has no body."""
-        return Ask(method, url, self.name, what, self.scopes, frozenset(expected))
+    def ask(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        *expected: int,
+        headers: Mapping[str, str] | None = None,
+        body: Blob | None = None,
+    ) -> Ask:
+        """Return a request about this repository; see `Ask`."""
+        return Ask(
+            method, url, self.name, what, self.scopes, frozenset(expected), headers or {}, body
+        )
 
     # -- manifests
 
@@ -65,15 +76,8 @@ class Repository:
             ImageNotFound: there is none.
             DigestMismatch: it is not what its digest says.
         """
-        ask = Ask(
-            "GET",
-            self.path(f"manifests/{reference}"),
-            self.name,
-            f"read the manifest of {reference}",
-            self.scopes,
-            frozenset({_OK}),
-            {"Accept": _ACCEPT},
-        )
+        path, what = self.path(f"manifests/{reference}"), f"read the manifest of {reference}"
+        ask = self.ask("GET", path, what, _OK, headers={"Accept": _ACCEPT})
         response = self.registry.send(ask)
         raw = self._read(response, f"the manifest of {reference}")
         digest = Digest.of(raw)
@@ -101,15 +105,13 @@ class Repository:
         Raises:
             EngineError: the registry refused it, or took it for something else.
         """
-        ask = Ask(
+        ask = self.ask(
             "PUT",
             self.path(f"manifests/{reference}"),
-            self.name,
             f"write the manifest of {reference}",
-            self.scopes,
-            frozenset({_CREATED, _OK, _ACCEPTED}),
-            {"Content-Type": stored.media_type},
-            Bytes(stored.raw),
+            *(_CREATED, _OK, _ACCEPTED),
+            headers={"Content-Type": stored.media_type},
+            body=Bytes(stored.raw),
         )
         response = self.registry.send(ask)
         said = response.headers.get("Docker-Content-Digest", "")
@@ -138,15 +140,8 @@ class Repository:
 
     def peek_blob(self, digest: Digest, length: int) -> bytes:
         """Return the first bytes of a blob; they are not verified."""
-        ask = Ask(
-            "GET",
-            self.path(f"blobs/{digest}"),
-            self.name,
-            f"look at {digest}",
-            self.scopes,
-            frozenset({_OK, HTTPStatus.PARTIAL_CONTENT}),
-            {"Range": f"bytes=0-{length - 1}"},
-        )
+        path, span = self.path(f"blobs/{digest}"), {"Range": f"bytes=0-{length - 1}"}
+        ask = self.ask("GET", path, f"look at {digest}", _OK, _PARTIAL, headers=span)
         response = self.registry.send(ask)
         try:
             return response.read(length, decode_content=False)
@@ -238,16 +233,11 @@ class _BlobStream(io.RawIOBase):
 
     def _connect(self) -> Response:
         repository, digest = self._repository, self._want.digest
-        partial = (HTTPStatus.PARTIAL_CONTENT,) if self._at else ()
-        ask = Ask(
-            "GET",
-            repository.path(f"blobs/{digest}"),
-            repository.name,
-            f"read {digest}",
-            repository.scopes,
-            frozenset({_OK, *partial}),
-            {"Range": f"bytes={self._at}-"} if self._at else {},
-        )
+        path, what = repository.path(f"blobs/{digest}"), f"read {digest}"
+        ask = repository.ask("GET", path, what, _OK)
+        if self._at:
+            rest = {"Range": f"bytes={self._at}-"}
+            ask = repository.ask("GET", path, what, _OK, _PARTIAL, headers=rest)
         response = repository.registry.send(ask)
         if self._at and response.status == _OK:
             self._skip(response)  # it knows no ranges and sends all again

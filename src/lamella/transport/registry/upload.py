@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from lamella.errors import EngineError
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.spec.digest import Digest
-from lamella.transport.registry.client import Ask, Refused
+from lamella.transport.registry.client import Refused
 from lamella.transport.registry.repository import Repository
 from lamella.transport.registry.web import BrokenOff
 
@@ -154,8 +154,9 @@ def _finished(location: str, digest: Digest) -> str:
 
 def _put_whole(repository: Repository, blob: Blob, digest: Digest) -> None:
     location, _ = _begin(repository)
-    ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
-    repository.registry.send(replace(ask, body=blob, again=False)).drain_conn()
+    url = _finished(location, digest)
+    ask = repository.ask("PUT", url, f"send {digest}", _CREATED, body=blob)
+    repository.registry.send(replace(ask, again=False)).drain_conn()
 
 
 def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
@@ -190,13 +191,15 @@ def _piece(blob: Blob, at: int, step: int) -> bytes:
 def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tuple[str, int]:
     """Send one piece; return where the next one goes, and how much the registry has."""
     stop = at + len(piece)
-    ask: Ask = replace(
-        repository.ask("PATCH", location, "send a piece of a layer", _ACCEPTED, _CREATED, 204),
+    ask = repository.ask(
+        "PATCH",
+        location,
+        "send a piece of a layer",
+        *(_ACCEPTED, _CREATED, 204),
         headers={"Content-Range": f"{at}-{stop - 1}"},
         body=Bytes(piece),
-        again=False,
     )
-    response = repository.registry.send(ask)
+    response = repository.registry.send(replace(ask, again=False))
     response.drain_conn()
     return _location(repository, response.headers.get("Location", location)), _has(
         response.headers.get("Range", ""), stop
