@@ -84,11 +84,14 @@ def make_certificates(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def registry_server(*, tls: bool = False, auth: dict[str, Any] | None = None) -> Iterator[Server]:
+def registry_server(
+    *, tls: bool = False, mutual: bool = False, auth: dict[str, Any] | None = None
+) -> Iterator[Server]:
     """Run this machine's ``docker-registry``.
 
     Args:
         tls: with a certificate of an authority of its own.
+        mutual: its clients need one of that authority, too.
         auth: the section of its configuration; ``{"htpasswd": {}}`` is filled in.
 
     Raises:
@@ -108,7 +111,7 @@ def registry_server(*, tls: bool = False, auth: dict[str, Any] | None = None) ->
         if tls:
             make_certificates(work)
             files = {"certificate": f"{work}/cert.pem", "key": f"{work}/key.pem"}
-            settings["http"]["tls"] = files
+            settings["http"]["tls"] = files | ({"clientcas": [f"{work}/ca.pem"]} if mutual else {})
         if auth is not None:
             settings["auth"] = auth
             if "htpasswd" in auth:

@@ -105,7 +105,7 @@ def test_connections_that_are_just_made(scheme: str) -> None:
     """Who is taken and then left alone, before a word or in the middle of TLS, is not kept."""
     with (
         socket.create_server(("127.0.0.1", 0)) as deaf,
-        closing(Web(RegistryOptions())) as web,
+        closing(Web(RegistryOptions(), "")) as web,
         ThreadPoolExecutor() as pool,
     ):
         url = f"{scheme}://127.0.0.1:{deaf.getsockname()[1]}/"

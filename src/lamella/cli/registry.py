@@ -86,7 +86,14 @@ def choices_of_registry() -> RegistryOptions:
     given = dict(given)
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     cache = None if given.pop("no_cache", False) else _cache_folder()
-    return RegistryOptions(found, cache=cache, **given)
+    return RegistryOptions(found, cache=cache, certs=_certificates(), **given)
+
+
+def _certificates() -> tuple[str, ...]:
+    """Return where Podman, skopeo and Docker look for the certificates of registries."""
+    home = os.environ.get("HOME")
+    own = (f"{home}/.config/containers/certs.d",) if home else ()
+    return (*own, "/etc/containers/certs.d", "/etc/docker/certs.d")
 
 
 def _cache_folder() -> str | None:

@@ -74,7 +74,7 @@ class Registry:
     def __init__(self, host: str, options: RegistryOptions) -> None:
         self.host, self._options = host, options
         self._api_host = "registry-1.docker.io" if host == DOCKER_HUB else host
-        self._web = Web(options)
+        self._web = Web(options, host)
         self._lock = threading.Lock()
         self._base = ""
         self._authority = Authority(

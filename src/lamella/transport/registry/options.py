@@ -35,6 +35,8 @@ class RegistryOptions:
     tls_verify: bool = True
     ca: str | None = None
     """A file with certificates of further authorities."""
+    certs: tuple[str, ...] = ()
+    """Folders as ``/etc/docker/certs.d``: the first that has one named ``HOST[:PORT]`` counts."""
     insecure: bool = False
     """Whether plain HTTP will do where there is no TLS; on this machine it always does."""
     cache: str | None = None

@@ -7,8 +7,9 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -37,6 +38,9 @@ _READING = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT)
 _SENDING = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=_SEND_TIMEOUT)
 _CONNECTIONS = 8
 _BLOCK = 1 << 18
+_WANTS_CERTIFICATE = frozenset(
+    {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE"}
+)
 _CLOSED = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 
 
@@ -51,8 +55,9 @@ class Unreachable(BrokenOff):
 class Web:
     """Sends one request at a time, from any thread; redirects and retries are others' work."""
 
-    def __init__(self, options: RegistryOptions) -> None:
-        self._options = options
+    def __init__(self, options: RegistryOptions, host: str) -> None:
+        """Take over how to reach a registry, and where it sends us; and its name."""
+        self._options, self._host = options, host
         self._lock = threading.Lock()
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._sockets = _Sockets()
@@ -113,6 +118,12 @@ class Web:
                     f"{host}: its certificate is not trusted: {reason(distrust)}; --ca FILE names "
                     "who signed it, --tls-verify=false trusts anybody"
                 ) from error
+            refusal = _find(error, ssl.SSLError)
+            if isinstance(refusal, ssl.SSLError) and refusal.reason in _WANTS_CERTIFICATE:
+                raise EngineError(
+                    f"{host}: wants a client certificate, or another one; it is looked for in "
+                    f"certs.d/{self._host}/*.cert and *.key"
+                ) from error
             raise BrokenOff(f"{host} broke off: {reason(error)}") from error
 
     def _pool(self, url: str) -> urllib3.PoolManager:
@@ -123,7 +134,7 @@ class Web:
             return self._pools[proxy]
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
-        context = _tls_context(self._options)
+        context = _tls_context(self._options, self._host)
         context.sslsocket_class = self._sockets.tls
         pool = self._plain_pool(context) if not proxy else self._proxy_pool(context, proxy)
         pool.pool_classes_by_scheme = self._sockets.pools
@@ -210,7 +221,7 @@ class _Sockets:
         return {"http": PlainPool, "https": SecurePool}
 
 
-def _tls_context(options: RegistryOptions) -> ssl.SSLContext:
+def _tls_context(options: RegistryOptions, host: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if options.ca is not None:
         try:
@@ -218,11 +229,34 @@ def _tls_context(options: RegistryOptions) -> ssl.SSLContext:
         except OSError as error:
             what = error.strerror or "no certificates"
             raise UsageError(f"--ca {options.ca}: {what}") from error
+    _load_certificates(context, [Path(folder) / host for folder in options.certs])
     if not options.tls_verify:
         urllib3.disable_warnings(InsecureRequestWarning)  # it is what was asked for
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _load_certificates(context: ssl.SSLContext, folders: Sequence[Path]) -> None:
+    """Use what the first of the folders that is there has for a registry.
+
+    https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md
+    """
+    files: list[Path] = []
+    for folder in folders:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            files = sorted(folder.iterdir())
+            break
+    for file in files:
+        try:
+            if file.suffix == ".crt":
+                context.load_verify_locations(file)
+            elif file.suffix == ".cert":  # without a password, which would be asked for
+                context.load_cert_chain(file, file.with_suffix(".key"), password="")
+        except OSError as error:
+            key = f" and {file.with_suffix('.key').name}" if file.suffix == ".cert" else ""
+            what = error.strerror or "makes no sense"
+            raise EngineError(f"can't use {file}{key}: {what}") from error
 
 
 def _proxy_for(url: str, environment: Mapping[str, str]) -> str:
