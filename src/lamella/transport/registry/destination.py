@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, Blob, Bytes, Layer, Merged
+from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Layers, LayerTar, Spool, Stoppable
 from lamella.progress import Progress
@@ -154,7 +155,7 @@ class RegistryDestination:
         put_blob(repository, blob, digest, self._progress.advance)
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer: packed into the spool, since its digest has to be known before.
+        """Take a new layer, which is sent while it is made.
 
         Raises:
             Unsupported: the image's manifest has no name for such a layer.
@@ -164,14 +165,37 @@ class RegistryDestination:
                 "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
                 "use --compression gzip, or convert the image to OCI first"
             )
-        packed, blob = spool_packed(merged, compression, self._spool)
         media_type = oci_layer(compression.kind)
         if self._docker:
             media_type = docker_layer(media_type)
-        descriptor = Descriptor(media_type, packed.digest, packed.size)
-        self._progress.phase("send the merged layer", blob.size)
-        self._ensure(descriptor, blob, "the merged layer")
-        return packed.diff_id, descriptor
+        packed = self._send_packed(merged, compression, "the merged layer")
+        return packed.diff_id, Descriptor(media_type, packed.digest, packed.size)
+
+    def _send_packed(self, merged: Merged, compression: Compression, where: str) -> Packed:
+        """Pack a layer and send it, in pieces while it is packed unless it is small.
+
+        What a registry doesn't take in pieces is packed again, into the spool, and sent as a whole.
+        """
+        from lamella.transport.registry.client import Refused  # noqa: PLC0415 - as above
+        from lamella.transport.registry.upload import (  # noqa: PLC0415 - imports urllib3
+            NO_PIECES,
+            Outgoing,
+        )
+
+        blob: Blob | None = None
+        try:
+            with Outgoing(self._repository) as outgoing:
+                packed = write_packed(merged, compression, outgoing.write)
+                whole = outgoing.finish(packed.digest)
+            blob = Bytes(whole) if whole is not None else None
+        except Refused as refused:
+            if refused.status not in NO_PIECES:
+                raise
+            self._progress.debug(f"{where}: sending it as a whole, since {refused}")
+            packed, blob = spool_packed(merged, compression, self._spool)
+        if blob is not None:
+            self._ensure(Descriptor("", packed.digest, packed.size), blob, where)
+        return packed
 
     # -- the image
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 from urllib.parse import urlencode
 
 from lamella.errors import EngineError
@@ -20,12 +21,16 @@ from lamella.transport.registry.client import Refused
 from lamella.transport.registry.repository import Repository
 from lamella.transport.registry.web import BrokenOff
 
-__all__ = ["mount_blob", "put_blob"]
+__all__ = ["NO_PIECES", "Outgoing", "mount_blob", "put_blob"]
 
 _PIECE = 16 << 20
 """Bytes of one request where a blob can't be sent in one."""
+_AHEAD = 16 << 20
+"""Bytes of a blob that are made before they are sent; what is smaller is sent as a whole."""
 _NO_MONOLITH = frozenset({404, 405, 411, 413, 415, 501})
 """Answers to an upload in one piece by those who (or whose proxies) don't take any."""
+NO_PIECES = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
+"""Answers to a piece by those who take a blob only as a whole."""
 _WORTH_ANOTHER = frozenset({408, 416, 429, 500, 502, 503, 504})
 _CREATED, _ACCEPTED = HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 
@@ -161,7 +166,6 @@ def _put_whole(repository: Repository, blob: Blob, digest: Digest) -> None:
 
 def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
     """Send a blob in pieces; after a failure the registry says how much of it it has."""
-    registry = repository.registry
     location, least = _begin(repository)
     step = max(_PIECE, least)
     at = failures = 0
@@ -174,8 +178,86 @@ def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
             failures += 1
             _rest(repository, error, failures)
             location, at = _progress_of(repository, location)
+    _finish(repository, location, digest)
+
+
+def _finish(repository: Repository, location: str, digest: Digest) -> None:
     ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
-    registry.send(ask).drain_conn()
+    repository.registry.send(ask).drain_conn()
+
+
+class Outgoing:
+    """A blob that is sent while it is made: one piece is on its way while the next is filled.
+
+    Pieces are kept in memory until the registry has them, so a broken one is sent again.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._piece = bytearray()
+        self._location, self._step, self._at = "", _AHEAD, 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lamella-piece")
+        self._sending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait for what is on its way; a blob that is not finished is the registry's to clear."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append.
+
+        Raises:
+            EngineError: an earlier piece could not be sent.
+        """
+        self._piece += chunk
+        if len(self._piece) >= self._step:
+            self._send()
+
+    def finish(self, digest: Digest) -> bytes | None:
+        """Send the rest and close the blob; if it is small nothing is sent: return all of it.
+
+        Raises:
+            Refused: the registry takes no pieces.
+            EngineError: it broke off, or took it for something else.
+        """
+        if not self._location:
+            return bytes(self._piece)
+        if self._piece:
+            self._send()
+        self._wait()
+        _finish(self._repository, self._location, digest)
+        return None
+
+    def _send(self) -> None:
+        self._wait()
+        if not self._location:
+            self._location, least = _begin(self._repository)
+            self._step = max(_AHEAD, least)
+            if len(self._piece) < self._step:
+                return
+        piece, self._piece = bytes(self._piece), bytearray()
+        self._sending = self._thread.submit(self._deliver, piece)
+
+    def _wait(self) -> None:
+        if self._sending is not None:
+            self._sending.result()
+
+    def _deliver(self, piece: bytes) -> None:
+        start, failures = self._at, 0
+        while self._at < start + len(piece):
+            rest = piece[self._at - start :]
+            try:
+                self._location, self._at = _patch(self._repository, self._location, self._at, rest)
+            except (BrokenOff, Refused) as error:
+                failures += 1
+                _rest(self._repository, error, failures)
+                self._location, self._at = _progress_of(self._repository, self._location)
+                if not start <= self._at <= start + len(piece):
+                    raise  # it has lost what it had
 
 
 def _piece(blob: Blob, at: int, step: int) -> bytes:
