@@ -82,7 +82,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "job": {*BELOW_API, "places", "request", "conversion"},
     "platforms": {*BELOW_API, "places", "request", "job"},
     "comparing": {*BELOW_API, "places"},
-    "api": {*BELOW_API, "demo", "places", "request", "job", "platforms", "comparing"},
+    "analyzing": {*BELOW_API, "places"},
+    "api": {*BELOW_API, "demo", "places", "request", "job", "platforms", "comparing", "analyzing"},
     "demo": {*BELOW_API, "api"},
     # options of the calls are values of their rooms
     "cli": {"api", "demo", "errors", "progress", "report", "mutate", "transport"},
@@ -118,6 +119,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "requests": {"transport"},
     "rich": {"cli"},
     "urllib3": {"transport"},
+    "yaml": {"cli"},
     "zlib_ng": {"layer"},
 }
 

@@ -4,8 +4,8 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `open_image` and `verify` do what the commands of these names do; errors are all
-`LamellaError`s. Names are loaded when they are first used, so ``import lamella`` costs nothing.
+`squash`, `analyze`, `open_image` and `verify` do what the commands of these names do; errors are
+all `LamellaError`s. Names are loaded when they are first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lamella.api import open_image, squash, verify
+    from lamella.analysis.model import Analysis
+    from lamella.api import analyze, open_image, squash, verify
     from lamella.errors import LamellaError
     from lamella.image import Image
     from lamella.places import Environment
@@ -24,22 +25,26 @@ if TYPE_CHECKING:
     from lamella.rootfs import Difference
 
 __all__ = [
+    "Analysis",
     "Difference",
     "Environment",
     "Image",
     "LamellaError",
     "Result",
+    "analyze",
     "open_image",
     "squash",
     "verify",
 ]
 
 _HOMES = {
+    "Analysis": "analysis.model",
     "Difference": "rootfs",
     "Environment": "places",
     "Image": "image",
     "LamellaError": "errors",
     "Result": "result",
+    "analyze": "api",
     "open_image": "api",
     "squash": "api",
     "verify": "api",

@@ -1,4 +1,4 @@
-"""lamella in three calls: `squash`, `open_image`, `verify`.
+"""lamella in four calls: `squash`, `open_image`, `analyze`, `verify`.
 
     >>> import lamella
     >>> result = lamella.squash("docker-archive:app.tar", last=2, output="docker-archive:slim.tar")
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lamella.comparing import compare_images, compare_platforms
 from lamella.errors import UsageError
@@ -33,7 +34,10 @@ from lamella.spec.reference import Reference
 from lamella.transport.names import Location, parse_location
 from lamella.transport.registry import RegistryName
 
-__all__ = ["Environment", "open_image", "open_layers", "squash", "verify"]
+if TYPE_CHECKING:
+    from lamella.analysis.model import Analysis
+
+__all__ = ["Environment", "analyze", "open_image", "open_layers", "squash", "verify"]
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -209,15 +213,56 @@ def open_layers(
     *,
     platform: str | None = None,
     tags: bool = False,
+    dead: bool | None = False,
     env: Environment | None = None,
 ) -> Iterator[tuple[Image, list[Line]]]:
-    """Open an image and list its layers; with `tags`, with the local tags of each."""
+    """Open an image and list its layers.
+
+    Args:
+        reference: of the image.
+        platform: ``OS/ARCH[/VARIANT]``, of an image for several.
+        tags: tell the local tags of each.
+        dead: tell which part of each is dead; None: if that can be seen at once.
+        env: temporary folder, progress, streams, how to reach engines.
+
+    Raises:
+        LamellaError: there is no such image, or it is malformed.
+    """
     env = env or Environment()
     wanted = _platform(platform)
     with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
         image = source.describe()
         known = source.tags_by_chain() if tags else None
-        yield image, layer_lines(image, known)
+        lines = layer_lines(image, known)
+        if dead is not False:
+            from lamella.analyzing import is_near, with_dead_shares  # noqa: PLC0415 - as below
+
+            if dead or is_near(image):
+                lines = with_dead_shares(source, lines, env)
+        yield image, lines
+
+
+def analyze(
+    image: str,
+    *,
+    platform: str | None = None,
+    secrets: bool = True,
+    env: Environment | None = None,
+) -> Analysis:
+    """Tell what an image's bytes are spent on, and what each squash of it would bring.
+
+    Args:
+        image: its reference.
+        platform: ``OS/ARCH[/VARIANT]``, of an image for several.
+        secrets: whether to look for files that should not be in a layer.
+        env: temporary folder, progress, streams, how to reach engines.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    from lamella.analyzing import analyze_source  # noqa: PLC0415 - a squash needs none of it
+
+    return analyze_source(image, _platform(platform), env or Environment(), secrets=secrets)
 
 
 def verify(

@@ -148,11 +148,12 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     return {
         "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
         "layers": run("layers", "slim.tar"),
+        "analyze": run("analyze", "demo.tar"),
         "verify": run("verify", "demo.tar", "slim.tar"),
     }
 
 
-@pytest.mark.parametrize("name", ["squash", "layers", "verify"])
+@pytest.mark.parametrize("name", ["squash", "layers", "analyze", "verify"])
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"
@@ -171,6 +172,16 @@ def test_sample_of_layers_is_what_is_printed(documents: dict[str, dict[str, Any]
     """Cut after the first layer."""
     document = documents["layers"]
     assert sample("## lamella layers --json") == {**document, "layers": document["layers"][:1]}
+
+
+def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit; of each list the first items."""
+    shown, printed = sample("## lamella analyze --json"), documents["analyze"]
+    cut = {
+        key: printed[key][: len(shown[key])] for key in ("layers", "dead", "secrets", "squashes")
+    }
+    assert min(map(len, cut.values())) > 0
+    assert shown == {**printed, **cut}
 
 
 def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from lamella.report.text import printable
 __all__ = ["main"]
 
 _COMMANDS = {
+    "analyze": "tell what the bytes of an image are spent on",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "layers": "list the layers of an image",
     "squash": "squash layers of an image into one",
@@ -58,9 +59,9 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
-Exit codes: 0 done; 1 the image is malformed or can't be squashed so, or the
-result can't be written; 2 wrong usage; 3 nothing to squash (with --exit-code);
-4 the images differ; 5 an engine failed; 130 interrupted.
+Exit codes: 0 done; 1 the image is malformed, can't be squashed so or breaks a
+rule, or the result can't be written; 2 wrong usage; 3 nothing to squash (with
+--exit-code); 4 the images differ; 5 an engine failed; 130 interrupted.
 
 `lamella COMMAND --help` tells more, `lamella demo` shows it.""",
 )

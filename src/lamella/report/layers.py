@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamella.image import Image
+from lamella.report.drawing import Paint, cut, draw_bar, plain
 from lamella.report.text import human_size, printable
 from lamella.spec.digest import Digest
 
-__all__ = ["Line", "dockerfile", "layer_lines", "machine", "to_json", "tree", "tree_numbered"]
+__all__ = [
+    "Line",
+    "dockerfile",
+    "layer_lines",
+    "machine",
+    "table",
+    "to_json",
+    "tree",
+    "tree_numbered",
+]
 
 FORMAT_VERSION = 1
 _ELBOW = " └─ "
@@ -19,6 +29,8 @@ _NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
 _SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
 _BUILDKIT = re.compile(r"\s+# buildkit$")
 _WIDEST_COMMAND = 60
+_BAR = 12
+_NOTED = 0.005
 _UNKNOWN = "no command recorded"
 _INSTRUCTION = re.compile(
     "(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN|SHELL"
@@ -41,6 +53,8 @@ class Line:
     command: str
     """What made it, as the history says; empty where there is no history."""
     tags: tuple[str, ...]
+    dead: float | None = None
+    """Which part of its bytes later layers take away, 0 to 1; None: that was not looked for."""
 
 
 def layer_lines(
@@ -113,11 +127,38 @@ def tree_numbered(lines: Sequence[Line]) -> list[str]:
     out = []
     for depth, line in enumerate(lines):
         elbow = " " * (depth - 1) + _ELBOW if depth else ""
-        command = printable(instruction(line.command))
-        if len(command) > _WIDEST_COMMAND:
-            command = command[: _WIDEST_COMMAND - 1] + "…"
+        command = _short(line)
         parts = [f"#{line.number}", line.id[:12], human_size(line.size), *line.tags, command]
         out.append(elbow + "  ".join(part for part in parts if part))
+    return out
+
+
+def _short(line: Line) -> str:
+    command = printable(instruction(line.command))
+    if len(command) > _WIDEST_COMMAND:
+        command = command[: _WIDEST_COMMAND - 1] + "…"
+    return command
+
+
+def table(lines: Sequence[Line], width: int | None = None, paint: Paint = plain) -> list[str]:
+    """The layers with what is dead of them, one below the other.
+
+    Args:
+        lines: the layers; `dead` is known.
+        width: columns of the terminal; None: as many as it takes.
+        paint: gives colours.
+    """
+    largest = max((line.size for line in lines), default=0)
+    widest = len(f"#{len(lines)}")
+    out = []
+    for line in lines:
+        dead = line.dead or 0.0
+        start = f"{f'#{line.number}':>{widest}}  {line.id[:12]}  {human_size(line.size):>8}  "
+        lost = f"  {100 * dead:3.0f} % dead  " if dead >= _NOTED else " " * 14
+        rest = "  ".join(part for part in (*line.tags, _short(line)) if part)
+        if width is not None:
+            rest = cut(rest, max(1, width - len(start) - _BAR - len(lost)))
+        out.append((start + draw_bar(line.size, largest, dead, paint, _BAR) + lost + rest).rstrip())
     return out
 
 

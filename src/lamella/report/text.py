@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lamella.result import Result
 
-__all__ = ["human_size", "plan_lines", "printable", "summary"]
+__all__ = ["count_of", "human_size", "plan_lines", "printable", "summary"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
@@ -20,6 +20,11 @@ def human_size(size: int) -> str:
         amount, unit = amount / _STEP, unit + 1
     digits = 0 if unit == 0 or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2  # noqa: PLR2004 - three digits
     return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number of things in words: ``1 layer``, ``2 layers``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def printable(text: str) -> str:
@@ -42,7 +47,7 @@ def _head_and_rows(result: Result) -> list[str]:
 
 
 def _layers(count: int) -> str:
-    return f"{count} layer{'' if count == 1 else 's'}"
+    return count_of(count, "layer")
 
 
 def _rows(result: Result) -> Iterator[str]:

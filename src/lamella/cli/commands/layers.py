@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import click
 
 from lamella import api
 from lamella.cli.options import common_options, make_environment
+from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
@@ -22,6 +24,12 @@ __all__ = ["command"]
 @click.option("-c", "--commands", is_flag=True, help="Whole IDs, and the command of each layer.")
 @click.option("-m", "--machine", is_flag=True, help="One plain line a layer: ID, or ID|command.")
 @click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile, made out of the history.")
+@click.option(
+    "--dead",
+    is_flag=True,
+    help="A table, with what later layers take away of each; on a terminal that is the default "
+    "where layers can be read in place.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
 @click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
 @registry_options
@@ -32,6 +40,7 @@ def command(
     commands: bool,
     machine: bool,
     dockerfile: bool,
+    dead: bool,
     as_json: bool,
     platform: str | None,
     quiet: bool,
@@ -52,9 +61,16 @@ def command(
     """  # noqa: D301 - the mark is click's: lines stay as they are
     if machine + dockerfile + as_json > 1:
         raise UsageError("-m, -d and --json exclude each other; give one")
+    form = tags or commands or machine or dockerfile or as_json
+    if dead and form:
+        raise UsageError("--dead is a form of its own; give it without -t, -c, -m, -d and --json")
+    seen = None if on_terminal() and not form else False
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False)
-        with api.open_layers(image, platform=platform, tags=tags, env=env) as (opened, lines):
+        with api.open_layers(image, platform=platform, tags=tags, dead=dead or seen, env=env) as (
+            opened,
+            lines,
+        ):
             if as_json:
                 out = [json.dumps(report.to_json(opened, lines), indent=2)]
             elif dockerfile:
@@ -63,6 +79,9 @@ def command(
                 out = report.machine(lines, commands=commands)
             elif tags or commands:
                 out = report.tree(lines, tags=tags, commands=commands)
+            elif lines and lines[0].dead is not None:
+                width = shutil.get_terminal_size().columns if on_terminal() else None
+                out = report.table(lines, width, make_painter())
             else:
                 out = report.tree_numbered(lines)
     for line in out:

@@ -1,0 +1,152 @@
+"""An image taken apart: its headers are scanned once, and all that is told comes out of that.
+
+All layers are laid over each other; what a layer takes away on that way is dead. Content is read
+only to tell a file from a copy of it, and to look into files that may be secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lamella.analysis.dive import measure
+from lamella.analysis.lives import Life, lay
+from lamella.analysis.model import Analysis, LayerFacts
+from lamella.analysis.places import find_dead, make_places
+from lamella.analysis.savings import savings
+from lamella.analysis.secrets import find_secrets
+from lamella.errors import MalformedTar
+from lamella.image import Image
+from lamella.layer.spool import Layers, LayerTar
+from lamella.merge.causes import Dropped, cause_of
+from lamella.merge.changeset import Changeset, read_changeset
+from lamella.progress import Progress
+from lamella.spec.platform import Platform
+
+__all__ = ["Label", "analyze_image", "dead_shares"]
+
+
+class Label(NamedTuple):
+    """What a layer is called, which its tar doesn't tell."""
+
+    id: str
+    command: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """An image of which all layers' headers are read."""
+
+    image: Image
+    tars: Mapping[int, LayerTar]
+    changesets: Mapping[int, Changeset]
+
+
+def _read(image: Image, layers: Layers) -> _Read:
+    tars = dict(enumerate(layers.open_headers(image.layers)))
+    changesets = {}
+    for position, tar in tars.items():
+        try:
+            changesets[position] = read_changeset(tar, position)
+        except MalformedTar as error:
+            raise error.at(image.layers[position].where) from error
+    return _Read(image, tars, changesets)
+
+
+def dead_shares(image: Image, layers: Layers) -> list[float]:
+    """Return which part of each layer's bytes is dead, 0 to 1; only headers are read.
+
+    Raises:
+        ImageError: a layer is damaged; the message tells which.
+    """
+    read = _read(image, layers)
+    sums = [0] * len(read.tars)
+    for member, killed, _ in lay(list(read.changesets.values())).lives():
+        if killed is not None:
+            sums[member.origin] += member.span
+    return [dead / (read.tars[position].size or 1) for position, dead in enumerate(sums)]
+
+
+def analyze_image(
+    image: Image,
+    layers: Layers,
+    labels: Sequence[Label],
+    progress: Progress,
+    *,
+    secrets: bool = True,
+) -> Analysis:
+    """Find out all there is to say of an image's bytes.
+
+    Args:
+        image: the image; all its layers can be read.
+        layers: opens them.
+        labels: one for each layer.
+        progress: is told of phases.
+        secrets: whether to look for them.
+
+    Raises:
+        ImageError: a layer is damaged; the message tells which.
+    """
+    progress.phase("read layers")
+    read = _read(image, layers)
+    laid = lay(list(read.changesets.values()))
+    live, dead = _part(laid.lives(), len(image.layers))
+    progress.phase("compare files")
+    causes = [cause_of(member, by, read.tars) for member, _, by in dead]
+    dive = measure(read.changesets, read.tars, laid.deaths)
+    return Analysis(
+        reference=image.name,
+        id=str(image.id),
+        platform=str(Platform.of(image.config.value)),
+        tags=image.tags,
+        layers=tuple(_layer_facts(read, labels, live, _by_layer(dead, causes))),
+        savings=savings(laid),
+        dead=find_dead(dead, causes, read.changesets),
+        secrets=find_secrets(read.changesets, read.tars, dead) if secrets else None,
+        root=make_places(dead, read.changesets),
+        efficiency=dive.efficiency,
+        wasted=dive.wasted,
+        user_bytes=dive.user_bytes,
+    )
+
+
+def _part(lives: Iterable[Life], count: int) -> tuple[list[int], list[Life]]:
+    """Return the bytes of each layer's live entries, and the entries that are dead."""
+    live, dead = [0] * count, []
+    for life in lives:
+        if life.killed is None:
+            live[life.member.origin] += life.member.span
+        else:
+            dead.append(life)
+    return live, dead
+
+
+def _by_layer(dead: Sequence[Life], causes: Sequence[str]) -> dict[int, Dropped]:
+    """Return the bytes of each layer's dead entries by cause; of none where nothing is dead."""
+    sums: dict[int, dict[str, int]] = {}
+    for (member, _, _), cause in zip(dead, causes, strict=True):
+        of_layer = sums.setdefault(member.origin, {})
+        of_layer[cause] = of_layer.get(cause, 0) + member.span
+    return {position: Dropped(**of_layer) for position, of_layer in sums.items()}
+
+
+def _layer_facts(
+    read: _Read, labels: Sequence[Label], live: Sequence[int], dead: Mapping[int, Dropped]
+) -> Iterator[LayerFacts]:
+    for position, (layer, label) in enumerate(zip(read.image.layers, labels, strict=True)):
+        changeset = read.changesets[position]
+        yield LayerFacts(
+            number=position + 1,
+            id=label.id,
+            diff_id=str(layer.diff_id),
+            command=label.command,
+            tags=label.tags,
+            entries=len(changeset.entries),
+            whiteouts=len(changeset.whiteouts) + len(changeset.opaques),
+            size=read.tars[position].size,
+            stored=layer.descriptor.size if layer.descriptor else layer.blob.size,
+            live=live[position],
+            dead=dead.get(position, Dropped()),
+        )

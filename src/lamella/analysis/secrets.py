@@ -1,0 +1,193 @@
+"""Files that should not be in a layer: keys and credentials, by name and a look at the beginning.
+
+A secret that a later layer deletes still ships, so dead files count as well as live ones. A file
+must have the name of something secret, and (where that can be told) content that holds one: an
+empty ``.netrc``, an ``.npmrc`` that only names a registry or a certificate in a ``.pem`` are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from lamella.analysis.lives import Life
+from lamella.analysis.model import Secret
+from lamella.layer.spool import LayerTar
+from lamella.merge.changeset import Changeset
+from lamella.tar.entry import REGULAR, SPARSE, Member
+
+__all__ = ["find_secrets"]
+
+_BEGINNING = 4096
+_LARGEST_KEY = 64 << 10
+
+_PRIVATE_KEY = rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|^PuTTY-User-Key-File-"
+# A value that isn't filled in when the image runs: `${TOKEN}`, `<token>`.
+_VALUE = rb"""[ \t]*[:=][ \t]*["']?(?![$<{%])[^\s"'#;]"""
+_WITH_PASSWORD = rb"://[^/\s:@]+:(?![$<{%])[^/\s@]+@"
+
+
+class _Kind(NamedTuple):
+    """What a file of such a name is, if its content agrees."""
+
+    what: str
+    content: bytes = b""
+    """A pattern that is found in it; empty: the name says enough."""
+    folder: bytes = b""
+    """What its directory ends with."""
+
+
+_KEY, _CLOUD, _REGISTRY = "private key", "cloud credentials", "registry credentials"
+_CLUSTER, _TOKEN, _PASSWORD = "Kubernetes credentials", "package manager token", "password"
+_GIT, _STATE, _STORE = "Git credentials", "Terraform state", "key store"
+_ENVIRONMENT, _REPOSITORY = "environment file", "Git repository"
+
+_GOOGLE = rb'"(?:private_key|refresh_token|client_secret)"\s*:\s*"[^"]'
+_DOCKER = rb'"(?:auth|password|identitytoken)"\s*:\s*"[^"]'
+_KUBE = rb"\b(?:client-key-data|token|password|client-secret)" + _VALUE
+_NPM = rb"(?:_authToken|_auth|_password|npmAuthToken)" + _VALUE
+_SETTING = rb"^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*" + _VALUE
+_ASSIGNED = rb"(?i)(?:password|secret|token|access_key|api_?key)\w*" + _VALUE
+
+_BY_NAME: Mapping[bytes, Sequence[_Kind]] = {
+    **{
+        b"id_" + name: [_Kind(_KEY)]
+        for name in (b"rsa", b"dsa", b"ecdsa", b"ed25519", b"ecdsa_sk", b"ed25519_sk")
+    },
+    b"secring.gpg": [_Kind(_KEY)],
+    b".env": [_Kind(_ENVIRONMENT, _SETTING)],
+    b"credentials": [
+        _Kind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
+        _Kind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo"),
+        _Kind(_TOKEN, rb"^:\w+:\s*\S", b".gem"),
+    ],
+    b"credentials.toml": [_Kind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo")],
+    b"config": [
+        _Kind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
+        _Kind(_CLUSTER, _KUBE, b".kube"),
+        _Kind(_GIT, _WITH_PASSWORD, b".git"),
+    ],
+    b"kubeconfig": [_Kind(_CLUSTER, _KUBE)],
+    b"admin.conf": [_Kind(_CLUSTER, _KUBE, b"kubernetes")],
+    b"config.json": [_Kind(_REGISTRY, _DOCKER, b".docker")],
+    b"auth.json": [
+        _Kind(_REGISTRY, _DOCKER, b"containers"),
+        _Kind(_TOKEN, rb'"(?:password|[\w.-]+\.[a-z]+)"\s*:\s*"[^"]', b"composer"),
+    ],
+    b".dockercfg": [_Kind(_REGISTRY, _DOCKER)],
+    b".dockerconfigjson": [_Kind(_REGISTRY, _DOCKER)],
+    b".netrc": [_Kind(_PASSWORD, rb"\bpassword\s+\S")],
+    b"_netrc": [_Kind(_PASSWORD, rb"\bpassword\s+\S")],
+    b".pgpass": [_Kind(_PASSWORD, rb"^[^#\n]*(?::[^:\n]*){3}:[^\n]")],
+    b".my.cnf": [_Kind(_PASSWORD, rb"^\s*password" + _VALUE)],
+    b"auth.conf": [_Kind(_PASSWORD, rb"^[^#\n]*\bpassword\s+\S", b"etc/apt")],
+    b".npmrc": [_Kind(_TOKEN, _NPM)],
+    b".yarnrc": [_Kind(_TOKEN, _NPM)],
+    b".yarnrc.yml": [_Kind(_TOKEN, _NPM)],
+    b".pypirc": [_Kind(_TOKEN, rb"^\s*password" + _VALUE)],
+    b"pip.conf": [_Kind(_TOKEN, _WITH_PASSWORD)],
+    b"settings.xml": [_Kind(_TOKEN, rb"<password>(?![$<{])[^<]", b".m2")],
+    b".terraformrc": [_Kind(_TOKEN, rb"\btoken" + _VALUE)],
+    b"credentials.tfrc.json": [_Kind(_TOKEN, rb'"token"\s*:\s*"[^"]')],
+    b".vault-token": [_Kind(_TOKEN)],
+    b".git-credentials": [_Kind(_GIT, _WITH_PASSWORD)],
+    b"hosts.yml": [_Kind(_GIT, rb"\boauth_token" + _VALUE, b".config/gh")],
+    b"hub": [_Kind(_GIT, rb"\boauth_token" + _VALUE, b".config")],
+    b"HEAD": [_Kind(_REPOSITORY, folder=b".git")],
+    b"application_default_credentials.json": [_Kind(_CLOUD, _GOOGLE)],
+    b"credentials.db": [_Kind(_CLOUD, folder=b"gcloud")],
+    b"accessTokens.json": [_Kind(_CLOUD, folder=b".azure")],
+    b"msal_token_cache.json": [_Kind(_CLOUD, folder=b".azure")],
+    b".s3cfg": [_Kind(_CLOUD, rb"^\s*secret_key" + _VALUE)],
+    b".boto": [_Kind(_CLOUD, rb"(?i)(?:secret_access_key|refresh_token)" + _VALUE)],
+    b"terraform.tfstate": [_Kind(_STATE)],
+    b"terraform.tfstate.backup": [_Kind(_STATE)],
+    b"terraform.tfvars": [_Kind(_STATE, _ASSIGNED)],
+}
+_KEY_ENDS = (b".pem", b".key", b"_key", b"-key", b".ppk", b"_rsa", b"_ed25519", b"_ecdsa", b".asc")
+_STORE_ENDS = (b".p12", b".pfx", b".jks", b".keystore", b".kdbx")
+_JSON = b".json"
+_ENDS = (*_KEY_ENDS, *_STORE_ENDS, _JSON)
+_PRIVATE = _Kind(_KEY, _PRIVATE_KEY)
+_STORED = _Kind(
+    _STORE, rb"\A(?:\x30[\x80-\x84]|\xfe\xed\xfe\xed|\xce\xce\xce\xce|\x03\xd9\xa2\x9a)"
+)
+_ACCOUNT = _Kind(_CLOUD, _GOOGLE)
+_ACCOUNT_NAME = re.compile(rb"(?i)credential|service[-_]?account|gcp|gcloud")
+_DOT_ENV = re.compile(rb"\.env\.(?!example$|sample$|template$|dist$|test$)\w+")
+_DOT_ENV_KIND = _Kind(_ENVIRONMENT, _SETTING)
+# Keys that packages bring for their own tests and manuals are known to everybody.
+_EXAMPLES = re.compile(
+    rb"(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
+    rb"(?:tests?|testing|test[-_]?data|testdata|fixtures|examples?|docs?|demos?|certdata)(?:/|$)"
+)
+
+
+def find_secrets(
+    changesets: Mapping[int, Changeset],
+    tars: Mapping[int, LayerTar],
+    dead: Sequence[Life],
+) -> tuple[Secret, ...]:
+    """Return what looks like a secret, layer by layer.
+
+    Args:
+        changesets: all layers, by position.
+        tars: the same; the beginnings of files with suspicious names are read.
+        dead: entries that are dead.
+
+    Raises:
+        LamellaError: content can't be read.
+    """
+    found: list[tuple[Member, str]] = []
+    for position, changeset in changesets.items():
+        found += _in_layer(changeset.entries, tars[position])
+    wanted = {id(member) for member, _ in found}
+    died = {id(member): killed for member, killed, _ in dead if id(member) in wanted}
+    secrets = []
+    for member, what in found:
+        path = member.folder if what == _REPOSITORY else member.path
+        killed = died.get(id(member))
+        removed_by = None if killed is None else killed + 1
+        secrets.append(Secret(path, what, member.origin + 1, removed_by))
+    return tuple(secrets)
+
+
+def _in_layer(entries: Sequence[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
+    for member in entries:
+        name = member.name
+        if (
+            name in _BY_NAME
+            or name.endswith(_ENDS)
+            or name.startswith(b".env.")
+            or member.folder.endswith(b".ssh")
+        ) and (member.type == REGULAR and member.size and not member.flags & SPARSE):
+            for kind in _kinds_of(member):
+                if not kind.content or _has(kind, member, tar):
+                    yield member, kind.what
+                    break
+
+
+def _kinds_of(member: Member) -> Iterator[_Kind]:
+    """What a file may be by its name and place."""
+    folder, name = member.folder, member.name
+    for kind in _BY_NAME.get(name, ()):
+        if not kind.folder or folder == kind.folder or folder.endswith(b"/" + kind.folder):
+            yield kind
+    if _DOT_ENV.fullmatch(name):
+        yield _DOT_ENV_KIND
+    if name.endswith(_JSON) and _ACCOUNT_NAME.search(name):
+        yield _ACCOUNT
+    if _EXAMPLES.search(folder):
+        return
+    if name.endswith(_STORE_ENDS) and b"trust" not in name and b"cacerts" not in name:
+        yield _STORED
+    key_like = name.endswith(_KEY_ENDS) or folder.endswith(b".ssh")
+    if key_like and member.size < _LARGEST_KEY:
+        yield _PRIVATE
+
+
+def _has(kind: _Kind, member: Member, tar: LayerTar) -> bool:
+    most = _LARGEST_KEY if kind is _PRIVATE else _BEGINNING
+    beginning = tar.read_at(member.data, min(member.size, most))
+    return re.search(kind.content, beginning, re.MULTILINE) is not None

@@ -1,0 +1,72 @@
+"""What an image's bytes are spent on: opens the image wherever it is, and takes it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lamella.analysis.facts import Label, analyze_image, dead_shares
+from lamella.analysis.model import Analysis
+from lamella.errors import MalformedImage, MalformedTar
+from lamella.image import Image
+from lamella.layer.spool import Layers, LayerTar, Spool
+from lamella.places import Environment, locate, open_source
+from lamella.report.layers import Line, layer_lines
+from lamella.spec.platform import Platform
+from lamella.transport.base import Source
+
+__all__ = ["analyze_source", "is_near", "with_dead_shares"]
+
+
+def analyze_source(
+    reference: str, platform: Platform | None, env: Environment, *, secrets: bool
+) -> Analysis:
+    """Analyze an image.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    spool = Spool(env.tmp_dir)
+    location = locate(reference, env)
+    with open_source(location, platform, spool, env) as source, Layers(spool) as layers:
+        image = source.describe()
+        if not image.layers:
+            raise MalformedImage(image.name, "it has no layers")
+        if platform is None and image.platforms:
+            taken = Platform.of(image.config.value)
+            count = len(image.platforms)
+            env.progress.note(f"{image.name} has images for {count} platforms; taking {taken}")
+        labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]
+        # With all content: some of it will be compared, and nothing should be fetched twice.
+        image = source.fetch(frozenset(range(len(labels))), frozenset())
+        try:
+            found = analyze_image(image, layers, labels, env.progress, secrets=secrets)
+        except MalformedTar as error:
+            raise layers.explain(error) from error
+        env.progress.phase("verify layers")
+        layers.verify()
+    return found
+
+
+def is_near(image: Image) -> bool:
+    """Whether its layers can be scanned in no time: nothing must be fetched or unpacked first."""
+    return all(
+        isinstance(layer.blob, LayerTar) and layer.compression == "none" for layer in image.layers
+    )
+
+
+def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) -> list[Line]:
+    """Tell of each layer which part of it is dead; only headers are read.
+
+    Raises:
+        LamellaError: a layer can't be read, or is malformed.
+    """
+    image = source.fetch(frozenset(), frozenset(range(len(lines))))
+    if not is_near(image):
+        env.progress.phase("read layers")
+    with Layers(Spool(env.tmp_dir)) as layers:
+        try:
+            shares = dead_shares(image, layers)
+        except MalformedTar as error:
+            raise layers.explain(error) from error
+    return [replace(line, dead=share) for line, share in zip(lines, shares, strict=True)]

@@ -1,0 +1,165 @@
+"""``lamella analyze``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import shlex
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from lamella import api
+from lamella.cli.options import common_options, make_environment, source_option
+from lamella.cli.paint import make_painter
+from lamella.cli.progress import make_reporter
+from lamella.cli.registry import registry_options
+from lamella.cli.rules import add_dive_rules, bytes_option, share_option
+from lamella.errors import OutputError, UsageError
+from lamella.report import analyze as report
+from lamella.report.rules import Rules, Verdict, judge
+from lamella.report.text import printable
+from lamella.transport.names import Location, parse_location
+
+__all__ = ["command"]
+
+_BROKEN = 1
+_HTML = "lamella.report.html"
+
+
+@click.command("analyze", short_help="tell what the bytes of an image are spent on")
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option(
+    "--html",
+    metavar="FILE",
+    hidden=importlib.util.find_spec(_HTML) is None,
+    help="Write a page with pictures, to be opened in a browser.",
+)
+@click.option(
+    "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
+)
+@click.option(
+    "--ci",
+    is_flag=True,
+    help="Hold the image against rules: those below, and those of a .dive-ci file in the working "
+    "folder. Exit 1 if it breaks one. Any of the rules says --ci too.",
+)
+@click.option("--max-dead", callback=share_option, metavar="5%", help="At most so much is dead.")
+@click.option("--max-dead-bytes", callback=bytes_option, metavar="10MB", help="The same, in bytes.")
+@click.option(
+    "--min-efficiency",
+    callback=share_option,
+    metavar="0.95",
+    help="At least this by dive's measure.",
+)
+@click.option("--no-secrets", is_flag=True, help="There are no secrets, live or dead.")
+@click.option("--ci-config", metavar="FILE", help="Rules of dive's, if not in .dive-ci.")
+@click.option(
+    "--platform",
+    metavar="OS/ARCH[/V]",
+    help="Which one of an image for several (default: this machine's).",
+)
+@registry_options
+@source_option
+@common_options
+def command(
+    image: str,
+    as_json: bool,
+    html: str | None,
+    no_secrets_scan: bool,
+    ci: bool,
+    max_dead: float | None,
+    max_dead_bytes: int | None,
+    min_efficiency: float | None,
+    no_secrets: bool,
+    ci_config: str | None,
+    platform: str | None,
+    source: Literal["auto", "api", "local"],
+    quiet: bool,
+    verbose: int,
+    progress_mode: str,
+    tmp_dir: str | None,
+) -> int:
+    """Tell what the bytes of IMAGE are spent on, and what squashing would bring.
+
+    Dead is what a layer has and a later one deletes or replaces: it ships, and nobody sees it.
+
+    \b
+      lamella analyze app:latest
+      lamella analyze docker-archive:app.tar --json
+      lamella analyze app:latest --ci --max-dead 5% --no-secrets
+    """  # noqa: D301 - the mark is click's: lines stay as they are
+    if no_secrets and no_secrets_scan:
+        raise UsageError("--no-secrets needs the scan that --no-secrets-scan leaves out; give one")
+    rules = Rules(max_dead, max_dead_bytes, no_secrets, min_efficiency)
+    asked = ci or ci_config is not None or rules != Rules()
+    if asked:
+        rules = add_dive_rules(rules, ci_config)
+        if rules == Rules():
+            raise UsageError("--ci: no rules; give some, like --max-dead 5%, or a .dive-ci file")
+    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
+        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
+        found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
+    verdicts = judge(found, rules) if asked else []
+    if html is not None:
+        _write(html, importlib.import_module(_HTML).render(found))
+    if as_json:
+        document = report.to_json(found)
+        if asked:
+            document["rules"] = [_to_json(verdict) for verdict in verdicts]
+        print(json.dumps(document, indent=2))
+    else:
+        best = report.best_savings(found)
+        typed = _squash(parse_location(image), image, best[0].first, best[0].last) if best else ""
+        lines = report.screen(found, typed, make_painter())
+        print("\n".join([*lines, *([""] if verdicts else []), *map(_line, verdicts)]))
+    return 0 if all(verdict.passed for verdict in verdicts) else _BROKEN
+
+
+def _squash(location: Location, image: str, first: int, last: int) -> str:
+    """Return the command that squashes a range, with a new name for the result."""
+    words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
+    match location.transport:
+        case "plain" | "docker-daemon" | "podman" | "docker":
+            words += ["-t", _slim(location.path)]
+        case "oci":
+            words += ["-o", f"oci:{location.path}:slim"]
+        case _ if location.path == "-":
+            words += ["-o", "docker-archive:slim.tar"]
+        case kind:
+            kind = kind if kind == "oci-archive" else "docker-archive"
+            path = Path(location.path)
+            stem = path.name.split(".", maxsplit=1)[0] or "image"
+            words += ["-o", f"{kind}:{path.with_name(stem + '-slim.tar')}"]
+    return printable(shlex.join(words))
+
+
+def _slim(name: str) -> str:
+    """Return a name with another tag; what has none, or a digest, gets one."""
+    name = name.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return f"{head if colon and '/' not in tag else name}:slim"
+
+
+def _line(verdict: Verdict) -> str:
+    word = "pass" if verdict.passed else "FAIL"
+    return f"{word}  {verdict.rule}: {verdict.found}; want {verdict.limit}"
+
+
+def _to_json(verdict: Verdict) -> dict[str, object]:
+    return {
+        "rule": verdict.rule.removeprefix("--").replace("-", "_"),
+        "passed": verdict.passed,
+        "found": verdict.found,
+        "limit": verdict.limit,
+    }
+
+
+def _write(path: str, page: str) -> None:
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror}") from error

@@ -1,0 +1,129 @@
+"""Rules for builds, as they are written on the command line and in a ``.dive-ci`` file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from lamella.errors import UsageError
+from lamella.report.rules import Rules
+
+__all__ = ["DIVE_FILE", "add_dive_rules", "bytes_option", "share_option"]
+
+DIVE_FILE = ".dive-ci"
+_Value = TypeVar("_Value", int, float)
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
+_SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
+_POWERS = ("", "k", "m", "g", "t", "p")
+_OFF = frozenset({"", "disabled", "off", "false", "none"})
+
+
+def _to_bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    step = 1024 if match[3] else 1000
+    return int(float(match[1]) * step ** _POWERS.index(match[2].lower()))
+
+
+def _to_share(text: str) -> float:
+    match = _SHARE.fullmatch(text.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
+
+
+def bytes_option(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Read a size: ``10MB``, ``1.5 GiB``, ``4096``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    del context
+    try:
+        return None if value is None else _to_bytes(value)
+    except ValueError:
+        message = f"{parameter.opts[0]}: want a size like 10MB or 4096, found {value!r}"
+        raise UsageError(message) from None
+
+
+def share_option(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> float | None:
+    """Read a part of something: ``5%``, or ``0.05``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    del context
+    try:
+        return None if value is None else _to_share(value)
+    except ValueError:
+        message = f"{parameter.opts[0]}: want a part like 5% or 0.05, found {value!r}"
+        raise UsageError(message) from None
+
+
+def add_dive_rules(rules: Rules, file: str | None) -> Rules:
+    """Add the rules that a project has for dive.
+
+    They are in ``.dive-ci``, in the working folder or where `file` says. What it doesn't tell is as
+    dive has it: an efficiency of 0.9, and a tenth of the content above the base wasted.
+    https://github.com/wagoodman/dive#ci-integration
+
+    Args:
+        rules: what the command line asks for.
+        file: None: the file of the working folder, if there is one.
+
+    Raises:
+        UsageError: the file can't be read, or has other rules.
+    """
+    path = Path(file or DIVE_FILE)
+    if file is None and not path.is_file():
+        return rules
+    told = _read(path)
+    known = {"lowestEfficiency": "0.9", "highestWastedBytes": "", "highestUserWastedPercent": "0.1"}
+    for key in told:
+        if key not in known:
+            raise UsageError(f"{path}: unknown rule {key}; there are {', '.join(known)}")
+    values = known | {key: str(value) for key, value in told.items()}
+
+    def rule(key: str, convert: Callable[[str], _Value], example: str) -> _Value | None:
+        text = values[key].strip()
+        if text.lower() in _OFF:
+            return None
+        try:
+            return convert(text)
+        except ValueError:
+            message = f"{path}: {key}: want {example} or disabled, found {text!r}"
+            raise UsageError(message) from None
+
+    return replace(
+        rules,
+        lowest_efficiency=rule("lowestEfficiency", _to_share, "a number from 0 to 1"),
+        max_wasted_bytes=rule("highestWastedBytes", _to_bytes, "a size like 20MB"),
+        max_user_wasted=rule("highestUserWastedPercent", _to_share, "a number from 0 to 1"),
+    )
+
+
+def _read(path: Path) -> dict[str, object]:
+    import yaml  # noqa: PLC0415 - few builds have such a file
+
+    value: object
+    try:
+        value = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+    rules: object = value.get("rules") if isinstance(value, dict) else None
+    if not isinstance(rules, dict):
+        raise UsageError(f"{path}: want rules below the key rules, as dive reads them")
+    return {str(key): found for key, found in rules.items()}

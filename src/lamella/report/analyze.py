@@ -1,0 +1,250 @@
+"""What an analysis found: on one screen for people, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lamella.analysis.model import Analysis, LayerFacts, Saving
+from lamella.merge.causes import Dropped
+from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
+from lamella.report.layers import instruction
+from lamella.report.text import count_of, human_size, printable
+
+__all__ = ["best_savings", "screen", "to_json"]
+
+FORMAT_VERSION = 1
+WIDTH = 80
+_LAYERS, _DEAD, _SECRETS = 15, 6, 4
+_SHARES = (1.0, 0.9, 0.5)
+_WHY = {"metadata": "metadata only"}
+
+
+def best_savings(analysis: Analysis) -> list[Saving]:
+    """Return up to three squashes that are worth it, the one that saves most first.
+
+    Each further one touches fewer layers and still saves nine tenths, or half, of that.
+    """
+    found = [saving for saving in analysis.savings.values() if saving.saved > 0]
+    most = max((saving.saved for saving in found), default=0)
+    best: list[Saving] = []
+    for share in _SHARES:
+        enough = (saving for saving in found if saving.saved >= share * most)
+        shortest = min(enough, key=_effort, default=None)
+        if shortest is not None and shortest not in best:
+            best.append(shortest)
+    return best
+
+
+def _effort(saving: Saving) -> tuple[int, int, int]:
+    """Few layers, then much saved, then high up, where fewer images share them."""
+    return saving.last - saving.first, -saving.saved, -saving.first
+
+
+# -- the screen
+
+
+def screen(analysis: Analysis, command: str, paint: Paint = plain) -> list[str]:
+    """Return the answer to where the bytes are, 80 columns wide.
+
+    Args:
+        analysis: what was found.
+        command: what to type for the best of `best_savings`.
+        paint: gives colours.
+    """
+    lines = [_head(analysis), "", *_layers(analysis, paint)]
+    for part in (_dead(analysis, paint), _secrets(analysis, paint), _squashes(analysis, paint)):
+        lines += ["", *part]
+    if command:
+        lines += ["", f"  {command}"]
+    return lines
+
+
+def _head(analysis: Analysis) -> str:
+    layers = count_of(len(analysis.layers), "layer")
+    return printable(
+        f"{analysis.reference}  {analysis.platform}  {layers}, {human_size(analysis.total)}: "
+        f"{human_size(analysis.live_bytes)} live, {human_size(analysis.dead_bytes)} dead "
+        f"({_percent(analysis.dead_bytes, analysis.total)})"
+    )
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / total if total else 0:.1f} %"
+
+
+def _layers(analysis: Analysis, paint: Paint) -> Iterator[str]:
+    yield paint("title", f"  {'#':>3}  {'size':>8}  {'live █ dead ░':<{BAR}}  {'dead':>8}  step")
+    largest = max(layer.size for layer in analysis.layers)
+    biggest = sorted(analysis.layers, key=lambda layer: -layer.size)
+    # A line that says of one layer that it is left out has room for the layer.
+    shown = {x.number for x in biggest[: _LAYERS if len(biggest) > _LAYERS + 1 else None]}
+    left_out: list[LayerFacts] = []
+    for layer in analysis.layers:
+        if layer.number in shown:
+            yield from _left_out(left_out)
+            left_out = []
+            yield _layer(layer, largest, paint)
+        else:
+            left_out.append(layer)
+    yield from _left_out(left_out)
+
+
+def _layer(layer: LayerFacts, largest: int, paint: Paint) -> str:
+    dead = layer.dead.total
+    drawn = draw_bar(layer.size, largest, dead / layer.size if layer.size else 0, paint)
+    number, size = f"#{layer.number}", human_size(layer.size)
+    start = f"  {number:>3}  {size:>8}  "
+    lost = f"  {human_size(dead) if dead else '-':>8}  "
+    room = WIDTH - len(start) - BAR - len(lost)
+    return start + drawn + lost + cut(printable(instruction(layer.command)), room)
+
+
+def _left_out(layers: Sequence[LayerFacts]) -> Iterator[str]:
+    if layers:
+        size = sum(layer.size for layer in layers)
+        dead = sum(layer.dead.total for layer in layers)
+        what = f"({count_of(len(layers), 'smaller layer')})"
+        yield f"  {'…':>3}  {human_size(size):>8}  {what:<{BAR}}  {human_size(dead):>8}"
+
+
+def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
+    if not analysis.dead:
+        yield "nothing is dead: no layer takes away or replaces what another one has"
+        return
+    yield paint("title", f"  {'dead':>8}  {'in':>4}   {'by':<4} {'why':<14} path")
+    for row in analysis.dead[:_DEAD]:
+        layers = f"{f'#{row.layer}':>4} → {f'#{row.by}':<4}"
+        start = f"  {human_size(row.size):>8}  {layers} {_WHY.get(row.cause, row.cause):<14} "
+        more = f"  ({row.entries} entries)" if row.directory else ""
+        path = f"/{_text(row.path)}{'/' if row.directory else ''}"
+        yield start + cut_front(path, WIDTH - len(start) - len(more)) + more
+    rest = len(analysis.dead) - _DEAD
+    if rest > 0:
+        left = analysis.dead_bytes - sum(row.size for row in analysis.dead[:_DEAD])
+        yield f"  {human_size(left):>8}  in other places; --json tells more"
+
+
+def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
+    if analysis.secrets is None:
+        yield "secrets were not looked for"
+        return
+    if not analysis.secrets:
+        yield "no secrets found"
+        return
+    count = count_of(len(analysis.secrets), "likely secret")
+    yield paint("secret", f"{count}; what a layer deletes still ships with the image")
+    for secret in analysis.secrets[:_SECRETS]:
+        gone = f"→ #{secret.removed_by}" if secret.removed_by else "live"
+        start = f"  {secret.kind:<22}  {f'#{secret.layer}':>4} {gone:<6}  "
+        yield start + cut_front(f"/{_text(secret.path)}", WIDTH - len(start))
+    if len(analysis.secrets) > _SECRETS:
+        yield f"  … {len(analysis.secrets) - _SECRETS} more; --json shows all"
+
+
+def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
+    best = best_savings(analysis)
+    if not best:
+        yield "no squash would make it smaller"
+        return
+    yield paint("title", f"  {'saves':>8}  {'squash':<18} {'size of these layers':<24} the image")
+    for saving in best:
+        ranged = f"--layers {saving.first}-{saving.last}"
+        sizes = f"{human_size(saving.before)} → {human_size(saving.after)}"
+        lost = saving.last - saving.first
+        image = f"{count_of(len(analysis.layers) - lost, 'layer')}, "
+        image += human_size(analysis.total - saving.saved)
+        yield f"  {human_size(saving.saved):>8}  {ranged:<18} {sizes:<24} {image}"
+
+
+def _text(path: bytes) -> str:
+    return printable(path.decode("utf-8", "backslashreplace"))
+
+
+# -- JSON
+
+
+def to_json(analysis: Analysis) -> dict[str, Any]:
+    """Return the document of ``lamella analyze --json`` (see docs/json.md)."""
+    secrets = analysis.secrets
+    return {
+        "version": FORMAT_VERSION,
+        "reference": analysis.reference,
+        "id": analysis.id,
+        "platform": analysis.platform,
+        "tags": list(analysis.tags),
+        "bytes": {
+            "total": analysis.total,
+            "live": analysis.live_bytes,
+            "dead": analysis.dead_bytes,
+        },
+        "dive": {
+            "efficiency": analysis.efficiency,
+            "wasted_bytes": analysis.wasted,
+            "user_bytes": analysis.user_bytes,
+        },
+        "layers": [_layer_to_json(layer) for layer in analysis.layers],
+        "dead": [
+            {
+                "path": _path(row.path),
+                "directory": row.directory,
+                "bytes": row.size,
+                "entries": row.entries,
+                "layer": row.layer,
+                "removed_by": row.by,
+                "cause": "metadata_only" if row.cause == "metadata" else row.cause,
+            }
+            for row in analysis.dead
+        ],
+        "secrets": None
+        if secrets is None
+        else [
+            {
+                "path": _path(secret.path),
+                "kind": secret.kind,
+                "layer": secret.layer,
+                "removed_by": secret.removed_by,
+            }
+            for secret in secrets
+        ],
+        "squashes": [
+            {
+                "first": saving.first,
+                "last": saving.last,
+                "bytes_before": saving.before,
+                "bytes_after": saving.after,
+                "saved": saving.saved,
+            }
+            for saving in analysis.savings.values()
+            if saving.first < saving.last
+        ],
+    }
+
+
+def _path(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _layer_to_json(layer: LayerFacts) -> dict[str, Any]:
+    return {
+        "number": layer.number,
+        "id": layer.id,
+        "diff_id": layer.diff_id,
+        "command": layer.command,
+        "tags": list(layer.tags),
+        "entries": layer.entries,
+        "whiteouts": layer.whiteouts,
+        "bytes": layer.size,
+        "stored": layer.stored,
+        "live": layer.live,
+        "dead": _causes(layer.dead),
+    }
+
+
+def _causes(dead: Dropped) -> dict[str, int]:
+    return {
+        "deleted": dead.deleted,
+        "overwritten": dead.overwritten,
+        "metadata_only": dead.metadata,
+        "duplicate": dead.duplicate,
+    }
