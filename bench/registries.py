@@ -53,7 +53,9 @@ def in_a_registry(shop: Shop) -> Iterator[Case]:
     for name, base in (("small", SMALL), ("large", LARGE)):
         top = Tops(shop, f"{name}-base", tops(shop.folder / name, base))
         ways.append(Way(f"lamella, {name} base", _squashing(top)))
-        ways.append(Way(f"lamella, {name} base, not seen before", _squashing(top, "--no-cache")))
+        ways.append(
+            Way(f"lamella, {name} base, not seen before", _squashing(top, "--no-cache"), slow=True)
+        )
     yield Case("registry", "registry → registry, the top of an image", facts, ways)
 
 

@@ -39,7 +39,8 @@ def _head(results: dict[str, Any]) -> Iterator[str]:
     programs = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     yield f"{results['date']}, {results['machine']}; {programs}."
     yield f"Medians of {results['rounds']} rounds in turn ({results['slow_rounds']} of slow peers),"
-    yield "with the lowest and the highest."
+    size = "large" if results["full"] else "smaller"
+    yield f"with the lowest and the highest. Beside slow peers: {size} images."
     yield ""
 
 
@@ -77,10 +78,9 @@ def _facts(facts: dict[str, Any]) -> str:
 
 def _table(results: Results, name: str, case: dict[str, Any]) -> Iterator[str]:
     ways = case["ways"]
-    if ways:
-        first = next(iter(ways))
-        yield f"| | runs | s | times {first} | CPU s | peak MB | temp MB | read MB | written MB |"
-        yield "|---|---|---|---|---|---|---|---|---|"
+    first = next(iter(ways), "")
+    yield f"| | runs | s | times {first} | CPU s | peak MB | temp MB | read MB | written MB |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for way in ways:
         times = "1" if way == first else spread(results.times(name, way, first))
         columns = [way, str(len(ways[way])), spread(results.values(name, way)), times]

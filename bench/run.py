@@ -71,6 +71,7 @@ def new_results(arguments: argparse.Namespace) -> dict[str, Any]:
         },
         "rounds": arguments.rounds or (2 if arguments.quick else 5),
         "slow_rounds": 3 if arguments.full else 1,
+        "full": arguments.full,
         "seconds": 0,
         "cases": {},
         "missing": {},
