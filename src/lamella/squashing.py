@@ -176,7 +176,9 @@ def write(
     merged: dict[range, Digest] = {}
     descriptors: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
-    for layer in (image.layers[p] for p in range(len(image.layers)) if p not in squashed):
+    kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
+    sink.expect(kept, prepared.bytes_after if compression.kind == "none" else 0)
+    for layer in kept:
         layers.check(layer)
     for position, layer in enumerate(image.layers):
         if position in starts:

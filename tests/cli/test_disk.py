@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,8 +44,25 @@ def test_full_disk_of_the_output(work: Path, tmp: Path, disk: Path, form: str) -
         target.write_bytes(b"as it was")
     before = state_of(disk)
     ran = run("squash", source, "-o", f"{form}:{target}", tmp=tmp)
-    ran.failed(1, f"{disk}/new: no space left on that disk")
+    ran.failed(1, f"{disk}/new: 0.5 MB free on that disk, at least 2.1 MB needed")
     assert state_of(disk) == before
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "oci"])
+def test_disk_that_fills_up(work: Path, tmp: Path, disk: Path, form: str) -> None:
+    """How much a packed layer takes is not known before; what had been written is removed."""
+    noise = random.Random(5).randbytes(2 << 20)
+    source = to_file(work / "app.tar", docker_archive(TARS[0], layer(("noise", noise))))
+    ran = run("squash", source, "-o", f"{form}:{disk}/new", "--compression", "gzip", tmp=tmp)
+    ran.failed(1, f"{disk}/new: no space left on that disk")
+    assert state_of(disk) == {}
+
+
+def test_room_for_what_a_layout_has_is_not_asked_for(work: Path, tmp: Path, disk: Path) -> None:
+    """A kept layer that is there already takes none."""
+    layers = (layer(("large", b"l" * (300 << 10))), TARS[0], TARS[1])
+    layout = layout_of(layers, compression="none").write(disk / "app")
+    run("squash", f"oci:{layout}", "#1", "-o", f"oci:{layout}:new", tmp=tmp).worked()
 
 
 def test_full_disk_of_the_temporary_files(work: Path, tmp: Path, disk: Path) -> None:
@@ -54,6 +72,11 @@ def test_full_disk_of_the_temporary_files(work: Path, tmp: Path, disk: Path) -> 
     for way in (["--tmp-dir", str(disk)], []):
         ran = run("squash", f"oci:{source}", *target, *way, tmp=tmp, env={"TMPDIR": str(disk)})
         ran.failed(1, f"no space left in {disk} for temporary files", "try --tmp-dir")
+    packed = layout_of((TARS[0], layer(("noise", random.Random(5).randbytes(2 << 20)))))
+    ran = run(
+        "squash", f"oci:{packed.write(work / 'big')}", *target, "--tmp-dir", str(disk), tmp=tmp
+    )
+    ran.failed(1, f"temporary files in {disk}: 0.5 MB free", "2.1 MB needed; try --tmp-dir")
     run("squash", f"oci:{source}", *target, "--tmp-dir", str(work), tmp=tmp).worked()
     assert state_of(disk) == {}
 

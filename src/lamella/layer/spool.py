@@ -21,6 +21,7 @@ from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 from lamella.errors import DigestMismatch, ImageError, OutputError
 from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
 from lamella.layer.compression import Compression, PlainReader, detect, open_plain
+from lamella.layer.room import check_room
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
@@ -87,7 +88,7 @@ class Spool:
     @property
     def _place(self) -> str:
         """For messages."""
-        return self._folder or tempfile.tempdir or "TMPDIR"
+        return self._folder or tempfile.gettempdir()
 
     def file(self) -> BinaryIO:
         """Return a new, empty, nameless file.
@@ -103,6 +104,14 @@ class Spool:
                 f"can't make a temporary file in {self._place}: {error.strerror}; try --tmp-dir"
             )
             raise OutputError(message) from error
+
+    def check_room(self, need: int) -> None:
+        """See to it that so many bytes can be kept at the least.
+
+        Raises:
+            OutputError: there is no room.
+        """
+        check_room(self._place, need, f"temporary files in {self._place}", "; try --tmp-dir")
 
     def keep(
         self, stream: BinaryIO | PlainReader, stop: threading.Event | None = None
@@ -202,6 +211,10 @@ class Layers:
             MalformedImage: its compressed data are damaged.
             OutputError: there is no room for the spool.
         """
+        unpacked = [
+            layer for layer in layers if id(layer) not in self._tars and not _is_near(layer)
+        ]
+        self.spool.check_room(sum(layer.blob.size for layer in unpacked))
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
             self._started(layer)  # large ones first, or one thread would be left alone with one
         return [self._started(layer).result() for layer in layers]
@@ -265,7 +278,7 @@ class Layers:
 
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
-        if isinstance(blob, LayerTar) and layer.compression == "none":
+        if isinstance(blob, LayerTar) and _is_near(layer):
             if not layer.verified:
                 self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
             done: Future[LayerTar] = Future()
@@ -286,6 +299,11 @@ class Layers:
                 stored.check(layer)
         _compare(layer, diff_id)
         return tar
+
+
+def _is_near(layer: Layer) -> bool:
+    """Whether a layer can be read where it is."""
+    return isinstance(layer.blob, LayerTar) and layer.compression == "none"
 
 
 def _compare(layer: Layer, diff_id: Digest) -> None:
@@ -333,6 +351,13 @@ class _Hashing(io.RawIOBase):
 
 class LayerSink(Protocol):
     """Takes the layers of a new image, base first."""
+
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        """Learn what will be put: layers that stay, and so many bytes of new ones at the least.
+
+        Raises:
+            OutputError: there is no room for it.
+        """
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer that stays as it is; bytes the place has already are not moved.

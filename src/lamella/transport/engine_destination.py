@@ -124,6 +124,9 @@ class EngineDestination:
         stacks = [image.diff_ids[: p + 1] if p < below else () for p in range(len(image.layers))]
         return frozenset(p for p in kept if not self._has(image.layers[p], stacks[p]))
 
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        """Nothing: how much room an engine has it doesn't say."""
+
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take note of a layer that stays; it is sent, if at all, with the commit."""
         on_new = None in self._kept

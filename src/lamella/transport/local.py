@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compression import Compression
+from lamella.layer.room import check_room
 from lamella.layer.spool import Layers, Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -214,6 +215,18 @@ class FileDestination:
         """How a new layer is compressed if the user doesn't say."""
         return self._writer.default_compression(image)
 
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        """See to it that there is room for all of it, unless it goes into a pipe."""
+        target = Path(self._location.path)
+        if self._location.path == "-" or (target.exists() and not _is_stored(target)):
+            return
+        folder = target if self._location.transport == "oci" else target.resolve().parent
+        stored = sum(layer.blob.size for layer in kept if not self._has(layer))
+        check_room(folder, stored + new, str(target))
+
+    def _has(self, layer: Layer) -> bool:
+        return isinstance(self._writer, LayoutWriter) and self._writer.has(layer)
+
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer that stays as it is."""
         return self._writer.put_layer(layer, layers)
@@ -236,7 +249,7 @@ class FileDestination:
 
     def for_platform(self) -> Destination:
         """Return what takes one image of an index into the layout."""
-        return _OneOfIndex(self._layout)
+        return _OneOfIndex(self._layout, self.expect)
 
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
@@ -280,10 +293,13 @@ class FileDestination:
 class _OneOfIndex:
     """One image of an index, in a layout that has no name for it; a `Destination`."""
 
-    def __init__(self, layout: LayoutWriter) -> None:
+    def __init__(
+        self, layout: LayoutWriter, expect: Callable[[Sequence[Layer], int], None]
+    ) -> None:
         self._layout = layout
         self.default_compression = layout.default_compression
         self.put_layer, self.put_merged = layout.put_layer, layout.put_merged
+        self._expect = expect
 
     def __enter__(self) -> Self:
         return self
@@ -293,6 +309,9 @@ class _OneOfIndex:
 
     def join(self, source: Source) -> None:
         pass
+
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        self._expect(kept, new)
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         return _all_that_stay(image, ranges)
@@ -304,6 +323,11 @@ class _OneOfIndex:
         del tags
         self._layout.put_image(config, manifest)
         return str(config.digest)
+
+
+def _is_stored(target: Path) -> bool:
+    """Whether something is on a disk, and no pipe or device."""
+    return target.is_file() or target.is_dir()
 
 
 def _all_that_stay(image: Image, ranges: Sequence[range]) -> frozenset[int]:

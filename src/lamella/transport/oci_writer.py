@@ -69,9 +69,13 @@ class LayoutWriter:
         kind = image.layers[-1].compression
         return Compression(kind if kind in {"none", "zstd"} else "gzip")
 
+    def has(self, layer: Layer) -> bool:
+        """Whether a layer is there already."""
+        return layer.descriptor is not None and self._blobs.has(layer.descriptor.digest)
+
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
-        if layer.descriptor and self._blobs.has(layer.descriptor.digest):
+        if layer.descriptor and self.has(layer):
             return layer.descriptor
         if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
             return self._put_plain(layer, layers)

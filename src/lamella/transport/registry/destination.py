@@ -111,6 +111,9 @@ class RegistryDestination:
         )
         return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        """Nothing: how much room a registry has it doesn't say."""
+
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer in its stored form; what is stored plain without a descriptor is packed."""
         descriptor = layer.descriptor

@@ -1,0 +1,35 @@
+"""Room on a disk, looked for before the work and not missed in the middle of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lamella.errors import OutputError
+
+__all__ = ["check_room"]
+
+_MB = 1_000_000
+
+
+def check_room(folder: str | Path, need: int, where: str, way_out: str = "") -> None:
+    """See to it that a disk has room.
+
+    Args:
+        folder: any folder on that disk.
+        need: bytes that will be written at the least.
+        where: what a message calls the place.
+        way_out: how a user can have it otherwise.
+
+    Raises:
+        OutputError: there is less.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return  # what is wrong with the folder is told by whoever writes there
+    if free < need:
+        raise OutputError(
+            f"{where}: {free / _MB:.1f} MB free on that disk, at least {need / _MB:.1f} MB needed"
+            f"{way_out}"
+        )
