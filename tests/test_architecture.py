@@ -116,6 +116,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "click": {"cli"},
     "docker": {"transport"},
     "isal": {"layer"},
+    "jinja2": {"report"},
     "requests": {"transport"},
     "rich": {"cli"},
     "urllib3": {"transport"},
