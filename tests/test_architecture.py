@@ -119,6 +119,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "jinja2": {"report"},
     "requests": {"transport"},
     "rich": {"cli"},
+    "textual": {"cli"},
     "urllib3": {"transport"},
     "yaml": {"cli"},
     "zlib_ng": {"layer"},
