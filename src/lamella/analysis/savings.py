@@ -265,7 +265,7 @@ class _Account:
 
     def _sizes(self, directory: Directory, start: int, end: int) -> Iterator[tuple[_Span, int]]:
         """Yield the sizes of a directory's entry, by last layers; together from start to end."""
-        for (since, until), size in sorted(self._entries.get(directory, ())):
+        for (since, until), size in self._entries.get(directory, ()):
             if since < end and start < until:
                 if start < since:
                     yield (start, since), self._written.made_up(directory.path)
