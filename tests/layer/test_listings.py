@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_what_is_remembered_is_what_was_read(tmp_path: Path) -> None:
     assert scan(found) == scan(headers_of(TAR))
     assert load(cache, Digest.of(b"other")) is None
     assert len(list((tmp_path / "new" / "folder").iterdir())) == 1
+
+
+def test_content_is_not_remembered(tmp_path: Path) -> None:
+    """A layer of many small files that don't compress takes some bytes for each, and no more."""
+    noise = random.Random(1)
+    tar = layer(*(entry(f"d/{n}", noise.randbytes(900)) for n in range(1000)))
+    cache = ListingCache(tmp_path)
+    cache.save(Digest.of(tar), headers_of(tar))
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_size < 100 * 1000
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty", "of another layer"])

@@ -19,8 +19,8 @@ from lamella.tar.scan import scan
 
 __all__ = ["NotFetched", "TarHeaders", "has_content", "keep_headers"]
 
-# Of what a scan reads ahead, so much is kept. It may ask for more, but content is to be left out.
-_AHEAD = 2048
+# Of what a scan reads ahead, a header is kept. It may ask for more, but content is to be left out.
+_AHEAD = 512
 # A scan goes back to where an extended header began, which is never farther than this.
 _BEHIND = 1 << 16
 _UNKNOWN_SIZE = 1 << 62

@@ -27,7 +27,7 @@ _MAGIC = b"lamella listing 1\n"
 _COUNTS = struct.Struct("<QQ")
 _HASH = hashlib.sha256().digest_size
 _LONGEST = 128 << 20
-"""Bytes of headers, as they are in a tar: a layer with more, some 100,000 files, is read again."""
+"""Bytes of headers, as they are in a tar: a layer with more, some 250,000 files, is read again."""
 
 
 @dataclass(frozen=True)
