@@ -33,6 +33,9 @@ class MemorySink:
     tars: list[bytes] = field(default_factory=list)
     kept: list[Layer] = field(default_factory=list)
 
+    def expect(self, kept: Sequence[Layer], new: int) -> None:
+        """There is room."""
+
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
         """Take a layer as it is."""
         tar = layers.open([layer])[0]

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import BinaryIO, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar, cast
 
 import click
 
-from lamella.api import Environment
 from lamella.cli.registry import choices_of_registry
 from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
-from lamella.transport.engine_host import EngineOptions
+
+if TYPE_CHECKING:
+    from lamella.api import Environment
 
 __all__ = ["common_options", "later_option", "make_environment", "resolve_created", "source_option"]
 
@@ -101,6 +102,9 @@ def make_environment(
         OutputError: an archive would go to a terminal.
         UsageError: there is no such temporary folder.
     """
+    from lamella.api import Environment  # noqa: PLC0415 - completion needs the options alone
+    from lamella.transport.engine_host import EngineOptions  # noqa: PLC0415 - as above
+
     if tmp_dir is not None and not os.path.isdir(tmp_dir):  # noqa: PTH112 - a plain question
         raise UsageError(f"--tmp-dir {tmp_dir}: no such folder")
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():

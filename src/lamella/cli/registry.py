@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lamella.transport.registry.options import RegistryOptions
+if TYPE_CHECKING:
+    from lamella.transport.registry.options import RegistryOptions
 
 __all__ = ["choices_of_registry", "registry_options"]
 
@@ -81,6 +82,8 @@ def _keep(context: click.Context, parameter: click.Parameter, value: object) -> 
 
 def choices_of_registry() -> RegistryOptions:
     """Return what the command line and the environment say of registries."""
+    from lamella.transport.registry.options import RegistryOptions  # noqa: PLC0415 - as api
+
     context = click.get_current_context(silent=True)
     given: dict[str, Any] = context.meta.get(_KEY, {}) if context is not None else {}
     given = dict(given)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from lamella.result import Result
+if TYPE_CHECKING:
+    from lamella.result import Result
 
 __all__ = ["count_of", "human_size", "plan_lines", "printable", "summary"]
 

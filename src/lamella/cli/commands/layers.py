@@ -7,13 +7,11 @@ import shutil
 
 import click
 
-from lamella import api
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
-from lamella.report import layers as report
 
 __all__ = ["command"]
 
@@ -59,6 +57,9 @@ def command(
       lamella layers -t -c docker-archive:app.tar
       docker save app | lamella layers - --json
     """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella import api  # noqa: PLC0415 - completion needs the options alone
+    from lamella.report import layers as report  # noqa: PLC0415 - as above
+
     if machine + dockerfile + as_json > 1:
         raise UsageError("-m, -d and --json exclude each other; give one")
     form = tags or commands or machine or dockerfile or as_json

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from lamella import api
 from lamella.cli.options import (
     common_options,
     later_option,
@@ -19,9 +18,10 @@ from lamella.cli.options import (
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.errors import UsageError
-from lamella.mutate import HistoryMode
 from lamella.report.text import plan_lines, summary
-from lamella.transport.names import parse_location
+
+if TYPE_CHECKING:
+    from lamella.mutate import HistoryMode
 
 __all__ = ["command"]
 
@@ -151,6 +151,9 @@ def command(
 
     Standard output has the new image's ID, or the archive; all else goes to standard error.
     """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella import api  # noqa: PLC0415 - completion needs the options alone
+    from lamella.transport.names import parse_location  # noqa: PLC0415 - as above
+
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
     target = parse_location(image if output is None else output, output=output is not None)

@@ -8,7 +8,6 @@ from typing import Literal
 
 import click
 
-from lamella import api
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
@@ -55,6 +54,8 @@ def command(
       lamella verify app:latest app:slim
       lamella verify docker-archive:app.tar oci:slim
     """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella import api  # noqa: PLC0415 - completion needs the options alone
+
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
         differences = api.verify(a, b, platform=platform, env=env)
