@@ -37,7 +37,7 @@ from lamella.transport.registry import RegistryName
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
 
-__all__ = ["Environment", "analyze", "open_image", "open_layers", "squash", "verify"]
+__all__ = ["Environment", "Result", "analyze", "open_image", "open_layers", "squash", "verify"]
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"

@@ -21,6 +21,7 @@ from lamella.errors import UsageError
 from lamella.report.text import plan_lines, summary
 
 if TYPE_CHECKING:
+    from lamella.api import Result
     from lamella.mutate import HistoryMode
 
 __all__ = ["command"]
@@ -178,13 +179,19 @@ def command(
             cleanup=cleanup,
             env=make_environment(tmp_dir, reporter, to_stdout=to_stdout, source=source),
         )
+    shown = "" if to_stdout else result.id
+    print_result(result, shown, as_json=as_json, quiet=quiet)
+    return _NOTHING if exit_code and not result.squashed else 0
+
+
+def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> None:
+    """Print the result: an ID or a document on standard output, the summary on standard error."""
     if as_json:
         print(json.dumps(result.to_json(), indent=2))
-    elif result.id and not to_stdout:
-        print(result.id)
+    elif shown:
+        print(shown)
     if not quiet:
         if sys.stdout is not None:
             sys.stdout.flush()
-        lines = [*summary(result), *(plan_lines(result) if dry_run else ())]
+        lines = [*summary(result), *(plan_lines(result) if result.dry_run else ())]
         print("\n".join(lines), file=sys.stderr)
-    return _NOTHING if exit_code and not result.squashed else 0
