@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 from lamella.analysis.recorded import Directory, Recorded
 from lamella.errors import MalformedTar
 from lamella.merge.changeset import Changeset
+from lamella.merge.collector import collector_paused
 from lamella.merge.overlay import Folder, Link
 from lamella.tar.entry import Member
 
@@ -113,4 +114,5 @@ def lay(changesets: Sequence[Changeset]) -> Laid:
     Raises:
         MalformedTar: an entry can't be there; the message says in which layer.
     """
-    return Laid(changesets)
+    with collector_paused():
+        return Laid(changesets)
