@@ -150,14 +150,14 @@ def make_places(dead: Sequence[Life], changesets: Mapping[int, Changeset]) -> Pl
             sums = direct[member.path if kind == DIRECTORY else folder]
             sums[0] += span
             sums[2] += 1
-            if span >= smallest:
-                add(files[folder].setdefault(name, [0, 0, 0]), (span, 0, 1), -1)
+            if span >= smallest and kind != DIRECTORY:
+                add(files[folder].setdefault(name, [0, 0, 0]), (span, 0, 1))
     for member, _, _ in dead:
         span = member.span
-        sums = direct[member.path if member.type == DIRECTORY else member.folder]
-        add(sums, (-span, span), -1)
-        if span >= smallest:
-            add(files[member.folder][member.name], (-span, span), -1)
+        is_folder = member.type == DIRECTORY
+        add(direct[member.path if is_folder else member.folder], (-span, span))
+        if span >= smallest and not is_folder:
+            add(files[member.folder][member.name], (-span, span))
     return _Drawing(Inside(direct, 3), files, smallest).place(b"", b"", _DEPTH)
 
 

@@ -119,8 +119,9 @@ _DOT_ENV = re.compile(rb"\.env\.(?!example$|sample$|template$|dist$|test$)\w+")
 _DOT_ENV_KIND = _Kind(_ENVIRONMENT, _SETTING)
 # Keys that packages bring for their own tests and manuals are known to everybody.
 _EXAMPLES = re.compile(
-    rb"(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
-    rb"(?:tests?|testing|test[-_]?data|testdata|fixtures|examples?|docs?|demos?|certdata)(?:/|$)"
+    rb"(?i)(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
+    rb"(?:tests?|testing|test[-_]?data|fixtures|examples?|docs?|demos?|dummy\w*|templates?|certdata)"
+    rb"(?:/|$)"
 )
 
 
@@ -176,10 +177,10 @@ def _kinds_of(member: Member) -> Iterator[_Kind]:
             yield kind
     if _DOT_ENV.fullmatch(name):
         yield _DOT_ENV_KIND
-    if name.endswith(_JSON) and _ACCOUNT_NAME.search(name):
-        yield _ACCOUNT
     if _EXAMPLES.search(folder):
         return
+    if name.endswith(_JSON) and _ACCOUNT_NAME.search(name):
+        yield _ACCOUNT
     if name.endswith(_STORE_ENDS) and b"trust" not in name and b"cacerts" not in name:
         yield _STORED
     key_like = name.endswith(_KEY_ENDS) or folder.endswith(b".ssh")

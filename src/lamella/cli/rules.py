@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lamella.errors import UsageError
-from lamella.report.rules import Rules
+
+if TYPE_CHECKING:
+    from lamella.report.rules import Rules
 
 __all__ = ["DIVE_FILE", "add_dive_rules", "bytes_option", "share_option"]
 

@@ -7,21 +7,19 @@ import importlib.util
 import json
 import shlex
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lamella import api
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.paint import make_painter
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.cli.rules import add_dive_rules, bytes_option, share_option
 from lamella.errors import OutputError, UsageError
-from lamella.report import analyze as report
-from lamella.report.rules import Rules, Verdict, judge
-from lamella.report.text import printable
-from lamella.transport.names import Location, parse_location
+
+if TYPE_CHECKING:
+    from lamella.report.rules import Verdict
 
 __all__ = ["command"]
 
@@ -92,6 +90,10 @@ def command(
       lamella analyze docker-archive:app.tar --json
       lamella analyze app:latest --ci --max-dead 5% --no-secrets
     """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella import api  # noqa: PLC0415 - completion needs the options alone
+    from lamella.report import analyze as report  # noqa: PLC0415 - as above
+    from lamella.report.rules import Rules, judge  # noqa: PLC0415 - as above
+
     if no_secrets and no_secrets_scan:
         raise UsageError("--no-secrets needs the scan that --no-secrets-scan leaves out; give one")
     rules = Rules(max_dead, max_dead_bytes, no_secrets, min_efficiency)
@@ -113,14 +115,18 @@ def command(
         print(json.dumps(document, indent=2))
     else:
         best = report.best_savings(found)
-        typed = _squash(parse_location(image), image, best[0].first, best[0].last) if best else ""
+        typed = _squash(image, best[0].first, best[0].last) if best else ""
         lines = report.screen(found, typed, make_painter())
         print("\n".join([*lines, *([""] if verdicts else []), *map(_line, verdicts)]))
     return 0 if all(verdict.passed for verdict in verdicts) else _BROKEN
 
 
-def _squash(location: Location, image: str, first: int, last: int) -> str:
+def _squash(image: str, first: int, last: int) -> str:
     """Return the command that squashes a range, with a new name for the result."""
+    from lamella.report.text import printable  # noqa: PLC0415 - as above
+    from lamella.transport.names import parse_location  # noqa: PLC0415 - as above
+
+    location = parse_location(image)
     words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
     match location.transport:
         case "plain" | "docker-daemon" | "podman" | "docker":

@@ -1,0 +1,19 @@
+"""An analysis of layers in memory."""
+
+from __future__ import annotations
+
+from lamella.analysis.facts import Label, analyze_image
+from lamella.analysis.model import Analysis
+from lamella.layer.spool import Layers, Spool
+from lamella.progress import SILENT
+from tests.support.images import image
+
+__all__ = ["analyze"]
+
+
+def analyze(*tars: bytes, secrets: bool = True) -> Analysis:
+    """Analyze the image that layers make, base first."""
+    made = image(*tars)
+    labels = [Label(f"id{number}", f"step {number}", ()) for number in range(1, len(tars) + 1)]
+    with Layers(Spool()) as layers:
+        return analyze_image(made, layers, labels, SILENT, secrets=secrets)

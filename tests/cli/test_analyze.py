@@ -1,0 +1,403 @@
+"""``lamella analyze``: one screen, one document, and rules that end a build."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Lamella
+from tests.cli.running import COMMAND, environment
+from tests.support.images import docker_archive, made_by
+from tests.support.tars import entry, layer, whiteout
+from tests.transport.forms import TARS, compress, layout_of
+
+LAYERS = (
+    layer("etc/", ("etc/conf", b"c" * 9000), ("bin/tool", b"t" * 300_000)),
+    layer("var/lists/", *((f"var/lists/{n}", b"l" * 40_000) for n in range(5))),
+    layer(("app/main", b"m" * 90_000), ("app/\x1b[2J\n\xe6\xa8\xa1".encode(), b"x" * 900)),
+    layer(entry("app/main", b"m" * 90_000, uid=7), ("root/.ssh/id_rsa", b"key")),
+    layer(whiteout("var/lists"), whiteout("root/.ssh/id_rsa"), ("etc/conf", b"d" * 9100)),
+)
+STEPS = made_by(
+    "FROM scratch",
+    "/bin/sh -c apt-get update && apt-get install a-rather-long-list of packages",
+    "COPY . /app # buildkit",
+    "RUN chown -R app /app",
+    "RUN rm -rf /var/lists \N{CJK UNIFIED IDEOGRAPH-6A21}\N{CJK UNIFIED IDEOGRAPH-578B}",
+)
+
+
+@pytest.fixture
+def image(work: Path) -> str:
+    """A docker-archive with waste of every kind."""
+    path = work / "waste.tar"
+    path.write_bytes(docker_archive(*LAYERS, tags=["waste:1"], history=STEPS))
+    return f"docker-archive:{path}"
+
+
+@pytest.fixture
+def in_work(work: Path, image: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, named from the folder it is in, which is the working folder."""
+    monkeypatch.chdir(work)
+    return Path(image).name
+
+
+def on_terminal(tmp: Path, *args: str, **more: str) -> str:
+    """Run a command on a terminal of 80 columns; return what that got."""
+    master, slave = pty.openpty()
+    env = environment(tmp, {"COLUMNS": "80", "TERM": "xterm", **more})
+    command = [str(COMMAND), *args]
+    with subprocess.Popen(command, env=env, stdout=slave, stderr=subprocess.PIPE) as process:
+        os.close(slave)
+        got = b""
+        while chunk := _read(master):
+            got += chunk
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    os.close(master)
+    assert process.returncode == 0
+    return got.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # Linux's way to say that nobody writes any more
+        return b""
+
+
+def test_screen(lamella: Lamella, in_work: str) -> None:
+    """The whole of it, to the blank."""
+    golden = Path(__file__).with_name("golden") / "analyze.txt"
+    text = lamella("analyze", in_work).worked().text
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_screen_fits_a_terminal(lamella: Lamella, in_work: str) -> None:
+    """80 columns, whatever is in names; the command to type may be longer."""
+    lines = lamella("analyze", in_work).worked().text.splitlines()
+    wide = sum(line.count("\N{CJK UNIFIED IDEOGRAPH-6A21}") for line in lines)
+    assert wide
+    assert max(len(line) for line in lines if "lamella squash" not in line) <= 80
+    assert all(line.isprintable() for line in lines)
+
+
+def test_many_layers_take_one_screen(lamella: Lamella, work: Path) -> None:
+    """The smallest are told together, where they are."""
+    tars = [layer((f"f{n}", b"x" * (1000 * (n % 7) + n))) for n in range(60)]
+    (work / "many.tar").write_bytes(docker_archive(*tars))
+    lines = lamella("analyze", f"{work}/many.tar").worked().text.splitlines()
+    assert len(lines) <= 40
+    assert sum(line.startswith(("   #", "  #")) for line in lines) == 15
+    together = [line for line in lines if "smaller layer" in line]
+    counts = [int(line.partition("(")[2].partition(" ")[0]) for line in together]
+    assert sum(counts) == 45
+
+
+def test_nothing_dead(lamella: Lamella, work: Path) -> None:
+    """One layer: nothing to squash, no secrets; said in words."""
+    (work / "one.tar").write_bytes(docker_archive(TARS[0]))
+    text = lamella("analyze", f"{work}/one.tar").worked().text
+    assert "nothing is dead: no layer takes away" in text
+    assert "no secrets found" in text
+    assert "no squash would make it smaller" in text
+    assert "lamella squash" not in text
+
+
+@pytest.mark.parametrize(
+    ("make", "target"),
+    [
+        (lambda work: str(_file(work / "a.tar")), "-o docker-archive:{work}/a-slim.tar"),
+        (lambda work: f"oci:{layout_of(LAYERS).write(work / 'lay')}", "-o oci:{work}/lay:slim"),
+        (lambda work: str(layout_of(LAYERS).write(work / "lay")), "-o oci:{work}/lay:slim"),
+        (
+            lambda work: f"oci-archive:{_file(work / 'o.tar', layout_of(LAYERS).tar())}",
+            "-o oci-archive:{work}/o-slim.tar",
+        ),
+    ],
+)
+def test_command_to_type_works(
+    lamella: Lamella, work: Path, make: Callable[[Path], str], target: str
+) -> None:
+    """It saves what was promised, to the byte, and goes to a new place."""
+    reference = make(work)
+    typed = lamella("analyze", reference).worked().text.splitlines()[-1].split()
+    assert typed[:3] == ["lamella", "squash", reference]
+    assert " ".join(typed[-2:]) == target.format(work=work)
+    promised = json.loads(lamella("analyze", reference, "--json").worked().out)["squashes"]
+    first, last = map(int, typed[4].split("-"))
+    [saved] = [s["saved"] for s in promised if (s["first"], s["last"]) == (first, last)]
+    done = json.loads(lamella(*typed[1:], "--json").worked().out)
+    assert done["bytes"]["before"] - done["bytes"]["after"] == saved
+
+
+def _file(path: Path, content: bytes = b"") -> Path:
+    path.write_bytes(content or docker_archive(*LAYERS))
+    return path
+
+
+def test_best_squashes_touch_fewer_layers_each(lamella: Lamella, image: str) -> None:
+    """The first saves most of all, the others nine tenths and half of that."""
+    document = json.loads(lamella("analyze", image, "--json").worked().out)
+    by_range = {(s["first"], s["last"]): s["saved"] for s in document["squashes"]}
+    lines = lamella("analyze", image).worked().text.splitlines()
+    ranges = [line.split("--layers ")[1].split()[0] for line in lines if "--layers" in line][:-1]
+    shown = [(int(a), int(b)) for a, _, b in (text.partition("-") for text in ranges)]
+    most = max(by_range.values())
+    assert by_range[shown[0]] == most
+    assert len(shown) == 2
+    assert all(by_range[found] >= most / 2 for found in shown)
+    counts = [last - first for first, last in shown]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_json_is_one_document(lamella: Lamella, image: str) -> None:
+    """All that is known, with the sums of the layers."""
+    found = json.loads(lamella("analyze", image, "--json").worked().out)
+    assert (found["version"], found["reference"], found["tags"]) == (1, image, ["waste:1"])
+    assert found["bytes"]["total"] == sum(map(len, LAYERS))
+    dead = sum(sum(one["dead"].values()) for one in found["layers"])
+    assert found["bytes"]["dead"] == dead
+    assert found["dead"][0] == {
+        "path": "var/lists",
+        "directory": True,
+        "bytes": 5 * (512 + 40_448) + 512,
+        "entries": 6,
+        "layer": 2,
+        "removed_by": 5,
+        "cause": "deleted",
+    }
+    assert "metadata_only" in {row["cause"] for row in found["dead"]}
+    assert found["secrets"] == [
+        {"path": "root/.ssh/id_rsa", "kind": "private key", "layer": 4, "removed_by": 5}
+    ]
+    assert len(found["squashes"]) == 10
+    assert "rules" not in found
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_every_form_tells_the_same(
+    lamella: Lamella, work: Path, image: str, compression: str
+) -> None:
+    """But for how layers are stored."""
+    layout = layout_of(LAYERS, compression).write(work / "layout")
+    one = json.loads(lamella("analyze", image, "--json").worked().out)
+    other = json.loads(lamella("analyze", f"oci:{layout}", "--json").worked().out)
+    for key in ("bytes", "dead", "secrets", "squashes", "dive"):
+        assert one[key] == other[key]
+    stored = [len(compress(compression, tar)) for tar in LAYERS]
+    assert [found["stored"] for found in other["layers"]] == stored
+
+
+def test_from_a_pipe(lamella: Lamella, image: str) -> None:
+    """An archive on standard input, and what to type after that."""
+    archive = Path(image.partition(":")[2]).read_bytes()
+    text = lamella("analyze", "-", stdin=archive).worked().text
+    assert "5 layers" in text
+    assert text.splitlines()[-1].endswith("-o docker-archive:slim.tar")
+
+
+def test_secrets_are_left_out(lamella: Lamella, image: str) -> None:
+    """--no-secrets-scan: said so, and null in the document."""
+    text = lamella("analyze", image, "--no-secrets-scan").worked().text
+    assert "secrets were not looked for" in text
+    assert "likely secret" not in text
+    document = lamella("analyze", image, "--no-secrets-scan", "--json").worked().out
+    assert json.loads(document)["secrets"] is None
+
+
+def test_colours_are_for_terminals(tmp: Path, lamella: Lamella, in_work: str) -> None:
+    """Not for pipes, and not for who set NO_COLOR; the text is the same."""
+    text = lamella("analyze", in_work).worked().text
+    assert "\x1b" not in text
+    # Progress is drawn on standard error, which is none here.
+    coloured = on_terminal(tmp, "analyze", in_work)
+    assert "\x1b[31m" in coloured
+    assert _without_colours(coloured) == text
+    assert on_terminal(tmp, "analyze", in_work, NO_COLOR="1") == text
+
+
+def _without_colours(text: str) -> str:
+    for code in ("0", "1", "31", "32"):
+        text = text.replace(f"\x1b[{code}m", "")
+    return text
+
+
+# --- Rules ----------------------------------------------------------------------------------------
+
+
+def test_broken_rules_end_a_build(lamella: Lamella, image: str) -> None:
+    """Exit 1, and a line for each rule, below the rest."""
+    ran = lamella(
+        *("analyze", image, "--ci", "--max-dead", "5%", "--max-dead-bytes", "10MB"),
+        *("--min-efficiency", "0.95", "--no-secrets"),
+    ).worked(1)
+    assert ran.text.splitlines()[-4:] == [
+        "FAIL  --max-dead: 42.79 %; want at most 5 %",
+        "pass  --max-dead-bytes: 307 kB; want at most 10.0 MB",
+        "FAIL  --no-secrets: 1 likely secret; want none",
+        "FAIL  --min-efficiency: 0.8898; want at least 0.95",
+    ]
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "broken"),
+    [
+        ("--max-dead", ["43%", "0.43", "100 %"], ["42%", "0.42", "0"]),
+        ("--max-dead-bytes", ["307kB", "306688", "299.5 KiB", "1GB"], ["306687", "0", "299.4kib"]),
+        ("--min-efficiency", ["0.88", "88.9%"], ["0.89", "89%", "1"]),
+    ],
+)
+def test_rule_is_kept_up_to_its_limit(
+    lamella: Lamella, image: str, rule: str, kept: list[str], broken: list[str]
+) -> None:
+    """In every way to write it; a rule alone says --ci, too."""
+    for value in kept:
+        assert "pass  " + rule in lamella("analyze", image, rule, value).worked(0).text
+    for value in broken:
+        assert "FAIL  " + rule in lamella("analyze", image, rule, value).worked(1).text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--max-dead", "5 percent"], "--max-dead: want a part like 5% or 0.05"),
+        (["--max-dead", "101%"], "--max-dead: want a part like 5% or 0.05"),
+        (["--max-dead-bytes", "10 apples"], "--max-dead-bytes: want a size like 10MB"),
+        (["--max-dead-bytes", "-1"], "--max-dead-bytes: want a size like 10MB"),
+        (["--min-efficiency", "high"], "--min-efficiency: want a part like"),
+        (["--ci"], "--ci: no rules; give some, like --max-dead 5%, or a .dive-ci file"),
+        (["--ci-config", "nowhere"], "can't read nowhere: No such file"),
+        (["--no-secrets", "--no-secrets-scan"], "give one"),
+    ],
+)
+def test_wrong_rules_are_refused(
+    lamella: Lamella, in_work: str, options: list[str], words: str
+) -> None:
+    """Before anything is read: exit 2, one line."""
+    lamella("analyze", in_work, *options).failed(2, words)
+
+
+def test_rules_in_the_document(lamella: Lamella, image: str) -> None:
+    """With --json, each with what was found."""
+    ran = lamella("analyze", image, "--json", "--max-dead", "0.9", "--no-secrets").worked(1)
+    assert json.loads(ran.out)["rules"] == [
+        {"rule": "max_dead", "passed": True, "found": "42.79 %", "limit": "at most 90 %"},
+        {"rule": "no_secrets", "passed": False, "found": "1 likely secret", "limit": "none"},
+    ]
+
+
+def verdicts(text: str) -> dict[str, bool]:
+    """Which rules passed."""
+    lines = (line for line in text.splitlines() if line.startswith(("pass  ", "FAIL  ")))
+    return {line[6:].partition(":")[0]: line.startswith("pass") for line in lines}
+
+
+def test_rules_of_dive(lamella: Lamella, in_work: str) -> None:
+    """In the working folder; what is not told there is as dive has it."""
+    rules = Path(".dive-ci")
+    rules.write_text(
+        "rules:\n  # as before\n  lowestEfficiency: '0.5'\n  highestWastedBytes: 1 MB\n"
+    )
+    found = verdicts(lamella("analyze", in_work, "--ci").worked(1).text)
+    assert found == {
+        "lowestEfficiency": True,
+        "highestWastedBytes": True,
+        "highestUserWastedPercent": False,
+    }
+    rules.write_text("rules:\n  lowestEfficiency: 0.95\n  highestUserWastedPercent: off\n")
+    found = verdicts(lamella("analyze", in_work, "--ci", "--max-dead", "90%").worked(1).text)
+    assert found == {"--max-dead": True, "lowestEfficiency": False}
+    rules.write_text("rules:\n  lowestEfficiency: disabled\n  highestUserWastedPercent:\n")
+    lamella("analyze", in_work, "--ci").failed(2, "no rules")
+    lamella("analyze", in_work).worked()
+
+
+def test_rules_of_dive_elsewhere(lamella: Lamella, work: Path, in_work: str) -> None:
+    """--ci-config says --ci, and that the file of the working folder doesn't count."""
+    (work / ".dive-ci").write_text("nonsense")
+    (work / "ci.yaml").write_text("rules: {lowestEfficiency: 0, highestUserWastedPercent: 1}")
+    text = lamella("analyze", in_work, "--ci-config", "ci.yaml").worked().text
+    assert verdicts(text) == {"lowestEfficiency": True, "highestUserWastedPercent": True}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("rules: [", "ci: no valid YAML: "),
+        ("- a\n", "ci: want rules below the key rules"),
+        ("lowestEfficiency: 0.9\n", "ci: want rules below the key rules"),
+        ("rules:\n  lowEfficiency: 0.9\n", "ci: unknown rule lowEfficiency; there are lowestEff"),
+        ("rules:\n  lowestEfficiency: 95\n", "ci: lowestEfficiency: want a number from 0 to 1"),
+        ("rules:\n  highestWastedBytes: lots\n", "ci: highestWastedBytes: want a size like 20MB"),
+        ("rules: !!python/object:os.system {}\n", "ci: no valid YAML: "),
+    ],
+)
+def test_wrong_rules_of_dive_are_refused(
+    lamella: Lamella, work: Path, in_work: str, content: str, words: str
+) -> None:
+    """One line, with the file and what is wrong in it."""
+    (work / "ci").write_text(content)
+    lamella("analyze", in_work, "--ci-config", "ci").failed(2, words)
+
+
+# --- Errors ---------------------------------------------------------------------------------------
+
+
+def test_damaged_layer(lamella: Lamella, work: Path) -> None:
+    """Wrong content is known by its digest, though every header is fine."""
+    archive = bytearray(docker_archive(*LAYERS))
+    archive[archive.index(b"m" * 90_000)] ^= 1
+    (work / "bad.tar").write_bytes(archive)
+    lamella("analyze", f"{work}/bad.tar").failed(1, "layer 3", "digest mismatch")
+
+
+def test_missing_image(lamella: Lamella, work: Path) -> None:
+    """As for any command."""
+    lamella("analyze", f"docker-archive:{work}/none.tar").failed(1, "none.tar")
+
+
+def test_page_is_offered_when_there_is_one(lamella: Lamella, image: str, work: Path) -> None:
+    """--html is in the help only if it works."""
+    text = lamella("analyze", "--help").worked().text
+    if "--html" in text:
+        lamella("analyze", image, "--html", f"{work}/page.html").worked()
+        assert (work / "page.html").read_text(encoding="utf-8").startswith("<!")
+
+
+# --- lamella layers -------------------------------------------------------------------------------
+
+
+def test_layers_with_dead_shares(lamella: Lamella, image: str) -> None:
+    """--dead: a table, with a bar and a percentage for each."""
+    lines = lamella("layers", image, "--dead").worked().text.splitlines()
+    assert [line[:2] for line in lines] == ["#1", "#2", "#3", "#4", "#5"]
+    shares = [line.partition(" % dead")[0].split()[-1] if "dead" in line else "" for line in lines]
+    assert shares == ["3", "100", "96", "1", ""]
+    assert "░░░░░░░░" in lines[1]
+    assert lines[4].endswith("waste:1  RUN rm -rf /var/lists 模型")
+
+
+def test_layers_on_a_terminal(tmp: Path, lamella: Lamella, work: Path, image: str) -> None:
+    """The table, as wide as that, where layers can be read in place; else the list."""
+    seen = _without_colours(on_terminal(tmp, "layers", image)).splitlines()
+    told = lamella("layers", image, "--dead").worked().text.splitlines()
+    assert seen[1][:60] == told[1][:60]
+    assert max(map(len, seen)) <= 80
+    packed = f"oci:{layout_of(LAYERS, 'gzip').write(work / 'layout')}"
+    assert on_terminal(tmp, "layers", packed) == lamella("layers", packed).worked().text
+    for form in ("-t", "-c", "-m", "-d", "--json"):
+        assert on_terminal(tmp, "layers", image, form) == lamella("layers", image, form).text
+
+
+def test_dead_shares_are_a_form_of_their_own(lamella: Lamella, image: str) -> None:
+    """With another form, it is wrong usage."""
+    for form in ("-t", "-c", "-m", "-d", "--json"):
+        lamella("layers", image, "--dead", form).failed(2, "--dead is a form of its own")
