@@ -1,0 +1,147 @@
+"""An analysis as one page for a browser, which needs nothing but itself.
+
+The page's own parts are in `page/`; all that an image says of itself (names, commands) gets in
+through Jinja2, which escapes it, or as JSON, from which the script makes text and nothing else. The
+page forbids itself, by its Content-Security-Policy, to load or to run anything but those parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lamella.analysis.model import Analysis, Place, Saving
+from lamella.report.analyze import best_savings
+from lamella.report.layers import instruction
+from lamella.report.text import count_of, human_size, printable
+
+__all__ = ["render"]
+
+_CAUSES = {
+    "deleted": "deleted",
+    "overwritten": "overwritten",
+    "metadata": "metadata only",
+    "duplicate": "duplicate",
+}
+_LETTERS = "ABC"
+"""Names of the squashes that are worth it; there are three at most."""
+
+
+def render(analysis: Analysis) -> str:
+    """Return the page. The same analysis gives the same page."""
+    pages = Environment(
+        loader=PackageLoader("lamella.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    pages.filters |= {
+        "bytes": "{:,}".format,
+        "count": count_of,
+        "path": _path,
+        "percent": _percent,
+        "share": _share,
+        "size": human_size,
+        "step": _step,
+        "text": printable,
+    }
+    style, script = (_part(pages, name) for name in ("style.css", "script.js"))
+    best = best_savings(analysis)
+    return pages.get_template("page.html").render(
+        analysis=analysis,
+        largest=max((layer.size for layer in analysis.layers), default=0),
+        best=list(zip(_LETTERS, best, strict=False)),
+        causes=_CAUSES,
+        data=_data(analysis, best),
+        places=list(_with_rest(analysis.root)),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _part(pages: Environment, name: str) -> str:
+    if pages.loader is None:  # never: it was given one
+        raise LookupError(name)
+    return pages.loader.get_source(pages, name)[0]
+
+
+def _hash(part: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+
+
+# -- how facts are written
+
+
+def _path(path: bytes) -> str:
+    return printable(path.decode("utf-8", "backslashreplace"))
+
+
+def _step(command: str) -> str:
+    return printable(instruction(command))
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{_ratio(part, total):.1f} %"
+
+
+def _share(part: int, total: int) -> str:
+    """Return a length in a picture."""
+    return f"{_ratio(part, total):.3f}%"
+
+
+def _ratio(part: int, total: int) -> float:
+    return 100 * part / total if total else 0
+
+
+# -- what the script is given
+
+
+def _data(analysis: Analysis, best: list[Saving]) -> dict[str, Any]:
+    layers = range(1, len(analysis.layers) + 1)
+    chosen = (best[0].first, best[0].last) if best else (1, len(layers))
+    return {
+        "chosen": chosen,
+        "command": ["lamella", "squash", printable(shlex.quote(analysis.reference)), "--layers"],
+        "layers": [_step(layer.command) for layer in analysis.layers],
+        "places": _place(analysis.root),
+        # by first layer; from there on by last: bytes before, bytes after
+        "savings": [[_sizes(analysis.savings[a, b]) for b in layers if b >= a] for a in layers],
+        "total": analysis.total,
+    }
+
+
+def _sizes(saving: Saving) -> tuple[int, int]:
+    return saving.before, saving.after
+
+
+def _place(place: Place) -> list[Any]:
+    """Name, live, dead, entries, places in it; the biggest come first."""
+    kids = [_place(kid) for kid in _with_rest(place)]
+    return [_path(place.name), place.live, place.dead, place.entries, kids]
+
+
+def _with_rest(place: Place) -> Iterator[Place]:
+    yield from place.kids
+    rest = _rest(place)
+    if place.kids and rest.live + rest.dead:
+        yield rest
+
+
+def _rest(place: Place) -> Place:
+    """What a place has that is too small to be told, as a place without a name."""
+    return Place(
+        b"",
+        place.live - sum(kid.live for kid in place.kids),
+        place.dead - sum(kid.dead for kid in place.kids),
+        place.entries - sum(kid.entries for kid in place.kids),
+        (),
+    )
