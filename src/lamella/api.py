@@ -36,8 +36,18 @@ from lamella.transport.registry import RegistryName
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
+    from lamella.analyzing import Explored
 
-__all__ = ["Environment", "Result", "analyze", "open_image", "open_layers", "squash", "verify"]
+__all__ = [
+    "Environment",
+    "Result",
+    "analyze",
+    "explore",
+    "open_image",
+    "open_layers",
+    "squash",
+    "verify",
+]
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -265,6 +275,22 @@ def analyze(
     return analyze_source(image, _platform(platform), env or Environment(), secrets=secrets)
 
 
+def explore(image: str, *, platform: str | None = None, env: Environment | None = None) -> Explored:
+    """Analyze an image for one who will walk through it, as `lamella explore` does.
+
+    Args:
+        image: its reference.
+        platform: ``OS/ARCH[/VARIANT]``, of an image for several.
+        env: temporary folder, progress, streams, how to reach engines.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    from lamella.analyzing import explore_source  # noqa: PLC0415 - as above
+
+    return explore_source(image, _platform(platform), env or Environment())
+
+
 def verify(
     ours: str, theirs: str, *, platform: str | None = None, env: Environment | None = None
 ) -> list[Difference]:
@@ -287,3 +313,20 @@ def verify(
     if platform == "all":
         return compare_platforms((ours, theirs), env)
     return compare_images((ours, theirs), _platform(platform), env)
+
+
+def image_names(env: Environment | None = None) -> list[str]:
+    """List what the Docker engine calls its images, newest first.
+
+    Raises:
+        EngineError: there is none, or it broke off.
+    """
+    from lamella.transport.engine_host import connect  # noqa: PLC0415 - for completion: few need it
+
+    env = env or Environment()
+    client = connect(env.engine)
+    try:
+        named = (name for image in client.images() for name in image.get("RepoTags") or ())
+        return [name for name in named if name != "<none>:<none>"]
+    finally:
+        client.close()

@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "analyze": "tell what the bytes of an image are spent on",
+    "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "layers": "list the layers of an image",
     "squash": "squash layers of an image into one",

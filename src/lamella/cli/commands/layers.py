@@ -7,6 +7,7 @@ import shutil
 
 import click
 
+from lamella.cli.completion import complete_image
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.progress import make_reporter
@@ -17,7 +18,7 @@ __all__ = ["command"]
 
 
 @click.command("layers", short_help="list the layers of an image")
-@click.argument("image")
+@click.argument("image", shell_complete=complete_image)
 @click.option("-t", "--tags", is_flag=True, help="Whole IDs, and the local tags of each layer.")
 @click.option("-c", "--commands", is_flag=True, help="Whole IDs, and the command of each layer.")
 @click.option("-m", "--machine", is_flag=True, help="One plain line a layer: ID, or ID|command.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
+from lamella.cli.completion import complete_image, complete_layer
 from lamella.cli.options import (
     common_options,
     later_option,
@@ -30,10 +31,16 @@ _NOTHING = 3
 
 
 @click.command("squash", short_help="squash layers of an image into one")
-@click.argument("image")
-@click.argument("layer", required=False)
+@click.argument("image", shell_complete=complete_image)
+@click.argument("layer", required=False, shell_complete=complete_layer)
 @click.argument("tag", required=False)
-@click.option("--from", "base", metavar="LAYER", help="The same as LAYER: squash what is above it.")
+@click.option(
+    "--from",
+    "base",
+    metavar="LAYER",
+    shell_complete=complete_layer,
+    help="The same as LAYER: squash what is above it.",
+)
 @click.option("--last", type=int, metavar="N", help="Squash the newest N layers that have content.")
 @click.option(
     "--layers",

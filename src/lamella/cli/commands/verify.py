@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from lamella.cli.completion import complete_image
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
@@ -20,8 +21,8 @@ _SHOWN = 20
 
 
 @click.command("verify", short_help="tell whether two images are the same")
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=complete_image)
+@click.argument("b", shell_complete=complete_image)
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
 )

@@ -1,0 +1,33 @@
+"""``lamella completion``."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+__all__ = ["command"]
+
+
+@click.command("completion", short_help="print what lets a shell complete lamella's words")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> int:
+    """Print the script that lets SHELL complete commands, options, images and layers.
+
+    \b
+    In ~/.bashrc:  eval "$(lamella completion bash)"
+    In ~/.zshrc:   eval "$(lamella completion zsh)"
+    For fish:      lamella completion fish > ~/.config/fish/completions/lamella.fish
+
+    Images: archives and layouts in the working folder, and what the Docker engine has. Layers: the
+    IDs of those of an image that is at hand.
+    """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella.cli.main import cli  # noqa: PLC0415 - which knows this command
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"no completion for {shell}")
+    if shell == "bash":
+        # To bash a colon ends a word; references have them.
+        click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
+    click.echo(found(cli, {}, "lamella", "_LAMELLA_COMPLETE").source())
+    return 0

@@ -1,0 +1,109 @@
+"""What a shell offers for an image or a layer, as far as it can be had at once.
+
+Nothing here may fail or take long: who presses Tab wants words, or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from lamella.api import Environment
+
+__all__ = ["complete_image", "complete_layer"]
+
+_FILES = ("docker-archive:", "oci-archive:", "oci:")
+_ENGINE = "docker-daemon:"
+_REMOTE = ("docker://", "podman:", "containers-storage:", "-")
+_SHORT = 12
+_SUFFIXES = (".tar", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2", ".tgz", ".oci")
+
+
+def complete_image(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer archives and layouts at hand, and the images of the Docker engine."""
+    del context, parameter
+    for prefix in _FILES:
+        if incomplete.startswith(prefix):
+            found = _paths(incomplete.removeprefix(prefix), wanted=_any_file)
+            return [CompletionItem(prefix + path) for path in found]
+    if incomplete.startswith(_ENGINE):
+        return [CompletionItem(_ENGINE + name) for name in _names(incomplete.removeprefix(_ENGINE))]
+    words = (*_paths(incomplete, _looks_like), *_names(incomplete))
+    return [CompletionItem(word) for word in words]
+
+
+def complete_layer(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the layers of IMAGE by ID, unless it is in a place that takes time to ask.
+
+    Not by number: shells take an unquoted ``#`` for a comment.
+    """
+    del parameter
+    # An option that waits for its value leaves the words before it unread.
+    image = context.params.get("image") or next(iter(context.args), "")
+    if not image or image.startswith(_REMOTE):
+        return []
+    with suppress(Exception):
+        from lamella import api  # noqa: PLC0415 - only who completes a layer has to wait for it
+
+        with api.open_layers(image, env=_environment()) as (_, lines):
+            layers = [(line.id.removeprefix("sha256:")[:_SHORT], line) for line in lines]
+        return [
+            CompletionItem(short, help=f"#{line.number} {line.command}")
+            for short, line in layers
+            if short.startswith(incomplete)
+        ]
+    return []
+
+
+def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
+    """Yield what begins so: folders that lead on end in a slash."""
+    folder, _, start = incomplete.rpartition("/")
+    where = Path(f"{folder}/" if "/" in incomplete else ".")
+    with suppress(OSError):
+        for path in sorted(where.iterdir()):
+            if path.name.startswith(start) and not (path.name[0] == "." and not start):
+                shown = os.path.join(folder, path.name) if "/" in incomplete else path.name  # noqa: PTH118 - a slash too many would show
+                if wanted(path):
+                    yield shown
+                elif path.is_dir():
+                    yield f"{shown}/"
+
+
+def _any_file(path: Path) -> bool:
+    return path.is_file() or _is_layout(path)
+
+
+def _looks_like(path: Path) -> bool:
+    return (path.is_file() and path.name.endswith(_SUFFIXES)) or _is_layout(path)
+
+
+def _is_layout(path: Path) -> bool:
+    return (path / "oci-layout").is_file()
+
+
+def _names(incomplete: str) -> list[str]:
+    if incomplete.startswith(("/", "./", "../")):
+        return []
+    with suppress(Exception):
+        from lamella import api  # noqa: PLC0415 - as above
+
+        return [name for name in api.image_names(_environment()) if name.startswith(incomplete)]
+    return []
+
+
+def _environment() -> Environment:
+    from lamella.cli.options import make_environment  # noqa: PLC0415 - as above
+    from lamella.progress import SILENT  # noqa: PLC0415 - as above
+
+    return make_environment(None, SILENT, to_stdout=False)

@@ -1,0 +1,107 @@
+"""What Tab offers: in a real bash, and as each shell's script gets it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Lamella
+from tests.cli.running import COMMAND, environment, run
+from tests.engines.daemon import Engine
+from tests.engines.images import build_base
+from tests.transport.forms import layout_of, to_file
+
+
+@pytest.fixture
+def here(work: Path, app: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with an archive, a layout, a folder, and a file that is no image."""
+    assert app.endswith("app.tar")
+    layout_of().write(work / "layout")
+    (work / "images").mkdir()
+    to_file(work / "images/other.tar.gz", b"")
+    to_file(work / "notes.txt", b"")
+    monkeypatch.chdir(work)
+    return work
+
+
+def offered(where: Path, tmp: Path, *words: str, **more: str) -> list[str]:
+    """What is offered for the last of the words of a command line, with its help if any."""
+    line = " ".join(f'"{word}"' for word in ("lamella", *words))
+    env = {"_LAMELLA_COMPLETE": "zsh_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
+    env |= more
+    told = run(tmp=tmp, env=env, cwd=where).worked().text.splitlines()
+    pairs = zip(told[1::3], told[2::3], strict=True)
+    return [word if text == "_" else f"{word} {text}" for word, text in pairs]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["sq"], ["squash squash layers of an image into one"]),
+        (["squash", ""], ["app.tar", "images/", "layout"]),
+        (["squash", "a"], ["app.tar"]),
+        (["squash", "images/"], ["images/other.tar.gz"]),
+        (["layers", "./"], ["./app.tar", "./images/", "./layout"]),
+        (["verify", "app.tar", "oci:l"], ["oci:layout"]),
+        (["squash", "docker-archive:n"], ["docker-archive:notes.txt"]),
+        (["squash", "nowhere/"], []),
+        (["squash", "docker://reg/a", ""], []),
+        (["squash", "notes.txt", ""], []),
+    ],
+)
+def test_images(here: Path, tmp: Path, words: list[str], wanted: list[str]) -> None:
+    """Archives, layouts and folders that lead on; nothing, and no error, where there is nothing."""
+    assert offered(here, tmp, *words) == wanted
+
+
+@pytest.mark.parametrize("option", [[], ["--from"]])
+def test_layers(lamella: Lamella, here: Path, tmp: Path, option: list[str]) -> None:
+    """Of an image at hand, by IDs that a shell leaves alone, each with its number and command."""
+    layers = lamella("layers", "-m", str(here / "app.tar")).worked().text.split()
+    found = offered(here, tmp, "squash", "app.tar", *option, "")
+    assert [word.split(" ")[:2] for word in found] == [
+        [layer.removeprefix("sha256:")[:12], f"#{number}"] for number, layer in enumerate(layers, 1)
+    ]
+    assert offered(here, tmp, "squash", "app.tar", *option, found[0][:5]) == [found[0]]
+
+
+@pytest.mark.engine
+def test_images_of_the_engine(docker_classic: Engine, work: Path, tmp: Path) -> None:
+    """Their names, with and without the prefix; and the layers of one."""
+    build_base(docker_classic, "completed/base:1")
+    env = {"DOCKER_HOST": docker_classic.host}
+    for prefix in ("", "docker-daemon:"):
+        found = offered(work, tmp, "squash", f"{prefix}completed/", **env)
+        assert found == [f"{prefix}completed/base:1"]
+    assert len(offered(work, tmp, "squash", "completed/base:1", "", **env)) >= 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts(lamella: Lamella, shell: str) -> None:
+    """Each is what its shell takes, where that shell is here."""
+    script = lamella("completion", shell).worked().text
+    assert "_LAMELLA_COMPLETE" in script
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script.encode(), check=True)
+
+
+def test_bash(here: Path, tmp: Path) -> None:
+    """A reference with a colon is one word."""
+    ask = """
+        eval "$(lamella completion bash)"
+        COMP_WORDS=(lamella squash docker-archive:a); COMP_CWORD=2; _lamella_completion lamella
+        printf '%s\\n' "${COMPREPLY[@]}"
+        case $COMP_WORDBREAKS in *:*) echo broken;; esac
+    """
+    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
+    assert done.stdout.decode().split() == ["docker-archive:app.tar"]
+    assert done.stderr == b""
+
+
+def test_unknown_shell(lamella: Lamella) -> None:
+    """It says which there are."""
+    lamella("completion", "tcsh").failed(2, "bash", "zsh", "fish")
