@@ -43,6 +43,7 @@ __all__ = [
     "Result",
     "analyze",
     "explore",
+    "image_names",
     "open_image",
     "open_layers",
     "squash",
