@@ -21,7 +21,12 @@ from tests.support.tars import entry, folder, layer, link, opaque, whiteout
         # A deleted directory counts as large as all in it, which is told once more by itself.
         ([layer("d/", ("d/a", b"x" * 10)), layer(whiteout("d"))], 20, 20, 0),
         # … unless the directory was never said to be one,
-        ([layer(("d/a", b"x" * 10)), layer(whiteout("d"))], 10, 10, 0),
+        (
+            [layer(("d/a", b"x" * 10)), layer(whiteout("d")), layer(("d", b"x" * 3))],
+            10,
+            13,
+            3,
+        ),
         # … and it is waste with the second time.
         (
             [layer("d/", ("d/a", b"x" * 10)), layer(whiteout("d")), layer(("d", b"x" * 3))],

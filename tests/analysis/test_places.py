@@ -68,13 +68,13 @@ def test_each_layer_has_its_own_row() -> None:
 def test_directory_tells_who_took_the_last_and_the_main_cause() -> None:
     """One file was replaced, another one hidden two layers later."""
     found = told(
-        layer("d/", ("d/a", BIG), ("d/b", BIG * 9)),
-        layer(("d/a", BIG[1:])),
+        layer("d/", ("d/a", BIG * 9), ("d/b", BIG)),
+        layer(("d/b", BIG[1:])),
         layer("x"),
         layer(opaque("d")),
     )
     assert found[0] == ("d/", 2560 + 18944, 1, 4, "deleted")
-    assert found[1] == ("d/a", 2560, 2, 4, "deleted")
+    assert found[1] == ("d/b", 2560, 2, 4, "deleted")
 
 
 def test_copy_with_another_owner() -> None:

@@ -90,7 +90,7 @@ HARMLESS = {
     "app/node_modules/tls/test/fixtures/server.key": KEY,
     "usr/share/keyrings/archive.asc": BEGIN + b"PGP PUBLIC KEY BLOCK-----\n",
     "app/i18n.key": b"greeting=hello\n",
-    "app/large.pem": b" " * (1 << 16) + KEY,
+    "app/large.pem": KEY + b" " * (1 << 16),
     "app/.env.example": b"TOKEN=abc\n",
     "app/.env": b"# nothing\nTOKEN=\nEMPTY=${TOKEN}\n",
     "app/.npmrc": b"registry=https://registry.example/\n//r/:_authToken=${NPM_TOKEN}\n",

@@ -7,10 +7,14 @@ import os
 import pty
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lamella.analysis.model import Saving
+from lamella.report.analyze import best_savings
+from tests.analysis.looking import analyze
 from tests.cli.conftest import Lamella
 from tests.cli.running import COMMAND, environment
 from tests.support.images import docker_archive, made_by
@@ -88,6 +92,24 @@ def test_screen_fits_a_terminal(lamella: Lamella, in_work: str) -> None:
     assert all(line.isprintable() for line in lines)
 
 
+def test_long_paths_are_cut_at_the_front(lamella: Lamella, work: Path) -> None:
+    """Of what is dead and of secrets: their end says more."""
+    deep = "a-long-name/" * 9
+    tar = layer(
+        f"{deep}kept", (f"{deep}file", b"x"), *((f"{deep}dir/{n}", b"y" * 999) for n in range(3))
+    )
+    key = layer((f"{deep}.ssh/id_rsa", b"key"), whiteout(f"{deep}file"), whiteout(f"{deep}dir"))
+    (work / "deep.tar").write_bytes(docker_archive(tar, key))
+    lines = lamella("analyze", f"{work}/deep.tar").worked().text.splitlines()[1:-1]
+    assert max(map(len, lines)) <= 80
+    cut = [line.rpartition("…")[2] for line in lines if "…" in line]
+    assert [path.rpartition("-long-name/")[2] for path in cut] == [
+        "dir/  (3 entries)",
+        "file",
+        ".ssh/id_rsa",
+    ]
+
+
 def test_many_layers_take_one_screen(lamella: Lamella, work: Path) -> None:
     """The smallest are told together, where they are."""
     tars = [layer((f"f{n}", b"x" * (1000 * (n % 7) + n))) for n in range(60)]
@@ -155,6 +177,23 @@ def test_best_squashes_touch_fewer_layers_each(lamella: Lamella, image: str) -> 
     assert all(by_range[found] >= most / 2 for found in shown)
     counts = [last - first for first, last in shown]
     assert counts == sorted(counts, reverse=True)
+
+
+def test_best_squash_of_several() -> None:
+    """Of those that save enough the shortest; of these the one that saves most, then the upper."""
+
+    def best(**saved: int) -> list[tuple[int, int]]:
+        numbers = {tuple(map(int, key[1:].split("_"))): size for key, size in saved.items()}
+        savings = {
+            (first, last): Saving(first, last, 10_000, 10_000 - size)
+            for (first, last), size in numbers.items()
+        }
+        found = replace(analyze(TARS[0], TARS[1]), savings=savings)
+        return [(saving.first, saving.last) for saving in best_savings(found)]
+
+    assert best(r1_4=1000, r1_3=1000, r2_4=1000, r1_2=100) == [(2, 4)]
+    assert best(r1_4=1000, r1_3=900, r2_4=950, r1_2=500, r3_4=499) == [(1, 4), (2, 4), (1, 2)]
+    assert best(r1_2=-10, r2_3=0) == []
 
 
 def test_json_is_one_document(lamella: Lamella, image: str) -> None:
@@ -245,6 +284,14 @@ def test_broken_rules_end_a_build(lamella: Lamella, image: str) -> None:
         "FAIL  --min-efficiency: 0.8898; want at least 0.95",
     ]
     assert ran.err == ""
+
+
+def test_rule_of_nothing_dead(lamella: Lamella, work: Path) -> None:
+    """An image of one layer keeps it."""
+    path = work / "one.tar"
+    path.write_bytes(docker_archive(TARS[0]))
+    rules = ("--max-dead", "0", "--max-dead-bytes", "0", "--min-efficiency", "1", "--no-secrets")
+    lamella("analyze", str(path), *rules).worked(0)
 
 
 @pytest.mark.parametrize(
