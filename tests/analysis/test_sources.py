@@ -1,0 +1,66 @@
+"""An analysis tells the same wherever the image is: engines by both ways, registries, files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import lamella
+from lamella.analysis.model import Analysis
+from lamella.transport.engine_host import EngineOptions
+from tests.engines.daemon import Engine
+from tests.registry.conftest import Make, _front, client, env, front, name, plain
+from tests.registry.faulty import Front
+from tests.registry.images import OCI, Client
+from tests.support.tars import entry, layer, whiteout
+from tests.transport.engine_squash import app
+
+__all__ = ["_front", "app", "client", "env", "front", "name", "plain"]
+
+pytestmark = pytest.mark.engine
+
+LAYERS = (
+    layer(("a", b"a" * 3000), ("b", b"b" * 3000), ("c", b"c" * 100)),
+    layer(entry("a", b"a" * 3000, uid=7), ("b", b"B" * 3000), ("root/.ssh/id_rsa", b"key")),
+    layer(whiteout("c"), whiteout("root")),
+)
+
+
+def told(found: Analysis) -> object:
+    """All but what the image is called, and how its layers are stored."""
+    layers = tuple(replace(one, id="", command="", tags=(), stored=0) for one in found.layers)
+    return replace(found, reference="", id="", tags=(), layers=layers)
+
+
+def test_engine_by_both_ways_and_saved(engine: Engine, app: str, tmp_path: Path) -> None:
+    """In place, by the API, and out of the archive that the engine saves."""
+    saved = tmp_path / "app.tar"
+    engine.docker("save", "-o", str(saved), app)
+    ways = {
+        way: lamella.analyze(
+            f"docker-daemon:{app}",
+            env=lamella.Environment(engine=EngineOptions({"DOCKER_HOST": engine.host}, source=way)),
+        )
+        for way in ("api", "local")
+    }
+    archive = lamella.analyze(f"docker-archive:{saved}")
+    assert ways["api"].dead_bytes > 0
+    assert told(ways["api"]) == told(ways["local"]) == told(archive)
+
+
+def test_registry_gives_each_layer_once(
+    front: Front, client: Client, name: str, env: Make, tmp_path: Path
+) -> None:
+    """Though files are compared; the second time only what is compared comes at all."""
+    client.push(f"{name}:1", LAYERS, OCI)
+    there = env(cache=str(tmp_path / "cache"))
+    found = lamella.analyze(f"docker://{front.host}/{name}:1", env=there)
+    assert found.layers[0].dead.metadata == 512 + 3072
+    assert [(secret.layer, secret.removed_by) for secret in found.secrets or ()] == [(2, 3)]
+    assert front.count(r"GET .*/blobs/.* 200") == len(LAYERS) + 1  # and the config
+    front.reset()
+    again = lamella.analyze(f"docker://{front.host}/{name}:1", env=there)
+    assert told(again) == told(found)
+    assert front.count(r"GET .*/blobs/.* 200") == 2 + 1
