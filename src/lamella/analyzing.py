@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from lamella.analysis.facts import Label, analyze_image, dead_shares
+from lamella.analysis.browse import Contents
+from lamella.analysis.facts import Label, dead_shares, take_apart
+from lamella.analysis.lives import Laid
 from lamella.analysis.model import Analysis
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
@@ -15,7 +18,14 @@ from lamella.report.layers import Line, layer_lines
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
 
-__all__ = ["analyze_source", "is_near", "with_dead_shares"]
+__all__ = ["Explored", "analyze_source", "explore_source", "is_near", "with_dead_shares"]
+
+
+class Explored(NamedTuple):
+    """What there is to say of an image, and all that is in it."""
+
+    analysis: Analysis
+    contents: Contents
 
 
 def analyze_source(
@@ -26,6 +36,22 @@ def analyze_source(
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
+    return _take_apart(reference, platform, env, secrets=secrets)[0]
+
+
+def explore_source(reference: str, platform: Platform | None, env: Environment) -> Explored:
+    """Analyze an image for one who will walk through it.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    analysis, laid = _take_apart(reference, platform, env, secrets=True)
+    return Explored(analysis, Contents(laid))
+
+
+def _take_apart(
+    reference: str, platform: Platform | None, env: Environment, *, secrets: bool
+) -> tuple[Analysis, Laid]:
     spool = Spool(env.tmp_dir)
     location = locate(reference, env)
     with open_source(location, platform, spool, env) as source, Layers(spool) as layers:
@@ -40,7 +66,7 @@ def analyze_source(
         # With all content: some of it will be compared, and nothing should be fetched twice.
         image = source.fetch(frozenset(range(len(labels))), frozenset())
         try:
-            found = analyze_image(image, layers, labels, env.progress, secrets=secrets)
+            found = take_apart(image, layers, labels, env.progress, secrets=secrets)
         except MalformedTar as error:
             raise layers.explain(error) from error
         env.progress.phase("verify layers")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamella.analysis.dive import measure
-from lamella.analysis.lives import Life, lay
+from lamella.analysis.lives import Laid, Life, lay
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.analysis.places import find_dead, make_places
 from lamella.analysis.savings import savings
@@ -24,7 +24,7 @@ from lamella.merge.changeset import Changeset, read_changeset
 from lamella.progress import Progress
 from lamella.spec.platform import Platform
 
-__all__ = ["Label", "analyze_image", "dead_shares"]
+__all__ = ["Label", "analyze_image", "dead_shares", "take_apart"]
 
 
 class Label(NamedTuple):
@@ -89,6 +89,13 @@ def analyze_image(
     Raises:
         ImageError: a layer is damaged; the message tells which.
     """
+    return take_apart(image, layers, labels, progress, secrets=secrets)[0]
+
+
+def take_apart(
+    image: Image, layers: Layers, labels: Sequence[Label], progress: Progress, *, secrets: bool
+) -> tuple[Analysis, Laid]:
+    """Analyze an image, and return also what became of each entry; see `analyze_image`."""
     progress.phase("read layers")
     read = _read(image, layers)
     laid = lay(list(read.changesets.values()))
@@ -96,7 +103,7 @@ def analyze_image(
     progress.phase("compare files")
     causes = [cause_of(member, by, read.tars) for member, _, by in dead]
     dive = measure(read.changesets, read.tars, laid.deaths)
-    return Analysis(
+    found = Analysis(
         reference=image.name,
         id=str(image.id),
         platform=str(Platform.of(image.config.value)),
@@ -110,6 +117,7 @@ def analyze_image(
         wasted=dive.wasted,
         user_bytes=dive.user_bytes,
     )
+    return found, laid
 
 
 def _part(lives: Iterable[Life], count: int) -> tuple[list[int], list[Life]]:

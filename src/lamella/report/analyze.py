@@ -11,7 +11,7 @@ from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
 from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, printable
 
-__all__ = ["best_savings", "screen", "to_json"]
+__all__ = ["best_savings", "head", "screen", "to_json"]
 
 FORMAT_VERSION = 1
 WIDTH = 80
@@ -52,7 +52,7 @@ def screen(analysis: Analysis, command: str, paint: Paint = plain) -> list[str]:
         command: what to type for the best of `best_savings`.
         paint: gives colours.
     """
-    lines = [_head(analysis), "", *_layers(analysis, paint)]
+    lines = [head(analysis), "", *_layers(analysis, paint)]
     for part in (_dead(analysis, paint), _secrets(analysis, paint), _squashes(analysis, paint)):
         lines += ["", *part]
     if command:
@@ -60,7 +60,8 @@ def screen(analysis: Analysis, command: str, paint: Paint = plain) -> list[str]:
     return lines
 
 
-def _head(analysis: Analysis) -> str:
+def head(analysis: Analysis) -> str:
+    """Return one line: what it is, and how large."""
     layers = count_of(len(analysis.layers), "layer")
     return printable(
         f"{analysis.reference}  {analysis.platform}  {layers}, {human_size(analysis.total)}: "
