@@ -32,15 +32,15 @@ help: ## list the targets
 
 .PHONY: demo
 demo: $(READY) ## squash a small image made on the spot, and prove the result; needs no engine
-	@$(BIN)/lamella demo
+	@$(BIN)/lamella demo --html demo.html
 
 .PHONY: test
-test: lint types engines ## everything: lint, types, all tests; as root with apt, with real engines
+test: lint types engines ## everything: lint, types, all tests; as root with apt, with real engines and a browser
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-quick
-test-quick: $(DEV) ## the tests that need no engine
-	$(BIN)/python -m pytest -m "not engine" $(PYTEST_ARGS)
+test-quick: $(DEV) ## the tests that need no engine and no browser
+	$(BIN)/python -m pytest -m "not engine and not browser" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format
@@ -64,7 +64,7 @@ bench: $(READY) ## measure time, memory and disk, beside others; a few minutes, 
 bench-quick: $(READY) ## the part of it that needs no engine, on small images
 	$(BIN)/python bench/run.py --quick $(BENCH_ARGS)
 
-# The engines the tests want, where we may install them. Elsewhere those tests skip themselves.
+# The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
 engines: | $(DEV)
 	@if [ -f tests/engines/install.sh ] && [ "$$(id -u)" = 0 ] \
@@ -86,7 +86,7 @@ COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3
 
 .PHONY: clean
 clean: ## remove the environment and all that was built
-	rm -rf $(VENV) $(LOCK_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOCK_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests bench fuzz -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): $(LOCKS)

@@ -19,12 +19,14 @@ def without_times(text: str) -> str:
 
 
 def test_the_demo_in_the_readme_is_what_the_demo_prints(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader who runs `make demo` sees what was promised, byte for byte but for the time."""
+    monkeypatch.chdir(tmp_path)
     match = BLOCK.search(README.read_text(encoding="utf-8"))
     assert match is not None, "the README shows no demo"
 
-    assert main(["demo"]) == 0
+    assert main(["demo", "--html", "demo.html"]) == 0
 
     assert without_times(capsys.readouterr().out) == without_times(match["text"])
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.html"]

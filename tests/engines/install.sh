@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs the real container engines that the tests under tests/engines talk to.
+# Installs the real container engines that the tests under tests/engines talk to, and the browser in
+# which tests/browser looks at pages.
 #
 #   * this machine (Debian 12): Docker 20.10, Podman, skopeo, umoci, a registry, and what they need;
+#     Chromium and its driver;
 #   * a cached chroot with a newer Debian: Docker >= 25, containerd, Podman 5, skopeo, umoci, crane.
 #
 # Safe to run again: with everything in place it only looks, and needs no network. No service is
@@ -28,6 +30,7 @@ readonly HOST_PACKAGES=(
     skopeo umoci docker-registry
     debootstrap debian-archive-keyring ca-certificates
     busybox-static zstd xz-utils bzip2 util-linux libcap2-bin
+    chromium chromium-driver fonts-noto-core
 )
 readonly CHROOT_PACKAGES=(docker.io containerd runc iptables podman crun skopeo umoci)
 # Not every release has these, and the tests can do without them. docker-cli is what sid split from

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import shlex
 from pathlib import Path
@@ -12,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lamella.cli.options import common_options, make_environment, source_option
+from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.cli.rules import add_dive_rules, bytes_option, share_option
-from lamella.errors import OutputError, UsageError
+from lamella.errors import UsageError
 
 if TYPE_CHECKING:
     from lamella.report.rules import Verdict
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _BROKEN = 1
-_HTML = "lamella.report.html"
 
 
 @click.command("analyze", short_help="tell what the bytes of an image are spent on")
@@ -33,8 +31,8 @@ _HTML = "lamella.report.html"
 @click.option(
     "--html",
     metavar="FILE",
-    hidden=importlib.util.find_spec(_HTML) is None,
-    help="Write a page with pictures, to be opened in a browser.",
+    help="Write a page with pictures, to be opened in a browser (docs/report.md). - sends it to "
+    "standard output, in the place of the rest.",
 )
 @click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
@@ -94,6 +92,8 @@ def command(
     from lamella.report import analyze as report  # noqa: PLC0415 - as above
     from lamella.report.rules import Rules, judge  # noqa: PLC0415 - as above
 
+    if as_json and html == STDOUT:
+        raise UsageError("--json and --html - both want standard output; give --html a file")
     if no_secrets and no_secrets_scan:
         raise UsageError("--no-secrets needs the scan that --no-secrets-scan leaves out; give one")
     rules = Rules(max_dead, max_dead_bytes, no_secrets, min_efficiency)
@@ -107,12 +107,17 @@ def command(
         found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
     verdicts = judge(found, rules) if asked else []
     if html is not None:
-        _write(html, importlib.import_module(_HTML).render(found))
+        from lamella.report.html import render  # noqa: PLC0415 - nothing else needs Jinja2
+
+        write_page(html, render(found))
     if as_json:
         document = report.to_json(found)
         if asked:
             document["rules"] = [_to_json(verdict) for verdict in verdicts]
         print(json.dumps(document, indent=2))
+    elif html == STDOUT:
+        for verdict in verdicts:
+            click.echo(_line(verdict), err=True)
     else:
         best = report.best_savings(found)
         typed = _squash(image, best[0].first, best[0].last) if best else ""
@@ -162,10 +167,3 @@ def _to_json(verdict: Verdict) -> dict[str, object]:
         "found": verdict.found,
         "limit": verdict.limit,
     }
-
-
-def _write(path: str, page: str) -> None:
-    try:
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"can't write {path}: {error.strerror}") from error

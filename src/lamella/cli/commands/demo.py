@@ -10,9 +10,11 @@ import click
 
 from lamella import api
 from lamella.cli.options import common_options, make_environment
+from lamella.cli.page import write_page
 from lamella.cli.progress import make_reporter
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError
+from lamella.report.html import render
 from lamella.report.layers import tree_numbered
 from lamella.report.text import human_size, summary
 
@@ -23,14 +25,20 @@ __all__ = ["command"]
 @click.option(
     "--keep", metavar="DIR", help="Leave the archives in this folder, to look at them yourself."
 )
+@click.option("--html", metavar="FILE", help="Write the page of `lamella analyze` about the image.")
 @common_options
 def command(
-    keep: str | None, quiet: bool, verbose: int, progress_mode: str, tmp_dir: str | None
+    keep: str | None,
+    html: str | None,
+    quiet: bool,
+    verbose: int,
+    progress_mode: str,
+    tmp_dir: str | None,
 ) -> int:
     """Show what lamella does, on an image made on the spot: ten layers, and the waste of builds.
 
     It lists the layers, squashes all above the base, proves that the file system is the same, and
-    tells what was gained. Nothing but a temporary folder is touched.
+    tells what was gained. Nothing but a temporary folder is touched, unless you ask for more.
     """
     with (
         tempfile.TemporaryDirectory(prefix="lamella-demo-", dir=tmp_dir) as temporary,
@@ -40,6 +48,8 @@ def command(
         folder.mkdir(parents=True, exist_ok=True)
         env = make_environment(tmp_dir, reporter, to_stdout=False)
         _play(folder / "demo.tar", folder / "demo-squashed.tar", env)
+        if html:
+            _draw(folder / "demo.tar", html, env)
     if keep:
         _say(f"\nBoth archives are in {keep}; `docker load -i` takes them.")
     return 0
@@ -76,6 +86,14 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
     _say(f"{human_size(before)} → {human_size(after)} ({100 - 100 * after // before} % less), and")
     _say("the base layer is untouched: registries and engines still share it.")
     _say("The deleted /root/.ssh/id_rsa no longer ships: it was in layer 5, deleted in layer 6.")
+
+
+def _draw(source: Path, html: str, env: api.Environment) -> None:
+    _say("\n5. Where the bytes are, as a page\n")
+    _say(f"   $ lamella analyze demo.tar --html {html}\n")
+    found = api.analyze(str(source), env=env)
+    write_page(html, render(replace(found, reference=source.name)))
+    _say(f"{html} is ready: open it in a browser. It needs no network.")
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,30 @@
+"""Writes the page of an analysis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["STDOUT", "write_page"]
+
+STDOUT = "-"
+
+
+def write_page(path: str, page: str) -> None:
+    """Write a page to a file, which is whole or not there, or to standard output.
+
+    Raises:
+        OutputError: it can't be written there.
+    """
+    from lamella.transport.files import AtomicFile, writing  # noqa: PLC0415 - few pages are written
+
+    if path == STDOUT:
+        click.echo(page, nl=False)
+        return
+    with AtomicFile(Path(path)) as out:
+        with writing(path):
+            rest = memoryview(page.encode())
+            while rest:  # a pipe takes a part at a time
+                rest = rest[out.file.write(rest) :]
+        out.commit()
