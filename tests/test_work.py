@@ -85,6 +85,17 @@ def test_headers_and_comparisons_read_a_fraction(
     assert read["pieces"] <= compared + entries * 2048 + 1_000_000
 
 
+def test_analysis_reads_all_once_and_looks_at_a_fraction(demo: Path, read: Counter[str]) -> None:
+    """In bulk for the digests; in pieces headers, what may be a copy, and what may be a secret."""
+    found = lamella.analyze(str(demo))
+
+    dead = [layer.dead for layer in found.layers]
+    compared = 2 * sum(one.metadata + one.duplicate for one in dead)
+    assert read["bulk"] == found.total
+    # Of a file that was replaced by another one the first kilobyte tells that.
+    assert read["pieces"] <= compared + 2_000 * 2048 + 1_000_000
+
+
 def test_every_layer_is_scanned_once(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lamella.comparing import compare_images, compare_platforms
-from lamella.errors import UsageError
+from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.job import Job
 from lamella.layer.compression import Compression
@@ -248,8 +248,10 @@ def open_layers(
         if dead is not False:
             from lamella.analyzing import is_near, with_dead_shares  # noqa: PLC0415 - as below
 
-            if dead or is_near(image):
-                lines = with_dead_shares(source, lines, env)
+            # What nobody asked for must not be in the way of what was asked for.
+            with suppress(*() if dead else (ImageError,)):
+                if dead or is_near(image):
+                    lines = with_dead_shares(source, lines, env)
         yield image, lines
 
 

@@ -444,6 +444,14 @@ def test_layers_on_a_terminal(tmp: Path, lamella: Lamella, work: Path, image: st
         assert on_terminal(tmp, "layers", image, form) == lamella("layers", image, form).text
 
 
+def test_damaged_layers_are_listed_on_a_terminal(tmp: Path, lamella: Lamella, work: Path) -> None:
+    """Without what is dead of them, as elsewhere; who asks for that is told why not."""
+    path = work / "bad.tar"
+    path.write_bytes(docker_archive(LAYERS[0], LAYERS[1][:700]))
+    assert on_terminal(tmp, "layers", str(path)) == lamella("layers", str(path)).worked().text
+    lamella("layers", str(path), "--dead").failed(1, "layer 2", "at byte 512")
+
+
 def test_dead_shares_are_a_form_of_their_own(lamella: Lamella, image: str) -> None:
     """With another form, it is wrong usage."""
     for form in ("-t", "-c", "-m", "-d", "--json"):

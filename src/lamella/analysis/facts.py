@@ -21,6 +21,7 @@ from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar
 from lamella.merge.causes import Dropped, cause_of
 from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.collector import collector_paused
 from lamella.progress import Progress
 from lamella.spec.platform import Platform
 
@@ -55,6 +56,7 @@ def _read(image: Image, layers: Layers) -> _Read:
     return _Read(image, tars, changesets)
 
 
+@collector_paused()
 def dead_shares(image: Image, layers: Layers) -> list[float]:
     """Return which part of each layer's bytes is dead, 0 to 1; only headers are read.
 
@@ -92,6 +94,7 @@ def analyze_image(
     return take_apart(image, layers, labels, progress, secrets=secrets)[0]
 
 
+@collector_paused()
 def take_apart(
     image: Image, layers: Layers, labels: Sequence[Label], progress: Progress, *, secrets: bool
 ) -> tuple[Analysis, Laid]:
