@@ -78,15 +78,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     # parts of the façade: one list of places, one squash from request to result
     "places": {"errors", "progress", "spec", "layer", "transport"},
     "request": {"errors", "spec", "layer", "mutate", "transport"},
+    "planning": {*BELOW_API},
     "conversion": {"image", "layer", "spec", "squashing"},
-    "job": {*BELOW_API, "places", "request", "conversion"},
+    "job": {*BELOW_API, "places", "request", "conversion", "planning"},
     "platforms": {*BELOW_API, "places", "request", "job"},
     "comparing": {*BELOW_API, "places"},
     "analyzing": {*BELOW_API, "places"},
     "api": {*BELOW_API, "demo", "places", "request", "job", "platforms", "comparing", "analyzing"},
     "demo": {*BELOW_API, "api"},
     # options of the calls are values of their rooms
-    "cli": {"api", "demo", "errors", "progress", "report", "mutate", "transport"},
+    "cli": {
+        *{"api", "demo", "errors", "progress", "report", "mutate", "transport"},
+        # what the screen of `explore` shows
+        *{"analysis", "analyzing", "result"},
+    },
     "__init__": {*BELOW_API, "api", "places"},
     "__main__": {"cli"},
 }

@@ -62,6 +62,9 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     *,
     last: int | None = None,
     layers: Sequence[str] = (),
+    max_layers: int | None = None,
+    auto: bool = False,
+    include_base: bool = False,
     output: str | None = None,
     platform: str | None = None,
     compression: str | None = None,
@@ -81,6 +84,9 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         tag: names of the new image.
         last: squash so many of the newest layers.
         layers: squash these ranges, ``"A-B"`` from 1. Without any choice all layers are squashed.
+        max_layers: squash what brings the image to so many layers at the least cost.
+        auto: squash the fewest layers whose merging removes every dead byte.
+        include_base: with `auto`, also layers that other images of the same engine use.
         output: where the new image goes; None: where `image` came from.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several; ``all``: every one of them, and
             the index is written anew.
@@ -112,17 +118,20 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     request = Request(
         location,
         target,
-        base,
-        last,
-        tuple(layers),
-        tags,
-        None if every else _platform(platform),
-        every,
-        Compression.parse(compression) if compression else None,
-        Wording(history, message, created),
-        check,
-        dry_run,
-        cleanup,
+        base=base,
+        last=last,
+        ranges=tuple(layers),
+        max_layers=max_layers,
+        auto=auto,
+        include_base=include_base,
+        tags=tags,
+        platform=None if every else _platform(platform),
+        every_platform=every,
+        compression=Compression.parse(compression) if compression else None,
+        wording=Wording(history, message, created),
+        check=check,
+        dry_run=dry_run,
+        cleanup=cleanup,
     )
     with ExitStack() as stack:
         if every:

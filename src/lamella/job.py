@@ -8,7 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from lamella.conversion import conversion
-from lamella.errors import ImageError, ImageNotFound, MalformedImage, UnknownLayer, UsageError
+from lamella.errors import (
+    ImageError,
+    ImageNotFound,
+    MalformedImage,
+    UnknownLayer,
+    Unsupported,
+    UsageError,
+)
 from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import new_manifest
@@ -19,7 +26,7 @@ from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
-from lamella.squashing import Prepared, Written, prepare, write
+from lamella.squashing import Prepared, Written, prepare, reason_against, write
 from lamella.transport.base import Destination, Rechecks, Source
 from lamella.transport.names import Location
 
@@ -66,6 +73,8 @@ class Job:
         self._clock = _Clock()
         self._source = source or self._open(request.location)
         self._kept_name = ""
+        self._whole: Image | None = None
+        """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
             opened = open_destination(request.output, self._spool, env)
             destination = stack.enter_context(opened)
@@ -99,6 +108,8 @@ class Job:
         request, image = self._request, self._source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
+        if request.auto or request.max_layers is not None:
+            return self._choose(image)
         try:
             return select(image, above=request.base, last=request.last, layers=request.ranges)
         except UnknownLayer as unknown:
@@ -107,6 +118,28 @@ class Job:
             base = self._base_image(request.base, unknown)
         self._kept_name = base.name
         return select_above_image(image, base)
+
+    def _choose(self, image: Image) -> Selection:
+        """Let the layers' content say which are worth squashing."""
+        from lamella.planning import (  # noqa: PLC0415 - few squashes have to analyze anything
+            select_auto,
+            select_max_layers,
+            shared_layers,
+        )
+
+        request = self._request
+        if reason := reason_against(image):
+            raise Unsupported(f"{image.name}: {reason}")
+        base = 0 if request.include_base else shared_layers(image, self._source.tags_by_chain())
+        # All of it, and only once: an engine would save the whole image a second time.
+        self._whole = self._source.fetch(frozenset(range(len(image.layers))), frozenset())
+        self._clock.lap("fetch")
+        if request.auto:
+            selection = select_auto(self._whole, self._layers, base)
+        else:
+            selection = select_max_layers(self._whole, self._layers, request.max_layers or 1, base)
+        self._clock.lap("choose")
+        return selection
 
     def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
         """LAYER may be another image: of the place it says, or of the source's own."""
@@ -126,7 +159,7 @@ class Job:
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
-        image = self._source.fetch(content, listed)
+        image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
         prepared = prepare(image, selection, self._layers, self._env.progress)
         self._clock.lap("plan")

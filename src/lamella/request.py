@@ -24,6 +24,12 @@ class Request:
     """LAYER: what is above it is squashed."""
     last: int | None = None
     ranges: tuple[str, ...] = ()
+    max_layers: int | None = None
+    """Let lamella choose what brings the image to so many layers."""
+    auto: bool = False
+    """Let lamella choose what is worth squashing."""
+    include_base: bool = False
+    """Also layers that other images of the place use."""
     tags: tuple[str, ...] = ()
     platform: Platform | None = None
     every_platform: bool = False
@@ -40,8 +46,14 @@ class Request:
         Raises:
             UsageError: two choices of layers, or one that no image can fulfil.
         """
-        if sum((self.base is not None, self.last is not None, bool(self.ranges))) > 1:
-            raise UsageError("LAYER/--from, --last and --layers exclude each other; give one")
+        named = (self.base is not None, self.last is not None, bool(self.ranges))
+        if sum((*named, self.max_layers is not None, self.auto)) > 1:
+            ways = "LAYER/--from, --last, --layers, --max-layers and --auto"
+            raise UsageError(f"{ways} exclude each other; give one")
+        if self.max_layers is not None and self.max_layers < 1:
+            raise UsageError(f"--max-layers {self.max_layers}: an image has at least one layer")
+        if self.include_base and not self.auto:
+            raise UsageError("--include-base goes with --auto")
         if self.last is not None and self.last < 1:
             raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
 

@@ -96,22 +96,6 @@ def test_wrong_usage_is_one_line_and_exit_2(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--auto"], ["--auto"]),
-        (["--max-layers", "3"], ["--max-layers"]),
-    ],
-)
-def test_options_that_come_later_say_so(
-    lamella: Lamella, app: str, arguments: list[str], words: list[str]
-) -> None:
-    """They are promised, and not in the help before they are there."""
-    target = ["-o", "docker-archive:new.tar"]
-    lamella("squash", app, *target, *arguments).failed(2, "later version", *words)
-    assert words[0] not in lamella("squash", "-h").text
-
-
-@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["docker://127.0.0.1:1/app:1"], 5, "registry 127.0.0.1:1: can't reach it"),

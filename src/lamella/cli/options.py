@@ -19,7 +19,7 @@ from lamella.progress import Progress
 if TYPE_CHECKING:
     from lamella.api import Environment
 
-__all__ = ["common_options", "later_option", "make_environment", "resolve_created", "source_option"]
+__all__ = ["common_options", "make_environment", "resolve_created", "source_option"]
 
 _ENGINE_VARIABLES = (
     "DOCKER_HOST",
@@ -61,20 +61,6 @@ def common_options(function: _Function) -> _Function:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def later_option(name: str, instead: str) -> Callable[[_Function], _Function]:
-    """Add an option that is promised, so that who tries it is told, and what to use today."""
-
-    def refuse(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        del context, parameter
-        if value:
-            raise UsageError(f"{name} comes with a later version; {instead}")
-
-    flag = name == "--auto"
-    return click.option(
-        name, is_flag=flag, hidden=True, expose_value=False, callback=refuse, is_eager=True
-    )
 
 
 def source_option(function: _Function) -> _Function:

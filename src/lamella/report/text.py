@@ -59,7 +59,8 @@ def _rows(result: Result) -> Iterator[str]:
     for squashed in result.ranges:
         count = squashed.last - squashed.first + 1
         before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
-        yield f"{'squashed':<9} {f'{count} → 1':<9} {before:>8} → {after}{_causes(result)}"
+        which = f"   layers {squashed.first}-{squashed.last}" if len(result.ranges) > 1 else ""
+        yield f"{'squashed':<9} {f'{count} → 1':<9} {before:>8} → {after}{which}{_causes(result)}"
     if result.converted:
         yield f"converted {result.converted}"
     if not result.ranges:
@@ -104,6 +105,8 @@ def plan_lines(result: Result) -> list[str]:
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
     for squashed in result.ranges:
+        if len(result.ranges) == 1:  # of several, the summary says which they are
+            lines.append(f"layers {squashed.first}-{squashed.last} become one layer")
         lines += _some(
             f"layers {squashed.first}-{squashed.last}: deletions that stay",
             [f"/{printable(path)} ({reason})" for path, reason in squashed.whiteouts],

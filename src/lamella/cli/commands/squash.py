@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lamella.cli.completion import complete_image, complete_layer
 from lamella.cli.options import (
     common_options,
-    later_option,
     make_environment,
     resolve_created,
     source_option,
@@ -23,7 +22,6 @@ from lamella.report.text import plan_lines, summary
 
 if TYPE_CHECKING:
     from lamella.api import Result
-    from lamella.mutate import HistoryMode
 
 __all__ = ["command"]
 
@@ -44,12 +42,26 @@ _NOTHING = 3
 @click.option("--last", type=int, metavar="N", help="Squash the newest N layers that have content.")
 @click.option(
     "--layers",
-    "ranges",
+    "layers",
     multiple=True,
     metavar="A-B",
     help="Squash layers A to B as `lamella layers` numbers them. May be given again for another "
     "range, which becomes a layer of its own.",
 )
+@click.option(
+    "--max-layers",
+    type=int,
+    metavar="N",
+    help="Squash what brings the image to N layers: with the least lost of what other images "
+    "share, then with the most saved.",
+)
+@click.option(
+    "--auto",
+    is_flag=True,
+    help="Squash only where it pays: the fewest layers whose merging removes every dead byte. A "
+    "base that other images of the engine use is left alone.",
+)
+@click.option("--include-base", is_flag=True, help="With --auto: that base, too.")
 @click.option(
     "-t",
     "--tag",
@@ -108,8 +120,6 @@ _NOTHING = 3
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document (docs/json.md), not the ID."
 )
-@later_option("--max-layers", "use --last N or --layers A-B")
-@later_option("--auto", "use --last N or --layers A-B")
 @registry_options
 @source_option
 @common_options
@@ -118,31 +128,25 @@ def command(
     layer: str | None,
     tag: str | None,
     base: str | None,
-    last: int | None,
-    ranges: tuple[str, ...],
     tags: tuple[str, ...],
     output: str | None,
-    platform: str | None,
-    compression: str | None,
-    message: str,
-    history: str,
     created: str | None,
     verify: bool,
     exit_code: bool,
     dry_run: bool,
-    cleanup: bool,
     as_json: bool,
     source: Literal["auto", "api", "local"],
     quiet: bool,
     verbose: int,
     progress_mode: str,
     tmp_dir: str | None,
+    **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
     """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
 
     LAYER says what is left alone: everything above it is squashed. It is an image name or ID, a
     layer ID (any unique prefix of at least 4 hex digits), or #N as `lamella layers` numbers them.
-    Without LAYER, --last or --layers the whole image becomes one layer. TAG names the new image.
+    Without LAYER or another choice the whole image becomes one layer. TAG names the new image.
 
     \b
     Everything above debian:12, in the Docker engine:
@@ -173,18 +177,12 @@ def command(
             image,
             layer or base,
             [*tags, *([tag] if tag else [])],
-            last=last,
-            layers=ranges,
             output=output,
-            platform=platform,
-            compression=compression,
-            message=message,
-            history=cast("HistoryMode", history),
             created=resolve_created(created),
             check=verify,
             dry_run=dry_run,
-            cleanup=cleanup,
             env=make_environment(tmp_dir, reporter, to_stdout=to_stdout, source=source),
+            **choices,  # options with the names of the call's parameters
         )
     shown = "" if to_stdout else result.id
     print_result(result, shown, as_json=as_json, quiet=quiet)

@@ -1,0 +1,92 @@
+"""Layers that nobody named: chosen by what squashing them would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lamella.analysis.lives import Laid, Life, lay
+from lamella.analysis.plans import choose_auto, choose_max_layers
+from lamella.analysis.savings import savings
+from lamella.errors import MalformedTar
+from lamella.image import Image
+from lamella.layer.spool import Layers
+from lamella.selection import Selection
+from lamella.spec.digest import Digest
+from lamella.squashing import read_layer
+from lamella.tar.entry import DIRECTORY
+
+__all__ = ["select_auto", "select_max_layers", "shared_layers"]
+
+
+def select_max_layers(image: Image, layers: Layers, most: int, shared: int) -> Selection:
+    """Choose what brings an image to so many layers at the least cost; see `choose_max_layers`.
+
+    Args:
+        image: the image; all its layers can be read.
+        layers: opens them.
+        most: how many layers there may be.
+        shared: how many of the lowest other images use too.
+
+    Raises:
+        UsageError: less than one layer is asked for.
+        ImageError: a layer is damaged.
+    """
+    laid = _lay(image, layers)
+    found = savings(laid)
+    sizes = [found[number, number].before for number in range(1, len(image.layers) + 1)]
+    used = [size if position < shared else 0 for position, size in enumerate(sizes)]
+    return Selection(choose_max_layers(found, most, used))
+
+
+def select_auto(image: Image, layers: Layers, base: int) -> Selection:
+    """Choose the fewest layers whose merging removes what is dead; see `choose_auto`.
+
+    An entry of a directory that a later layer repeats does not count. Nearly every layer repeats
+    those above its files, 512 bytes each: nearly every layer would be squashed for them.
+
+    Args:
+        image: the image; all its layers can be read.
+        layers: opens them.
+        base: how many of the lowest layers are left alone.
+
+    Raises:
+        ImageError: a layer is damaged.
+    """
+    return Selection(choose_auto(_worth(_lay(image, layers).lives()), base))
+
+
+def shared_layers(image: Image, others: Iterable[tuple[Digest, ...]]) -> int:
+    """Return how many of an image's lowest layers another image has, too.
+
+    Args:
+        image: the image.
+        others: the diff_ids of all images of the place; the same image under another name counts
+            for nothing.
+    """
+    mine = image.diff_ids
+    return max((_common(mine, other) for other in others if other != mine), default=0)
+
+
+def _common(one: tuple[Digest, ...], other: tuple[Digest, ...]) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _worth(lives: Iterable[Life]) -> Iterable[Life]:
+    for life in lives:
+        repeated = life.by is not None and life.by.type == DIRECTORY
+        if not (repeated and life.member.type == DIRECTORY):
+            yield life
+
+
+def _lay(image: Image, layers: Layers) -> Laid:
+    tars = layers.open_headers(image.layers)
+    try:
+        return lay(
+            [
+                read_layer(layer, tar, position)
+                for position, (layer, tar) in enumerate(zip(image.layers, tars, strict=True))
+            ]
+        )
+    except MalformedTar as error:
+        raise layers.explain(error) from error
