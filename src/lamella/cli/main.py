@@ -26,6 +26,7 @@ _COMMANDS = {
     "analyze": "tell what the bytes of an image are spent on",
     "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
+    "explore": "walk through an image on the terminal: layers, files, what a squash saves",
     "layers": "list the layers of an image",
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",

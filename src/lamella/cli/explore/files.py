@@ -1,0 +1,158 @@
+"""The tree of files: directories are looked into when they are opened."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from lamella.analysis.browse import EVERYTHING, Filter, Found, Row, View
+from lamella.cli.explore.lines import Lines
+from lamella.cli.explore.texts import row_text
+
+__all__ = ["FileTree", "FoundList"]
+
+
+class _Line(NamedTuple):
+    depth: int
+    folder: bytes
+    row: Row
+
+    @property
+    def path(self) -> bytes:
+        return self.row.path(self.folder)
+
+
+class FileTree(Lines):
+    """What a layer did to each directory and file; or the files of the image."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "open", show=False),
+        Binding("left,h", "close", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="files")
+        self._lines: list[_Line] = []
+        self._open: set[bytes] = set()
+        self._view: View | None = None
+        self._wanted, self._image = EVERYTHING, False
+
+    @property
+    def path(self) -> bytes:
+        """What the cursor is on."""
+        return self._lines[self.cursor].path if self._lines else b""
+
+    def show(self, view: View, wanted: Filter, *, image: bool) -> None:
+        """Show another view, with the same directories open and the cursor on the same path."""
+        path = self.path
+        self._view, self._wanted, self._image = view, wanted, image
+        self._lines = self._below(b"", 0)
+        self.cursor = self._find(path)
+        self.renew()
+
+    def reveal(self, path: bytes) -> None:
+        """Open the directories that a path is in, and go to it."""
+        folder = path
+        while folder := folder.rpartition(b"/")[0]:
+            self._open.add(folder)
+        self._lines = self._below(b"", 0)
+        self.renew()
+        self.cursor = self._find(path)
+
+    def _find(self, path: bytes) -> int:
+        return next((i for i, line in enumerate(self._lines) if line.path == path), 0)
+
+    def _below(self, folder: bytes, depth: int) -> list[_Line]:
+        """Return the lines of what is in a directory, and in those open in it."""
+        lines = []
+        for row in self._view.rows(folder, self._wanted) if self._view else ():
+            line = _Line(depth, folder, row)
+            lines.append(line)
+            if row.directory and self._open and line.path in self._open:
+                lines += self._below(line.path, depth + 1)
+        return lines
+
+    def length(self) -> int:
+        """Return how many lines there are."""
+        return len(self._lines)
+
+    def draw(self, index: int, width: int) -> Text:
+        """Draw a row, as far in as it is deep."""
+        line = self._lines[index]
+        arrow = "  "
+        if line.row.directory:
+            arrow = "▾ " if line.path in self._open else "▸ "
+        indent = "  " * line.depth + arrow
+        return row_text(indent, line.row.name, line.row, width, image=self._image)
+
+    def action_open(self) -> None:
+        """Open a directory; in one that is open go to the first row."""
+        if not self._lines:
+            return
+        line = self._lines[self.cursor]
+        if not line.row.directory:
+            return
+        if line.path in self._open:
+            self.cursor += 1
+            return
+        self._open.add(line.path)
+        at = self.cursor + 1
+        self._lines[at:at] = self._below(line.path, line.depth + 1)
+        self.renew()
+
+    def action_close(self) -> None:
+        """Close a directory; from what isn't an open one go to the directory it is in."""
+        if not self._lines:
+            return
+        line = self._lines[self.cursor]
+        if not (line.row.directory and line.path in self._open):
+            if line.folder:
+                self.cursor = self._find(line.folder)
+            return
+        self._open.discard(line.path)
+        end = self.cursor + 1
+        while end < len(self._lines) and self._lines[end].depth > line.depth:
+            end += 1
+        del self._lines[self.cursor + 1 : end]
+        self.renew()
+
+    def action_choose(self) -> None:
+        """Open a directory, or close it."""
+        if self._lines and self.path in self._open:
+            self.action_close()
+        else:
+            self.action_open()
+
+
+class FoundList(Lines):
+    """What a search found, with whole paths."""
+
+    def __init__(self) -> None:
+        super().__init__(id="found")
+        self._rows: list[tuple[bytes, Row]] = []
+        self._image = False
+
+    @property
+    def path(self) -> bytes:
+        """What the cursor is on."""
+        if not self._rows:
+            return b""
+        folder, row = self._rows[self.cursor]
+        return row.path(folder)
+
+    def show(self, found: Found, *, image: bool) -> None:
+        """Show what was found."""
+        self._rows, self._image = found.rows, image
+        self.cursor = 0
+        self.renew()
+
+    def length(self) -> int:
+        """Return how many lines there are."""
+        return len(self._rows)
+
+    def draw(self, index: int, width: int) -> Text:
+        """Draw a row."""
+        folder, row = self._rows[index]
+        return row_text("", row.path(folder), row, width, image=self._image)

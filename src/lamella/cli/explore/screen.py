@@ -1,0 +1,276 @@
+"""What is where on the screen, and what the keys do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Input, Static
+from textual.worker import get_current_worker
+
+from lamella.analysis.browse import ALL, CHANGES, Filter, Found, View
+from lamella.analysis.model import Dead
+from lamella.analyzing import Explored
+from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, WorstScreen
+from lamella.cli.explore.files import FileTree, FoundList
+from lamella.cli.explore.layers import LayerList, layer_facts
+from lamella.cli.explore.lines import Lines
+from lamella.cli.explore.squashing import Job, SquashScreen, saving_text
+from lamella.cli.naming import Suggestion
+from lamella.report.analyze import best_savings, head
+from lamella.report.text import human_size
+from lamella.result import Result
+
+__all__ = ["ImageScreen"]
+
+_PAUSE = 0.1
+"""Seconds without a key before a search, or the sums of another layer, are begun."""
+_VIEWS_KEPT = 8
+
+
+class ImageScreen(Screen[None]):
+    """Layers on one side, files on the other, and below what a squash would bring."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help"),
+        Binding("slash", "search", "Search"),
+        Binding("f", "filter", "Filter"),
+        Binding("space", "mark", "Mark"),
+        Binding("b", "best", "Best"),
+        Binding("s", "squash", "Squash"),
+        Binding("w", "worst", "Worst"),
+        Binding("escape", "back", show=False),
+    ]
+
+    def __init__(
+        self, explored: Explored, job: Job, suggestion: Suggestion, results: list[Result]
+    ) -> None:
+        super().__init__()
+        self._analysis, self._contents = explored
+        self._job, self._suggestion, self._results = job, suggestion, results
+        self._changes, self._smallest = CHANGES, 0
+        self._view: View | None = None
+        self._number = 0
+        self._target: bytes | None = None
+        """Where to go in the next view."""
+        self._pauses: dict[str, Timer] = {}
+        self._view_of = lru_cache(_VIEWS_KEPT)(self._make_view)
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        self._layers, self._files, self._found = (
+            LayerList(self._analysis),
+            FileTree(),
+            FoundList(),
+        )
+        self._search = Input(placeholder="name, or part/of/a/path", id="search")
+        self._search.border_title = "Search"
+        self._facts = Static(id="facts", markup=False)
+        self._range = Static(id="range", markup=False)
+        yield Static(head(self._analysis), id="head", markup=False)
+        with Horizontal():
+            with Vertical(id="left"):
+                yield self._layers
+                yield self._facts
+            with Vertical(id="right"):
+                yield self._files
+                yield self._found
+                yield self._search
+        yield self._range
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show the image."""
+        self._found.display = self._search.display = False
+        self._layers.renew()
+        self._layers.focus()
+        self._show_range()
+        self._load(0)
+
+    def _later(self, what: str, do: Callable[[], object]) -> None:
+        """Do something when no key has been pressed for a moment."""
+        if what in self._pauses:
+            self._pauses[what].stop()
+        self._pauses[what] = self.set_timer(_PAUSE, do)
+
+    # -- layers
+
+    @on(Lines.Moved, "#layers")
+    def _layer_moved(self) -> None:
+        number = self._layers.cursor
+        self._facts.update("\n".join(layer_facts(self._analysis, number)))
+        self._later("view", lambda: self._load(number))
+
+    @on(Lines.Chosen, "#layers")
+    def _layer_chosen(self) -> None:
+        self._files.focus()
+
+    def _make_view(self, number: int) -> View:
+        return self._contents.layer(number) if number else self._contents.image()
+
+    @work(thread=True, exclusive=True, group="view")
+    def _load(self, number: int) -> None:
+        view = self._view_of(number)
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._show_view, view, number)
+
+    def _show_view(self, view: View, number: int) -> None:
+        self._view, self._number = view, number
+        self._facts.update("\n".join(layer_facts(self._analysis, number)))
+        self._refilter()
+        if self._target is not None:
+            self._go_to(self._target)
+            self._target = None
+
+    # -- files
+
+    @property
+    def _wanted(self) -> Filter:
+        """Nothing in the image is a change."""
+        return Filter(self._changes if self._number else ALL, self._smallest)
+
+    def _refilter(self) -> None:
+        if self._view is None:
+            return
+        self._files.show(self._view, self._wanted, image=not self._number)
+        root = self._view.root()
+        where = f"layer {self._number}" if self._number else "the image"
+        moved = f": +{human_size(root.new)}, -{human_size(root.gone)}" if self._number else ""
+        self._files.border_title = f"Files of {where}{moved or f': {human_size(root.size)}'}"
+        least = f"at least {human_size(self._smallest)}" if self._smallest else ""
+        self._files.border_subtitle = least
+        if self._search.display:
+            self._begin_search()
+
+    def _go_to(self, path: bytes) -> None:
+        self._end_search()
+        self._files.reveal(path)
+        self._files.focus()
+
+    def action_filter(self) -> None:
+        """Ask which rows are wanted."""
+
+        def apply(wanted: Filter | None) -> None:
+            if wanted is not None:
+                self._changes, self._smallest = wanted
+                self._refilter()
+
+        self.app.push_screen(FilterScreen(Filter(self._changes, self._smallest)), apply)
+
+    def action_worst(self) -> None:
+        """Show the worst dead paths; go to the one that is chosen, in the layer that made it."""
+
+        def go(dead: Dead | None) -> None:
+            if dead is not None:
+                self._target = dead.path
+                self._layers.cursor = dead.layer
+                self._load(dead.layer)
+
+        self.app.push_screen(WorstScreen(self._analysis.dead), go)
+
+    # -- search
+
+    def action_search(self) -> None:
+        """Ask for what to search."""
+        self._search.display = True
+        self._search.focus()
+
+    @on(Input.Changed, "#search")
+    def _typed(self) -> None:
+        self._later("search", self._begin_search)
+
+    def _begin_search(self) -> None:
+        text = self._search.value
+        if text and self._view is not None:
+            self._run_search(self._view, text, self._wanted, self._number)
+        else:
+            self._found.display, self._files.display = False, True
+
+    @work(thread=True, exclusive=True, group="search")
+    def _run_search(self, view: View, text: str, wanted: Filter, number: int) -> None:
+        worker = get_current_worker()
+        needle = text.encode("utf-8", "surrogateescape")
+        found = view.search(needle, wanted, stop=lambda: worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._show_found, found, image=not number)
+
+    def _show_found(self, found: Found, *, image: bool) -> None:
+        if not self._search.display:
+            return
+        shown = len(found.rows)
+        first = f", the first {shown}" if shown < found.total else ""
+        self._found.border_title = f"Found: {found.total}{first}"
+        self._found.display, self._files.display = True, False
+        self._found.show(found, image=image)
+
+    @on(Input.Submitted, "#search")
+    def _search_submitted(self) -> None:
+        self._found.focus()
+
+    @on(Lines.Chosen, "#found")
+    def _found_chosen(self) -> None:
+        self._go_to(self._found.path)
+
+    def _end_search(self) -> None:
+        self.workers.cancel_group(self, "search")
+        self._search.display = self._found.display = False
+        self._files.display = True
+        self._search.value = ""
+
+    def action_back(self) -> None:
+        """End the search, or unmark the range."""
+        if self._search.display:
+            self._end_search()
+            self._files.focus()
+        else:
+            self._layers.unmark()
+
+    # -- ranges
+
+    def action_mark(self) -> None:
+        """Set one end of the range, or the other."""
+        self._layers.mark()
+
+    def action_best(self) -> None:
+        """Mark the range that saves most."""
+        best = best_savings(self._analysis)
+        if best:
+            self._layers.mark_range(best[0].first, best[0].last)
+
+    @on(LayerList.Marked)
+    def _show_range(self) -> None:
+        marked = self._layers.range
+        if marked:
+            self._range.update(saving_text(self._analysis.savings[marked]))
+            return
+        best = best_savings(self._analysis)
+        hint = f"best: {saving_text(best[0])} (b)" if best else "no squash would make it smaller"
+        self._range.update(hint)
+
+    def action_squash(self) -> None:
+        """Ask what the result is to be called, and squash the marked range."""
+        marked = self._layers.range
+        if marked is None or marked[0] == marked[1]:
+            self.notify("mark a range of layers first: Space at one end, Space at the other")
+            return
+
+        def done(result: Result | None) -> None:
+            if result is not None:
+                self._results.append(result)
+                self.notify(
+                    f"squashed: {' '.join(result.tags) or result.destination}", markup=False
+                )
+
+        saving = self._analysis.savings[marked]
+        self.app.push_screen(SquashScreen(saving, self._job, *self._suggestion), done)
+
+    def action_help(self) -> None:
+        """Show which key does what."""
+        self.app.push_screen(HelpScreen())

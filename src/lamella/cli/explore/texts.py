@@ -1,0 +1,59 @@
+"""How rows look: safe, whatever an image calls its files, and aligned."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
+
+from lamella.analysis.browse import ADDED, CHANGED, DELETED, UNCHANGED, Row
+from lamella.report.text import human_size, printable
+
+__all__ = ["COLUMN", "MARKS", "row_text", "shown"]
+
+COLUMN = 9
+"""Columns of a size."""
+_WIDEST = 400
+
+MARKS = {ADDED: "+", CHANGED: "~", DELETED: "-", UNCHANGED: " "}
+_LOOKS = {ADDED: "green", CHANGED: "yellow", DELETED: "red", UNCHANGED: ""}
+
+
+def shown(name: bytes) -> str:
+    """Return a name as one line that does nothing to a terminal."""
+    # Of a name of a million letters no more is looked at than a screen has room for.
+    return printable(name[:_WIDEST].decode("utf-8", "backslashreplace"))
+
+
+def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> Text:
+    """Return a row: its mark, what it is called, and two columns.
+
+    Args:
+        indent: what stands before the name.
+        name: the name, or a path, of which the end is shown if there is no room for all.
+        row: what it is.
+        width: columns in all.
+        image: tell the size and the layer; else what the layer adds and what it makes dead.
+    """
+    label = shown(name[-_WIDEST:] if b"/" in name else name)
+    if row.directory:
+        label += "/"
+    elif row.link:
+        label += f" → {shown(row.link)}"
+    start = f"{MARKS[row.change]} {indent}"
+    room = max(1, width - len(start) - 2 * (COLUMN + 1))
+    if b"/" in name and cell_len(label) > room:
+        label = "…" + chop_cells(label[::-1], max(1, room - 1))[0][::-1]
+    text = Text(start + label, style=_LOOKS[row.change], no_wrap=True)
+    text.truncate(len(start) + room, overflow="ellipsis", pad=True)
+    if image:
+        columns = human_size(row.size), f"#{row.layer}" if row.layer else ""
+    elif row.change == UNCHANGED:
+        columns = f"({human_size(row.size)})", ""
+    else:
+        columns = _amount("+", row.new), _amount("-", row.gone)
+    text.append("".join(f" {column:>{COLUMN}}" for column in columns))
+    return text
+
+
+def _amount(sign: str, size: int) -> str:
+    return sign + human_size(size) if size else ""
