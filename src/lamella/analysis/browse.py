@@ -136,7 +136,7 @@ class View:
                 numbers = direct[path] = [0] * _WIDTH
                 found = self._sort(contents.own.get(path, ()))
                 found.add_to(numbers)
-                if change is UNCHANGED and (found.new or found.old):
+                if change == UNCHANGED and found.new:
                     change = CHANGED
                 if path:
                     numbers[_COUNTS + _KINDS.index(change)] += 1
@@ -219,7 +219,7 @@ class View:
             if count:
                 within |= kind
         change = self._life(path) or UNCHANGED
-        if change is UNCHANGED and within & CHANGES:
+        if change == UNCHANGED and within & CHANGES:
             change = CHANGED
         name = path.rpartition(b"/")[2]
         return Row(name, True, change, within, now, new, gone, 0, b"")  # noqa: FBT003 - in order

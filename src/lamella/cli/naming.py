@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from lamella.transport.names import parse_location
-
 __all__ = ["Suggestion", "suggest"]
 
 
@@ -25,6 +23,8 @@ def suggest(image: str) -> Suggestion:
     Raises:
         LamellaError: it is no reference.
     """
+    from lamella.transport.names import parse_location  # noqa: PLC0415 - completion needs it not
+
     location = parse_location(image)
     match location.transport:
         case "plain" | "docker-daemon" | "podman" | "docker":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from lamella.cli.naming import suggest
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
@@ -129,30 +129,11 @@ def command(
 def _squash(image: str, first: int, last: int) -> str:
     """Return the command that squashes a range, with a new name for the result."""
     from lamella.report.text import printable  # noqa: PLC0415 - as above
-    from lamella.transport.names import parse_location  # noqa: PLC0415 - as above
 
-    location = parse_location(image)
+    tag, output = suggest(image)
     words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
-    match location.transport:
-        case "plain" | "docker-daemon" | "podman" | "docker":
-            words += ["-t", _slim(location.path)]
-        case "oci":
-            words += ["-o", f"oci:{location.path}:slim"]
-        case _ if location.path == "-":
-            words += ["-o", "docker-archive:slim.tar"]
-        case kind:
-            kind = kind if kind == "oci-archive" else "docker-archive"
-            path = Path(location.path)
-            stem = path.name.split(".", maxsplit=1)[0] or "image"
-            words += ["-o", f"{kind}:{path.with_name(stem + '-slim.tar')}"]
+    words += ["-t", tag] if tag else ["-o", output]
     return printable(shlex.join(words))
-
-
-def _slim(name: str) -> str:
-    """Return a name with another tag; what has none, or a digest, gets one."""
-    name = name.partition("@")[0]
-    head, colon, tag = name.rpartition(":")
-    return f"{head if colon and '/' not in tag else name}:slim"
 
 
 def _line(verdict: Verdict) -> str:
