@@ -1,0 +1,128 @@
+"""Analyses made by hand: names that would do harm, and as much as there can be."""
+
+from __future__ import annotations
+
+from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
+from lamella.merge.causes import Dropped
+
+__all__ = ["HOSTILE", "hostile", "large", "make_layer"]
+
+# File names, and how each is shown.
+HOSTILE = {
+    b"<script>document.harm=1</script>": "<script>document.harm=1</script>",
+    b"</script><script>document.harm=1</script>": "</script><script>document.harm=1</script>",
+    b"<!--<script>": "<!--<script>",
+    b"<img src=x onerror=document.harm=1>": "<img src=x onerror=document.harm=1>",
+    b"\"' onfocus=document.harm=1 autofocus x='": "\"' onfocus=document.harm=1 autofocus x='",
+    b"{{ 7 * 7 }}{% raw %}${7*7}": "{{ 7 * 7 }}{% raw %}${7*7}",
+    b"&lt;b&gt;&amp;": "&lt;b&gt;&amp;",
+    b"two\nlines\tand\x1b[31mred\x00": "two\\nlines\\tand\\x1b[31mred\\x00",
+    b"not \xff\xfe UTF-8": "not \\xff\\xfe UTF-8",
+    "sl\u2028ash \u202egnp.exe\u2066 \u200f".encode(): "sl\\u2028ash \\u202egnp.exe\\u2066 \\u200f",
+    "\u6587\u4ef6 \u05d0\u05d1.txt".encode(): "\u6587\u4ef6 \u05d0\u05d1.txt",
+    b"l" * 255: "l" * 255,
+    b"__proto__": "__proto__",
+}
+
+
+def make_layer(number: int, live: int, dead: Dropped = Dropped(), command: str = "") -> LayerFacts:  # noqa: B008 - a value
+    """Return a layer; what is not told here is made up."""
+    return LayerFacts(
+        number=number,
+        id=f"{number:064x}",
+        diff_id=f"sha256:{number:064x}",
+        command=command,
+        tags=(),
+        entries=10 * number,
+        whiteouts=number % 3,
+        size=live + dead.total + 1024,
+        stored=(live + dead.total) // 2,
+        live=live,
+        dead=dead,
+    )
+
+
+def _make(layers: list[LayerFacts], root: Place, **more: object) -> Analysis:
+    """Return an analysis of which a squash of more than two layers saves half of the dead bytes."""
+    savings = {}
+    for first in layers:
+        before = dead = 0
+        for last in layers[first.number - 1 :]:
+            before, dead = before + last.size, dead + last.dead.total
+            span = last.number - first.number
+            after = before + 700 if span == 1 else before - dead // 2 if span else before
+            savings[first.number, last.number] = Saving(first.number, last.number, before, after)
+    facts = {
+        "reference": "app:latest",
+        "id": f"sha256:{7:064x}",
+        "platform": "linux/amd64",
+        "tags": ("app:latest",),
+        "dead": (),
+        "secrets": (),
+        "efficiency": 0.9,
+        "wasted": 1 << 20,
+        **more,
+    }
+    return Analysis(layers=tuple(layers), savings=savings, root=root, **facts)  # type: ignore[arg-type]
+
+
+def hostile() -> Analysis:
+    """An image of which every name and command was chosen by somebody who means harm."""
+    names = list(HOSTILE)
+    layers = [
+        make_layer(n, 4000 * n, Dropped(deleted=512 * n), HOSTILE[name])
+        for n, name in enumerate(names, 1)
+    ]
+    files = [Place(name, 900 * n, 300 * n, n, ()) for n, name in enumerate(names, 1)]
+    folders = [Place(name, 90_000, 30_000, 90, tuple(files)) for name in names]
+    root = Place(
+        b"", 90_000 * len(names) + 512, 30_000 * len(names), 90 * len(names), tuple(folders)
+    )
+    return _make(
+        layers,
+        root,
+        reference="'</title><script>document.harm=1</script>\udcff",
+        tags=("<b>tag</b>", "\u202eetsal"),
+        platform='linux/"><script>document.harm=1</script>',
+        dead=tuple(
+            Dead(b"a/" + name, n % 2 == 0, 99_999 // n, n, n, n + 1, "deleted")
+            for n, name in enumerate(names[:-1], 1)
+        ),
+        secrets=tuple(Secret(b"root/" + name, "private key", 1, 2) for name in names),
+    )
+
+
+def large() -> Analysis:
+    """As many layers as an image can have, and as many places and dead paths as are told."""
+    layers = [
+        make_layer(
+            n,
+            (n * 7919 % 101) ** 3 * 512,
+            Dropped((n * 31 % 97) ** 3 * 256, 512 * (n % 5), 1024 * (n % 3), 512 * (n % 2)),
+            f"RUN step-{n} --with a-long-option-that-is-not-short && clean up after it",
+        )
+        for n in range(1, 128)
+    ]
+
+    def place(name: bytes, size: int, depth: int) -> Place:
+        kids = [] if size < 1 << 20 or not depth else [size // 2, *[size // 50] * 23]
+        inside = tuple(place(b"part-%d" % n, kid, depth - 1) for n, kid in enumerate(kids))
+        return Place(name, size * 2 // 3, size - size * 2 // 3, max(1, size // 4096), inside)
+
+    return _make(
+        layers,
+        place(b"", 1 << 30, 8),
+        dead=tuple(
+            Dead(
+                b"usr/lib/%d/%s" % (n, b"deep/" * (n % 9)),
+                True,
+                1 << 30 >> n // 5,
+                n,
+                1 + n % 60,
+                62 + n % 60,
+                "metadata",
+            )
+            for n in range(100)
+        ),
+        secrets=None,
+    )
