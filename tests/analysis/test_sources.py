@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 import lamella
 from lamella.analysis.model import Analysis
+from lamella.api import open_layers
 from lamella.transport.engine_host import EngineOptions
 from tests.engines.daemon import Engine
 from tests.registry.conftest import Make, _front, client, env, front, name, plain
@@ -38,16 +40,26 @@ def test_engine_by_both_ways_and_saved(engine: Engine, app: str, tmp_path: Path)
     """In place, by the API, and out of the archive that the engine saves."""
     saved = tmp_path / "app.tar"
     engine.docker("save", "-o", str(saved), app)
-    ways = {
-        way: lamella.analyze(
-            f"docker-daemon:{app}",
-            env=lamella.Environment(engine=EngineOptions({"DOCKER_HOST": engine.host}, source=way)),
+    archive = f"docker-archive:{saved}"
+    assert lamella.analyze(archive).dead_bytes > 0
+    ways: tuple[Literal["api", "local"], ...] = ("api", "local")
+    for way in ways:
+        there = reached(engine, way)
+        assert told(lamella.analyze(f"docker-daemon:{app}", env=there)) == told(
+            lamella.analyze(archive)
         )
-        for way in ("api", "local")
-    }
-    archive = lamella.analyze(f"docker-archive:{saved}")
-    assert ways["api"].dead_bytes > 0
-    assert told(ways["api"]) == told(ways["local"]) == told(archive)
+        assert shares(f"docker-daemon:{app}", there) == shares(archive, lamella.Environment())
+
+
+def reached(engine: Engine, way: Literal["api", "local"]) -> lamella.Environment:
+    """Return how to reach an engine, and how to read its layers."""
+    return lamella.Environment(engine=EngineOptions({"DOCKER_HOST": engine.host}, source=way))
+
+
+def shares(reference: str, there: lamella.Environment) -> list[float | None]:
+    """Which part of each layer is dead, as `lamella layers --dead` shows it."""
+    with open_layers(reference, dead=True, env=there) as (_, lines):
+        return [line.dead for line in lines]
 
 
 def test_registry_gives_each_layer_once(
