@@ -18,10 +18,12 @@ from lamella.errors import UsageError
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Saving
+    from lamella.api import Environment
+    from lamella.cli.explore.app import ExploreApp
     from lamella.progress import Progress
     from lamella.result import Result
 
-__all__ = ["command"]
+__all__ = ["command", "make_app"]
 
 
 @click.command("explore", short_help="walk through an image: layers, files, what a squash saves")
@@ -53,12 +55,29 @@ def command(
       lamella explore docker-archive:app.tar
     """  # noqa: D301 - the mark is click's: lines stay as they are
     _check(image)
-    from lamella import api  # noqa: PLC0415 - completion needs the options alone
-    from lamella.report.text import summary  # noqa: PLC0415 - as above
+    from lamella.report.text import summary  # noqa: PLC0415 - completion needs the options alone
 
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
-        explored = api.explore(image, platform=platform, env=env)
+        app = make_app(image, platform, env)
+    app.run()
+    for result in app.results:
+        print("\n".join(summary(result)))
+    if app.failure is not None:
+        raise app.failure
+    if app.interrupted:
+        raise KeyboardInterrupt
+
+
+def make_app(image: str, platform: str | None, env: Environment) -> ExploreApp:
+    """Analyze an image; return the screen that shows it.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    from lamella import api  # noqa: PLC0415 - as above
+
+    explored = api.explore(image, platform=platform, env=env)
     from lamella.cli.explore.app import ExploreApp  # noqa: PLC0415 - a quarter of a second
 
     def squash(saving: Saving, tag: str, output: str, progress: Progress) -> Result:
@@ -72,14 +91,7 @@ def command(
             env=replace(env, progress=progress),
         )
 
-    app = ExploreApp(explored, squash, suggest(image))
-    app.run()
-    for result in app.results:
-        print("\n".join(summary(result)))
-    if app.failure is not None:
-        raise app.failure
-    if app.interrupted:
-        raise KeyboardInterrupt
+    return ExploreApp(explored, squash, suggest(image))
 
 
 def _check(image: str) -> None:

@@ -36,6 +36,8 @@ class Lines(ScrollView, can_focus=True):
     cursor = reactive(0, repaint=False)
     """The line that the cursor is on."""
 
+    _chosen_by_click = False
+
     class _About(Message):
         """Something about the line that the cursor is on."""
 
@@ -107,11 +109,13 @@ class Lines(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self))
 
     def on_click(self, event: Click) -> None:
-        """Go to a line; what one is on already, or is clicked twice, is chosen."""
+        """Go to a line; one that the cursor is on, or that is clicked twice, is chosen."""
         offset = event.get_content_offset(self)
         index = self.scroll_offset.y + offset.y if offset else self.length()
         if index >= self.length():
             return
-        if index == self.cursor or event.chain == _TWICE:
+        again, self.cursor = index == self.cursor, index
+        if event.chain == 1:
+            self._chosen_by_click = again
+        if again and (event.chain == 1 or (event.chain == _TWICE and not self._chosen_by_click)):
             self.action_choose()
-        self.cursor = index
