@@ -10,6 +10,7 @@ from lamella.analysis.browse import Contents
 from lamella.analysis.facts import Label, dead_shares, take_apart
 from lamella.analysis.lives import Laid
 from lamella.analysis.model import Analysis
+from lamella.analysis.sharing import shared_layers
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar, Spool
@@ -71,7 +72,8 @@ def _take_apart(
             raise layers.explain(error) from error
         env.progress.phase("verify layers")
         layers.verify()
-    return found
+        shared = shared_layers(image, source.tags_by_chain())
+    return replace(found[0], shared=shared), found[1]
 
 
 def is_near(image: Image) -> bool:

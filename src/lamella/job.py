@@ -121,11 +121,9 @@ class Job:
 
     def _choose(self, image: Image) -> Selection:
         """Let the layers' content say which are worth squashing."""
-        from lamella.planning import (  # noqa: PLC0415 - few squashes have to analyze anything
-            select_auto,
-            select_max_layers,
-            shared_layers,
-        )
+        # Few squashes have to analyze anything.
+        from lamella.analysis.sharing import shared_layers  # noqa: PLC0415
+        from lamella.planning import select_auto, select_max_layers  # noqa: PLC0415
 
         request = self._request
         if reason := reason_against(image):

@@ -11,11 +11,10 @@ from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.spool import Layers
 from lamella.selection import Selection
-from lamella.spec.digest import Digest
 from lamella.squashing import read_layer
 from lamella.tar.entry import DIRECTORY
 
-__all__ = ["select_auto", "select_max_layers", "shared_layers"]
+__all__ = ["select_auto", "select_max_layers"]
 
 
 def select_max_layers(image: Image, layers: Layers, most: int, shared: int) -> Selection:
@@ -53,23 +52,6 @@ def select_auto(image: Image, layers: Layers, base: int) -> Selection:
         ImageError: a layer is damaged.
     """
     return Selection(choose_auto(_worth(_lay(image, layers).lives()), base))
-
-
-def shared_layers(image: Image, others: Iterable[tuple[Digest, ...]]) -> int:
-    """Return how many of an image's lowest layers another image has, too.
-
-    Args:
-        image: the image.
-        others: the diff_ids of all images of the place; the same image under another name counts
-            for nothing.
-    """
-    mine = image.diff_ids
-    return max((_common(mine, other) for other in others if other != mine), default=0)
-
-
-def _common(one: tuple[Digest, ...], other: tuple[Digest, ...]) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _worth(lives: Iterable[Life]) -> Iterable[Life]:

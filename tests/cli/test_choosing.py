@@ -126,6 +126,12 @@ def test_shared_base_is_left_alone(
         ran = lamella("squash", app, *choice, "--dry-run", "--json", env=env).worked()
         return ranges_of(json.loads(ran.out))
 
+    found = json.loads(lamella("analyze", app, "--json", env=env).worked().out)
+    assert found["shared_layers"] == own - 2
+    lost = {(s["first"], s["last"]): s["sharing_lost"] for s in found["squashes"]}
+    assert lost[own - 1, own] == 0
+    assert lost[own - 2, own] == found["layers"][own - 3]["bytes"]
+    assert f"the lowest {own - 2} layers are shared" in lamella("analyze", app, env=env).text
     assert chosen("--auto") == [(own - 1, own)]
     assert chosen("--auto", "--include-base") == [(own - 3, own - 2), (own - 1, own)]
     assert chosen("--max-layers", str(own - 1)) == [(own - 1, own)]

@@ -124,11 +124,20 @@ class Analysis:
     """As dive counts it: bytes of paths that are stored more than once."""
     user_bytes: int = 0
     """As dive counts it: content of all files above the first layer."""
+    shared: int = 0
+    """How many of the lowest layers other images of the same engine have, too."""
 
     @property
     def total(self) -> int:
         """Bytes of all layers."""
         return sum(layer.size for layer in self.layers)
+
+    def sharing_lost(self, saving: Saving) -> int:
+        """Bytes of layers that would no longer be shared: they stay for others, and come again."""
+        squashed = self.layers[saving.first - 1 : saving.last]
+        if saving.first == saving.last:
+            return 0
+        return sum(layer.size for layer in squashed if layer.number <= self.shared)
 
     @property
     def dead_bytes(self) -> int:

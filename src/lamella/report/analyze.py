@@ -23,9 +23,11 @@ _WHY = {"metadata": "metadata only"}
 def best_savings(analysis: Analysis) -> list[Saving]:
     """Return up to three squashes that are worth it, the one that saves most first.
 
-    Each further one touches fewer layers and still saves nine tenths, or half, of that.
+    Each further one touches fewer layers and still saves nine tenths, or half, of that. Layers that
+    other images share are not touched if there is anything to save above them.
     """
-    found = [saving for saving in analysis.savings.values() if saving.saved > 0]
+    worth = [saving for saving in analysis.savings.values() if saving.saved > 0]
+    found = [saving for saving in worth if saving.first > analysis.shared] or worth
     most = max((saving.saved for saving in found), default=0)
     best: list[Saving] = []
     for share in _SHARES:
@@ -156,6 +158,9 @@ def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
         image = f"{count_of(len(analysis.layers) - lost, 'layer')}, "
         image += human_size(analysis.total - saving.saved)
         yield f"  {human_size(saving.saved):>8}  {ranged:<18} {sizes:<24} {image}"
+    if analysis.shared:
+        count = count_of(analysis.shared, "layer")
+        yield f"  the lowest {count} are shared with other images here, and better left alone"
 
 
 def _text(path: bytes) -> str:
@@ -184,6 +189,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "wasted_bytes": analysis.wasted,
             "user_bytes": analysis.user_bytes,
         },
+        "shared_layers": analysis.shared,
         "layers": [_layer_to_json(layer) for layer in analysis.layers],
         "dead": [
             {
@@ -215,6 +221,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
                 "bytes_before": saving.before,
                 "bytes_after": saving.after,
                 "saved": saving.saved,
+                "sharing_lost": analysis.sharing_lost(saving),
             }
             for saving in analysis.savings.values()
             if saving.first < saving.last
