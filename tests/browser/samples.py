@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
 from lamella.merge.causes import Dropped
 
-__all__ = ["HOSTILE", "hostile", "large", "make_layer"]
+__all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer"]
 
 # File names, and how each is shown.
 HOSTILE = {
@@ -42,7 +42,7 @@ def make_layer(number: int, live: int, dead: Dropped = Dropped(), command: str =
     )
 
 
-def _make(layers: list[LayerFacts], root: Place, **more: object) -> Analysis:
+def make_analysis(layers: list[LayerFacts], root: Place, **more: object) -> Analysis:
     """Return an analysis of which a squash of more than two layers saves half of the dead bytes."""
     savings = {}
     for first in layers:
@@ -78,7 +78,7 @@ def hostile() -> Analysis:
     root = Place(
         b"", 90_000 * len(names) + 512, 30_000 * len(names), 90 * len(names), tuple(folders)
     )
-    return _make(
+    return make_analysis(
         layers,
         root,
         reference="'</title><script>document.harm=1</script>\udcff",
@@ -109,7 +109,7 @@ def large() -> Analysis:
         inside = tuple(place(b"part-%d" % n, kid, depth - 1) for n, kid in enumerate(kids))
         return Place(name, size * 2 // 3, size - size * 2 // 3, max(1, size // 4096), inside)
 
-    return _make(
+    return make_analysis(
         layers,
         place(b"", 1 << 30, 8),
         dead=tuple(

@@ -32,14 +32,20 @@ _LETTERS = "ABC"
 """Names of the squashes that are worth it; there are three at most."""
 
 
-def render(analysis: Analysis) -> str:
-    """Return the page. The same analysis gives the same page."""
+def render(analysis: Analysis, typed: str | None = None) -> str:
+    """Return the page. The same analysis gives the same page.
+
+    Args:
+        analysis: what was found.
+        typed: what to type for the image, where its name alone doesn't say where it is.
+    """
     pages = Environment(
         loader=PackageLoader("lamella.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     pages.filters |= {
@@ -59,7 +65,7 @@ def render(analysis: Analysis) -> str:
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
         causes=_CAUSES,
-        data=_data(analysis, best),
+        data=_data(analysis, best, typed or analysis.reference),
         places=list(_with_rest(analysis.root)),
         style=style,
         script=script,
@@ -105,12 +111,12 @@ def _ratio(part: int, total: int) -> float:
 # -- what the script is given
 
 
-def _data(analysis: Analysis, best: list[Saving]) -> dict[str, Any]:
+def _data(analysis: Analysis, best: list[Saving], typed: str) -> dict[str, Any]:
     layers = range(1, len(analysis.layers) + 1)
     chosen = (best[0].first, best[0].last) if best else (1, len(layers))
     return {
         "chosen": chosen,
-        "command": ["lamella", "squash", printable(shlex.quote(analysis.reference)), "--layers"],
+        "command": ["lamella", "squash", printable(shlex.quote(typed)), "--layers"],
         "layers": [_step(layer.command) for layer in analysis.layers],
         "places": _place(analysis.root),
         # by first layer; from there on by last: bytes before, bytes after

@@ -109,7 +109,7 @@ def command(
     if html is not None:
         from lamella.report.html import render  # noqa: PLC0415 - nothing else needs Jinja2
 
-        write_page(html, render(found))
+        write_page(html, render(found, image))
     if as_json:
         document = report.to_json(found)
         if asked:

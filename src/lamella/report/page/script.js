@@ -218,8 +218,7 @@
     map.classList.remove("fresh");
     void map.offsetWidth; // so that the animation starts again
     map.classList.add("fresh");
-    const one = draw(from);
-    if (one) one.focus({ preventScroll: true });
+    draw(from)?.focus({ preventScroll: true });
     at("where").textContent = "/" + way.slice(1).map(nameOf).join("/") + ": " + told(way[way.length - 1]);
   }
 
@@ -285,14 +284,14 @@
   if (data.places[KIDS].length) {
     crumbs();
     list();
-    let wide = 0;
+    let wide = map.clientWidth;
+    draw();
     new ResizeObserver(() => {
       if (map.clientWidth === wide) return;
       wide = map.clientWidth;
       const active = document.activeElement;
-      const held = map.contains(active);
-      const one = draw(held ? active.place : undefined);
-      if (held && one) one.focus({ preventScroll: true });
+      if (map.contains(active)) draw(active.place)?.focus({ preventScroll: true });
+      else draw();
     }).observe(map);
   } else {
     map.hidden = true;

@@ -1,0 +1,285 @@
+"""The page can be read: on any screen, light and dark, on paper, without scripts, aloud."""
+
+from __future__ import annotations
+
+import base64
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Keys
+
+from lamella.analysis.model import Analysis
+from lamella.report.text import human_size
+from tests.browser.chromium import DESKTOP, PHONE, Browser
+from tests.browser.samples import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+_SMALLEST, _PAPER = (320, 640), (718, 1000)  # A4 between its margins, in CSS pixels
+
+# -- contrast, as WCAG 2.2 has it (1.4.3, 1.4.11)
+
+_COLOURS = """
+const parse = (text) => text.match(/[0-9.]+/g).map(Number);
+const shown = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+const paper = (e) => {
+  for (; e; e = e.parentElement) {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const e = texts.currentNode.parentElement;
+  if (!texts.currentNode.data.trim() || !shown(e) || e.closest("script, .unseen")) continue;
+  const style = getComputedStyle(e);
+  const ink = parse(e.closest("svg") ? style.fill : style.color);
+  found.push([texts.currentNode.data.trim().slice(0, 40), ink, paper(e)]);
+}
+const drawn = "rect.live, rect.stripe, rect.other, rect.before, .lanes line";
+for (const e of document.querySelectorAll(drawn)) {
+  const style = getComputedStyle(e);
+  const colour = style.stroke === "none" ? style.fill : style.stroke;
+  found.push(["<" + e.getAttribute("class") + ">", parse(colour), paper(e.closest("svg"))]);
+}
+return found;
+"""
+
+
+def luminance(colour: list[float]) -> float:
+    """Return WCAG's relative luminance."""
+    parts = [c / 255 for c in colour[:3]]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    """Return WCAG's contrast ratio."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_is_what_the_standard_says() -> None:
+    """Black on white is 21 to 1."""
+    assert contrast([0, 0, 0], [255, 255, 255]) == pytest.approx(21)
+    assert contrast([118, 118, 118], [255, 255, 255]) == pytest.approx(4.54, abs=0.01)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("medium", ["", "print"])
+def test_everything_can_be_read(browser: Browser, page: Path, dark: bool, medium: str) -> None:
+    """Text has 4.5 to 1 at least, what pictures are made of 3 to 1."""
+    browser.open(page, dark=dark, medium=medium)
+    found = browser.run(_COLOURS)
+    assert len(found) > 100
+    low = [
+        (what, round(ratio, 2))
+        for what, ink, paper in found
+        if (ratio := contrast(ink, paper))
+        < (3 if what.startswith("<") and what[-1] == ">" else 4.5)
+    ]
+    assert low == []
+    is_dark = luminance(browser.run(_COLOURS)[0][2]) < 0.1
+    assert is_dark is (dark and not medium)
+
+
+# -- layout
+
+
+@pytest.mark.parametrize("size", [_SMALLEST, PHONE, (768, 1024), DESKTOP])
+def test_nothing_is_wider_than_the_screen(
+    browser: Browser, page: Path, size: tuple[int, int]
+) -> None:
+    """Wide tables scroll by themselves."""
+    browser.open(page, size)
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+
+
+def test_controls_can_be_hit(browser: Browser, page: Path) -> None:
+    """On a phone 24 pixels each way, as WCAG 2.2 has it (2.5.8); in the map size means bytes."""
+    browser.open(page, PHONE)
+    small = browser.run("""
+        const found = [...document.querySelectorAll("button:not(.cell), input, nav a")];
+        return found.map((e) => [e.textContent, e.getBoundingClientRect()])
+          .filter(([_, box]) => box.width && (box.width < 24 || box.height < 24))
+          .map(([text, box]) => text + " " + box.width + " x " + box.height);
+    """)
+    assert small == []
+
+
+def test_paper_has_all_and_no_controls(browser: Browser, page: Path) -> None:
+    """No table is cut off, and what is only for a screen is left out."""
+    browser.open(page, _PAPER, medium="print")
+    cut = browser.run("""
+        return [...document.querySelectorAll(".scroll, body")]
+          .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className);
+    """)
+    assert cut == []
+    assert [e for e in browser.all("input, nav, .skip") if e.is_displayed()] == []
+
+
+def test_paper_can_be_had(browser: Browser, pages: dict[str, Path]) -> None:
+    """The demo's page is a few sheets."""
+    browser.open(pages["demo"])
+    answer = browser.command("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+    counts = re.findall(
+        rb"/Type /Pages\b.*?/Count (\d+)", base64.b64decode(answer["data"]), re.DOTALL
+    )
+    assert 2 <= int(counts[0]) <= 6
+
+
+def test_large_images_have_a_page_of_modest_size(browser: Browser, pages: dict[str, Path]) -> None:
+    """As many layers, places and dead paths as there can be: a megabyte, and no long task."""
+    assert pages["large"].stat().st_size < 1_000_000
+    browser.open(pages["large"])
+    assert browser.run("return document.querySelectorAll('*').length") < 12_000
+    cell = browser.one("#map button.opens")
+    milliseconds = browser.run(
+        "const start = performance.now(); arguments[0].click(); return performance.now() - start",
+        cell,
+    )
+    assert milliseconds < 1000
+
+
+# -- motion
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_nothing_moves_if_the_system_asks_for_that(
+    browser: Browser, pages: dict[str, Path], still: bool
+) -> None:
+    """Neither the map nor the way to an anchor."""
+    browser.open(pages["demo"], still=still)
+    browser.run("document.querySelector('#map button.opens').click()")
+    moving = browser.run("return document.getAnimations().length")
+    scrolling = browser.run("return getComputedStyle(document.documentElement).scrollBehavior")
+    assert (moving == 0, scrolling) == (still, "auto" if still else "smooth")
+
+
+# -- without scripts
+
+
+def test_the_facts_are_there_without_scripts(
+    browser: Browser, pages: dict[str, Path], demo: Analysis
+) -> None:
+    """Bars, tables, what is worth squashing; and no control that does nothing."""
+    browser.open(pages["demo"], script=False)
+    facts = browser.one(".facts").text
+    for size in (demo.total, demo.live_bytes, demo.dead_bytes):
+        assert human_size(size) in facts
+    assert len(browser.all("#layers li:not(.letters) .bar rect.dead")) == len(demo.layers)
+    assert len(browser.all("#figures tbody tr")) == len(demo.layers)
+    assert browser.texts("#dead .path")[0] == "/var/cache/apt/archives/"
+    assert browser.texts("#place-table .path") == ["var", "srv", "usr", "app", "bin", "(smaller)"]
+    assert browser.one("#best-title + table tbody tr").text.split() == (
+        ["A", "1–10", "14.3", "MB", "13.5", "MB,", "1", "layer"]  # noqa: RUF001 - a range
+    )
+    assert [e for e in browser.all("button, input, #map, kbd") if e.is_displayed()] == []
+
+
+def test_bars_are_as_long_as_layers_are_big(
+    browser: Browser, pages: dict[str, Path], demo: Analysis
+) -> None:
+    """Live and dead, measured in the browser."""
+    browser.open(pages["demo"])
+    largest = max(layer.size for layer in demo.layers)
+    for layer, bar in zip(demo.layers, browser.all("#layers li:not(.letters) .bar"), strict=True):
+        whole = bar.rect["width"]
+        for kind, size in (
+            ("live", layer.live),
+            ("dead", layer.dead.total),
+            ("other", layer.other),
+        ):
+            part = bar.find_element("css selector", f"rect.{kind}")
+            assert part.rect["width"] / whole == pytest.approx(size / largest, abs=0.01)
+
+
+# -- aloud
+
+_CONTROLS = {
+    "button",
+    "slider",
+    "link",
+    "table",
+    "region",
+    "navigation",
+    "group",
+    "form",
+    "heading",
+}
+
+
+def read_aloud(browser: Browser) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what assistive tools are told: role, name and properties, in order."""
+    nodes = browser.command("Accessibility.getFullAXTree")["nodes"]
+    return [
+        (
+            str(node["role"]["value"]),
+            str(node.get("name", {}).get("value", "")).strip(),
+            {p["name"]: p["value"].get("value") for p in node.get("properties", [])},
+        )
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_everything_has_a_name(browser: Browser, page: Path, size: tuple[int, int]) -> None:
+    """Controls, regions, tables; headings come in order; there is one main part."""
+    browser.open(page, size)
+    nodes = read_aloud(browser)
+    assert [(role, name) for role, name, _ in nodes if role in _CONTROLS and not name] == []
+    levels = [facts["level"] for role, _, facts in nodes if role == "heading"]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    roles = [role for role, _, _ in nodes]
+    assert {roles.count(role) for role in ("main", "banner", "contentinfo")} == {1}
+    assert [name for role, name, _ in nodes if role == "slider"] == ["From layer", "to layer"]
+
+
+def test_ids_are_unique_and_what_is_referred_to_is_there(browser: Browser, page: Path) -> None:
+    """Of labels, descriptions and anchors."""
+    browser.open(page)
+    ids = [str(e.get_attribute("id")) for e in browser.all("[id]")]
+    assert len(ids) == len(set(ids))
+    wanted = [str(e.get_attribute("aria-labelledby")) for e in browser.all("[aria-labelledby]")]
+    wanted += [str(e.get_attribute("for")) for e in browser.all("[for]")]
+    wanted += [str(e.get_dom_attribute("href"))[1:] for e in browser.all("a")]
+    assert set(wanted) <= set(ids)
+    assert browser.one("html").get_attribute("lang") == "en"
+    assert browser.all("th:not([scope])") == []
+
+
+def test_sliders_say_the_step(browser: Browser, pages: dict[str, Path]) -> None:
+    """Not a bare number; hostile ones are said as they are written."""
+    browser.open(pages["hostile"])
+    first, last = (e.get_attribute("aria-valuetext") for e in browser.all("input"))
+    steps = list(HOSTILE.values())
+    assert (first, last) == (f"#1 {steps[0]}", f"#{len(steps)} {steps[-1]}")
+
+
+def test_tab_goes_through_all_controls_in_order(browser: Browser, pages: dict[str, Path]) -> None:
+    """Each can be seen to have the focus; no one holds it."""
+    browser.open(pages["demo"])
+    count = browser.run("""
+        const found = [...document.querySelectorAll("a, button, input, [tabindex]")];
+        window.stops = found.filter((e) => e.tabIndex >= 0 && e.checkVisibility());
+        return window.stops.length;
+    """)
+    assert count > 30
+    for number in range(count):
+        browser.keys(Keys.TAB)
+        at, outline, top = browser.run("""
+            const e = document.activeElement, style = getComputedStyle(e);
+            const at = window.stops.indexOf(e), top = e.getBoundingClientRect().top;
+            return [at, parseFloat(style.outlineWidth), top];
+        """)
+        assert at == number
+        assert outline >= 2
+        assert 0 <= top < DESKTOP[1]
