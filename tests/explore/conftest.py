@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from lamella.demo import write_demo_image
+from tests.engines.fixtures import started
+from tests.engines.tools import Tool
 
 
 @pytest.fixture
@@ -15,3 +19,14 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     write_demo_image(tmp_path / "demo.tar")
     monkeypatch.chdir(tmp_path)
     return "demo.tar"
+
+
+@pytest.fixture(scope="session")
+def tmux() -> Iterator[Tool]:
+    """A terminal that can be looked at."""
+    yield from started(_tmux(), "tmux")
+
+
+@contextmanager
+def _tmux() -> Iterator[Tool]:
+    yield Tool.find("tmux")

@@ -150,9 +150,10 @@ class View:
 
     def rows(self, path: bytes, wanted: Filter = EVERYTHING) -> list[Row]:
         """Return what is in a directory: what was moved most first, then what is biggest."""
-        directories = map(self._directory, self._inside.kids.get(path, ()))
-        rows = [*directories, *self._file_rows(self._files.get(path, ()))]
-        return sorted(filter(wanted.takes, rows), key=_rank)
+        with collector_paused():
+            directories = map(self._directory, self._inside.kids.get(path, ()))
+            rows = [*directories, *self._file_rows(self._files.get(path, ()))]
+            return sorted(filter(wanted.takes, rows), key=_rank)
 
     def root(self) -> Row:
         """Return the sums of all there is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from typing import ClassVar
 
@@ -42,9 +43,16 @@ class ExploreApp(App[None]):
     def on_mount(self) -> None:
         """Show the image."""
         self.theme = "ansi-dark"
+        # What an image is made of stays to the end; the cycle collector would look through all of
+        # it whenever a large directory is opened.
+        gc.freeze()
         if not self.is_headless:
             self._heed_signals()
         self.push_screen(self._main)
+
+    def on_unmount(self) -> None:
+        """Let the collector look again."""
+        gc.unfreeze()
 
     async def action_quit(self) -> None:
         """Leave; a squash that runs is stopped first."""

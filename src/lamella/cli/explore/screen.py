@@ -90,7 +90,7 @@ class ImageScreen(Screen[None]):
         """Show the image."""
         self._found.display = self._search.display = False
         self._layers.renew()
-        self._layers.focus()
+        self.set_focus(self._layers)
         self._show_range()
         self._load(0)
 
@@ -110,7 +110,7 @@ class ImageScreen(Screen[None]):
 
     @on(Lines.Chosen, "#layers")
     def _layer_chosen(self) -> None:
-        self._files.focus()
+        self.set_focus(self._files)
 
     def _make_view(self, number: int) -> View:
         return self._contents.layer(number) if number else self._contents.image()
@@ -152,7 +152,7 @@ class ImageScreen(Screen[None]):
     def _go_to(self, path: bytes) -> None:
         self._end_search()
         self._files.reveal(path)
-        self._files.focus()
+        self.set_focus(self._files)
 
     def action_filter(self) -> None:
         """Ask which rows are wanted."""
@@ -180,7 +180,8 @@ class ImageScreen(Screen[None]):
     def action_search(self) -> None:
         """Ask for what to search."""
         self._search.display = True
-        self._search.focus()
+        # At once, so that what is typed ahead goes into it; `focus()` would let it pass by.
+        self.set_focus(self._search)
 
     @on(Input.Changed, "#search")
     def _typed(self) -> None:
@@ -212,7 +213,7 @@ class ImageScreen(Screen[None]):
 
     @on(Input.Submitted, "#search")
     def _search_submitted(self) -> None:
-        self._found.focus()
+        self.set_focus(self._found)
 
     @on(Lines.Chosen, "#found")
     def _found_chosen(self) -> None:
@@ -228,7 +229,7 @@ class ImageScreen(Screen[None]):
         """End the search, or unmark the range."""
         if self._search.display:
             self._end_search()
-            self._files.focus()
+            self.set_focus(self._files)
         else:
             self._layers.unmark()
 

@@ -1,0 +1,198 @@
+"""In a real terminal: what is where, in small and large ones, few colours, none; how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from lamella import api
+from lamella.demo import write_demo_image
+from tests.explore.terminal import Terminal, open_terminal
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("tmux")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the demo's image."""
+    write_demo_image(tmp_path / "demo.tar")
+    return tmp_path
+
+
+def _child(terminal: Terminal) -> int:
+    """Return lamella's process."""
+    shell = terminal.tmux("display", "-p", "#{pane_pid}").strip()
+    children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+    return int(children[0])
+
+
+SMALL = """\
+ demo.tar  linux/amd64  10 layers, 27.9 MB: 13.5 MB live, 14.3 MB dead (51.4 %)
+╭─ Layers ──────────────────────╮╭─ Files of layer 10: +903 kB, -73.7 kB ──────╮
+│   all  27.9 MB   51% the image││~ ▸ bin/                    +902 kB    -512 B│
+│    #1  3.49 MB   43% ADD root…││~ ▾ app/                   +1.54 kB  -73.2 kB│
+│    #2  12.1 MB   60% RUN apt-…││~   ▾ src/                 +1.02 kB  -72.7 kB│
+│    #3  1.45 MB  100% COPY . /…││~     ▸ m00/                 +512 B  -72.2 kB│
+│    #4  1.45 MB    5% RUN chow…││                                             │
+│    #5  4.10 kB   75% COPY id_…││                                             │
+│    #6   404 kB       RUN git …││                                             │
+│    #7  3.07 kB       RUN rm -…││                                             │
+│    #8  4.00 MB  100% COPY mod…││                                             │
+│    #9  4.00 MB       COPY mod…││                                             │
+│   #10   914 kB       RUN cp /…││                                             │
+│                               ││                                             │
+│                               ││                                             │
+│                               ││                                             │
+│                               ││                                             │
+╰───────────────────────────────╯│                                             │
+ RUN cp /bin/busybox /bin/toolb… │                                             │
+ 5a7b02c45741 lamella-demo:late… │                                             │
+ entries: 6, 20 whiteouts        │                                             │
+ nothing dead                    ╰─────────────────────────────────────────────╯
+ best: layers 1-10 → 1: 27.9 MB → 13.5 MB, saves 14.3 MB (b)
+ ? Help  / Search  f Filter  space Mark  b Best  s Squash  w Worst  q Quit
+"""
+
+
+def test_a_small_terminal(folder: Path) -> None:
+    """80 columns are enough for all there is; q leaves, and the screen is as before."""
+    with open_terminal(folder, "explore", "demo.tar") as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("G", "Tab")
+        terminal.sees("Files of layer 10")
+        terminal.press("j", "l", "j", "l")
+        terminal.sees("▾ src/", "▸ m00/", absent="▸ app/")
+        assert terminal.lines() == SMALL.splitlines()
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.lines()[0] == "exit code 0"
+
+
+def test_a_large_terminal(folder: Path) -> None:
+    """The room is used: whole steps, whole names; a range is marked and told."""
+    with open_terminal(folder, "explore", "demo.tar", size=(200, 50)) as terminal:
+        screen = terminal.sees("Files of the image", "▸ usr/", "RUN rm -rf /var/cache/apt && mkdir")
+        assert len(screen.splitlines()) == 50
+        terminal.press("j", "j", "Space", "G")
+        saving = api.analyze(str(folder / "demo.tar")).savings[2, 10]
+        screen = terminal.sees("layers 2-10 → 1: 24.4 MB → 11.5 MB, saves 12.8 MB")
+        assert round(saving.saved / 1e6, 1) == 12.8
+        assert [line[1] for line in terminal.lines()[3:13]] == [" ", *"┃" * 9]
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_a_squash_from_end_to_end(folder: Path) -> None:
+    """Marked, named, made, proved; the summary stays on the terminal when the screen is gone."""
+    with open_terminal(folder, "explore", "demo.tar", size=(120, 40)) as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("j", "j", "Space", "G", "Space", "s")
+        terminal.sees("docker-archive:demo-slim.tar")
+        terminal.press("Tab", "Enter")
+        terminal.sees("Close", "-12.8 MB", "verified")
+        terminal.press("Enter")
+        terminal.sees("squashed: docker-archive:demo-slim.tar", absent="Close")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        screen = terminal.screen()
+        assert "squashed  9 → 1" in screen
+        assert "verified" in screen
+    assert api.verify(str(folder / "demo.tar"), str(folder / "demo-slim.tar")) == []
+
+
+def test_search_and_mouse(folder: Path) -> None:
+    """A click of a real mouse, as terminals report it, opens a directory."""
+    with open_terminal(folder, "explore", "demo.tar") as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("/")
+        terminal.type("module11")
+        terminal.sees("Found: 1", "module11.so")
+        terminal.press("Escape")
+        terminal.sees("▸ usr/", absent="Found")
+        for _ in range(2):
+            for end in "Mm":  # button 1 down and up; column 40, line 4
+                terminal.type(f"\x1b[<0;40;4{end}")
+        terminal.sees("▾ srv/", "model.bin")
+
+
+@pytest.mark.parametrize("term", ["screen", "screen-256color"])
+def test_only_the_terminals_own_colours(folder: Path, term: str) -> None:
+    """The sixteen that its owner has chosen, wherever there are more."""
+    with open_terminal(folder, "explore", "demo.tar", term=term) as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("j", "j", "j", "j")
+        terminal.sees("Files of layer 4", "~ ▸ app/")
+        painted = terminal.screen(colours=True)
+    assert "\x1b[33m" in painted  # a changed directory is yellow
+    assert not re.search(r"\x1b\[[0-9;]*[34]8[;:][25]", painted)
+
+
+def test_no_colours(folder: Path) -> None:
+    """https://no-color.org; marks tell the same, and the cursor is still seen."""
+    with open_terminal(folder, "explore", "demo.tar", env={"NO_COLOR": "1"}) as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("j", "j", "j", "j")
+        terminal.sees("Files of layer 4", "~ ▸ app/")
+        painted = terminal.screen(colours=True)
+    codes = {
+        code for found in re.findall(r"\x1b\[([0-9;]*)m", painted) for code in found.split(";")
+    }
+    assert (
+        codes & {str(code) for code in (*range(30, 39), *range(40, 49), *range(90, 108))} == set()
+    )
+    assert "7" in codes  # reversed
+
+
+@pytest.mark.parametrize("keys", ["C-c", "q"])
+def test_it_can_be_left_at_any_time(folder: Path, keys: str) -> None:
+    """Also from a window that is open, where q is no letter to be typed."""
+    with open_terminal(folder, "explore", "demo.tar") as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        if keys == "C-c":
+            terminal.press("b", "s")
+            terminal.sees("docker-archive:demo-slim.tar")
+        terminal.press(keys)
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals(folder: Path, number: signal.Signals) -> None:
+    """The terminal is restored, one line is said, exit 130."""
+    with open_terminal(folder, "explore", "demo.tar") as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        os.kill(_child(terminal), number)
+        assert terminal.ended() == 130
+        assert terminal.lines()[:2] == [
+            "lamella: interrupted; nothing was left behind",
+            "exit code 130",
+        ]
+        terminal.type("echoed")
+        terminal.sees("echoed")
+
+
+def test_errors_come_before_the_screen(folder: Path) -> None:
+    """One line, as of every command."""
+    (folder / "broken.tar").write_bytes((folder / "demo.tar").read_bytes()[:100_000])
+    with open_terminal(folder, "explore", "broken.tar") as terminal:
+        assert terminal.ended() == 1
+        assert terminal.lines()[0].startswith("lamella: ")
+
+
+@pytest.mark.parametrize("redirect", ["</dev/null", ">out", "2>err"])
+def test_without_a_terminal(folder: Path, redirect: str) -> None:
+    """Whichever stream it is; one line tells the way out."""
+    with open_terminal(folder, "explore", "demo.tar", redirect=redirect) as terminal:
+        assert terminal.ended() == 2
+        said = terminal.screen() + "".join(p.read_text() for p in folder.glob("err"))
+    line = "lamella: explore needs a terminal; `lamella analyze` and `lamella layers` tell the same"
+    assert line in said.replace("\n", "")
+
+
+def test_a_terminal_that_can_do_nothing(folder: Path) -> None:
+    """TERM says so."""
+    with open_terminal(folder, "explore", "demo.tar", term="dumb") as terminal:
+        terminal.sees("exit code 2", "TERM=dumb")
