@@ -177,9 +177,7 @@ def test_tables_lose_no_row(shown: Browser, demo: Analysis) -> None:
 def cell(browser: Browser, name: str) -> WebElement:
     """Return the part of the map that stands for a place."""
     return next(
-        c
-        for c in browser.all("#map > *")
-        if str(c.get_attribute("aria-label")).startswith(f"{name}, ")
+        c for c in browser.all("#map > *") if str(c.get_attribute("aria-label")).startswith(name)
     )
 
 
@@ -200,21 +198,29 @@ def test_areas_are_as_big_as_what_they_stand_for(shown: Browser, demo: Analysis)
 
 def test_the_map_opens_and_closes_by_mouse(shown: Browser, demo: Analysis) -> None:
     """A click goes down, the path above the map leads back; the table goes with it."""
-    usr = next(kid for kid in demo.root.kids if kid.name == b"usr")
-    lib = next(kid for kid in usr.kids if kid.name == b"lib")
-    cell(shown, "usr/").click()
-    assert shown.texts("#place-table .path")[: len(usr.kids)] == names(usr)
-    cell(shown, "lib/").click()
-    assert shown.texts("#crumbs li") == ["/", "usr", "lib"]
-    assert shown.texts("#place-table .path")[: len(lib.kids)] == names(lib)
+    app = next(kid for kid in demo.root.kids if kid.name == b"app")
+    src = next(kid for kid in app.kids if kid.name == b"src")
+    cell(shown, "app/").click()
+    assert shown.texts("#place-table .path")[: len(app.kids)] == names(app)
+    cell(shown, "src/").click()
+    assert shown.texts("#crumbs li") == ["/", "app", "src"]
+    assert shown.texts("#place-table .path")[: len(src.kids)] == names(src)
     assert shown.one("#where").get_property("textContent") == (
-        f"/usr/lib: {human_size(lib.live + lib.dead)}, "
-        f"{100 * lib.dead / (lib.live + lib.dead):.1f} % dead"
+        f"/app/src: {human_size(src.live + src.dead)}, "
+        f"{100 * src.dead / (src.live + src.dead):.1f} % dead"
     )
     shown.one("#crumbs li:nth-child(2) button").click()
-    assert shown.texts("#place-table .path")[: len(usr.kids)] == names(usr)
+    assert shown.texts("#place-table .path")[: len(app.kids)] == names(app)
     shown.one("#crumbs button").click()
-    assert shown.texts("#place-table .path")[: len(demo.root.kids)] == names(demo.root)
+    assert shown.texts("#crumbs li") == ["/"]
+
+
+def test_a_directory_and_what_is_nearly_all_of_it_are_one(shown: Browser) -> None:
+    """As people say it: there is no need to open three to see what is in the last."""
+    places = ["var/cache/apt/", "srv/", "usr/", "app/", "bin/", "(smaller)"]
+    assert shown.texts("#place-table .path") == places
+    cell(shown, "var/cache/apt/").click()
+    assert shown.texts("#place-table .path")[:2] == ["archives/", "pkgcache.bin"]
 
 
 def test_the_map_opens_and_closes_by_keyboard(shown: Browser) -> None:
@@ -225,13 +231,18 @@ def test_the_map_opens_and_closes_by_keyboard(shown: Browser) -> None:
     second = shown.driver.switch_to.active_element.get_attribute("aria-label")
     assert second == shown.all("#map button")[1].get_attribute("aria-label")
     shown.keys(Keys.ARROW_LEFT, Keys.ENTER)
-    assert shown.texts("#crumbs li") == ["/", "var"]
-    shown.keys(Keys.ENTER)
-    assert shown.texts("#crumbs li") == ["/", "var", "cache"]
-    shown.keys(Keys.ESCAPE, Keys.BACKSPACE)
+    assert shown.texts("#crumbs li") == ["/", "var/cache/apt"]
+    shown.keys(Keys.ESCAPE)
     assert shown.texts("#crumbs li") == ["/"]
     active = shown.driver.switch_to.active_element
-    assert str(active.get_attribute("aria-label")).startswith("var/, 8.78 MB, 100.0 % dead")
+    assert str(active.get_attribute("aria-label")).startswith("var/cache/apt/, 8.78 MB, 100.0 % de")
+    shown.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    assert shown.texts("#crumbs li") == ["/", "usr"]
+    shown.keys(Keys.ENTER)
+    assert shown.texts("#crumbs li")[:2] == ["/", "usr"]
+    assert len(shown.all("#crumbs li")) == 3
+    shown.keys(Keys.BACKSPACE, Keys.BACKSPACE)
+    assert shown.texts("#crumbs li") == ["/"]
 
 
 def test_the_map_fits_when_the_window_changes(shown: Browser) -> None:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,6 +31,7 @@ _CAUSES = {
 }
 _LETTERS = "ABC"
 """Names of the squashes that are worth it; there are three at most."""
+_NEARLY_ALL = 0.98
 
 
 def render(analysis: Analysis, typed: str | None = None) -> str:
@@ -60,6 +62,7 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
     }
     style, script = (_part(pages, name) for name in ("style.css", "script.js"))
     best = best_savings(analysis)
+    analysis = replace(analysis, root=_join(analysis.root))
     return pages.get_template("page.html").render(
         analysis=analysis,
         largest=max((layer.size for layer in analysis.layers), default=0),
@@ -127,6 +130,16 @@ def _data(analysis: Analysis, best: list[Saving], typed: str) -> dict[str, Any]:
 
 def _sizes(saving: Saving) -> tuple[int, int]:
     return saving.before, saving.after
+
+
+def _join(place: Place) -> Place:
+    """Make one place of a directory and what is nearly all of it: ``usr/lib``, as people say it."""
+    kids = tuple(_join(kid) for kid in place.kids)
+    if place.name and len(kids) == 1 and kids[0].kids:
+        only, size = kids[0], place.live + place.dead
+        if only.live + only.dead > _NEARLY_ALL * size:
+            return replace(place, name=place.name + b"/" + only.name, kids=only.kids)
+    return replace(place, kids=kids)
 
 
 def _place(place: Place) -> list[Any]:
