@@ -30,32 +30,8 @@ def _child(terminal: Terminal) -> int:
     return int(children[0])
 
 
-SMALL = """\
- demo.tar  linux/amd64  10 layers, 27.9 MB: 13.5 MB live, 14.3 MB dead (51.4 %)
-╭─ Layers ──────────────────────╮╭─ Files of layer 10: +903 kB, -73.7 kB ──────╮
-│   all  27.9 MB   51% the image││~ ▸ bin/                    +902 kB    -512 B│
-│    #1  3.49 MB   43% ADD root…││~ ▾ app/                   +1.54 kB  -73.2 kB│
-│    #2  12.1 MB   60% RUN apt-…││~   ▾ src/                 +1.02 kB  -72.7 kB│
-│    #3  1.45 MB  100% COPY . /…││~     ▸ m00/                 +512 B  -72.2 kB│
-│    #4  1.45 MB    5% RUN chow…││                                             │
-│    #5  4.10 kB   75% COPY id_…││                                             │
-│    #6   404 kB       RUN git …││                                             │
-│    #7  3.07 kB       RUN rm -…││                                             │
-│    #8  4.00 MB  100% COPY mod…││                                             │
-│    #9  4.00 MB       COPY mod…││                                             │
-│   #10   914 kB       RUN cp /…││                                             │
-│                               ││                                             │
-│                               ││                                             │
-│                               ││                                             │
-│                               ││                                             │
-╰───────────────────────────────╯│                                             │
- RUN cp /bin/busybox /bin/toolb… │                                             │
- 5a7b02c45741 lamella-demo:late… │                                             │
- entries: 6, 20 whiteouts        │                                             │
- nothing dead                    ╰─────────────────────────────────────────────╯
- best: layers 1-10 → 1: 27.9 MB → 13.5 MB, saves 14.3 MB (b)
- ? Help  / Search  f Filter  space Mark  b Best  s Squash  w Worst  q Quit
-"""
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "explore.md"
+SMALL = DOCS.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
 
 
 def test_a_small_terminal(folder: Path) -> None:
@@ -124,10 +100,10 @@ def test_only_the_terminals_own_colours(folder: Path, term: str) -> None:
     """The sixteen that its owner has chosen, wherever there are more."""
     with open_terminal(folder, "explore", "demo.tar", term=term) as terminal:
         terminal.sees("Files of the image", "▸ usr/")
-        terminal.press("j", "j", "j", "j")
-        terminal.sees("Files of layer 4", "~ ▸ app/")
+        terminal.press("G")
+        terminal.sees("Files of layer 10", "~ ▸ app/")
         painted = terminal.screen(colours=True)
-    assert "\x1b[33m" in painted  # a changed directory is yellow
+    assert "\x1b[33m~ ▸ app/" in painted  # what is changed is yellow
     assert not re.search(r"\x1b\[[0-9;]*[34]8[;:][25]", painted)
 
 

@@ -76,13 +76,14 @@ class LayerList(Lines):
         del width
         found, marked = self._analysis, self.range
         if not index:
-            text = Text("   all", style="bold")
+            text = Text("   all")
             _append(text, found.total, found.dead_bytes, "the image")
             return text
         layer = found.layers[index - 1]
         inside = marked is not None and marked[0] <= index <= marked[1]
-        text = Text("┃" if inside else " ", style="cyan" if inside else "")
-        text.append(f"{f'#{index}':>5}")
+        text = Text(f" {f'#{index}':>5}")
+        if inside:
+            text = Text.assemble(("┃", "cyan"), f"{f'#{index}':>5}")
         _append(text, layer.size, layer.dead.total, _step(layer))
         return text
 

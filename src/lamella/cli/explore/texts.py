@@ -43,7 +43,8 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
     room = max(1, width - len(start) - 2 * (COLUMN + 1))
     if b"/" in name and cell_len(label) > room:
         label = "…" + chop_cells(label[::-1], max(1, room - 1))[0][::-1]
-    text = Text(start + label, style=_LOOKS[row.change], no_wrap=True)
+    text = Text(start + label, no_wrap=True)
+    text.stylize(_LOOKS[row.change])
     text.truncate(len(start) + room, overflow="ellipsis", pad=True)
     if image:
         columns = human_size(row.size), f"#{row.layer}" if row.layer else ""
