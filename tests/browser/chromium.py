@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
@@ -45,14 +47,16 @@ def chromium() -> Iterator[Browser]:
     for argument in _ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    try:
-        driver = Chrome(options=options, service=Service(found["chromedriver"]))
-    except WebDriverException as error:
-        raise EngineUnavailableError(f"chromium doesn't start: {error.msg}") from error
-    try:
-        yield Browser(driver)
-    finally:
-        driver.quit()
+    # The driver listens on this machine, whatever proxy there is.
+    with patch.dict(os.environ, no_proxy="localhost,127.0.0.1"):
+        try:
+            driver = Chrome(options=options, service=Service(found["chromedriver"]))
+        except WebDriverException as error:
+            raise EngineUnavailableError(f"chromium doesn't start: {error.msg}") from error
+        try:
+            yield Browser(driver)
+        finally:
+            driver.quit()
 
 
 @dataclass(frozen=True)

@@ -125,4 +125,5 @@ def large() -> Analysis:
             for n in range(100)
         ),
         secrets=None,
+        shared=3,
     )

@@ -88,6 +88,23 @@ def test_what_costs_is_said_to_cost(browser: Browser, pages: dict[str, Path]) ->
     assert told(browser)[0] == "Costs 700 B (700 bytes)"
 
 
+def test_what_is_no_longer_shared_is_said(browser: Browser, pages: dict[str, Path]) -> None:
+    """Of the sample other images have the lowest three layers; what is above costs them nothing."""
+    browser.open(pages["large"])
+    analysis = large()
+    browser.one("#last").send_keys(Keys.END)
+    browser.one("#first").send_keys(Keys.HOME, Keys.ARROW_RIGHT)
+    lost = human_size(analysis.sharing_lost(analysis.savings[2, 127]))
+    assert browser.one("#lost").text.split("\n") == ["No longer shared", lost]
+    browser.one("#last").send_keys(Keys.HOME)
+    assert not browser.one("#lost").is_displayed()
+    browser.one("#last").send_keys(Keys.END)
+    browser.one("#first").send_keys(*[Keys.ARROW_RIGHT] * 3)
+    assert chosen(browser) == (4, 127)
+    assert not browser.one("#lost").is_displayed()
+    assert len(browser.all("#layers .shared")) == 3
+
+
 def test_sliders_push_each_other(shown: Browser) -> None:
     """The first layer is never after the last one."""
     shown.one("#last").send_keys(Keys.HOME)

@@ -122,6 +122,7 @@ def _data(analysis: Analysis, best: list[Saving], typed: str) -> dict[str, Any]:
         "command": ["lamella", "squash", printable(shlex.quote(typed)), "--layers"],
         "layers": [_step(layer.command) for layer in analysis.layers],
         "places": _place(analysis.root),
+        "shared": analysis.shared,
         # by first layer; from there on by last: bytes before, bytes after
         "savings": [[_sizes(analysis.savings[a, b]) for b in layers if b >= a] for a in layers],
         "total": analysis.total,

@@ -38,9 +38,8 @@
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const rows = [...table.tBodies[0].rows];
-    const column = head.cellIndex;
-    rows.sort((a, b) => {
-      const [x, y] = [valueOf(a.cells[column]), valueOf(b.cells[column])];
+    rows.sort((...both) => {
+      const [x, y] = both.map((row) => valueOf(row.cells[head.cellIndex]));
       const order = numeric ? x - y : x < y ? -1 : x > y ? 1 : 0;
       return up ? order : -order;
     });
@@ -61,8 +60,7 @@
 
   // -- what if
 
-  const count = data.layers.length;
-  const first = at("first"), last = at("last");
+  const count = data.layers.length, first = at("first"), last = at("last");
 
   function choose() {
     const a = Number(first.value), b = Number(last.value);
@@ -80,6 +78,10 @@
       at(id).title = exact(size) + " bytes";
       at("bar-" + id).setAttribute("width", (100 * size) / Math.max(before, after, 1) + "%");
     }
+    const shared = a === b ? [] : data.savings.slice(a - 1, Math.min(b, data.shared));
+    const unshared = shared.reduce((sum, row) => sum + row[0][0], 0);
+    at("lost").hidden = !unshared;
+    at("unshared").textContent = human(unshared);
     at("image").textContent = layers(count - b + a) + ", " + human(data.total - saved);
     const words = [...data.command, a + "-" + b, "--dry-run"];
     at("command").replaceChildren(...words.flatMap((word) => [element("span", "", word), " "]));
@@ -97,7 +99,6 @@
 
   if (first) {
     at("if").hidden = false;
-    at("if").addEventListener("submit", (event) => event.preventDefault());
     first.addEventListener("input", () => show(first.value, Math.max(first.value, last.value)));
     last.addEventListener("input", () => show(Math.min(first.value, last.value), last.value));
     for (const cell of document.querySelectorAll(".pick")) {
@@ -201,9 +202,8 @@
 
   function draw(focused) {
     const whole = [map.clientWidth, map.clientHeight];
-    const cells = [];
-    const here = way[way.length - 1];
-    squarify(here[KIDS], 0, 0, ...whole, (place, ...box) => cells.push(makeCell(place, ...box, whole)));
+    const cells = [], shown = way[way.length - 1][KIDS];
+    squarify(shown, 0, 0, ...whole, (place, ...box) => cells.push(makeCell(place, ...box, whole)));
     map.replaceChildren(...cells);
     const one = cells.find((cell) => cell.place === focused) || cells[0];
     if (one) one.tabIndex = 0;
