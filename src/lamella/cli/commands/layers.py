@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import Literal
 
 import click
 
 from lamella.cli.completion import complete_image
-from lamella.cli.options import common_options, make_environment
+from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
@@ -32,6 +33,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
 @click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
 @registry_options
+@source_option
 @common_options
 def command(
     image: str,
@@ -42,6 +44,7 @@ def command(
     dead: bool,
     as_json: bool,
     platform: str | None,
+    source: Literal["auto", "api", "local"],
     quiet: bool,
     verbose: int,
     progress_mode: str,
@@ -68,7 +71,7 @@ def command(
         raise UsageError("--dead is a form of its own; give it without -t, -c, -m, -d and --json")
     seen = None if on_terminal() and not form else False
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False)
+        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
         with api.open_layers(image, platform=platform, tags=tags, dead=dead or seen, env=env) as (
             opened,
             lines,
