@@ -75,10 +75,13 @@ _KEYS = {
 
 
 def explore(
-    image: str, script: Callable[[Screen], Awaitable[None]], size: tuple[int, int] = (100, 30)
+    image: str,
+    script: Callable[[Screen], Awaitable[None]],
+    size: tuple[int, int] = (100, 30),
+    env: Environment | None = None,
 ) -> ExploreApp:
     """Explore an image as a script says; return the app that has ended."""
-    app = make_app(image, None, Environment())
+    app = make_app(image, None, env or Environment())
     show(app, script, size)
     return app
 

@@ -68,6 +68,7 @@ def open_terminal(
     term: str = "screen-256color",
     env: Mapping[str, str] | None = None,
     redirect: str = "",
+    command: Path = COMMAND,
 ) -> Iterator[Terminal]:
     """Run lamella in a new window.
 
@@ -78,13 +79,14 @@ def open_terminal(
         term: what the terminal says it is.
         env: more for its environment.
         redirect: what a shell is told of its streams.
+        command: what is run instead of lamella.
     """
     settings = {**environment(folder, env), "LC_ALL": "C.UTF-8", "SHELL": "/bin/sh"}
     socket = folder / "tmux"
     config = folder / "tmux.conf"
     config.write_text(f"set -g default-terminal {term}\nset -g status off\nset -g escape-time 0\n")
     tmux = Tool.find("tmux", "-S", os.fspath(socket), "-f", os.fspath(config), environment=settings)
-    typed = shlex.join([os.fspath(COMMAND), *arguments])
+    typed = shlex.join([os.fspath(command), *arguments])
     columns, lines = map(str, size)
     shell = f"{typed} {redirect}; printf 'exit code %s\\n' $?; exec cat"
     tmux("new-session", "-d", "-x", columns, "-y", lines, "-c", folder, shell)

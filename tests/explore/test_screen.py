@@ -187,6 +187,8 @@ def test_savings_are_shown_live(demo: str) -> None:
         await screen.sees("best: layers")
         await screen.press("b")
         await screen.sees(" layers 1-10 → 1")
+        await screen.press("escape", "g", "j", "j", "space", "g")
+        await screen.sees("layers 1-2 → 1", "Files of the image")
 
     explore(demo, script)
 

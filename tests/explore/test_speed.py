@@ -100,12 +100,13 @@ def test_a_directory_of_50000_opens_at_once(explored: Explored) -> None:
     _explore(explored, script)
 
 
-def test_a_search_through_300000(explored: Explored) -> None:
-    """The screen is drawn all the while."""
+@pytest.mark.parametrize("text", ["module_00017", "o"])
+def test_a_search_through_300000(explored: Explored, text: str) -> None:
+    """The screen is drawn all the while, also if nearly everything is found."""
 
     async def script(screen: Screen) -> None:
         await screen.press("slash")
-        longest = await _blocked(screen.type("module_00017")) / len("module_00017")
+        longest = await _blocked(screen.type(text)) / len(text)
         while "Found: " not in screen.text:
             step = time.process_time()
             await screen.pilot.pause(0)

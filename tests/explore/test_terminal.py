@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,8 @@ def test_a_squash_from_end_to_end(folder: Path) -> None:
         terminal.sees("docker-archive:demo-slim.tar")
         terminal.press("Tab", "Enter")
         terminal.sees("Close", "-12.8 MB", "verified")
-        terminal.press("Enter")
-        terminal.sees("squashed: docker-archive:demo-slim.tar", absent="Close")
+        terminal.press("q")
+        terminal.sees("Files of layer 10", absent="Close")
         terminal.press("q")
         assert terminal.ended() == 0
         screen = terminal.screen()
@@ -125,7 +126,7 @@ def test_no_colours(folder: Path) -> None:
 
 @pytest.mark.parametrize("keys", ["C-c", "q"])
 def test_it_can_be_left_at_any_time(folder: Path, keys: str) -> None:
-    """Also from a window that is open, where q is no letter to be typed."""
+    """By Ctrl-C also from a window that is open."""
     with open_terminal(folder, "explore", "demo.tar") as terminal:
         terminal.sees("Files of the image", "▸ usr/")
         if keys == "C-c":
@@ -156,6 +157,39 @@ def test_errors_come_before_the_screen(folder: Path) -> None:
     with open_terminal(folder, "explore", "broken.tar") as terminal:
         assert terminal.ended() == 1
         assert terminal.lines()[0].startswith("lamella: ")
+
+
+BROKEN = """
+import sys
+from lamella.{module} import {name}
+from lamella.cli.main import main
+
+def broken(*args):
+    raise RuntimeError("broken on purpose")
+
+{name}.{method} = broken
+sys.exit(main(["explore", "demo.tar"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "method"),
+    [
+        ("analysis.browse", "Contents", "image"),  # in another thread
+        ("cli.explore.files", "FileTree", "draw"),
+        ("cli.explore.screen", "ImageScreen", "compose"),
+    ],
+)
+def test_what_nobody_foresaw(folder: Path, module: str, name: str, method: str) -> None:
+    """A fault of ours leaves the terminal as it was, and says one line."""
+    script = BROKEN.format(module=module, name=name, method=method)
+    (folder / "broken.py").write_text(script)
+    with open_terminal(
+        folder, "broken.py", size=(200, 24), command=Path(sys.executable)
+    ) as terminal:
+        assert terminal.ended() == 1
+        [line, _] = [line for line in terminal.lines() if line]
+    assert re.fullmatch("lamella: unexpected .*broken on purpose.*; please report it .*", line)
 
 
 @pytest.mark.parametrize("redirect", ["</dev/null", ">out", "2>err"])

@@ -36,7 +36,7 @@ b            mark the range that saves most
 s            squash the marked range
 w            worst dead paths; Enter goes there
 Esc          end the search; unmark
-q, Ctrl-C    quit
+q, Ctrl-C    quit; q closes a window like this one first
 
 Files of a layer:  + added   ~ changed   - deleted
 The first number is what the layer adds, the second what
@@ -80,7 +80,7 @@ class _Tick(Checkbox):
 class FilterScreen(ModalScreen[Filter | None]):
     """Asks which rows are wanted."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Cancel")]
 
     def __init__(self, wanted: Filter) -> None:
         super().__init__()

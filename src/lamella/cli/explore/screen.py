@@ -40,7 +40,8 @@ class ImageScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help"),
-        Binding("slash", "search", "Search"),
+        # Before any other widget has a look at it: what is typed ahead goes into the search.
+        Binding("slash", "search", "Search", priority=True),
         Binding("f", "filter", "Filter"),
         Binding("space", "mark", "Mark"),
         Binding("b", "best", "Best"),
@@ -72,6 +73,7 @@ class ImageScreen(Screen[None]):
         )
         self._search = Input(placeholder="name, or part/of/a/path", id="search")
         self._search.border_title = "Search"
+        self._search.border_subtitle = "Enter: to the list   Esc: end"
         self._facts = Static(id="facts", markup=False)
         self._range = Static(id="range", markup=False)
         yield Static(head(self._analysis), id="head", markup=False)
@@ -177,10 +179,14 @@ class ImageScreen(Screen[None]):
 
     # -- search
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a path that is searched for a slash is a slash."""
+        del parameters
+        return action != "search" or self.focused is not self._search
+
     def action_search(self) -> None:
         """Ask for what to search."""
         self._search.display = True
-        # At once, so that what is typed ahead goes into it; `focus()` would let it pass by.
         self.set_focus(self._search)
 
     @on(Input.Changed, "#search")
@@ -262,15 +268,8 @@ class ImageScreen(Screen[None]):
             self.notify("mark a range of layers first: Space at one end, Space at the other")
             return
 
-        def done(result: Result | None) -> None:
-            if result is not None:
-                self._results.append(result)
-                self.notify(
-                    f"squashed: {' '.join(result.tags) or result.destination}", markup=False
-                )
-
-        saving = self._analysis.savings[marked]
-        self.app.push_screen(SquashScreen(saving, self._job, *self._suggestion), done)
+        saving, done = self._analysis.savings[marked], self._results.append
+        self.app.push_screen(SquashScreen(saving, self._job, done, *self._suggestion))
 
     def action_help(self) -> None:
         """Show which key does what."""

@@ -75,17 +75,19 @@ class _Watched:
             raise _Stopped
 
 
-class SquashScreen(ModalScreen[Result | None]):
+class SquashScreen(ModalScreen[None]):
     """Asks for a tag and a place, squashes with a proof, and tells what came of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel")]
 
-    def __init__(self, saving: Saving, job: Job, tag: str, output: str) -> None:
+    def __init__(
+        self, saving: Saving, job: Job, done: Callable[[Result], None], tag: str, output: str
+    ) -> None:
         super().__init__()
-        self._saving, self._job = saving, job
+        self._saving, self._job, self._done = saving, job, done
         self._tag, self._output = tag, output
         self._watched: _Watched | None = None
-        self._result: Result | None = None
+        self._finished = False
         self._leaving = False
 
     def compose(self) -> ComposeResult:
@@ -116,7 +118,7 @@ class SquashScreen(ModalScreen[Result | None]):
     @on(Input.Submitted, "#output")
     @on(Button.Pressed, "#squash")
     def _start(self) -> None:
-        if self._watched is not None or self._result is not None:
+        if self._watched is not None or self._finished:
             return
         tag, output = (
             self.query_one(f"#{name}", Input).value.strip() for name in ("tag", "output")
@@ -138,12 +140,13 @@ class SquashScreen(ModalScreen[Result | None]):
         self.app.call_from_thread(self._ended, result, text)
 
     def _ended(self, result: Result | None, text: str) -> None:
-        self._watched, self._result = None, result
+        self._watched, self._finished = None, result is not None
         self._set_busy(busy=False)
         self.query_one("#state", Static).update(text)
         if self._leaving:
             self.app.exit()
         if result is not None:
+            self._done(result)
             self.query_one("#squash", Button).display = False
             close = self.query_one("#cancel", Button)
             close.label = "Close"
@@ -151,7 +154,7 @@ class SquashScreen(ModalScreen[Result | None]):
 
     def _set_busy(self, *, busy: bool) -> None:
         for widget in self.query("Input, #squash"):
-            widget.disabled = busy or self._result is not None
+            widget.disabled = busy or self._finished
         self.query_one(ProgressBar).display = busy
 
     def _look(self) -> None:
@@ -169,7 +172,7 @@ class SquashScreen(ModalScreen[Result | None]):
         if self._watched is not None:
             self._watched.stop.set()
         else:
-            self.dismiss(self._result)
+            self.dismiss()
 
     def leave(self) -> bool:
         """Whether the app can be left at once; else it ends when what runs has stopped."""
