@@ -99,7 +99,7 @@ def test_search_and_mouse(folder: Path) -> None:
 @pytest.mark.parametrize("term", ["screen", "screen-256color"])
 def test_only_the_terminals_own_colours(folder: Path, term: str) -> None:
     """The sixteen that its owner has chosen, wherever there are more."""
-    with open_terminal(folder, "explore", "demo.tar", term=term) as terminal:
+    with open_terminal(folder, "explore", "demo.tar", term=term, env={"NO_COLOR": ""}) as terminal:
         terminal.sees("Files of the image", "▸ usr/")
         terminal.press("G")
         terminal.sees("Files of layer 10", "~ ▸ app/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from typing import ClassVar
 
@@ -32,6 +33,8 @@ class ExploreApp(App[None]):
     ]
 
     def __init__(self, explored: Explored, job: Job, suggestion: Suggestion) -> None:
+        if not os.environ.get("NO_COLOR"):
+            os.environ.pop("NO_COLOR", None)  # set to nothing it says nothing: https://no-color.org
         # The terminal's own colours, which its owner can read; and none where NO_COLOR is set.
         super().__init__(ansi_color=True)
         self.results: list[Result] = []
