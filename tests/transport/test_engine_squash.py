@@ -178,7 +178,8 @@ def test_only_the_new_layer_is_sent(engine: Engine, app: str, tmp_path: Path) ->
     tag = "engine-tests/squashed:sent"
     with proxy_of(engine.socket, tmp_path) as proxy:
         proxy.watch = "/images/load$"
-        image_id = squash_engine(proxy.host, app, tag)
+        # An image that no other test has made: one that is there is not sent at all.
+        image_id = squash_engine(proxy.host, app, tag, message="sent")
     assert 0 < proxy.sent < 300_000, "the base has 2 MB"
     assert id_of(engine, tag) == image_id
     layers = layers_of(engine, tag)
