@@ -20,6 +20,7 @@ from tests.cli.running import start
 from tests.registry.faulty import Front
 from tests.registry.images import Client
 from tests.registry.server import Server
+from tests.support.images import docker_archive
 from tests.support.tars import entry, folder, layer
 
 _RANDOM = random.Random(13)
@@ -98,6 +99,32 @@ def test_ctrl_c(
     assert said.endswith(b"lamella: interrupted; nothing was left behind\n")
     assert list(tmp_path.iterdir()) == []
     assert client.ask("GET", f"/v2/{name}-o/manifests/s")[0] == 404
+
+
+@pytest.mark.engine
+def test_ctrl_c_while_a_layer_is_sent_in_pieces(
+    front: Front, client: Client, name: str, tmp_path: Path, silence: Silence
+) -> None:
+    """A piece is on its way while the next is made: the thread that sends it is not waited for."""
+    noise = [layer(entry(f"data/{n}", _RANDOM.randbytes(20 << 20))) for n in range(2)]
+    archive, tmp = tmp_path / "app.tar", tmp_path / "tmp"
+    archive.write_bytes(docker_archive(*noise))
+    tmp.mkdir()
+    front.add("PATCH", times=99, then=silence)
+    command = ["squash", str(archive), "-o", f"docker://{front.host}/{name}:s"]
+    with start(*command, tmp=tmp, env={"HOME": str(tmp)}) as process:
+        try:
+            while not silence.reached.wait(0.1):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=_SOON)
+        finally:
+            process.kill()
+
+    assert process.returncode == 130, said
+    assert said.endswith(b"lamella: interrupted; nothing was left behind\n")
+    assert list(tmp.iterdir()) == []
+    assert client.ask("GET", f"/v2/{name}/manifests/s")[0] == 404
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

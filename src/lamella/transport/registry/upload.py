@@ -204,7 +204,12 @@ class Outgoing:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Wait for what is on its way; a blob that is not finished is the registry's to clear."""
+        """Leave a blob that is not finished to the registry, which clears it away.
+
+        If it isn't wanted any more while a piece is on its way, the registry is not waited for.
+        """
+        if error[0] is not None and self._sending is not None and not self._sending.done():
+            self._repository.registry.stop()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def write(self, chunk: bytes | memoryview) -> None:
