@@ -79,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "places": {"errors", "progress", "spec", "layer", "transport"},
     "request": {"errors", "spec", "layer", "mutate", "transport"},
     "planning": {*BELOW_API},
-    "conversion": {"image", "layer", "spec", "squashing"},
+    "conversion": {"image", "layer", "spec"},
     "job": {*BELOW_API, "places", "request", "conversion", "planning"},
     "platforms": {*BELOW_API, "places", "request", "job"},
     "comparing": {*BELOW_API, "places"},

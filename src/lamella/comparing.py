@@ -39,7 +39,8 @@ def compare_platforms(names: tuple[str, str], env: Environment) -> list[Differen
         LamellaError: as `compare_images`.
     """
     with ExitStack() as stack:
-        ours, theirs = (_by_platform(source) for source in _open(names, None, env, stack))
+        opened = _open(names, None, env, stack)
+        ours, theirs = map(_by_platform, opened, names)
         found: list[Difference] = []
         for platform in dict.fromkeys([*ours, *theirs]):
             mine, other = ours.get(platform), theirs.get(platform)
@@ -61,13 +62,12 @@ def _open(
     return [stack.enter_context(source) for source in opened]
 
 
-def _by_platform(source: Source) -> dict[str, Source]:
+def _by_platform(source: Source, name: str) -> dict[str, Source]:
     """Return the images of an index; those that it lists, and that are not there, are left out."""
-    index = source.index() if isinstance(source, HasIndex) else None
-    if index is None or not isinstance(source, HasIndex):
+    if not isinstance(source, HasIndex) or (index := source.index()) is None:
         return {str(Platform.of(source.describe().config.value)): source}
     images: dict[str, Source] = {}
-    for descriptor in images_of(index, source.nested, "the index"):
+    for descriptor in images_of(index, source.nested, name):
         image = source.image_of(descriptor)
         if image is not None:
             images[str(Platform.of(descriptor.platform))] = image

@@ -6,26 +6,30 @@ from collections.abc import Sequence
 
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer
+from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import compression_of
-from lamella.squashing import Prepared, Written
 
 __all__ = ["conversion"]
 
 
 def conversion(
-    prepared: Prepared, written: Written, stored: Manifest | None, *, unpacked: bool
+    image: Image,
+    kept: Sequence[tuple[Layer, Descriptor]],
+    stored: Manifest | None,
+    *,
+    unpacked: bool,
 ) -> str:
-    """Tell how the image was converted; empty if it wasn't.
+    """Tell how an image was converted; empty if it wasn't.
 
     Args:
-        prepared: the image as it was.
-        written: its new layers.
+        image: as it was.
+        kept: its layers that stay, and in which form.
         stored: the manifest as the destination keeps it; None if it keeps none, or makes its own.
         unpacked: the destination is an engine that keeps no layer as it is stored elsewhere.
     """
-    image = prepared.image
-    before, after = _kept(prepared, written)
+    before = [_stored(layer) for layer, _ in kept]
+    after = [compression_of(form.media_type) for _, form in kept]
     old, new = _dialect(image.manifest), _dialect(stored)
     changes = []
     if old != new:
@@ -41,22 +45,6 @@ def _dialect(manifest: Manifest | None) -> str:
     if manifest is None:
         return "no manifest"
     return "Docker manifest" if manifest.is_docker else "OCI manifest"
-
-
-def _kept(prepared: Prepared, written: Written) -> tuple[list[str], list[str]]:
-    """Return how the layers that stay are compressed: before, where that is known, and after."""
-    image, starts = prepared.image, {r.start: r for r in prepared.plans}
-    squashed = {position for positions in prepared.plans for position in positions}
-    before: list[str] = []
-    after: list[str] = []
-    descriptors = iter(written.descriptors)
-    for position, layer in enumerate(image.layers):
-        if position in starts:
-            next(descriptors)
-        elif position not in squashed:
-            after.append(compression_of(next(descriptors).media_type))
-            before.append(_stored(layer))
-    return before, after
 
 
 def _stored(layer: Layer) -> str:

@@ -104,7 +104,7 @@ class Job:
             )
 
     def select(self) -> Selection:
-        """Find the layers, by names and digests alone."""
+        """Find the layers: by names and digests alone, unless lamella is to choose them."""
         request, image = self._request, self._source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
@@ -187,7 +187,7 @@ class Job:
             manifest = new_manifest(image.manifest, written.config, written.descriptors)
         stored = destination.stored_manifest(manifest)
         engine = stored is None and in_engine(request.output)
-        converted = conversion(prepared, written, stored, unpacked=engine)
+        converted = conversion(image, written.kept, stored, unpacked=engine)
         return Made(prepared, written, stored or manifest, stored, converted)
 
     def publish(self, made: Made) -> Result:

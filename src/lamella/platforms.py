@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 
 from lamella.errors import MalformedImage, UsageError
 from lamella.job import Job
@@ -96,6 +97,7 @@ class _EveryPlatform:
         # Before the jobs, so that it is waited for after they have stopped what it does.
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-platform")
         stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+        self._nested = cache(source.nested)  # it is asked for more than once
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
         self._new: dict[Digest, Manifest] = {}
@@ -126,7 +128,7 @@ class _EveryPlatform:
 
     def _images(self) -> Iterator[_One]:
         where = str(self._request.location)
-        for descriptor in images_of(self._index, self._source.nested, where):
+        for descriptor in images_of(self._index, self._nested, where):
             source = self._source.image_of(descriptor)
             if source is None:
                 self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
@@ -158,7 +160,7 @@ class _EveryPlatform:
         manifest = prepared.image.manifest
         if self._destination is None or manifest is None:
             return False
-        return self._destination.for_platform().stored_manifest(manifest) != manifest
+        return self._destination.stored_manifest(manifest) != manifest
 
     # -- what is no image
 
@@ -166,7 +168,7 @@ class _EveryPlatform:
         """Find out what stays beside the images: not what is about an image as it was."""
         for descriptor in index.manifests:
             if descriptor.media_type in INDEXES:
-                nested = self._source.nested(descriptor)
+                nested = self._nested(descriptor)
                 if nested is None:
                     self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
                 else:
@@ -207,7 +209,7 @@ class _EveryPlatform:
         return new_index(index, entry_of)
 
     def _nested_entry(self, descriptor: Descriptor, destination: TakesIndex) -> Descriptor | None:
-        nested = self._source.nested(descriptor)
+        nested = self._nested(descriptor)
         renewed = self._renew(nested, destination) if nested else None
         if renewed is None or not renewed.manifests:
             return None

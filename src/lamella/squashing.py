@@ -70,6 +70,8 @@ class Written:
 
     config: Config
     descriptors: tuple[Descriptor, ...]
+    kept: tuple[tuple[Layer, Descriptor], ...]
+    """Layers that stay, and in which form."""
 
 
 def prepare(image: Image, selection: Selection, layers: Layers, progress: Progress) -> Prepared:
@@ -180,6 +182,7 @@ def write(
     squashed = {position for positions in prepared.plans for position in positions}
     merged: dict[range, Digest] = {}
     descriptors: list[Descriptor] = []
+    forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
     sink.expect(kept, prepared.bytes_after if compression.kind == "none" else 0)
@@ -195,11 +198,12 @@ def write(
             descriptors.append(descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
-            descriptors.append(sink.put_layer(layer, layers))
+            forms.append(sink.put_layer(layer, layers))
+            descriptors.append(forms[-1])
     progress.phase("verify layers")
     prepared.count_dropped()  # while the last layers are hashed by other threads
     layers.verify()
-    if not merged:
-        return Written(image.config, tuple(descriptors))
-    config = new_config(image, prepared.selection, merged, wording)
-    return Written(config, tuple(descriptors))
+    config = image.config
+    if merged:
+        config = new_config(image, prepared.selection, merged, wording)
+    return Written(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))

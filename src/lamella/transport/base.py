@@ -17,7 +17,15 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 
-__all__ = ["Destination", "Rechecks", "Source", "copy_blob", "copy_stored", "spool_packed"]
+__all__ = [
+    "Destination",
+    "Rechecks",
+    "Source",
+    "copy_blob",
+    "copy_stored",
+    "spool_packed",
+    "staying",
+]
 
 
 class Source(Protocol):
@@ -112,6 +120,12 @@ class Destination(LayerSink, Protocol):
         """Undo what was not committed."""
 
 
+def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:
+    """Return the positions of an image's layers that are in no squashed range."""
+    squashed = {position for positions in ranges for position in positions}
+    return frozenset(range(len(image.layers))) - squashed
+
+
 def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest, int]:
     """Copy a layer's stored bytes; return their digest and size.
 
@@ -146,7 +160,13 @@ def copy_blob(
 def spool_packed(
     merged: Merged, compression: Compression, spool: Spool
 ) -> tuple[Packed, FileRange]:
-    """Write a new layer, compressed if it is to be, into the spool."""
+    """Write a new layer, compressed if it is to be, into the spool.
+
+    Raises:
+        OutputError: there is no room for it.
+    """
+    if compression.kind == "none":
+        spool.check_room(merged.size)
     file = spool.file()
     packed = write_packed(merged, compression, lambda chunk: spool.write(file, chunk))
     return packed, FileRange.whole(file)

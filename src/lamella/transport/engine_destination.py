@@ -20,7 +20,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, compression_of, oci_layer
-from lamella.transport.base import Source, copy_stored, spool_packed
+from lamella.transport.base import Source, copy_stored, spool_packed, staying
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
 from lamella.transport.engine_load import (
@@ -114,13 +114,12 @@ class EngineDestination:
         classic store finds layers by the stack they end, so what is above a new layer has to be
         sent again.
         """
-        squashed = {position for positions in ranges for position in positions}
-        kept = frozenset(range(len(image.layers))) - squashed
+        kept = staying(image, ranges)
         if self._is_within and self._containerd:
             return frozenset()  # by digests that are not known yet
         if self._is_within:
             self._chains.append(tuple(map(str, image.diff_ids)))
-        below = min(squashed, default=len(image.layers))
+        below = min((r.start for r in ranges), default=len(image.layers))
         stacks = [image.diff_ids[: p + 1] if p < below else () for p in range(len(image.layers))]
         return frozenset(p for p in kept if not self._has(image.layers[p], stacks[p]))
 

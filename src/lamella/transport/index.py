@@ -50,8 +50,8 @@ class Artifact:
 
 
 @runtime_checkable
-class HasIndex(Protocol):
-    """A `Source` of a place that keeps images of several platforms."""
+class HasIndex(Source, Protocol):
+    """A source of a place that keeps images of several platforms."""
 
     def index(self) -> Index | None:
         """Return the index that the reference names; None if it names one image."""
@@ -70,8 +70,8 @@ class HasIndex(Protocol):
 
 
 @runtime_checkable
-class TakesIndex(Protocol):
-    """A `Destination` at a place that keeps images of several platforms."""
+class TakesIndex(Destination, Protocol):
+    """A destination at a place that keeps images of several platforms."""
 
     def for_platform(self) -> Destination:
         """Return what takes one image of the index, and commits it without any name.

@@ -21,7 +21,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.platform import Platform
-from lamella.transport.base import Destination, Source
+from lamella.transport.base import Destination, Source, staying
 from lamella.transport.docker_archive import MANIFEST, DockerArchiveWriter, read_image
 from lamella.transport.files import AtomicFile, writing
 from lamella.transport.index import Artifact, Found, only_one
@@ -209,7 +209,7 @@ class FileDestination:
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """All layers that stay: a file has everything in it."""
-        return _all_that_stay(image, ranges)
+        return staying(image, ranges)
 
     def default_compression(self, image: Image) -> Compression:
         """How a new layer is compressed if the user doesn't say."""
@@ -314,7 +314,7 @@ class _OneOfIndex:
         self._expect(kept, new)
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
-        return _all_that_stay(image, ranges)
+        return staying(image, ranges)
 
     def stored_manifest(self, manifest: Manifest) -> Manifest:
         return manifest.as_oci()
@@ -328,8 +328,3 @@ class _OneOfIndex:
 def _is_stored(target: Path) -> bool:
     """Whether something is on a disk, and no pipe or device."""
     return target.is_file() or target.is_dir()
-
-
-def _all_that_stay(image: Image, ranges: Sequence[range]) -> frozenset[int]:
-    squashed = {position for positions in ranges for position in positions}
-    return frozenset(range(len(image.layers))) - squashed

@@ -26,7 +26,7 @@ from lamella.spec.media_type import (
     is_foreign,
     oci_layer,
 )
-from lamella.transport.base import Source, copy_stored, spool_packed
+from lamella.transport.base import Source, copy_stored, spool_packed, staying
 from lamella.transport.index import Artifact
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
@@ -92,23 +92,17 @@ class RegistryDestination:
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         """Positions of layers that stay, but for those that this very registry has."""
         self._docker = image.manifest is not None and image.manifest.is_docker
-        squashed = {position for positions in ranges for position in positions}
-        return frozenset(
-            position
-            for position, layer in enumerate(image.layers)
-            if position not in squashed and not self._is_near(layer)
-        )
+        kept = staying(image, ranges)
+        return frozenset(p for p in kept if not self._is_near(image.layers[p].blob))
 
-    def _is_near(self, layer: Layer) -> bool:
-        """Whether a layer is in this very registry, so that its bytes need not pass through us."""
-        blob = layer.blob
+    def _is_near(self, blob: Blob) -> bool:
+        """Whether a blob is in this very registry, so that its bytes need not pass through us."""
         return isinstance(blob, RemoteBlob) and blob.repository.registry.host == self._name.host
 
     def default_compression(self, image: Image) -> Compression:
         """Return that of the source's layers: gzip, or zstd where the newest are so."""
-        kinds = (
-            [compression_of(d.media_type) for d in image.manifest.layers] if image.manifest else []
-        )
+        layers = image.manifest.layers if image.manifest else ()
+        kinds = [compression_of(descriptor.media_type) for descriptor in layers]
         return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
     def expect(self, kept: Sequence[Layer], new: int) -> None:
@@ -148,7 +142,7 @@ class RegistryDestination:
         digest, repository = descriptor.digest, self._repository
         if repository.has_blob(digest):
             return
-        if isinstance(blob, RemoteBlob) and blob.repository.registry.host == self._name.host:
+        if isinstance(blob, RemoteBlob) and self._is_near(blob):
             self._progress.debug(f"{where}: mount from {blob.repository.name}")
             if mount_blob(repository, digest, blob.repository.name):
                 return
