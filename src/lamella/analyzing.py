@@ -13,13 +13,13 @@ from lamella.analysis.model import Analysis
 from lamella.analysis.sharing import shared_layers
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
-from lamella.layer.spool import Layers, LayerTar, Spool
+from lamella.layer.spool import Layers, Spool, is_near
 from lamella.places import Environment, locate, open_source
 from lamella.report.layers import Line, layer_lines
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
 
-__all__ = ["Explored", "analyze_source", "explore_source", "is_near", "with_dead_shares"]
+__all__ = ["Explored", "analyze_source", "explore_source", "is_all_near", "with_dead_shares"]
 
 
 class Explored(NamedTuple):
@@ -60,9 +60,7 @@ def _take_apart(
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
         if platform is None and image.platforms:
-            taken = Platform.of(image.config.value)
-            count = len(image.platforms)
-            env.progress.note(f"{image.name} has images for {count} platforms; taking {taken}")
+            env.progress.note(image.choice)
         labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]
         # With all content: some of it will be compared, and nothing should be fetched twice.
         image = source.fetch(frozenset(range(len(labels))), frozenset())
@@ -76,11 +74,9 @@ def _take_apart(
     return replace(found[0], shared=shared), found[1]
 
 
-def is_near(image: Image) -> bool:
+def is_all_near(image: Image) -> bool:
     """Whether its layers can be scanned in no time: nothing must be fetched or unpacked first."""
-    return all(
-        isinstance(layer.blob, LayerTar) and layer.compression == "none" for layer in image.layers
-    )
+    return all(map(is_near, image.layers))
 
 
 def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) -> list[Line]:
@@ -90,7 +86,7 @@ def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) ->
         LamellaError: a layer can't be read, or is malformed.
     """
     image = source.fetch(frozenset(), frozenset(range(len(lines))))
-    if not is_near(image):
+    if not is_all_near(image):
         env.progress.phase("read layers")
     with Layers(Spool(env.tmp_dir)) as layers:
         try:

@@ -255,11 +255,11 @@ def open_layers(
         known = source.tags_by_chain() if tags else None
         lines = layer_lines(image, known)
         if dead is not False:
-            from lamella.analyzing import is_near, with_dead_shares  # noqa: PLC0415 - as below
+            from lamella.analyzing import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
 
             # What nobody asked for must not be in the way of what was asked for.
             with suppress(*() if dead else (ImageError,)):
-                if dead or is_near(image):
+                if dead or is_all_near(image):
                     lines = with_dead_shares(source, lines, env)
         yield image, lines
 

@@ -42,6 +42,12 @@ class Image:
     """Those of the index out of which it was chosen; none if it was the only choice."""
 
     @property
+    def choice(self) -> str:
+        """Tell which of several platforms it is of, for who has not said which."""
+        platform = Platform.of(self.config.value)
+        return f"{self.name} has images for {len(self.platforms)} platforms; taking {platform}"
+
+    @property
     def id(self) -> Digest:
         """The config's digest."""
         return self.config.digest

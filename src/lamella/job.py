@@ -20,6 +20,7 @@ from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import new_manifest
 from lamella.places import Environment, in_engine, locate, open_destination, open_source
+from lamella.report.text import path_text
 from lamella.request import Request
 from lamella.result import Result, SquashedRange
 from lamella.rootfs import compare_rootfs, read_rootfs
@@ -85,7 +86,8 @@ class Job:
     def run(self) -> Result:
         """Do all of it."""
         prepared = self.prepare(self.select())
-        self._tell_of_others(prepared.image)
+        if self._request.platform is None and prepared.image.platforms:
+            self._env.progress.note(f"{prepared.image.choice} alone (--platform all: every one)")
         if self._request.dry_run:
             return self.planned(prepared)
         return self.publish(self.write(prepared))
@@ -93,15 +95,6 @@ class Job:
     def _open(self, location: Location) -> Source:
         source = open_source(location, self._request.platform, self._spool, self._env)
         return self._stack.enter_context(source)
-
-    def _tell_of_others(self, image: Image) -> None:
-        """Who has not said which platform may not know that there are several."""
-        if self._request.platform is None and image.platforms:
-            platform = Platform.of(image.config.value)
-            self._env.progress.note(
-                f"{image.name} has images for {len(image.platforms)} platforms; "
-                f"taking {platform} alone (--platform all: every one)"
-            )
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -264,14 +257,10 @@ def _ranges(prepared: Prepared, written: Written | None) -> Iterator[SquashedRan
             bytes_before=sum(prepared.tars[p].size for p in positions),
             bytes_after=plan.size,
             entries=plan.entries,
-            whiteouts=tuple((_text(w.path), w.reason) for w in plan.whiteouts),
-            promoted=tuple((_text(p.gone), _text(p.path)) for p in plan.promotions),
+            whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
+            promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
 
 
 def _prove(prepared: Prepared) -> None:

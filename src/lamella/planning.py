@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lamella.analysis.lives import Laid, Life, lay
+from lamella.analysis.facts import lay_image
+from lamella.analysis.lives import Laid, Life
 from lamella.analysis.plans import choose_auto, choose_max_layers
 from lamella.analysis.savings import savings
 from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.spool import Layers
 from lamella.selection import Selection
-from lamella.squashing import read_layer
 from lamella.tar.entry import DIRECTORY
 
 __all__ = ["select_auto", "select_max_layers"]
@@ -62,13 +62,7 @@ def _worth(lives: Iterable[Life]) -> Iterable[Life]:
 
 
 def _lay(image: Image, layers: Layers) -> Laid:
-    tars = layers.open_headers(image.layers)
     try:
-        return lay(
-            [
-                read_layer(layer, tar, position)
-                for position, (layer, tar) in enumerate(zip(image.layers, tars, strict=True))
-            ]
-        )
+        return lay_image(image, layers)
     except MalformedTar as error:
         raise layers.explain(error) from error

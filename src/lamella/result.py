@@ -103,12 +103,7 @@ class Result:
                 "after": self.bytes_after,
                 "kept": self.kept_bytes,
             },
-            "removed": {
-                "deleted": self.dropped.deleted,
-                "overwritten": self.dropped.overwritten,
-                "metadata_only": self.dropped.metadata,
-                "duplicate": self.dropped.duplicate,
-            },
+            "removed": self.dropped.to_json(),
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }

@@ -25,7 +25,7 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["Prepared", "Written", "prepare", "read_layer", "reason_against", "write"]
+__all__ = ["Prepared", "Written", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class _Reading:
     def _take(self, positions: Sequence[int], opened: Sequence[LayerTar]) -> None:
         for position, tar in zip(positions, opened, strict=True):
             self.tars[position] = tar
-            self.changesets[position] = read_layer(self.image.layers[position], tar, position)
+            self.changesets[position] = _read(self.image.layers[position], tar, position)
 
 
 def _plan(reading: _Reading, ranges: Sequence[range]) -> dict[range, Plan]:
@@ -145,12 +145,7 @@ def _plan(reading: _Reading, ranges: Sequence[range]) -> dict[range, Plan]:
     return plans
 
 
-def read_layer(layer: Layer, tar: LayerTar, position: int) -> Changeset:
-    """Read what a layer says; an error tells which layer it is.
-
-    Raises:
-        MalformedTar: it is damaged.
-    """
+def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
     try:
         return read_changeset(tar, position)
     except MalformedTar as error:

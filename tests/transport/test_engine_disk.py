@@ -357,8 +357,9 @@ def test_another_kind_of_engine(
     """Another driver, mapped users, data that are elsewhere."""
     del app
     name = built(docker_classic, "engine-tests/other-kind:1")
-    true = EngineClient._about  # noqa: SLF001 - what it says is changed
-    monkeypatch.setattr(EngineClient, "_about", lambda self: {**true(self), **changes})
+    true = EngineClient.info.__get__  # what it says is changed
+    changed = property(lambda client: {**true(client), **changes})
+    monkeypatch.setattr(EngineClient, "info", changed)
     expect_the_api(docker_classic.host, name, reason)
 
 

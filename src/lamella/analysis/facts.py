@@ -25,7 +25,7 @@ from lamella.merge.collector import collector_paused
 from lamella.progress import Progress
 from lamella.spec.platform import Platform
 
-__all__ = ["Label", "analyze_image", "dead_shares", "take_apart"]
+__all__ = ["Label", "analyze_image", "dead_shares", "lay_image", "take_apart"]
 
 
 class Label(NamedTuple):
@@ -54,6 +54,16 @@ def _read(image: Image, layers: Layers) -> _Read:
         except MalformedTar as error:
             raise error.at(image.layers[position].where) from error
     return _Read(image, tars, changesets)
+
+
+@collector_paused()
+def lay_image(image: Image, layers: Layers) -> Laid:
+    """Read the headers of all layers; return what becomes of each entry.
+
+    Raises:
+        ImageError: a layer is damaged; the message tells which.
+    """
+    return lay(list(_read(image, layers).changesets.values()))
 
 
 @collector_paused()

@@ -50,11 +50,7 @@ def bytes_option(
         UsageError: it is none.
     """
     del context
-    try:
-        return None if value is None else _to_bytes(value)
-    except ValueError:
-        message = f"{parameter.opts[0]}: want a size like 10MB or 4096, found {value!r}"
-        raise UsageError(message) from None
+    return _convert(parameter, value, _to_bytes, "a size like 10MB or 4096")
 
 
 def share_option(
@@ -66,10 +62,16 @@ def share_option(
         UsageError: it is none.
     """
     del context
+    return _convert(parameter, value, _to_share, "a part like 5% or 0.05")
+
+
+def _convert(
+    parameter: click.Parameter, value: str | None, read: Callable[[str], _Value], want: str
+) -> _Value | None:
     try:
-        return None if value is None else _to_share(value)
+        return None if value is None else read(value)
     except ValueError:
-        message = f"{parameter.opts[0]}: want a part like 5% or 0.05, found {value!r}"
+        message = f"{parameter.opts[0]}: want {want}, found {value!r}"
         raise UsageError(message) from None
 
 

@@ -25,7 +25,16 @@ from lamella.layer.room import check_room
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
-__all__ = ["LayerSink", "LayerTar", "Layers", "Remote", "Spool", "Stoppable", "digest_of"]
+__all__ = [
+    "LayerSink",
+    "LayerTar",
+    "Layers",
+    "Remote",
+    "Spool",
+    "Stoppable",
+    "digest_of",
+    "is_near",
+]
 
 
 _AT_ONCE = 3
@@ -211,9 +220,7 @@ class Layers:
             MalformedImage: its compressed data are damaged.
             OutputError: there is no room for the spool.
         """
-        unpacked = [
-            layer for layer in layers if id(layer) not in self._tars and not _is_near(layer)
-        ]
+        unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
         self.spool.check_room(sum(layer.blob.size for layer in unpacked))
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
             self._started(layer)  # large ones first, or one thread would be left alone with one
@@ -278,7 +285,7 @@ class Layers:
 
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
-        if isinstance(blob, LayerTar) and _is_near(layer):
+        if isinstance(blob, LayerTar) and is_near(layer):
             if not layer.verified:
                 self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
             done: Future[LayerTar] = Future()
@@ -301,7 +308,7 @@ class Layers:
         return tar
 
 
-def _is_near(layer: Layer) -> bool:
+def is_near(layer: Layer) -> bool:
     """Whether a layer can be read where it is."""
     return isinstance(layer.blob, LayerTar) and layer.compression == "none"
 

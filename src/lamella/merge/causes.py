@@ -40,6 +40,15 @@ class Dropped:
         """All of them."""
         return self.deleted + self.overwritten + self.metadata + self.duplicate
 
+    def to_json(self) -> dict[str, int]:
+        """Return what the JSON documents say of it."""
+        return {
+            "deleted": self.deleted,
+            "overwritten": self.overwritten,
+            "metadata_only": self.metadata,
+            "duplicate": self.duplicate,
+        }
+
 
 def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     """Add up what a plan drops. Content is read only to compare files of equal size."""

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lamella.analysis.model import Analysis, LayerFacts, Saving
-from lamella.merge.causes import Dropped
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
 from lamella.report.layers import instruction
-from lamella.report.text import count_of, human_size, printable
+from lamella.report.text import CAUSES, count_of, human_size, path_text, percent, printable
 
 __all__ = ["best_savings", "head", "screen", "to_json"]
 
@@ -17,7 +16,6 @@ FORMAT_VERSION = 1
 WIDTH = 80
 _LAYERS, _DEAD, _SECRETS = 15, 6, 4
 _SHARES = (1.0, 0.9, 0.5)
-_WHY = {"metadata": "metadata only"}
 
 
 def best_savings(analysis: Analysis) -> list[Saving]:
@@ -68,12 +66,8 @@ def head(analysis: Analysis) -> str:
     return printable(
         f"{analysis.reference}  {analysis.platform}  {layers}, {human_size(analysis.total)}: "
         f"{human_size(analysis.live_bytes)} live, {human_size(analysis.dead_bytes)} dead "
-        f"({_percent(analysis.dead_bytes, analysis.total)})"
+        f"({percent(analysis.dead_bytes, analysis.total)})"
     )
-
-
-def _percent(part: int, total: int) -> str:
-    return f"{100 * part / total if total else 0:.1f} %"
 
 
 def _layers(analysis: Analysis, paint: Paint) -> Iterator[str]:
@@ -118,7 +112,7 @@ def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
     yield paint("title", f"  {'dead':>8}  {'in':>4}   {'by':<4} {'why':<14} path")
     for row in analysis.dead[:_DEAD]:
         layers = f"{f'#{row.layer}':>4} → {f'#{row.by}':<4}"
-        start = f"  {human_size(row.size):>8}  {layers} {_WHY.get(row.cause, row.cause):<14} "
+        start = f"  {human_size(row.size):>8}  {layers} {CAUSES[row.cause]:<14} "
         more = f"  ({row.entries} entries)" if row.directory else ""
         path = f"/{_text(row.path)}{'/' if row.directory else ''}"
         yield start + cut_front(path, WIDTH - len(start) - len(more)) + more
@@ -164,7 +158,7 @@ def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
 
 
 def _text(path: bytes) -> str:
-    return printable(path.decode("utf-8", "backslashreplace"))
+    return printable(path_text(path))
 
 
 # -- JSON
@@ -193,7 +187,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
         "layers": [_layer_to_json(layer) for layer in analysis.layers],
         "dead": [
             {
-                "path": _path(row.path),
+                "path": path_text(row.path),
                 "directory": row.directory,
                 "bytes": row.size,
                 "entries": row.entries,
@@ -207,7 +201,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
         if secrets is None
         else [
             {
-                "path": _path(secret.path),
+                "path": path_text(secret.path),
                 "kind": secret.kind,
                 "layer": secret.layer,
                 "removed_by": secret.removed_by,
@@ -229,10 +223,6 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _path(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
-
-
 def _layer_to_json(layer: LayerFacts) -> dict[str, Any]:
     return {
         "number": layer.number,
@@ -245,14 +235,5 @@ def _layer_to_json(layer: LayerFacts) -> dict[str, Any]:
         "bytes": layer.size,
         "stored": layer.stored,
         "live": layer.live,
-        "dead": _causes(layer.dead),
-    }
-
-
-def _causes(dead: Dropped) -> dict[str, int]:
-    return {
-        "deleted": dead.deleted,
-        "overwritten": dead.overwritten,
-        "metadata_only": dead.metadata,
-        "duplicate": dead.duplicate,
+        "dead": layer.dead.to_json(),
     }

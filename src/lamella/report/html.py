@@ -19,16 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lamella.analysis.model import Analysis, Place, Saving
 from lamella.report.analyze import best_savings
 from lamella.report.layers import instruction
-from lamella.report.text import count_of, human_size, printable
+from lamella.report.text import CAUSES, count_of, human_size, path_text, percent, printable
 
 __all__ = ["render"]
 
-_CAUSES = {
-    "deleted": "deleted",
-    "overwritten": "overwritten",
-    "metadata": "metadata only",
-    "duplicate": "duplicate",
-}
 _LETTERS = "ABC"
 """Names of the squashes that are worth it; there are three at most."""
 _NEARLY_ALL = 0.98
@@ -54,7 +48,7 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
         "bytes": "{:,}".format,
         "count": count_of,
         "path": _path,
-        "percent": _percent,
+        "percent": percent,
         "share": _share,
         "size": human_size,
         "step": _step,
@@ -67,7 +61,7 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
         analysis=analysis,
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
-        causes=_CAUSES,
+        causes=CAUSES,
         data=_data(analysis, best, typed or analysis.reference),
         places=list(_with_rest(analysis.root)),
         style=style,
@@ -91,24 +85,16 @@ def _hash(part: str) -> str:
 
 
 def _path(path: bytes) -> str:
-    return printable(path.decode("utf-8", "backslashreplace"))
+    return printable(path_text(path))
 
 
 def _step(command: str) -> str:
     return printable(instruction(command))
 
 
-def _percent(part: int, total: int) -> str:
-    return f"{_ratio(part, total):.1f} %"
-
-
 def _share(part: int, total: int) -> str:
     """Return a length in a picture."""
-    return f"{_ratio(part, total):.3f}%"
-
-
-def _ratio(part: int, total: int) -> float:
-    return 100 * part / total if total else 0
+    return f"{100 * part / total if total else 0:.3f}%"
 
 
 # -- what the script is given

@@ -6,10 +6,28 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lamella.merge.causes import Dropped
     from lamella.result import Result
 
-__all__ = ["count_of", "human_size", "plan_lines", "printable", "summary"]
+__all__ = [
+    "CAUSES",
+    "causes_text",
+    "count_of",
+    "human_size",
+    "path_text",
+    "percent",
+    "plan_lines",
+    "printable",
+    "summary",
+]
 
+CAUSES = {
+    "deleted": "deleted",
+    "overwritten": "overwritten",
+    "metadata": "metadata only",
+    "duplicate": "duplicate",
+}
+"""Why bytes are gone: names of `merge.causes.Dropped`, and words for people."""
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _SHOWN = 10
@@ -32,6 +50,22 @@ def count_of(count: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Return text that takes one line and does nothing to a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def path_text(path: bytes) -> str:
+    r"""Return a path as text; what is no UTF-8 is shown as ``\xNN``."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def percent(part: int, total: int) -> str:
+    """Return a part of something in per cent: ``51.4 %``."""
+    return f"{100 * part / total if total else 0:.1f} %"
+
+
+def causes_text(dropped: Dropped) -> str:
+    """Say why how many bytes are gone: ``deleted 7.35 MB, duplicate 16.4 kB``."""
+    sizes = ((word, getattr(dropped, name)) for name, word in CAUSES.items())
+    return ", ".join(f"{word} {human_size(size)}" for word, size in sizes if size)
 
 
 def summary(result: Result) -> list[str]:
@@ -72,18 +106,8 @@ def _causes(result: Result) -> str:
     if len(result.ranges) != 1:
         return ""
     saved = result.bytes_before - result.bytes_after
-    dropped = result.dropped
-    causes = [
-        f"{name} {human_size(size)}"
-        for name, size in (
-            ("deleted", dropped.deleted),
-            ("overwritten", dropped.overwritten),
-            ("metadata only", dropped.metadata),
-            ("duplicate", dropped.duplicate),
-        )
-        if size
-    ]
-    reasons = f": {', '.join(causes)}" if causes else ""
+    causes = causes_text(result.dropped)
+    reasons = f": {causes}" if causes else ""
     sign = "-" if saved >= 0 else "+"
     return f"   {sign}{human_size(abs(saved))}{reasons}"
 

@@ -52,7 +52,8 @@ class EngineClient:
             # A ping tells what /version does, and at once: Podman takes a second over that.
             told, _ = self._exchange("GET", "/_ping", timeout=CONNECT_TIMEOUT)
             self._api = tuple(int(part) for part in told["Api-Version"].split("."))
-            self._libpod = "Libpod-Api-Version" in told
+            self.is_podman = "Libpod-Api-Version" in told
+            """Whether it is Podman, which speaks Docker's API too."""
         except (*_BROKEN, _RefusedError, ValueError, LookupError, TypeError) as error:
             self._hang_up()
             raise self._unreachable(error) from error
@@ -149,25 +150,17 @@ class EngineClient:
     @property
     def info(self) -> Mapping[str, Any]:
         """What the engine says of itself: where its data are, and how it keeps them."""
-        return self._about()
+        if self._info is None:
+            self._info = self._json("/info", "ask what it is") or {}
+        return self._info
 
     @property
     def has_containerd_store(self) -> bool:
         """Whether images are kept by containerd, as they were pulled or built."""
         if self.is_podman:  # and for Podman the question is a slow one
             return False
-        status = self._about().get("DriverStatus") or []
+        status = self.info.get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
-
-    @property
-    def is_podman(self) -> bool:
-        """Whether it is Podman, which speaks Docker's API too."""
-        return self._libpod
-
-    def _about(self) -> Mapping[str, Any]:
-        if self._info is None:
-            self._info = self._json("/info", "ask what it is") or {}
-        return self._info
 
     def find(self, name: str, *, manifests: bool = False) -> dict[str, Any] | None:
         """Return what the engine says of an image; None if it has none of that name."""

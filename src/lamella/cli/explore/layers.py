@@ -8,7 +8,7 @@ from textual.message import Message
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.cli.explore.lines import Lines
 from lamella.report.layers import instruction
-from lamella.report.text import count_of, human_size, printable
+from lamella.report.text import causes_text, count_of, human_size, printable
 
 __all__ = ["LayerList", "layer_facts"]
 
@@ -110,20 +110,10 @@ def layer_facts(analysis: Analysis, number: int) -> list[str]:
             f"efficiency {analysis.efficiency:.3f}, as dive counts it",
         ]
     layer = analysis.layers[number - 1]
-    dropped = layer.dead
-    causes = [
-        f"{name} {human_size(size)}"
-        for name, size in (
-            ("deleted", dropped.deleted),
-            ("overwritten", dropped.overwritten),
-            ("metadata only", dropped.metadata),
-            ("duplicate", dropped.duplicate),
-        )
-        if size
-    ]
+    causes = causes_text(layer.dead)
     return [
         _step(layer),
         printable(" ".join((layer.id[:12], *layer.tags))),
         f"entries: {layer.entries}, {count_of(layer.whiteouts, 'whiteout')}",
-        f"dead: {', '.join(causes)}" if causes else "nothing dead",
+        f"dead: {causes}" if causes else "nothing dead",
     ]

@@ -6,7 +6,7 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from lamella.analysis.browse import ADDED, CHANGED, DELETED, UNCHANGED, Row
-from lamella.report.text import human_size, printable
+from lamella.report.text import human_size, path_text, printable
 
 __all__ = ["COLUMN", "MARKS", "row_text", "shown"]
 
@@ -21,7 +21,7 @@ _LOOKS = {ADDED: "green", CHANGED: "yellow", DELETED: "red", UNCHANGED: ""}
 def shown(name: bytes) -> str:
     """Return a name as one line that does nothing to a terminal."""
     # Of a name of a million letters no more is looked at than a screen has room for.
-    return printable(name[:_WIDEST].decode("utf-8", "backslashreplace"))
+    return printable(path_text(name[:_WIDEST]))
 
 
 def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> Text:
