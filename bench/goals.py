@@ -143,7 +143,7 @@ GOALS = [
         at_most=1.2,
     ),
     Goal(
-        "the same, bytes through the registry",
+        "the same, bytes written by lamella and the registry",
         lambda r: r.times("registry", "lamella, large base", "lamella, small base", "written"),
         at_most=1.1,
     ),
