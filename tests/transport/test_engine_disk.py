@@ -273,6 +273,7 @@ def test_an_image_that_is_removed_meanwhile(engine: Engine, phase: str) -> None:
         ("tar-split.json.gz", "new form", "unknown form of tar-split file"),
         ("cache-id", None, "No such file"),
         ("cache-id", "../../../etc", "unknown form of cache-id"),
+        ("size", "large", "unknown form of size"),
         ("diff", "sha256:" + "0" * 64, "another layer in its place"),
         ("diff", None, "No such file"),
     ],

@@ -114,8 +114,13 @@ class _LayerStore:
         self._seen.add(folder)
         self._seen.add(unpacked)
         headers = folder / "tar-split.json.gz"
-        size = int(read_small(folder / "size")) if (folder / "size").exists() else layer.blob.size
-        return SplitPlace(headers, unpacked, layer.diff_id, layer.where), size
+        place = SplitPlace(headers, unpacked, layer.diff_id, layer.where)
+        if not (folder / "size").exists():
+            return place, layer.blob.size
+        size = read_small(folder / "size")
+        if not size.isdigit():
+            raise Unsupported(f"{layer.where}: unknown form of size")
+        return place, int(size)
 
 
 @dataclass(frozen=True, eq=False)
