@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lamella.errors import MalformedTar
 from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
-from lamella.tar.entry import DIRECTORY, Member, ReadAt, join
+from lamella.tar.entry import DIRECTORY, HasMembers, Member, ReadAt, join
 from lamella.tar.scan import scan
 
 __all__ = ["Changeset", "read_changeset"]
@@ -38,7 +38,7 @@ class Changeset:
 
 
 def read_changeset(source: ReadAt, position: int) -> Changeset:
-    """Scan a layer.
+    """Scan a layer, unless it is known what a scan finds.
 
     Args:
         source: its uncompressed tar.
@@ -47,7 +47,7 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
     Raises:
         MalformedTar: the tar is damaged, or an entry in it makes no sense in a layer.
     """
-    members = scan(source, position)
+    members = source.members(position) if isinstance(source, HasMembers) else scan(source, position)
     beneath = {f for f in {m.folder for m in members} if _MARK in b"/" + f}
     marked = [m for m in members if m.name[:4] == PREFIX or not m.name or m.folder in beneath]
     if not marked:

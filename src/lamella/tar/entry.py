@@ -15,6 +15,7 @@ __all__ = [
     "REWRITE",
     "SPARSE",
     "SYMLINK",
+    "HasMembers",
     "HasWindows",
     "Header",
     "Member",
@@ -108,6 +109,14 @@ class Member(NamedTuple):
     def end(self) -> int:
         """Offset of the next member."""
         return self.start + self.span
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """Bytes of a tar of which it is known what a scan would find."""
+
+    def members(self, origin: int) -> list[Member]:
+        """Return what `scan` returns; the list is the caller's."""
 
 
 class Header(NamedTuple):
