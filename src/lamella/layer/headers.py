@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
-from lamella.layer.blob import CHUNK, FileRange, Layer, stream_of
+from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, stream_of
 from lamella.layer.spool import LayerTar, Spool
 from lamella.spec.digest import Digest
+from lamella.tar.columns import pack_members, unpack_members
+from lamella.tar.entry import Member
 from lamella.tar.header import padding
 from lamella.tar.scan import scan
 
-__all__ = ["NotFetched", "TarHeaders", "has_content", "keep_headers"]
+__all__ = ["Kept", "NotFetched", "Parts", "TarHeaders", "has_content", "keep_headers"]
 
 # Of what a scan reads ahead, a header is kept. It may ask for more, but content is to be left out.
 _AHEAD = 512
@@ -42,6 +44,45 @@ class NotFetched:
         raise Unsupported(f"{self.where}: its content was not fetched")
 
 
+class Kept(Protocol):
+    """Parts of a tar."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer from an offset in the tar; return how many bytes were there, perhaps 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Parts of a tar, one after another."""
+
+    kept: FileRange | Bytes
+    starts: array[int]
+    """Where in the tar each part begins."""
+    ends: array[int]
+    """Where in `kept` each part ends."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer from `offset`, up to the end of the part; see `Kept`."""
+        index = bisect_right(self.starts, offset) - 1
+        if index < 0:
+            return 0
+        at = offset - self.starts[index] + self._begin(index)
+        return self.kept.read_into(buffer[: max(0, self.ends[index] - at)], at)
+
+    def _begin(self, index: int) -> int:
+        return self.ends[index - 1] if index else 0
+
+    def pieces(self, size: int) -> Iterator[Parts]:
+        """Yield all of it in memory, so many bytes at a time."""
+        for low in range(0, self.kept.size, size):
+            high = min(low + size, self.kept.size)
+            first, last = bisect_right(self.ends, low), bisect_left(self.ends, high)
+            starts = self.starts[first : last + 1]
+            starts[0] += low - self._begin(first)
+            ends = array("q", [min(end, high) - low for end in self.ends[first : last + 1]])
+            yield Parts(Bytes(self.kept.read_at(low, high - low)), starts, ends)
+
+
 @dataclass(frozen=True, eq=False)
 class TarHeaders:
     """A tar of which only those parts are there that a scan of its headers reads."""
@@ -49,14 +90,19 @@ class TarHeaders:
     size: int
     """Bytes of the whole tar."""
     where: str
-    kept: FileRange
-    """The parts, one after another."""
-    starts: array[int]
-    """Where in the tar each part begins."""
-    ends: array[int]
-    """Where in `kept` each part ends."""
+    kept: Kept
+    columns: bytes | None = None
+    """What a scan finds, packed (see `tar.columns`), unless that is not known."""
     fetch: Callable[[], LayerTar] | None = None
     """Gets the whole tar after all, if there is a way."""
+
+    def members(self, origin: int) -> list[Member]:
+        """Return what a scan finds; see `HasMembers`.
+
+        Raises:
+            MalformedTar: the tar is damaged.
+        """
+        return scan(self, origin) if self.columns is None else unpack_members(self.columns, origin)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer from `offset`, up to the end of the part; return how many bytes were read.
@@ -66,17 +112,12 @@ class TarHeaders:
         """
         if offset >= self.size or not len(buffer):
             return 0
-        index = bisect_right(self.starts, offset) - 1
-        at = offset - self.starts[index] + self._begin(index) if index >= 0 else 0
-        room = self.ends[index] - at if index >= 0 else 0
-        if room <= 0 and self.fetch is not None:
+        got = self.kept.read_into(buffer, offset)
+        if not got and self.fetch is not None:
             return self.fetch().read_into(buffer, offset)
-        if room <= 0:
+        if not got:
             raise Unsupported(f"{self.where}: only its headers were fetched, not its content")
-        return self.kept.read_into(buffer[:room], at)
-
-    def _begin(self, index: int) -> int:
-        return self.ends[index - 1] if index else 0
+        return got
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes from `offset`; see `ReadAt`.
@@ -122,12 +163,13 @@ def keep_headers(
         OutputError: the spool is full.
     """
     passing = _Passing(stream, spool, size)
+    columns = None
     with suppress(MalformedTar):  # whoever scans what was kept meets the same fault again
-        scan(passing)
+        columns = pack_members(scan(passing))
     got = passing.drain()
     if got != diff_id:
         raise DigestMismatch(where, diff_id, got)
-    return passing.kept(where)
+    return TarHeaders(passing.size, where, passing.kept(), columns)
 
 
 class _Passing:
@@ -195,7 +237,6 @@ class _Passing:
         self.size = self._end
         return Digest(f"sha256:{self._sha256.hexdigest()}")
 
-    def kept(self, where: str) -> TarHeaders:
+    def kept(self) -> Parts:
         self._flush()
-        kept = FileRange.whole(self._file)
-        return TarHeaders(self.size, where, kept, self._starts, self._ends)
+        return Parts(FileRange.whole(self._file), self._starts, self._ends)

@@ -270,7 +270,7 @@ class RemoteBlob:
     def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
         """Keep only what a scan needs; see `layer.spool.Remote`."""
         if self.cache is not None:
-            known = self.cache.load(diff_id, self.spool, self.where)
+            known = self.cache.load(diff_id, self.where)
             if known is not None:
                 return replace(known, fetch=fetch)
         with self.open() as stream:
