@@ -17,6 +17,7 @@ from lamella.layer.blob import Bytes, Layer
 from lamella.layer.files_below import FilesBelow
 from lamella.layer.spool import Layers, LayerTar, Spool, digest_of
 from lamella.layer.tar_split import ListedSplit, SplitPlace, SplitTar, read_split
+from lamella.spec.digest import Digest
 from lamella.tar.scan import scan
 from tests.support.examples import examples
 from tests.support.splits import pack, take_apart, unpack
@@ -34,6 +35,7 @@ TARS = {
     "names": layer((b"caf\xe9/\xff", b"1"), ("\N{SNOWMAN}/x", b"2"), ("n" * 200, b"3")),
     "spelling": layer(("./a", b"1"), ("/b", b"2"), ("c//d", b"3"), ("e/../f", b"4")),
     "GNU long names": layer(entry("m" * 120 + "/" + "n" * 120, BIG, format="gnu")),
+    "escaped names": layer(('a "quoted"/b\\c', b"1"), ("d\n/<e>&", b"2")),
     "attributes": layer(entry("a", BIG, xattrs={b"user.x": b"v" * 5000}), ("b", b"b")),
     "long record": layer(entry("a", xattrs={b"user.x": b"v" * 700_000}), ("b", BIG)),
     "bytes after the end": layer(("a", BIG), end=END + b"rest" * 1000),
@@ -131,14 +133,41 @@ def change(path: Path) -> None:
     path.write_bytes(bytes([raw[0] ^ 1]) + raw[1:])
 
 
-def test_another_content_is_another_digest(tmp_path: Path) -> None:
-    """A file of the same size shows when the layer is checked."""
+@pytest.mark.parametrize("name", ["c/d", "b"])
+def test_another_content_has_another_checksum(name: str, tmp_path: Path) -> None:
+    """A file of the same size shows when any part of it is read; others can be read."""
     place = take_apart(PLAIN, tmp_path)
-    change(place.content / "c/d")
+    change(place.content / name)
+    tar = opened(place)
+    found = {member.path.decode(): member for member in scan(tar)}
+    for start, length in ((0, found[name].size), (1, 2)):
+        with pytest.raises(
+            DigestMismatch, match=f"layer 1: {name} in .* want CRC-64 [0-9a-f]{{16}}"
+        ):
+            tar.read_at(found[name].data + start, length)
+    assert tar.read_at(found["a"].data, len(BIG)) == BIG
+
+
+def test_a_layer_that_is_kept_is_hashed_as_a_whole(tmp_path: Path) -> None:
+    """Whoever only merges it reads the files that stay; who hands it on has to know all of it."""
+    place = take_apart(PLAIN, tmp_path)
+    another = Layer(Digest.of(b"another"), opened(place), "layer")
     with Layers(Spool()) as layers:
-        layers.open([Layer(place.diff_id, opened(place), "layer")])
-        with pytest.raises(DigestMismatch):
+        layers.open([another])
+        layers.verify()
+        layers.check(another)
+        with pytest.raises(DigestMismatch, match=str(place.diff_id)):
             layers.verify()
+
+
+def test_checksums_are_those_of_content(tmp_path: Path) -> None:
+    """Found by where a file begins: equal for equal files; nothing else has one."""
+    tar = opened(take_apart(PLAIN, tmp_path))
+    one, small, folder_, other = scan(tar)
+    assert tar.content_checksum(one.data) == tar.content_checksum(other.data) is not None
+    assert tar.content_checksum(small.data) not in {None, tar.content_checksum(one.data)}
+    for offset in (0, one.data + 1, folder_.data, tar.size, tar.size + 1):
+        assert tar.content_checksum(offset) is None
 
 
 def test_another_size_shows_at_once(tmp_path: Path) -> None:
@@ -150,13 +179,16 @@ def test_another_size_shows_at_once(tmp_path: Path) -> None:
 
 
 def test_a_change_between_two_readings(tmp_path: Path) -> None:
-    """What was hashed and what is copied must be the same file."""
+    """That a file was right once does not count when it was changed since."""
     place = take_apart(PLAIN, tmp_path)
     tar = opened(place)
-    assert digest_of(tar) == place.diff_id
-    change(place.content / "b")
-    with pytest.raises(ImageError, match="b in the engine's store changed while it was read"):
-        digest_of(tar)
+    big = next(iter(scan(tar)))
+    assert tar.read_at(big.data, 10) == BIG[:10]
+    change(place.content / "a")
+    with pytest.raises(DigestMismatch, match="a in the engine's store"):
+        tar.read_at(big.data + 10, 10)
+    change(place.content / "a")
+    assert tar.read_at(big.data + 10, 10) == BIG[10:20]
     shutil.rmtree(place.content)
     with pytest.raises(ImageError, match=r"No such file.*was the image removed\?"):
         digest_of(tar)
@@ -207,6 +239,9 @@ def spoiled(**changes: object) -> Callable[[list[dict[str, Any]]], None]:
         spoiled(size=-1),
         spoiled(size="5"),
         spoiled(size=None),
+        spoiled(payload=None),
+        spoiled(payload="AAAA"),
+        spoiled(payload="?"),
         spoiled(name=7),
         spoiled(name=""),
         spoiled(name="a/.wh.b"),
@@ -258,20 +293,16 @@ def listed(place: SplitPlace, tar: bytes) -> Layer:
     return Layer(place.diff_id, blob, place.where, verified=True)
 
 
-def test_listed_layers_are_checked_before_content_is_read(tmp_path: Path) -> None:
-    """Headers cost no reading of content; where content is wanted after all the whole is hashed."""
+def test_listed_layers_cost_no_reading_of_content(tmp_path: Path) -> None:
+    """Where content is wanted after all it is read in place, and checked."""
     place = take_apart(PLAIN, tmp_path)
     change(place.content / "c/d")
     with Layers(Spool()) as layers:
         [tar] = layers.open_headers([listed(place, PLAIN)])
         first, *_, last = scan(tar)
-        assert tar.read_at(first.start, first.head) == PLAIN[: first.head]
-        for _ in range(2):
-            with pytest.raises(DigestMismatch):
-                tar.read_at(first.data, 10)  # another file than the one that was changed
-        change(place.content / "c/d")
-        [tar] = layers.open_headers([listed(place, PLAIN)])
-        assert tar.read_at(last.data, last.size) == BIG
+        assert tar.read_at(first.data, first.size) == BIG
+        with pytest.raises(DigestMismatch):
+            tar.read_at(last.data, 10)
 
 
 def test_a_listed_layer_can_be_had_whole(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fastcrc import crc64
+
 from lamella.layer.blob import Bytes
 from lamella.layer.tar_split import SplitPlace
 from lamella.spec.digest import Digest
@@ -28,7 +30,9 @@ def take_apart(tar: bytes, folder: Path, *, with_content: bool = True) -> SplitP
         add(lines, {"type": 2, "payload": base64.b64encode(tar[at : member.data]).decode()})
         at = member.data + member.size
         data = tar[member.data : at]
-        add(lines, {"type": 1, **_name(member.path), **({"size": len(data)} if data else {})})
+        checksum = base64.b64encode(crc64.go_iso(data).to_bytes(8, "big")).decode()
+        about = {"size": len(data), "payload": checksum} if data else {"payload": None}
+        add(lines, {"type": 1, **_name(member.path), **about})
         if with_content and (member.type == SYMLINK or (member.type == REGULAR and data)):
             path = content / os.fsdecode(member.path)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +60,11 @@ def _name(path: bytes) -> dict[str, str]:
 
 def pack(path: Path, lines: list[dict[str, Any]]) -> None:
     """Write a tar-split file."""
-    path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    path.write_bytes(gzip.compress("".join(_format(line) for line in lines).encode()))
+
+
+def _format(line: object) -> str:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def unpack(path: Path) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
 __all__ = [
+    "HasChecksums",
     "LayerSink",
     "LayerTar",
     "Layers",
@@ -58,6 +59,17 @@ class LayerTar(Protocol):
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer; return how many bytes were read."""
+
+
+@runtime_checkable
+class HasChecksums(Protocol):
+    """A tar whose files are checked one by one, as they are read: nobody has to hash the whole."""
+
+    def content_checksum(self, offset: int) -> int | None:
+        """Return that of the file whose content begins at `offset`; None: it is not known.
+
+        Files of the same size and checksum are the same, unless somebody made them to deceive.
+        """
 
 
 @runtime_checkable
@@ -241,8 +253,11 @@ class Layers:
 
         One that is compressed and has a descriptor is left out: copying it checks its digest.
         """
-        if not layer.verified and (layer.compression == "none" or layer.descriptor is None):
-            self._started(layer)
+        if layer.verified or (layer.compression != "none" and layer.descriptor is not None):
+            return
+        self._started(layer)
+        if is_near(layer):
+            self._hash(layer)  # also what checks its files itself: the whole must be as its name
 
     def verify(self) -> None:
         """Wait until all layers opened or checked are known to be what they should be.
@@ -286,14 +301,19 @@ class Layers:
     def _start(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and is_near(layer):
-            if not layer.verified:
-                self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
+            if not (layer.verified or isinstance(blob, HasChecksums)):
+                self._hash(layer)
             done: Future[LayerTar] = Future()
             done.set_result(blob)
             return done
         if isinstance(blob, Stoppable):
             self._stoppable.append(blob)
         return self._pool.submit(self._unpack, layer)
+
+    def _hash(self, layer: Layer) -> None:
+        if id(layer) not in self._checks:
+            blob = cast("LayerTar", layer.blob)
+            self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
     def _unpack(self, layer: Layer) -> LayerTar:
         with layer.blob.open() as stream:
