@@ -127,7 +127,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "textual": {"cli"},
     "urllib3": {"transport"},
     "yaml": {"cli"},
-    "zlib_ng": {"layer"},
+    "zlib_ng": {"layer", "tar"},
 }
 
 # Rooms that may print, read the environment and exit.

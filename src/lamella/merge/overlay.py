@@ -99,18 +99,16 @@ class Tree:
             self._delete(path)
         seen = self._seen = {b"": self.root}
         for member in changeset.entries:
-            name = member.name
+            name, kind = member.name, member.type
             folder = seen.get(member.folder)
             if folder is None:
                 folder = seen[member.folder] = self._make_folder(member.folder, member)
-            if member.type == DIRECTORY:
+            if kind == DIRECTORY:
                 self._put_directory(folder, name, member)
-            elif member.type == HARD_LINK:
+            elif kind == HARD_LINK:
                 self._put(folder, name, self._link(member), member)
-            elif name in folder.kids:
+            elif folder.kids.setdefault(name, member) is not member:
                 self._put(folder, name, member, member)
-            else:
-                folder.kids[name] = member
         self._seen = {}
         self.top = changeset.position
 
@@ -245,8 +243,9 @@ class Tree:
 
     def _put(self, folder: Folder, name: bytes, node: Member | Link, member: Member) -> None:
         old = folder.kids.get(name)
-        self._forget(old)
-        self._lose(old, member)
+        if old is not None:
+            self._forget(old)
+            self._lose(old, member)
         folder.kids[name] = node
 
     def _forget(self, old: Node) -> bool:
@@ -259,12 +258,13 @@ class Tree:
 
     def _link(self, member: Member) -> Link:
         """Find what a hard link links to, here or below."""
-        target = clean(member.link)
-        parent, _, name = target.rpartition(b"/")
-        folder = self._seen.get(parent)  # most links lead to what the layer has just made
+        # Most links lead to what the layer has just made, by its plain path. (Keys of both
+        # dictionaries are clean, so what is found there would also be found under `clean`.)
+        parent, _, name = member.link.rpartition(b"/")
+        folder = self._seen.get(parent)
         node = folder.kids.get(name) if folder and name != member.name else None
         if node is None or isinstance(node, Folder):
-            node = self._linked(target, member)
+            node = self._linked(clean(member.link), member)
         inode = node.inode if isinstance(node, Link) else node
         self.has_links = True
         self.links_below |= self.lower is not None and inode.origin <= self.lower.top

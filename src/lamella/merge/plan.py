@@ -137,30 +137,34 @@ class _Planner:
         self._literals: list[bytes] = []
         self._position = -1  # of the run at hand, if there is one
         self._start = self._stop = 0
+        self._size = 0
         self._entries = 0
         self._whiteouts: list[Whiteout] = []
         self._promotions: list[Promotion] = []
 
     def run(self) -> Plan:
-        sites = sorted(self._collect(), key=itemgetter(0))
+        sites = self._collect()
+        sites.sort(key=itemgetter(0))
         root = self._tree.root
         if root.member is not None:
             self._entry(root.member, b"", b"")
         self._removals(root, b"")
+        folders, written, entry = self._folders, self._written, self._entry
         for _, name, node, parent in sites:
-            if parent not in self._written:
+            if parent not in written:
                 self._parents(parent)
             if isinstance(node, Member):
-                self._entry(node, self._folders[parent][0], name)
+                entry(node, folders[parent][0], name)
             elif isinstance(node, Link):
-                self._hard_link(node, join(self._folders[parent][0], name))
+                self._hard_link(node, join(folders[parent][0], name))
             else:
                 self._parents(self._index[id(node)])
         self._literal(END_OF_ARCHIVE)
         self._flush()
-        size = sum(len(p) if isinstance(p, bytes) else p[-1] for p in self._pieces)
-        dropped = list(self._dropped())
-        return Plan(self._pieces, size, self._entries, self._whiteouts, self._promotions, dropped)
+        dropped = self._dropped()
+        return Plan(
+            self._pieces, self._size, self._entries, self._whiteouts, self._promotions, dropped
+        )
 
     # -- what is there
 
@@ -170,24 +174,23 @@ class _Planner:
         self._folders.append((b"", self._tree.root, 0))
         self._written.add(0)
         self._index = {id(self._tree.root): 0}
-        at = 0
-        while at < len(self._folders):
-            path, folder, _ = self._folders[at]
+        for at, (path, folder, _) in enumerate(self._folders):  # which grows meanwhile
             for name, node in folder.kids.items():
-                member = node.member if isinstance(node, Folder | Link) else node
-                if isinstance(node, Folder):
+                if isinstance(node, Member):
+                    sites.append((node.origin << _OFFSET_BITS | node.start, name, node, at))
+                    continue
+                if node is None:
+                    continue
+                member = node.member
+                if isinstance(node, Link):
+                    self._linked.add(id(node.inode))
+                else:
                     self._index[id(node)] = len(self._folders)
                     self._folders.append((join(path, name), node, at))
                     if member is None and node.lower is not None and None not in node.kids.values():
                         continue
-                elif isinstance(node, Link):
-                    self._linked.add(id(node.inode))
-                if node is not None:
-                    order = (
-                        _LAST if member is None else member.origin << _OFFSET_BITS | member.start
-                    )
-                    sites.append((order, name, node, at))
-            at += 1
+                order = _LAST if member is None else member.origin << _OFFSET_BITS | member.start
+                sites.append((order, name, node, at))
         return sites
 
     # -- pieces
@@ -206,10 +209,14 @@ class _Planner:
 
     def _flush(self) -> None:
         """End the run or the literal bytes at hand; there is never both."""
-        if self._stop > self._start:
-            self._pieces.append(Run(self._position, self._start, self._stop - self._start))
+        length = self._stop - self._start
+        if length:
+            self._pieces.append(Run(self._position, self._start, length))
+            self._size += length
         if self._literals:
-            self._pieces.append(b"".join(self._literals))
+            data = b"".join(self._literals)
+            self._pieces.append(data)
+            self._size += len(data)
             self._literals.clear()
         self._position, self._start, self._stop = -1, 0, 0
 
@@ -255,7 +262,7 @@ class _Planner:
 
     def _entry(self, member: Member, folder: bytes, name: bytes) -> None:
         """Write a member under a name: its own bytes if they say just that."""
-        if id(member) in self._linked:
+        if self._linked and id(member) in self._linked:
             self._leaders[id(member)] = join(folder, name)
         if member.type == CHAR_DEVICE:
             self._check_device(member)
@@ -271,12 +278,15 @@ class _Planner:
         self._literal(format_header(header._replace(name=name or b"./")))
         if member.type != REGULAR:
             return
-        with _NamingLayer(member):
+        try:
             extents = list(iter_extents(self._sources[member.origin], member, header))
+        except MalformedTar as error:
+            raise _naming_layer(error, member) from error
         for offset, length in extents:
             if offset < 0:
                 self._flush()
                 self._pieces.append(Zeros(length))
+                self._size += length
             else:
                 self._copy(member.origin, offset, length)
         self._literal(bytes(padding(header.size)))
@@ -303,8 +313,7 @@ class _Planner:
         if (
             member.path == path
             and not member.flags & REWRITE
-            and member.link[:1] != b"/"
-            and clean(member.link) == leader
+            and _leads_to(member.link, leader)
             and self._attributes(member) == self._attributes(link.inode)
         ):
             self._copy(member.origin, member.start, member.span)
@@ -315,12 +324,16 @@ class _Planner:
 
     def _attributes(self, member: Member) -> tuple[object, ...]:
         """What a hard link's header must repeat, or Docker loses it (capabilities, for one)."""
-        with _NamingLayer(member):
+        try:
             return read_attributes(self._sources[member.origin], member)
+        except MalformedTar as error:
+            raise _naming_layer(error, member) from error
 
     def _header(self, member: Member) -> Header:
-        with _NamingLayer(member):
+        try:
             return read_header(self._sources[member.origin], member)
+        except MalformedTar as error:
+            raise _naming_layer(error, member) from error
 
     def _inode_header(self, inode: Member) -> Header:
         header = self._headers.get(id(inode))
@@ -333,28 +346,27 @@ class _Planner:
 
     def _dropped(self) -> list[tuple[Member, Member | None]]:
         dropped: list[tuple[Member, Member | None]] = []
-        stack = [(loss.node, loss.by) for loss in self._tree.losses]
+        linked = self._linked
+        stack: list[tuple[Folder | Member | Link, Member | None]] = [*self._tree.losses]
         while stack:
             node, by = stack.pop()
-            if isinstance(node, Folder):
+            if isinstance(node, Member):
+                if not linked or id(node) not in linked:
+                    dropped.append((node, by))
+            elif isinstance(node, Link):
+                dropped.append((node.member, by))
+            else:
                 stack += [(kid, None) for kid in node.kids.values() if kid is not None]
                 if node.own_member is not None:
                     dropped.append((node.own_member, None))
-            elif isinstance(node, Link):
-                dropped.append((node.member, by))
-            elif id(node) not in self._linked:
-                dropped.append((node, by))
         return dropped
 
 
-class _NamingLayer:
-    """Lets an error in a member's headers say which layer it is from."""
+def _naming_layer(error: MalformedTar, member: Member) -> MalformedTar:
+    """Return an error in a member's headers as one that says which layer it is from."""
+    return error.at(f"layer {member.origin + 1}")
 
-    def __init__(self, member: Member) -> None:
-        self._member = member
 
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MalformedTar):
-            raise error.at(f"layer {self._member.origin + 1}") from error
+def _leads_to(link: bytes, path: bytes) -> bool:
+    """Whether a hard link's target, as written, is a path for all engines: one without a root."""
+    return link == path or (link[:1] != b"/" and clean(link) == path)

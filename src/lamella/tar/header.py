@@ -7,8 +7,9 @@ is exactly ``ustar\0`` (POSIX.1-1988; old GNU writes ``ustar  \0`` and keeps tim
 from __future__ import annotations
 
 import struct
-import zlib
 from functools import lru_cache
+
+from zlib_ng import zlib_ng
 
 from lamella.errors import MalformedTar
 
@@ -72,7 +73,7 @@ def checksum_of(block: bytes) -> int:
     over half a header it can't wrap round.
     """
     half = BLOCK // 2
-    return (zlib.adler32(block[:half]) & 0xFFFF) + (zlib.adler32(block[half:]) & 0xFFFF) - 2
+    return (zlib_ng.adler32(block[:half]) & 0xFFFF) + (zlib_ng.adler32(block[half:]) & 0xFFFF) - 2
 
 
 def checksum_holds(block: bytes) -> bool:

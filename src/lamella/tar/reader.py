@@ -32,61 +32,54 @@ def read_header(source: ReadAt, member: Member) -> Header:
         MalformedTar: a number, a time or a sparse map is wrong.
     """
     raw = source.read_at(member.start, member.head)
-    at, records, name, link = 0, [], None, None
+    at, records = 0, []
+    known: dict[str, object] = {}  # what the block itself doesn't say, or not rightly
     while True:
-        block = raw[at : at + BLOCK]
-        kind = block[156:157]
+        kind = raw[at + 156 : at + 157]
         if kind not in b"xgLK":
             break
-        size = parse_number(block[124:136])
+        size = parse_number(raw[at + 124 : at + 136])
         body = raw[at + BLOCK : at + BLOCK + size]
         if kind == b"x":
             records = parse_records(body, member.start + at)
         elif kind == b"L":
-            name = until_nul(body)
+            known["name"] = until_nul(body)
         elif kind == b"K":
-            link = until_nul(body)
+            known["link"] = until_nul(body)
         at += BLOCK + size + padding(size)
-    header = _base(block, member, member.start + at)
-    header.update({"pax": tuple(records)})
-    if name is not None:
-        header["name"] = name
-    if link is not None:
-        header["link"] = link
-    _apply_pax(header, records, member.start)
+    header = _base(raw[at : at + BLOCK], member, member.start + at)
+    if records:
+        known["pax"] = tuple(records)
+        _apply_pax(known, records, member.start)
     if member.flags & SPARSE:
-        _apply_sparse(header, records, source, member, raw[at:])
-    return Header(**header)  # type: ignore[arg-type]
+        _apply_sparse(known, records, source, member, raw[at:])
+    return header._replace(**known) if known else header  # type: ignore[arg-type]
 
 
-def _base(block: bytes, member: Member, offset: int) -> dict[str, object]:
+def _base(block: bytes, member: Member, offset: int) -> Header:
     """The fields of the header block itself."""
     (name, mode, uid, gid, _, mtime, _, _, link, magic, _, uname, gname, major, minor, prefix) = (
         FIELDS.unpack(block)
     )
-
-    def number(label: str, field: bytes) -> int:
-        return _number(label, field, offset)
-
     ustar = magic[:5] == b"ustar"
     name = until_nul(name)
     if magic == POSIX_MAGIC and prefix[0]:
         name = until_nul(prefix) + b"/" + name
     device = ustar and member.type in b"34"
-    return {
-        "name": name,
-        "type": member.type,
-        "mode": number("mode", mode),
-        "uid": number("uid", uid),
-        "gid": number("gid", gid),
-        "size": member.size,
-        "mtime": number("mtime", mtime) * _NANO,
-        "link": until_nul(link),
-        "uname": until_nul(uname) if ustar else b"",
-        "gname": until_nul(gname) if ustar else b"",
-        "devmajor": number("devmajor", major) if device else 0,
-        "devminor": number("devminor", minor) if device else 0,
-    }
+    return Header(
+        name,
+        member.type,
+        _number("mode", mode, offset),
+        _number("uid", uid, offset),
+        _number("gid", gid, offset),
+        member.size,
+        _number("mtime", mtime, offset) * _NANO,
+        until_nul(link),
+        until_nul(uname) if ustar else b"",
+        until_nul(gname) if ustar else b"",
+        _number("devmajor", major, offset) if device else 0,
+        _number("devminor", minor, offset) if device else 0,
+    )
 
 
 def _number(label: str, field: bytes, offset: int) -> int:

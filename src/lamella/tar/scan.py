@@ -8,8 +8,9 @@ files, hence the one loop with local names; what is rare is left to `rare`.
 
 from __future__ import annotations
 
-import zlib
 from struct import Struct
+
+from zlib_ng import zlib_ng
 
 from lamella.errors import MalformedTar
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, clean, window_of
@@ -19,14 +20,13 @@ from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
 __all__ = ["scan"]
 
-# What a scan needs: name, size and its last byte, checksum, type, magic; of linkname and prefix
-# the first byte, which tells whether there is one.
-_BRIEF = Struct("100s24x11sc12x8sccx98x6s82xc154x12x")
+# What a scan needs: name, size and its last byte, checksum, type; of linkname and prefix the first
+# byte, which tells whether there is one.
+_BRIEF = Struct("100s24x11sc12x8scc187xc166x")
 # What is read at once costs a big member little (1024 to 4096 are alike); where members are small
 # it grows, so that one system call serves many.
 _WINDOW, _LARGEST_WINDOW, _SMALL = 2048, 1 << 16, 4096
 _EXTENDED = frozenset({b"x", b"L"})
-_FAST = TYPES | _EXTENDED
 _BLANK = frozenset({b"\0", b" "})
 _DIGITS = b"01234567"
 _NO_NAMES = frozenset({b"", b".", b".."})
@@ -63,8 +63,13 @@ class _Folders(dict[bytes, bytes | None]):
         return found
 
 
-def _names_in(kind: bytes, body: bytes, offset: int) -> dict[bytes, bytes]:
-    """Return what an extended header says of path and link, as PAX records; perhaps more."""
+def _names_in(kind: bytes, body: bytes, offset: int) -> dict[bytes, bytes] | None:
+    """Return what an extended header says of path and link, as PAX records; perhaps more.
+
+    None: what it says changes more than names.
+    """
+    if any(map(body.__contains__, _CHANGES_FORM)):
+        return None
     if kind == b"L":
         return {b"path": until_nul(body)}
     if b"path=" not in body:
@@ -87,7 +92,7 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
     members: list[Member] = []
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
     checksums, folders, names = _Checksums(), _Folders(), dict[bytes, bytes]()
-    adler32, read_window, size_of_source = zlib.adler32, window_of(source), source.size
+    adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
     at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
     while at < size_of_source:
@@ -98,19 +103,19 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
             window, base, i, served = read_window(at, length), at, 0, len(members)
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
-        name, octal, last, check, kind, to, magic, prefix = brief(window, i)
+        name, octal, last, check, kind, to, prefix = brief(window, i)
         size = int(octal, 8) if last in _BLANK and not octal.strip(_DIGITS) else -1
-        plain = adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check] and kind in _FAST
-        if kind in _EXTENDED and plain and size >= 0:
-            body = window[i + BLOCK : i + BLOCK + size]
-            if len(body) < size and i:
-                window = b""  # read on from here
-                continue
-            if start < 0 and len(body) == size and not any(map(body.__contains__, _CHANGES_FORM)):
-                names = _names_in(kind, body, at + BLOCK)
-                start, at = at, at + BLOCK + (size + 511 & ~511)
-                continue
-        if not plain or size < 0 or kind in _EXTENDED:
+        plain = size >= 0 and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
+        if not plain or kind not in TYPES:
+            if plain and kind in _EXTENDED:
+                body = window[i + BLOCK : i + BLOCK + size]
+                if len(body) < size and i:
+                    window = b""  # read on from here
+                    continue
+                told = _names_in(kind, body, at + BLOCK) if len(body) == size else None
+                if told is not None and start < 0:
+                    names, start, at = told, at, at + BLOCK + (size + 511 & ~511)
+                    continue
             step = read_member(source, at if start < 0 else start, origin)
             if step is None:
                 break
@@ -119,7 +124,7 @@ def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR091
                 append(member)
             continue
         name = name.partition(b"\0")[0]
-        if prefix != b"\0" and magic == POSIX_MAGIC:
+        if prefix != b"\0" and window[i + 257 : i + 263] == POSIX_MAGIC:
             name = until_nul(window[i + 345 : i + 500]) + b"/" + name
         link = until_nul(window[i + 157 : i + 257]) if to != b"\0" else b""
         data = at + BLOCK
