@@ -186,4 +186,4 @@ def test_plain_debian_has_no_secrets(tmp_path: Path) -> None:
         source = FileRange.whole(file)
         changeset = read_changeset(source, 0)
         assert len(changeset.entries) > 5000
-        assert find_secrets({0: changeset}, {0: source}, []) == ()
+        assert find_secrets({0: changeset}, {0: source}, {}) == ()

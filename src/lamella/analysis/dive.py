@@ -15,13 +15,15 @@ the sum; here such a whiteout counts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lamella.analysis.lots import Lots
 from lamella.analysis.paths import Inside, with_parents
 from lamella.layer.spool import LayerTar
 from lamella.merge.changeset import Changeset
-from lamella.tar.entry import DIRECTORY, SPARSE, Member
+from lamella.tar.entry import DIRECTORY, SPARSE
 from lamella.tar.reader import read_header
 
 __all__ = ["Measured", "measure"]
@@ -40,75 +42,87 @@ class Measured:
 
 
 def measure(
-    changesets: Mapping[int, Changeset], tars: Mapping[int, LayerTar], deaths: Mapping[int, int]
+    changesets: Mapping[int, Changeset],
+    tars: Mapping[int, LayerTar],
+    lots: Sequence[Lots],
+    deaths: Mapping[int, int],
 ) -> Measured:
     """Measure an image.
 
     Args:
         changesets: all layers, by position.
         tars: the same.
+        lots: what they have; see `lives.Laid`.
         deaths: by the id of a member: the layer that took its name away.
     """
     sizes = {
-        id(member): read_header(tars[position], member).size
-        for position, changeset in changesets.items()
-        for member in changeset.entries
+        id(member): read_header(tars[member.origin], member).size
+        for of_layer in lots
+        for member in of_layer.single
         if member.flags & SPARSE
     }
     count = _Count(sizes)
-    removed = _Removed(sizes, changesets, deaths)
+    removed = _Removed(sizes, changesets, lots, deaths)
     for position, changeset in changesets.items():
         # A path counts twice if a layer removes it and makes it anew.
-        for path in set(changeset.whiteouts):
-            count.add(path, removed.size_of(path, position))
+        gone: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
+        for path in changeset.whiteouts:
+            folder, _, name = path.rpartition(b"/")
+            gone[folder][name] = removed.size_of(path, position)
+        count.add(gone)
         count.add_leaves(changeset)
     return count.result()
 
 
 class _Count:
-    """Sizes by path."""
+    """Sizes by directory and name."""
 
     def __init__(self, sizes: Mapping[int, int]) -> None:
         self._sizes = sizes
-        self._first: dict[bytes, int] = {}
-        self._again: dict[bytes, tuple[int, int]] = {}  # sum and smallest, of what came again
-        self._user_bytes = 0
+        self._least: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
+        self._again: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        self._total = self._user_bytes = 0
 
-    def add(self, path: bytes, size: int) -> None:
-        first = self._first.get(path)
-        if first is None:
-            self._first[path] = size
-        else:
-            total, least = self._again.get(path, (first, first))
-            self._again[path] = total + size, min(least, size)
+    def add(self, sizes: Mapping[bytes, dict[bytes, int]]) -> None:
+        for folder, named in sizes.items():
+            self._total += sum(named.values())
+            least = self._least[folder]
+            again = least.keys() & named.keys()
+            if again:
+                self._again[folder] |= again
+                named.update({name: min(least[name], named[name]) for name in again})
+            least.update(named)
 
     def add_leaves(self, changeset: Changeset) -> None:
-        inner = with_parents(
-            {member.folder for member in changeset.entries}
-            | {path.rpartition(b"/")[0] for path in changeset.whiteouts}
-        )
-        leaves = dict.fromkeys((path for path in changeset.opaques if path not in inner), 0)
+        leaves: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
+        for path in changeset.opaques:
+            folder, _, name = path.rpartition(b"/")
+            leaves[folder][name] = 0
         total = 0
         for member in changeset.entries:
-            folder, name, _, _, _, _, size, flags, _ = member
+            folder, name, _, _, _, _, size, flags, _ = member  # at once, for there are many
             if flags & SPARSE:
                 size = self._sizes[id(member)]
             total += size
-            path = folder + b"/" + name if folder else name
-            if path not in inner:
-                leaves[path] = size
-        leaves.pop(b"", None)
+            leaves[folder][name] = size
         if changeset.position:
             self._user_bytes += total
-        for path, size in leaves.items():
-            self.add(path, size)
+        parents = {path.rpartition(b"/")[0] for path in changeset.whiteouts}
+        for path in with_parents(parents.union(member.folder for member in changeset.entries)):
+            folder, _, name = path.rpartition(b"/")
+            if folder in leaves:
+                leaves[folder].pop(name, None)
+        leaves[b""].pop(b"", None)
+        self.add(leaves)
 
     def result(self) -> Measured:
-        wasted = sum(total for total, _ in self._again.values())
-        once = sum(self._first.values()) - sum(self._first[path] for path in self._again)
-        least = once + sum(smallest for _, smallest in self._again.values())
-        total = once + wasted
-        return Measured(least / total if total else 1.0, wasted, self._user_bytes)
+        least = sum(sum(named.values()) for named in self._least.values())
+        again = sum(
+            self._least[folder][name] for folder, names in self._again.items() for name in names
+        )
+        wasted = self._total - (least - again)
+        efficiency = least / self._total if self._total else 1.0
+        return Measured(efficiency, wasted, self._user_bytes)
 
 
 class _Removed:
@@ -118,28 +132,32 @@ class _Removed:
         self,
         sizes: Mapping[int, int],
         changesets: Mapping[int, Changeset],
+        lots: Sequence[Lots],
         deaths: Mapping[int, int],
     ) -> None:
+        whiteouts = {position: set(c.whiteouts) for position, c in changesets.items()}
         self._directories: set[tuple[bytes, int]] = set()
-        direct: dict[int, dict[bytes, list[int]]] = {}
-        removing = {position for position, c in changesets.items() if c.whiteouts}
-        for member in _entries(changesets):
-            killed = deaths.get(id(member))
-            if killed not in removing or killed == member.origin:
-                continue
-            if member.type == DIRECTORY:
-                self._directories.add((member.path, killed))
-            elif member.size:
-                sums = direct.setdefault(killed, {}).setdefault(member.folder, [0])
-                sums[0] += sizes.get(id(member), member.size)
+        for position, of_layer in enumerate(lots):
+            for member in of_layer.single:
+                killed = deaths.get(id(member), position)
+                if killed == position or member.type != DIRECTORY or not whiteouts[killed]:
+                    continue
+                if member.path in whiteouts[killed]:
+                    self._directories.add((member.path, killed))
+        direct: dict[int, defaultdict[bytes, list[int]]]
+        direct = {killed: defaultdict(lambda: [0]) for _, killed in self._directories}
+        for position, of_layer in enumerate(lots) if direct else ():
+            for folder, end, _, content, _ in of_layer.lots:
+                if end in direct and end != position:
+                    direct[end][folder][0] += content
+            for member in of_layer.single:
+                killed = deaths.get(id(member), position)
+                if killed in direct and killed != position:
+                    direct[killed][member.folder][0] += sizes.get(id(member), member.size)
         self._inside = {position: Inside(sums, 1).sums for position, sums in direct.items()}
 
     def size_of(self, path: bytes, position: int) -> int:
         """All that a layer removed with a directory; 0 for what is none, or has no entry."""
         if (path, position) not in self._directories:
             return 0
-        return self._inside.get(position, {}).get(path, [0])[0]
-
-
-def _entries(changesets: Mapping[int, Changeset]) -> Iterable[Member]:
-    return (member for changeset in changesets.values() for member in changeset.entries)
+        return self._inside[position].get(path, [0])[0]

@@ -6,20 +6,21 @@ only to tell a file from a copy of it, and to look into files that may be secret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamella.analysis.dive import measure
-from lamella.analysis.lives import Laid, Life, lay
+from lamella.analysis.lives import Laid, lay
+from lamella.analysis.lots import Lots
 from lamella.analysis.model import Analysis, LayerFacts
-from lamella.analysis.places import find_dead, make_places
+from lamella.analysis.places import DeadOf, find_dead, make_places, sort_dead
 from lamella.analysis.savings import savings
 from lamella.analysis.secrets import find_secrets
 from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.spool import Layers, LayerTar
-from lamella.merge.causes import Dropped, cause_of
+from lamella.merge.causes import Dropped, causes_of
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.collector import collector_paused
 from lamella.progress import Progress
@@ -75,9 +76,8 @@ def dead_shares(image: Image, layers: Layers) -> list[float]:
     """
     read = _read(image, layers)
     sums = [0] * len(read.tars)
-    for member, killed, _ in lay(list(read.changesets.values())).lives():
-        if killed is not None:
-            sums[member.origin] += member.span
+    for member, _, _ in lay(list(read.changesets.values())).dead():
+        sums[member.origin] += member.span
     return [dead / (read.tars[position].size or 1) for position, dead in enumerate(sums)]
 
 
@@ -112,20 +112,21 @@ def take_apart(
     progress.phase("read layers")
     read = _read(image, layers)
     laid = lay(list(read.changesets.values()))
-    live, dead = _part(laid.lives(), len(image.layers))
+    dead, lots = list(laid.dead()), laid.lots
     progress.phase("compare files")
-    causes = [cause_of(member, by, read.tars) for member, _, by in dead]
-    dive = measure(read.changesets, read.tars, laid.deaths)
+    causes = causes_of(((member, by) for member, _, by in dead), read.tars)
+    dead_of = sort_dead(dead, causes)
+    dive = measure(read.changesets, read.tars, lots, laid.deaths)
     found = Analysis(
         reference=image.name,
         id=str(image.id),
         platform=str(Platform.of(image.config.value)),
         tags=image.tags,
-        layers=tuple(_layer_facts(read, labels, live, _by_layer(dead, causes))),
+        layers=tuple(_layer_facts(read, labels, lots, dead_of)),
         savings=savings(laid),
-        dead=find_dead(dead, causes, read.changesets),
-        secrets=find_secrets(read.changesets, read.tars, dead) if secrets else None,
-        root=make_places(dead, read.changesets),
+        dead=find_dead(dead_of, lots),
+        secrets=find_secrets(read.changesets, read.tars, laid.fates) if secrets else None,
+        root=make_places(dead_of, laid),
         efficiency=dive.efficiency,
         wasted=dive.wasted,
         user_bytes=dive.user_bytes,
@@ -133,31 +134,13 @@ def take_apart(
     return found, laid
 
 
-def _part(lives: Iterable[Life], count: int) -> tuple[list[int], list[Life]]:
-    """Return the bytes of each layer's live entries, and the entries that are dead."""
-    live, dead = [0] * count, []
-    for life in lives:
-        if life.killed is None:
-            live[life.member.origin] += life.member.span
-        else:
-            dead.append(life)
-    return live, dead
-
-
-def _by_layer(dead: Sequence[Life], causes: Sequence[str]) -> dict[int, Dropped]:
-    """Return the bytes of each layer's dead entries by cause; of none where nothing is dead."""
-    sums: dict[int, dict[str, int]] = {}
-    for (member, _, _), cause in zip(dead, causes, strict=True):
-        of_layer = sums.setdefault(member.origin, {})
-        of_layer[cause] = of_layer.get(cause, 0) + member.span
-    return {position: Dropped(**of_layer) for position, of_layer in sums.items()}
-
-
 def _layer_facts(
-    read: _Read, labels: Sequence[Label], live: Sequence[int], dead: Mapping[int, Dropped]
+    read: _Read, labels: Sequence[Label], lots: Sequence[Lots], dead: Mapping[int, DeadOf]
 ) -> Iterator[LayerFacts]:
     for position, (layer, label) in enumerate(zip(read.image.layers, labels, strict=True)):
         changeset = read.changesets[position]
+        dropped = dead[position].dropped() if position in dead else Dropped()
+        every = sum(size for _, size, _ in lots[position].by_folder())
         yield LayerFacts(
             number=position + 1,
             id=label.id,
@@ -168,6 +151,6 @@ def _layer_facts(
             whiteouts=len(changeset.whiteouts) + len(changeset.opaques),
             size=read.tars[position].size,
             stored=layer.descriptor.size if layer.descriptor else layer.blob.size,
-            live=live[position],
-            dead=dead.get(position, Dropped()),
+            live=every - dropped.total,
+            dead=dropped,
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple, cast
 
+from lamella.analysis.lots import Lots, make_lots
 from lamella.analysis.recorded import Directory, Recorded
 from lamella.errors import MalformedTar
 from lamella.merge.changeset import Changeset
@@ -82,18 +84,34 @@ class Laid:
                 self.moved[id(member)] = folder
 
     def lives(self) -> Iterator[Life]:
-        """Yield all entries, layer by layer, in the order of the tars.
-
-        That is what a squash of the whole image leaves out, and what for.
-        """
-        ends = self._ends_of_files()
+        """Yield all entries, layer by layer, in the order of the tars."""
         for changeset in self.changesets:
             for member in changeset.entries:
-                killed = self.deaths.get(id(member))
-                if killed is not None and id(member) in ends:
-                    killed = ends[id(member)]
+                killed = self.fates.get(id(member))
                 by = None if killed is None else self._by.get(id(member))
                 yield Life(member, killed, by)
+
+    def dead(self) -> Iterator[Life]:
+        """Yield those that are dead: what a squash of the whole image leaves out, and what for."""
+        new, get_by = tuple.__new__, self._by.get
+        for changeset in self.changesets:
+            keys = [*map(id, changeset.entries)]
+            fates = map(self.fates.get, keys)
+            for member, key, killed in zip(changeset.entries, keys, fates, strict=True):
+                if killed is not None:
+                    yield new(Life, (member, killed, get_by(key)))
+
+    @cached_property
+    def fates(self) -> dict[int, int | None]:
+        """By the id of a member: the layer that took it away; of a file, the last of its names."""
+        return {**self.deaths, **self._ends_of_files()}
+
+    @cached_property
+    def lots(self) -> list[Lots]:
+        """The entries of each layer in lots, but for names of files with hard links."""
+        apart = self.moved.keys() | self.tree.files.keys()
+        apart.update(id(link) for _, links in self.tree.files.values() for link in links)
+        return make_lots(self.changesets, self.deaths, apart)
 
     def _ends_of_files(self) -> dict[int, int | None]:
         """By the id of a member with hard links: which layer took the last name away."""

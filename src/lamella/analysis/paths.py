@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Inside", "add", "with_parents"]
+__all__ = ["Inside", "with_parents"]
 
 
 def with_parents(folders: Iterable[bytes]) -> set[bytes]:
@@ -30,19 +31,16 @@ class Inside:
             width: how many numbers.
             last: which of them is not added up, but is the largest of all.
         """
-        self.sums = {path: [0] * width for path in {b"", *with_parents(direct)}}
+        none = [0] * width
+        self.sums = {path: [*direct.get(path, none)] for path in {b"", *with_parents(direct)}}
         self.kids: dict[bytes, list[bytes]] = defaultdict(list)
         # A directory comes before what is in it, so backwards all of that is complete.
         for path in sorted(self.sums, reverse=True):
-            mine = self.sums[path]
-            add(mine, direct.get(path, ()), last)
             if path:
                 above = path.rpartition(b"/")[0]
-                add(self.sums[above], mine, last)
+                sums, mine = self.sums[above], self.sums[path]
+                most = max(sums[last], mine[last]) if last >= 0 else 0
+                sums[:] = map(operator.add, sums, mine)
+                if last >= 0:
+                    sums[last] = most
                 self.kids[above].append(path)
-
-
-def add(to: list[int], numbers: Sequence[int], last: int = -1) -> None:
-    """Add numbers to numbers, but let the one at `last` be the larger of both."""
-    for i, number in enumerate(numbers):
-        to[i] = max(to[i], number) if i == last else to[i] + number

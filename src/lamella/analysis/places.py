@@ -5,18 +5,21 @@ Both are told by directories, since an image may have a million paths and a page
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest, nsmallest
+from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
-from lamella.analysis.lives import Life
+from lamella.analysis.lives import Laid, Life
+from lamella.analysis.lots import Lots
 from lamella.analysis.model import Dead, Place
-from lamella.analysis.paths import Inside, add, with_parents
-from lamella.merge.changeset import Changeset
-from lamella.tar.entry import DIRECTORY, Member
+from lamella.analysis.paths import Inside, with_parents
+from lamella.merge.causes import Dropped
+from lamella.tar.entry import DIRECTORY, Member, join
 
-__all__ = ["find_dead", "make_places"]
+__all__ = ["DeadOf", "find_dead", "make_places", "sort_dead"]
 
 _SHOWN = 100
 """Dead paths that are told; the sums count all."""
@@ -34,75 +37,47 @@ _ENTRIES, _BY = len(_CAUSES), len(_CAUSES) + 1
 """Where among a directory's numbers, after bytes by cause, these are."""
 
 
-class _Row(NamedTuple):
-    """As `Dead`; in the order in which it is told."""
-
-    minus_size: int
-    origin: int
-    path: bytes
-    directory: bool
-    entries: int
-    by: int
+class _File(NamedTuple):
+    size: int
+    member: Member
     cause: str
+    by: int
 
 
-def find_dead(
-    dead: Sequence[Life],
-    causes: Sequence[str],
-    changesets: Mapping[int, Changeset],
-    shown: int = _SHOWN,
-) -> tuple[Dead, ...]:
-    """Return the biggest dead paths of any layer, biggest first, none inside another.
-
-    Args:
-        dead: entries that are dead.
-        causes: why, each of them.
-        changesets: the layers.
-        shown: how many.
-    """
-    layers: dict[int, _LayerDead] = {}
-    for (member, killed, _), cause in zip(dead, causes, strict=True):
-        of_layer = layers.get(member.origin)
-        if of_layer is None:
-            of_layer = layers[member.origin] = _LayerDead(member.origin)
-        of_layer.add(member, cause, killed or 0)
-    rows = (row for at, found in layers.items() for row in found.rows(changesets[at].entries))
-    return tuple(
-        Dead(path, directory, -size, entries, origin + 1, by + 1, cause)
-        for size, origin, path, directory, entries, by, cause in nsmallest(shown, rows)
-    )
-
-
-class _LayerDead:
+class DeadOf:
     """The dead entries of one layer."""
 
-    def __init__(self, origin: int) -> None:
-        self._origin = origin
-        self._direct: dict[bytes, list[int]] = {}
-        self._files: dict[bytes, list[tuple[Member, str, int]]] = {}
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.direct: defaultdict[bytes, list[int]] = defaultdict(lambda: [0] * (_BY + 1))
+        self.files: defaultdict[bytes, list[_File]] = defaultdict(list)
 
-    def add(self, member: Member, cause: str, killed: int) -> None:
-        is_folder = member.type == DIRECTORY
-        folder = member.path if is_folder else member.folder
-        numbers = self._direct.get(folder)
-        if numbers is None:
-            numbers = self._direct[folder] = [0] * (_BY + 1)
-            self._files[folder] = []
-        numbers[_NUMBER[cause]] += member.span
-        numbers[_ENTRIES] += 1
-        numbers[_BY] = max(numbers[_BY], killed)
-        if not is_folder:
-            self._files[folder].append((member, cause, killed))
+    def dropped(self) -> Dropped:
+        """Return the sums of all, by cause."""
+        sums = map(sum, zip(*self.direct.values(), strict=True))
+        return Dropped(*islice(sums, _ENTRIES))
 
-    def rows(self, entries: Iterable[Member]) -> Iterator[_Row]:
+    def by_folder(self) -> Iterator[tuple[bytes, int]]:
+        """Yield directories, and dead bytes in each; its own entry counts as in itself."""
+        for folder, numbers in self.direct.items():
+            yield folder, sum(numbers[:_ENTRIES])
+
+    def paths(self, lots: Lots) -> tuple[list[Dead], list[_File]]:
         """Go down from the root to what is dead as a whole.
 
         Args:
-            entries: all of the layer.
+            lots: all entries of the layer.
         """
-        files = self._files
-        inside = Inside(self._direct, _BY + 1, _BY)
-        there = Counter([member.folder for member in entries if member.type != DIRECTORY])
+        folders: list[Dead] = []
+        found: list[_File] = []
+        files = self.files
+        inside = Inside(self.direct, _BY + 1, _BY)
+        there: defaultdict[bytes, int] = defaultdict(int)
+        for lot in lots.lots:
+            there[lot.folder] += lot.entries
+        for member in lots.single:
+            if member.type != DIRECTORY:
+                there[member.folder] += 1
         alive = with_parents(
             path for path, count in there.items() if count > len(files.get(path, ()))
         )
@@ -112,53 +87,110 @@ class _LayerDead:
             kids, own = inside.kids.get(path, ()), files.get(path, ())
             # One path alone is said as it is, however deep it lies.
             if path and path not in alive and len(kids) + len(own) != 1:
-                yield self._directory(path, inside.sums[path])
+                folders.append(self._directory(path, inside.sums[path]))
                 continue
             stack += kids
-            for member, cause, killed in own:
-                size, at = -member.span, self._origin
-                yield _Row(
-                    size, at, member.path, directory=False, entries=1, by=killed, cause=cause
-                )
+            found += own
+        return folders, found
 
-    def _directory(self, path: bytes, numbers: Sequence[int]) -> _Row:
-        sizes = numbers[: len(_CAUSES)]
-        return _Row(
-            -sum(sizes),
-            self._origin,
-            path,
-            directory=True,
-            entries=numbers[_ENTRIES],
-            by=numbers[_BY],
-            cause=_CAUSES[sizes.index(max(sizes))],
-        )
+    def _directory(self, path: bytes, numbers: Sequence[int]) -> Dead:
+        sizes = numbers[:_ENTRIES]
+        cause = _CAUSES[sizes.index(max(sizes))]
+        entries, by = numbers[_ENTRIES], numbers[_BY]
+        return Dead(path, True, sum(sizes), entries, self.position + 1, by + 1, cause)  # noqa: FBT003 - in order
+
+
+def sort_dead(dead: Iterable[Life], causes: Iterable[str]) -> dict[int, DeadOf]:
+    """Return the dead entries of each layer that has any.
+
+    Args:
+        dead: entries that are dead, layer by layer.
+        causes: why, each of them.
+    """
+    found: dict[int, DeadOf] = {}
+    new, at = tuple.__new__, -1
+    for (member, killed, _), cause in zip(dead, causes, strict=True):
+        folder, name, kind, _, _, head, size, _, origin = member  # at once, for there are many
+        if origin != at:
+            at, found[origin] = origin, DeadOf(origin)
+            direct, files = found[origin].direct, found[origin].files
+        span, by = head + (size + 511 & ~511), killed or 0
+        if kind == DIRECTORY:
+            folder = join(folder, name)
+        else:
+            files[folder].append(new(_File, (span, member, cause, by)))
+        numbers = direct[folder]
+        numbers[_NUMBER[cause]] += span
+        numbers[_ENTRIES] += 1
+        if by > numbers[_BY]:  # noqa: PLR1730 - hot
+            numbers[_BY] = by
+    return found
+
+
+def find_dead(
+    dead: Mapping[int, DeadOf], lots: Sequence[Lots], shown: int = _SHOWN
+) -> tuple[Dead, ...]:
+    """Return the biggest dead paths of any layer, biggest first, none inside another.
+
+    Args:
+        dead: what is dead.
+        lots: the layers.
+        shown: how many.
+    """
+    rows: list[Dead] = []
+    files: list[_File] = []
+    for position, of_layer in dead.items():
+        folders, more = of_layer.paths(lots[position])
+        rows += folders
+        files += more
+    # Of most nothing has to be made but this list.
+    biggest = nlargest(shown, map(itemgetter(0), files))
+    for size, member, cause, by in files:
+        if size >= biggest[-1]:
+            rows.append(Dead(member.path, False, size, 1, member.origin + 1, by + 1, cause))  # noqa: FBT003 - in order
+    return tuple(nsmallest(shown, rows, key=_rank))
+
+
+def _rank(row: Dead) -> tuple[int, int, bytes, bool, int, int, str]:
+    return -row.size, row.layer, row.path, row.directory, row.entries, row.by, row.cause
 
 
 # -- the tree
 
 
-def make_places(dead: Sequence[Life], changesets: Mapping[int, Changeset]) -> Place:
-    """Return the root, with the biggest directories and files in it."""
-    total = sum(member.span for c in changesets.values() for member in c.entries)
+def make_places(dead: Mapping[int, DeadOf], laid: Laid) -> Place:
+    """Return the root, with the biggest directories and files in it.
+
+    Args:
+        dead: what is dead.
+        laid: the layers.
+    """
+    direct: defaultdict[bytes, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for of_layer in laid.lots:
+        for folder, size, entries in of_layer.by_folder():
+            numbers = direct[folder]
+            numbers[0] += size
+            numbers[2] += entries
+    total = sum(size for size, _, _ in direct.values())
+    for dead_of_layer in dead.values():
+        for folder, size in dead_of_layer.by_folder():
+            numbers = direct[folder]
+            numbers[0] -= size
+            numbers[1] += size
     smallest = max(1, total // _SMALLEST)
-    direct: dict[bytes, list[int]] = defaultdict(lambda: [0, 0, 0])
-    files: dict[bytes, dict[bytes, list[int]]] = defaultdict(dict)
-    for changeset in changesets.values():
+    return _Drawing(Inside(direct, 3), _big_files(laid, smallest), smallest).place(b"", b"", _DEPTH)
+
+
+def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, Sequence[int]]]:
+    """Return live and dead bytes and the number of entries of files, by directory and name."""
+    files: defaultdict[bytes, dict[bytes, list[int]]] = defaultdict(dict)
+    for changeset in laid.changesets:
         for member in changeset.entries:
-            folder, name, kind, _, _, head, size, _, _ = member
-            span = head + (size + 511 & ~511)
-            sums = direct[member.path if kind == DIRECTORY else folder]
-            sums[0] += span
-            sums[2] += 1
-            if span >= smallest and kind != DIRECTORY:
-                add(files[folder].setdefault(name, [0, 0, 0]), (span, 0, 1))
-    for member, _, _ in dead:
-        span = member.span
-        is_folder = member.type == DIRECTORY
-        add(direct[member.path if is_folder else member.folder], (-span, span))
-        if span >= smallest and not is_folder:
-            add(files[member.folder][member.name], (-span, span))
-    return _Drawing(Inside(direct, 3), files, smallest).place(b"", b"", _DEPTH)
+            if member[5] + member[6] + 511 >= smallest <= member.span and member[2] != DIRECTORY:
+                numbers = files[member.folder].setdefault(member.name, [0, 0, 0])
+                numbers[laid.fates.get(id(member)) is not None] += member.span
+                numbers[2] += 1
+    return files
 
 
 class _Drawing(NamedTuple):

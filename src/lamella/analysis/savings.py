@@ -12,10 +12,13 @@ Layers count from 0 here, except in what `savings` returns.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, reduce
 from itertools import pairwise
+from operator import or_
 
 from lamella.analysis.lives import Laid
+from lamella.analysis.lots import Lots
 from lamella.analysis.model import Saving
 from lamella.analysis.recorded import Directory, Period, Stretch
 from lamella.analysis.written import Written
@@ -97,6 +100,16 @@ def _runs(bits: int) -> Iterator[range]:
         at += skip + length
 
 
+def _whiteout(path: bytes) -> int:
+    """Return the size of a whiteout's entry."""
+    return _whiteout_of(len(path), path.isascii())
+
+
+@lru_cache
+def _whiteout_of(length: int, is_ascii: bool) -> int:  # noqa: FBT001 - all that its size depends on
+    return len(format_whiteout((b"x" if is_ascii else b"\xff") * length))
+
+
 _Span = tuple[int, int]
 """Last layers, from one up to, not with, another."""
 
@@ -108,10 +121,11 @@ class _Account:
         self._laid, self._count = laid, len(laid.changesets)
         self._written = Written(laid)
         self._matrix = _Matrix(self._count)
-        # By directory: for which first layers something in it is written, by last layers.
+        # By directory: for which first layers something in it is written, by last layers; and its
+        # entries: last layers from, up to; bytes.
         self._needs: defaultdict[Directory, defaultdict[_Span, int]]
         self._needs = defaultdict(lambda: defaultdict(int))
-        self._entries: defaultdict[Directory, list[tuple[_Span, int]]] = defaultdict(list)
+        self._entries: defaultdict[Directory, list[tuple[int, int, int]]] = defaultdict(list)
         self._at: defaultdict[bytes, list[Directory]] = defaultdict(list)
         for directory in (laid.tree.root, *laid.tree.directories):
             self._at[directory.path].append(directory)
@@ -120,13 +134,12 @@ class _Account:
         """Return the merged layers' sizes: a row for each first layer, in it each last one."""
         everywhere = range(self._count)
         self._matrix.add(everywhere, everywhere, len(END_OF_ARCHIVE))
-        for position in everywhere:
-            self._count_entries(position)
+        for position, lots in enumerate(self._laid.lots):
+            self._count_entries(position, lots)
         for inode, links in self._laid.tree.files.values():
             self._count_names(inode, links)
         for stretch in self._laid.stretches:
-            for name in stretch.left:
-                self._count_marks(stretch, name)
+            self._count_marks(stretch)
         self._count_directories()
         return self._matrix.rows()
 
@@ -139,29 +152,25 @@ class _Account:
 
     # -- entries
 
-    def _count_entries(self, position: int) -> None:
+    def _count_entries(self, position: int, lots: Lots) -> None:
         """All entries of a layer but those of files with hard links."""
         ends, files, moved = self._laid.deaths, self._laid.tree.files, self._laid.moved
-        sizes: defaultdict[tuple[bytes, int], int] = defaultdict(int)
-        for member in self._laid.changesets[position].entries:
-            folder, _, kind, _, _, head, size, flags, _ = member  # at once, for there are many
-            key = id(member)
-            end = ends.get(key, self._count)
-            if kind == DIRECTORY:
+        for folder, end, size, _, _ in lots.lots:
+            self._count_in(folder, position, end, size)
+        for member in lots.single:
+            end = ends.get(id(member), self._count)
+            if member.type == DIRECTORY:
                 if end > position:
                     self._count_directory_entry(member, end)
-            elif kind == HARD_LINK or key in files:
-                continue
-            elif flags or key in moved:
-                sizes[moved.get(key, folder), end] += self._written.entry(member)
-            else:
-                sizes[folder, end] += head + (size + 511 & ~511)
-        firsts = range(position + 1)
-        for (path, end), size in sizes.items():
-            if end > position:
-                self._matrix.add(firsts, range(position, end), size)
-                needs = self._needs[self._directory(path, position)]
-                needs[position, end] |= _below(position + 1)
+            elif member.type != HARD_LINK and id(member) not in files:
+                folder = moved.get(id(member), member.folder)
+                self._count_in(folder, position, end, self._written.entry(member))
+
+    def _count_in(self, folder: bytes, position: int, end: int, size: int) -> None:
+        """So many bytes of a layer in a directory that all end with the same layer."""
+        if end > position:
+            self._matrix.add(range(position + 1), range(position, end), size)
+            self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
 
     def _count_directory_entry(self, member: Member, end: int) -> None:
         position, path = member.origin, self._written.path(member)
@@ -170,7 +179,7 @@ class _Account:
             self._matrix.add(range(position + 1), span, self._written.entry(member))
             return
         directory = self._directory(path, position)
-        self._entries[directory].append(((position, end), self._written.entry(member)))
+        self._entries[directory].append((position, end, self._written.entry(member)))
         self._needs[directory][position, end] |= _below(position + 1)
 
     def _count_names(self, inode: Member, links: list[Member]) -> None:
@@ -191,29 +200,35 @@ class _Account:
 
     # -- marks
 
-    def _count_marks(self, stretch: Stretch, name: bytes) -> None:
-        """What the merged layer says of a name that no longer stands for what it did below.
+    def _count_marks(self, stretch: Stretch) -> None:
+        """What the merged layer says of names that no longer stand for what they did below.
 
         A whiteout if there is nothing now; an opaque marker if there was a directory with
         something in it, and now there is another one. Only where the directory that the name is
         in stayed: that of a new one says it all.
         """
         prefix = stretch.directory.path + b"/" if stretch.directory.path else b""
-        periods = stretch.periods(name)
+        # Most names of a directory that came together also went together.
+        sizes: defaultdict[tuple[Period, ...], int] = defaultdict(int)
+        for name in stretch.left:
+            sizes[tuple(stretch.periods(name))] += _whiteout(prefix + PREFIX + name)
+        for periods, size in sizes.items():
+            self._count_whiteouts(stretch, periods, size)
+            directories = [period for period in periods if period.directory is not None]
+            for number, period in enumerate(directories):
+                lasts = range(period.start, period.end)
+                for before in directories[:number]:
+                    self._count_opaque(before, lasts)
+
+    def _count_whiteouts(self, stretch: Stretch, periods: Sequence[Period], size: int) -> None:
         starts = [*(period.start for period in periods[1:]), stretch.end]
-        whiteout = len(format_whiteout(prefix + PREFIX + name))
         for number, (period, start) in enumerate(zip(periods, starts, strict=True)):
             absent = range(period.end, start)
             for before in periods[: number + 1] if absent else ():
                 firsts = range(before.start + 1, before.end + 1)
-                self._matrix.add(firsts, absent, whiteout)
+                self._matrix.add(firsts, absent, size)
                 needs = self._needs[stretch.directory]
                 needs[absent.start, absent.stop] |= _bits(firsts)
-        directories = [period for period in periods if period.directory is not None]
-        for number, period in enumerate(directories):
-            lasts = range(period.start, period.end)
-            for before in directories[:number]:
-                self._count_opaque(before, lasts)
 
     def _count_opaque(self, before: Period, lasts: range) -> None:
         """Over a directory that was there, and not empty, after the layers of a period."""
@@ -233,11 +248,17 @@ class _Account:
         for directory in reversed(self._laid.tree.directories):
             self._count_hidings(directory)
             above = self._needs[directory.parent] if directory.parent else None
+            sizes = self._sizes(directory)
+            until, size = next(sizes, (0, 0))
             for start, end, bits in self._steps(directory):
                 if above is not None:
                     above[start, end] |= bits
-                for (since, until), size in self._sizes(directory, start, end):
-                    found[since, until, bits] += size
+                at = start
+                while until < end:
+                    found[at, until, bits] += size
+                    at = until
+                    until, size = next(sizes)
+                found[at, end, bits] += size
             del self._needs[directory]
         for (start, end, bits), size in found.items():
             for firsts in _runs(bits):
@@ -255,22 +276,29 @@ class _Account:
         """Yield for which first layers a directory is written: last layers from, up to; bits."""
         born, died, needs = directory.born, directory.died, self._needs[directory]
         new = _below(born + 1)  # where it is new it is always written
-        changes = sorted({born, died}.union(*needs))
-        for start, end in pairwise(changes):
-            bits = new
-            for (since, until), more in needs.items():
-                if since <= start < until:
-                    bits |= more
-            yield start, end, bits
+        begun, bits = born, new
+        coming = sorted(needs.items(), reverse=True)
+        active: dict[int, int] = {}  # by the last layer up to which something is written
+        for start in sorted({born, died}.union(*needs)):
+            active.pop(start, None)
+            while coming and coming[-1][0][0] == start:
+                (_, until), more = coming.pop()
+                active[until] = active.get(until, 0) | more
+            now = reduce(or_, active.values(), new)
+            if now != bits:
+                if begun < start:
+                    yield begun, start, bits
+                begun, bits = start, now
+        if begun < died:
+            yield begun, died, bits
 
-    def _sizes(self, directory: Directory, start: int, end: int) -> Iterator[tuple[_Span, int]]:
-        """Yield the sizes of a directory's entry, by last layers; together from start to end."""
-        for (since, until), size in self._entries.get(directory, ()):
-            if since < end and start < until:
-                if start < since:
-                    yield (start, since), self._written.made_up(directory.path)
-                    start = since
-                yield (start, min(until, end)), size
-                start = min(until, end)
-        if start < end:
-            yield (start, end), self._written.made_up(directory.path)
+    def _sizes(self, directory: Directory) -> Iterator[tuple[int, int]]:
+        """Yield up to, not with, which last layer a directory's entry has which size."""
+        at, end = directory.born, directory.died
+        for since, until, size in self._entries.get(directory, ()):
+            if at < since:
+                yield since, self._written.made_up(directory.path)
+            yield until, size
+            at = until
+        if at < end:
+            yield end, self._written.made_up(directory.path)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lamella.analysis.lives import Life
 from lamella.analysis.model import Secret
 from lamella.layer.spool import LayerTar
 from lamella.merge.changeset import Changeset
@@ -108,7 +107,10 @@ _BY_NAME: Mapping[bytes, Sequence[_Kind]] = {
 _KEY_ENDS = (b".pem", b".key", b"_key", b"-key", b".ppk", b"_rsa", b"_ed25519", b"_ecdsa", b".asc")
 _STORE_ENDS = (b".p12", b".pfx", b".jks", b".keystore", b".kdbx")
 _JSON = b".json"
-_ENDS = (*_KEY_ENDS, *_STORE_ENDS, _JSON)
+_END = 4
+_LAST = {end[-_END:] for end in (*_KEY_ENDS, *_STORE_ENDS, _JSON)}
+"""Their last bytes: to look them up is quicker than to hold each name against all of them."""
+_SSH = b".ssh"
 _PRIVATE = _Kind(_KEY, _PRIVATE_KEY)
 _STORED = _Kind(
     _STORE, rb"\A(?:\x30[\x80-\x84]|\xfe\xed\xfe\xed|\xce\xce\xce\xce|\x03\xd9\xa2\x9a)"
@@ -128,44 +130,37 @@ _EXAMPLES = re.compile(
 def find_secrets(
     changesets: Mapping[int, Changeset],
     tars: Mapping[int, LayerTar],
-    dead: Sequence[Life],
+    fates: Mapping[int, int | None],
 ) -> tuple[Secret, ...]:
     """Return what looks like a secret, layer by layer.
 
     Args:
         changesets: all layers, by position.
         tars: the same; the beginnings of files with suspicious names are read.
-        dead: entries that are dead.
+        fates: by the id of a member: the layer that took it away.
 
     Raises:
         LamellaError: content can't be read.
     """
-    found: list[tuple[Member, str]] = []
-    for position, changeset in changesets.items():
-        found += _in_layer(changeset.entries, tars[position])
-    wanted = {id(member) for member, _ in found}
-    died = {id(member): killed for member, killed, _ in dead if id(member) in wanted}
     secrets = []
-    for member, what in found:
-        path = member.folder if what == _REPOSITORY else member.path
-        killed = died.get(id(member))
-        removed_by = None if killed is None else killed + 1
-        secrets.append(Secret(path, what, member.origin + 1, removed_by))
+    for position, changeset in changesets.items():
+        for member, what in _in_layer(changeset.entries, tars[position]):
+            path = member.folder if what == _REPOSITORY else member.path
+            killed = fates.get(id(member))
+            removed_by = None if killed is None else killed + 1
+            secrets.append(Secret(path, what, position + 1, removed_by))
     return tuple(secrets)
 
 
 def _in_layer(entries: Sequence[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
     for member in entries:
-        name = member.name
+        folder, name, kind, _, _, _, size, flags, _ = member  # at once, for there are many
         if (
-            name in _BY_NAME
-            or name.endswith(_ENDS)
-            or name.startswith(b".env.")
-            or member.folder.endswith(b".ssh")
-        ) and (member.type == REGULAR and member.size and not member.flags & SPARSE):
-            for kind in _kinds_of(member):
-                if not kind.content or _has(kind, member, tar):
-                    yield member, kind.what
+            name[-_END:] in _LAST or name in _BY_NAME or name[:5] == b".env." or folder[-4:] == _SSH
+        ) and (kind == REGULAR and size and not flags & SPARSE):
+            for found in _kinds_of(member):
+                if not found.content or _has(found, member, tar):
+                    yield member, found.what
                     break
 
 
@@ -183,7 +178,7 @@ def _kinds_of(member: Member) -> Iterator[_Kind]:
         yield _ACCOUNT
     if name.endswith(_STORE_ENDS) and b"trust" not in name and b"cacerts" not in name:
         yield _STORED
-    key_like = name.endswith(_KEY_ENDS) or folder.endswith(b".ssh")
+    key_like = name.endswith(_KEY_ENDS) or folder.endswith(_SSH)
     if key_like and member.size < _LARGEST_KEY:
         yield _PRIVATE
 
