@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 from lamella.errors import DigestMismatch, ImageError, MalformedImage, Unsupported
 from lamella.layer.blob import Bytes, Layer
 from lamella.layer.files_below import FilesBelow
+from lamella.layer.listings import ListingCache
 from lamella.layer.spool import Layers, LayerTar, Spool, digest_of
 from lamella.layer.tar_split import ListedSplit, SplitPlace, SplitTar, read_split
+from lamella.merge.changeset import read_changeset
 from lamella.spec.digest import Digest
+from lamella.tar.entry import Member
 from lamella.tar.scan import scan
 from tests.support.examples import examples
 from tests.support.splits import pack, take_apart, unpack
@@ -283,13 +286,13 @@ def test_damage_of_the_headers_shows(tmp_path: Path) -> None:
 # -- layers of which the headers are wanted
 
 
-def listed(place: SplitPlace, tar: bytes) -> Layer:
+def listed(place: SplitPlace, cache: ListingCache | None = None) -> Layer:
     """Make one, without another way to its tar."""
 
     def fail(error: Exception) -> LayerTar:
         raise error
 
-    blob = ListedSplit(place, FilesBelow(), Spool(), len(tar), fail)
+    blob = ListedSplit(place, FilesBelow(), Spool(), 0, fail, cache)
     return Layer(place.diff_id, blob, place.where, verified=True)
 
 
@@ -298,7 +301,7 @@ def test_listed_layers_cost_no_reading_of_content(tmp_path: Path) -> None:
     place = take_apart(PLAIN, tmp_path)
     change(place.content / "c/d")
     with Layers(Spool()) as layers:
-        [tar] = layers.open_headers([listed(place, PLAIN)])
+        [tar] = layers.open_headers([listed(place)])
         first, *_, last = scan(tar)
         assert tar.read_at(first.data, first.size) == BIG
         with pytest.raises(DigestMismatch):
@@ -309,7 +312,7 @@ def test_a_listed_layer_can_be_had_whole(tmp_path: Path) -> None:
     """By way of the spool, and checked."""
     place = take_apart(PLAIN, tmp_path)
     with Layers(Spool()) as layers:
-        [tar] = layers.open([listed(place, PLAIN)])
+        [tar] = layers.open([listed(place)])
         assert tar.read_at(0, tar.size) == PLAIN
 
 
@@ -322,4 +325,63 @@ def test_a_listed_layer_can_come_in_another_way(tmp_path: Path) -> None:
         [tar] = layers.open_headers([Layer(place.diff_id, blob, "layer", verified=True)])
         assert tar.read_at(0, tar.size) == PLAIN
         with pytest.raises(FileNotFoundError):
-            layers.open_headers([listed(place, PLAIN)])
+            layers.open_headers([listed(place)])
+
+
+# -- what is remembered of them
+
+MANY = layer(*[(f"d{i // 50}/file{i}", b"%d" % i * (i % 90)) for i in range(4000)])
+
+
+def headers_of(place: SplitPlace, cache: ListingCache) -> LayerTar:
+    """Open a layer for its headers."""
+    with Layers(Spool()) as layers:
+        return layers.open_headers([listed(place, cache)])[0]
+
+
+def members_of(tar: LayerTar) -> list[Member]:
+    """Say what a layer consists of, the way that a squash asks it."""
+    return read_changeset(tar, 0).entries
+
+
+def test_a_large_layer_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next time its tar-split file is recognized, and not taken apart again."""
+    place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
+    first = members_of(headers_of(place, cache))
+    assert first == scan(Bytes(MANY))
+
+    def refuse(self: Spool) -> None:
+        raise AssertionError("headers were taken apart")
+
+    monkeypatch.setattr(Spool, "file", refuse)
+    tar = headers_of(place, cache)
+    assert members_of(tar) == first
+    for member in first[::500]:
+        assert tar.read_at(member.start, member.head) == MANY[member.start : member.data]
+
+
+def test_content_of_a_remembered_layer(tmp_path: Path) -> None:
+    """It is read in place, and checked."""
+    place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
+    one, other = members_of(headers_of(place, cache))[-2:]
+    change(place.content / other.path.decode())
+    tar = headers_of(place, cache)
+    assert tar.read_at(one.data, one.size) == MANY[one.data : one.data + one.size]
+    with pytest.raises(DigestMismatch):
+        tar.read_at(other.data, other.size)
+
+
+def test_another_tar_split_file_is_not_mistaken(tmp_path: Path) -> None:
+    """What is remembered belongs to the very bytes that were read, whatever the layer's name."""
+    place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
+    members_of(headers_of(place, cache))
+    another = layer(*[(f"e{i // 50}/file{i}", b"%d" % i * (i % 80)) for i in range(4000)])
+    take_apart(another, tmp_path / "other").headers.replace(place.headers)
+    assert members_of(headers_of(place, cache)) == scan(Bytes(another))
+
+
+def test_small_layers_are_not_remembered(tmp_path: Path) -> None:
+    """Reading them takes no time."""
+    place, cache = take_apart(PLAIN, tmp_path / "store"), ListingCache(tmp_path / "cache")
+    assert members_of(headers_of(place, cache)) == scan(Bytes(PLAIN))
+    assert not cache.folder.exists()

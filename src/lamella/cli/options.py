@@ -96,11 +96,12 @@ def make_environment(
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
     found = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
+    registry = choices_of_registry()
     environment = Environment(
         tmp_dir=tmp_dir,
         progress=progress,
-        engine=EngineOptions(found, source=source),
-        registry=choices_of_registry(),
+        engine=EngineOptions(found, source=source, cache=registry.cache),
+        registry=registry,
     )
     if sys.stdin is not None:
         environment = replace(environment, stdin=sys.stdin.buffer)

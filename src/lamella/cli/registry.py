@@ -68,7 +68,7 @@ def registry_options(function: _Function) -> _Function:
             is_flag=True,
             callback=_keep,
             expose_value=False,
-            help="Remember nothing of what lies below the squashed layers in a registry.",
+            help="Remember nothing of what lies below the squashed layers.",
         ),
     ]
     for option in reversed(options):

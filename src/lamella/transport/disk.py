@@ -13,6 +13,7 @@ from lamella.image import Image
 from lamella.layer.blob import Blob, FileRange, Layer
 from lamella.layer.files_below import FilesBelow
 from lamella.layer.headers import NotFetched
+from lamella.layer.listings import ListingCache
 from lamella.layer.spool import LayerTar, Spool
 from lamella.layer.tar_split import ListedSplit, SplitPlace, read_split
 from lamella.spec.config import Config
@@ -35,6 +36,8 @@ class Wanted:
     """Positions of other layers, of which the headers may be read."""
     otherwise: Otherwise
     """Gets the tar at a position in another way."""
+    cache: ListingCache | None = None
+    """Remembers what layers that are listed say."""
 
 
 class Disk(Protocol):
@@ -135,7 +138,7 @@ def split_layers(
             blob = read_split(place, spool, files)
         elif position in wanted.listed:
             other = _Otherwise(wanted.otherwise, position)
-            blob = ListedSplit(place, files, spool, size, other)
+            blob = ListedSplit(place, files, spool, size, other, wanted.cache)
         proven = position not in wanted.content
         layers.append(Layer(place.diff_id, blob, layer.where, verified=proven))
     return replace(image, layers=tuple(layers))

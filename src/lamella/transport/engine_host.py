@@ -143,6 +143,8 @@ class EngineOptions:
     source: Literal["auto", "api", "local"] = "auto"
     """How layers are read: where the engine keeps them if that is possible, by its API, or in no
     other way than in place."""
+    cache: str | None = None
+    """Folder for what is remembered of layers below those that are squashed; None: nothing is."""
 
     def name(self, tag: str) -> str:
         """Return what the engine calls an image that is given this name."""

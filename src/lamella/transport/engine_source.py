@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lamella.errors import EngineError, ImageError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.headers import NotFetched, TarHeaders
+from lamella.layer.listings import ListingCache
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.progress import Progress
 from lamella.spec.config import Config
@@ -153,7 +155,8 @@ class EngineSource:
             return None
         try:
             disk = open_disk(self._client, self._inspected, self._spool, self._files)
-            wanted = WantedInPlace(content, listed, self._elsewhere)
+            cache = ListingCache(Path(self.options.cache)) if self.options.cache else None
+            wanted = WantedInPlace(content, listed, self._elsewhere, cache)
             image = disk.read(described, wanted)
         except (OSError, ImageError) as error:
             self._not_in_place(error)
