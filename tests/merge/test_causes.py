@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -12,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.layer.blob import CHUNK, Bytes, FileRange
-from lamella.layer.spool import LayerTar
+from lamella.layer.files_below import FilesBelow
+from lamella.layer.spool import LayerTar, Spool
+from lamella.layer.tar_split import read_split
 from lamella.merge.causes import causes_of
 from lamella.merge.changeset import read_changeset
 from lamella.tar.entry import Member
 from tests.support.examples import examples
+from tests.support.splits import take_apart
 from tests.support.tars import Entry, entry, layer
 
 _SIZES = (0, 1, 511, 512, 1024, 1025, 5000, (1 << 16) - 1, (1 << 16) + 1, CHUNK, 2 * CHUNK + 9)
@@ -85,6 +89,18 @@ def test_causes_are_those_of_the_whole_content(
     assert _causes([Bytes(tar) for tar in tars]) == wanted
     with ExitStack() as stack:
         assert _causes([*_in_files(folder, tars, stack)]) == wanted
+
+
+def test_checksums_tell_it_without_a_file(tmp_path: Path) -> None:
+    """What an engine noted of layers that it took apart is enough: no content has to be there."""
+    drawn = list(product(_SIZES, _CHANGES))
+    pairs = [_pair(number, *what) for number, what in enumerate(drawn)]
+    places = [
+        take_apart(layer(*entries), tmp_path / str(number), with_content=False)
+        for number, entries in enumerate(zip(*pairs, strict=True))
+    ]
+    tars = [read_split(place, Spool(), FilesBelow()) for place in places]
+    assert _causes(tars) == [_slowly(*pair) for pair in pairs]
 
 
 @pytest.fixture

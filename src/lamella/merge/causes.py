@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lamella.layer.blob import CHUNK, FileRange
-from lamella.layer.spool import LayerTar
+from lamella.layer.spool import HasChecksums, LayerTar
 from lamella.merge.plan import Plan
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
 
@@ -71,7 +71,8 @@ def causes_of(
 
     Args:
         dropped: each entry, and what overwrote it; None: it was deleted.
-        tars: by position, the layers of both; content is read only if their sizes are equal.
+        tars: by position, the layers of both; content is read only if their sizes are equal and
+            there are no checksums.
     """
     layers = {position: _Layer(tar) for position, tar in tars.items()}
     return ["deleted" if by is None else _compare(member, by, layers) for member, by in dropped]
@@ -82,6 +83,7 @@ class _Layer:
 
     def __init__(self, tar: LayerTar) -> None:
         self.read_at = tar.read_at
+        self.checksum_at = tar.content_checksum if isinstance(tar, HasChecksums) else None
         # One that an engine keeps as files, or that is not all here, is costly to read ahead.
         self._is_wide = isinstance(tar, FileRange)
         self._window, self._base, self._stop, self._length = b"", 0, 0, 0
@@ -109,6 +111,10 @@ def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> str:
     if kind != other_kind or size != other_size or kind not in _COMPARED or flags or other_flags:
         return "overwritten"
     ours, theirs = layers[origin], layers[other_origin]
+    if size and ours.checksum_at and theirs.checksum_at:
+        if ours.checksum_at(start + head) != theirs.checksum_at(other_start + other_head):
+            return "overwritten"
+        size = 0  # of the content nothing is left to compare
     look = min(size, theirs.look)
     one, at = ours.read(start, head + look)
     other, there = theirs.read(other_start, other_head + look)
