@@ -93,8 +93,8 @@ def test_causes_are_those_of_the_whole_content(
 
 def test_checksums_tell_it_without_a_file(tmp_path: Path) -> None:
     """What an engine noted of layers that it took apart is enough: no content has to be there."""
-    drawn = list(product(_SIZES, _CHANGES))
-    pairs = [_pair(number, *what) for number, what in enumerate(drawn)]
+    drawn = enumerate(product(_SIZES, _CHANGES))
+    pairs = [_pair(number, size, change) for number, (size, change) in drawn]
     places = [
         take_apart(layer(*entries), tmp_path / str(number), with_content=False)
         for number, entries in enumerate(zip(*pairs, strict=True))
