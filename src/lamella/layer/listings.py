@@ -104,14 +104,13 @@ class ListingCache:
             headers: its tar. If it is no `HasMembers` it is scanned; only headers are read.
         """
         try:
-            members = headers.members(0) if isinstance(headers, HasMembers) else scan(headers)
+            columns, length, parts = _known(headers)
         except MalformedTar:
             return
-        columns = pack_members(members)
-        if columns is None or sum(member.head for member in members) > _LONGEST:
+        if columns is None or length > _LONGEST:
             return
         table, pieces = [], []
-        for piece in _pieces_of(headers, members):
+        for piece in parts:
             pieces.append(_pack(piece))
             checksum = hashlib.sha256(pieces[-1]).digest()
             table.append(_PIECE.pack(piece.starts[0], len(pieces[-1]), checksum))
@@ -186,11 +185,17 @@ class _Pieces:
         return piece.read_into(buffer, offset) if piece else 0
 
 
-def _pieces_of(source: ReadAt, members: Iterable[Member]) -> Iterator[Parts]:
-    """Yield the headers of all members, some hundred at a time."""
-    if isinstance(source, TarHeaders) and isinstance(source.kept, Parts):
-        yield from source.kept.pieces(CHUNK)
-        return
+def _known(source: ReadAt) -> tuple[bytes | None, int, Iterator[Parts]]:
+    """Return what is in a tar, packed, unless it can't be; its headers' length, and themselves."""
+    if isinstance(source, TarHeaders) and source.columns and isinstance(source.kept, Parts):
+        return source.columns, source.kept.kept.size, source.kept.pieces(CHUNK)
+    members = source.members(0) if isinstance(source, HasMembers) else scan(source)
+    length = sum(member.head for member in members)
+    return pack_members(members), length, _headers_of(source, members)
+
+
+def _headers_of(source: ReadAt, members: Iterable[Member]) -> Iterator[Parts]:
+    """Read the headers of all members, some hundred at a time."""
     starts, ends, raw = array("q"), array("q"), bytearray()
     for member in members:
         raw += source.read_at(member.start, member.head)
