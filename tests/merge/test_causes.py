@@ -25,7 +25,7 @@ from tests.support.tars import Entry, entry, layer
 
 _SIZES = (0, 1, 511, 512, 1024, 1025, 5000, (1 << 16) - 1, (1 << 16) + 1, CHUNK, 2 * CHUNK + 9)
 _SAME, _OWNED, _FIRST, _PROBED, _KEPT, _LAST = "same", "owned", 0, 1024, 1 << 16, -1
-_CHANGES = (_SAME, _OWNED, _FIRST, _PROBED, _KEPT, _LAST)
+_CHANGES: tuple[str | int, ...] = (_SAME, _OWNED, _FIRST, _PROBED, _KEPT, _LAST)
 """What a layer above changes: nothing, the owner, or the byte at an offset, if there is one."""
 
 
