@@ -157,8 +157,9 @@ def _layouts(shop: Shop, name: str) -> list[Way]:
 
 def compressed(shop: Shop) -> Iterator[Case]:
     """Compressed layers in, and out on one core and on all."""
-    source, result = shop.archive("real"), shop.folder / "result.tar"
-    inputs = {kind: shop.layout("real", level) for kind, level in LEVELS.items()}
+    name = "real-large" if shop.full else "real"
+    source, result = shop.archive(name), shop.folder / "result.tar"
+    inputs = {kind: shop.layout(name, level) for kind, level in LEVELS.items()}
 
     def way(image: str, kind: str, *before: str) -> Callable[[], Sample]:
         words = [*before, str(shop.lamella), "squash", image, "-q", "--compression", kind]
@@ -177,7 +178,7 @@ def compressed(shop: Shop) -> Iterator[Case]:
     for kind in LEVELS:
         ways.append(Way(f"{kind} out, one core", way(str(source), kind, "taskset", "-c", first)))
         ways.append(Way(f"{kind} out, all cores", way(str(source), kind)))
-    yield Case("compressed", "compressed layers in and out", shop.facts["real"], ways)
+    yield Case("compressed", "compressed layers in and out", shop.facts[name], ways)
 
 
 LEVELS = {"gzip": "gzip:6", "zstd": "zstd:3"}

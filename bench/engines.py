@@ -58,10 +58,10 @@ class InDocker:
         """Save the whole image, as one who reads it by the API must, and load the new layer."""
         return self.shop.in_docker("docker", "save", self.another()) + self.load()
 
-    def squash(self, how: str) -> Sample:
+    def squash(self, how: str, *more: str) -> Sample:
         """Let lamella do it, reading in place or by the API."""
         source = self.another()
-        return self._lamella(source, how, "-t", f"{source}-squashed")
+        return self._lamella(source, how, "-t", f"{source}-squashed", *more)
 
     def docker_squash(self) -> Sample:
         """Let docker-squash do it."""
@@ -90,6 +90,7 @@ def in_docker(shop: Shop) -> Iterator[Case]:
         Way("docker load of the new layer", top.load),
         Way("docker save, then that load", top.save_and_load),
         Way("lamella, layers in place", lambda: top.squash("local")),
+        Way("lamella, base not seen before", lambda: top.squash("local", "--no-cache")),
         Way("lamella, layers by the API", lambda: top.squash("api")),
         Way("docker-squash", top.docker_squash, slow=True),
     ]

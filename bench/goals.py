@@ -123,6 +123,11 @@ GOALS = [
         at_most=1.3,
     ),
     Goal(
+        "the same, the base not seen before",
+        lambda r: r.times("docker-top", "lamella, base not seen before", LOAD),
+        at_most=1.3,
+    ),
+    Goal(
         "the same by the API, times `docker save` and that load",
         lambda r: r.times("docker-top", API, SAVE),
         at_most=1.1,
