@@ -37,25 +37,26 @@ def format_header(header: Header) -> bytes:
     if fraction or not _fits(seconds, 12):
         records.append((b"mtime", format_time(header.mtime)))
         seconds = seconds if _fits(seconds, 12) else 0
-    numbers = {
-        "mode": header.mode & 0o7777777,
-        "uid": _number(header.uid, 8, b"uid", records),
-        "gid": _number(header.gid, 8, b"gid", records),
-        "size": _number(size, 12, b"size", records),
-    }
+    uid = _number(header.uid, 8, b"uid", records)
+    gid = _number(header.gid, 8, b"gid", records)
+    size = _number(size, 12, b"size", records)
     device = header.type in {CHAR_DEVICE, BLOCK_DEVICE}
-    records += [(key, value) for key, value in header.pax if _is_kept(key)]
+    if header.pax:
+        records += [(key, value) for key, value in header.pax if _is_kept(key)]
     block = _block(
         name=name,
         type=header.type,
-        link=link,
+        mode=header.mode & 0o7777777,
+        uid=uid,
+        gid=gid,
+        size=size,
         mtime=seconds,
+        link=link,
         uname=_text(header.uname, 32, b"uname", records),
         gname=_text(header.gname, 32, b"gname", records),
         device=(header.devmajor, header.devminor) if device else (0, 0),
-        **numbers,
     )
-    return _extended(records) + block
+    return _extended(records) + block if records else block
 
 
 def format_plain_block(name: bytes, size: int) -> bytes:
@@ -105,8 +106,6 @@ def _number(value: int, width: int, key: bytes, records: Records) -> int:
 
 
 def _extended(records: Records) -> bytes:
-    if not records:
-        return b""
     body = format_records(records)
     block = _block(name=b"PaxHeaders/x", type=b"x", size=len(body))
     return block + body + bytes(padding(len(body)))
