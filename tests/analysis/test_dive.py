@@ -34,6 +34,27 @@ from tests.support.tars import entry, folder, layer, link, opaque, whiteout
             23,
             13,
         ),
+        # What its own layer makes in it, and takes away again, was not removed with it.
+        (
+            [
+                layer("d/", ("d/a", b"x" * 10)),
+                layer(whiteout("d"), ("d/b", b"x" * 7), ("d/b", b"x" * 5)),
+                layer(("d", b"x" * 3)),
+            ],
+            18,
+            28,
+            13,
+        ),
+        (
+            [
+                layer("d/", ("d/a", b"x" * 10)),
+                layer(whiteout("d"), ("d/b", b"x" * 7), link("d/c", "d/b"), ("d/b", b"x" * 5)),
+                layer(("d", b"x" * 3)),
+            ],
+            18,
+            28,
+            13,
+        ),
         # An empty directory is a path like any other.
         ([layer("d/"), layer("d/", ("d/a", b"x" * 3)), layer(whiteout("d"))], 0 + 3, 6, 3),
         # Removed and made anew in one layer: twice.

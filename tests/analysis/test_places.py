@@ -127,6 +127,12 @@ def test_tree_has_live_and_dead_bytes_of_all_layers() -> None:
     assert root.entries == 4
 
 
+def test_tree_of_a_small_image_has_all_files() -> None:
+    """Empty ones too: their headers are bytes."""
+    root = analyze(layer("a/", ("a/full", BIG), ("a/empty", b""))).root
+    assert shape(root)["/a/empty"] == (512, 0)
+
+
 def test_tree_stays_small() -> None:
     """Of 20,000 files in 2,000 directories only what counts is told, and the sums are whole."""
     files = [entry(f"a{n % 2}/b{n % 2000}/c/{n}", b"") for n in range(20_000)]

@@ -37,7 +37,29 @@ _HOLES = ((b"GNU.sparse.size", b"5000"), (b"GNU.sparse.map", b"0,10,4000,20"))
 _NOTE = ((b"comment", b"x"),)
 _FULL = layer("d/", ("d/a", b"1"), "d/e/", ("d/e/b", b"2"))
 
+
+def _built() -> list[bytes]:
+    """Layers as builds make them: copies, `chown`, links to files below, `rm -r`, all mixed."""
+
+    def files(name: str, owner: int = 0, step: int = 1) -> list[Entry]:
+        numbers = range(0, 24, step)
+        return [entry(f"srv/{name}/f{n}", b"%d" % n * 40 * n, uid=owner) for n in numbers]
+
+    folders = [folder(f"srv/{name}") for name in "abc"]
+    return [
+        layer("srv/", *folders, *files("a"), *files("b"), *files("c")),
+        layer("srv/", *(link(f"srv/b/l{n}", f"srv/a/f{n}") for n in range(0, 24, 3))),
+        layer("srv/", *folders[:2], *files("a", owner=7, step=2), *files("b", owner=7)),
+        layer("srv/", folders[2], opaque("srv/c"), *files("c", step=4), link("srv/d", "srv/c/f4")),
+        layer("srv/", *(whiteout(f"srv/a/f{n}") for n in range(0, 24, 3)), *files("b", owner=7)),
+        layer(*(link(f"srv/c/l{n}", f"srv/b/l{n}") for n in range(0, 24, 6)), opaque("srv/a")),
+        layer(whiteout("srv/b"), "srv/", folders[1], *files("b", step=5), whiteout("srv/c/f4")),
+        layer("srv/", *folders, *files("c", owner=9, step=3), whiteout("srv/b/f5"), "srv/a/last"),
+    ]
+
+
 MORE = {
+    "as builds make them": _built(),
     "one layer": [layer("a")],
     "directory and file in turns": [_FULL, layer("d"), _FULL, layer("d"), _FULL, layer("x")],
     "deleted and back in turns": [
@@ -194,14 +216,27 @@ def test_every_range_of_many_layers_brings_what_is_told(drawn: list[list[Entry]]
     assert _told(tars) == _planned(tars)
 
 
+def _squash_all(tars: Sequence[bytes]) -> None:
+    """Really squash each range, and hold the sizes of all layers against what was told."""
+    sizes = [len(tar) for tar in tars]
+    for (first, last), saving in _told(tars).items():
+        _, sink = squash(image(*tars), range(first - 1, last))
+        after = [len(tar) for tar in sink.tars]
+        assert after == [*sizes[: first - 1], saving.after, *sizes[last:]]
+        assert sum(sizes) - sum(after) == saving.saved
+
+
 @examples(60)
 @given(layers)
 def test_what_is_told_is_what_a_squash_writes(drawn: list[list[Entry]]) -> None:
-    """Each range is really squashed, and the bytes of the new image's layers are counted."""
-    tars = tars_of(drawn)
-    for (first, last), saving in _told(tars).items():
-        _, sink = squash(image(*tars), range(first - 1, last))
-        assert sum(map(len, tars)) - sum(map(len, sink.tars)) == saving.saved
+    """Each range of any image is really squashed, and the bytes of the layers are counted."""
+    _squash_all(tars_of(drawn))
+
+
+@pytest.mark.parametrize("tars", [*CORNERS.values(), *MORE.values()], ids=[*CORNERS, *MORE])
+def test_what_is_told_of_corners_is_what_a_squash_writes(tars: list[bytes]) -> None:
+    """The same in every corner case."""
+    _squash_all(tars)
 
 
 def test_bytes_by_hand() -> None:

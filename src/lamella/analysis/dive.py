@@ -95,20 +95,23 @@ class _Count:
 
     def add_leaves(self, changeset: Changeset) -> None:
         leaves: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
-        for path in changeset.opaques:
-            folder, _, name = path.rpartition(b"/")
-            leaves[folder][name] = 0
-        total = 0
+        total, last, named = 0, b"", leaves[b""]
         for member in changeset.entries:
             folder, name, _, _, _, _, size, flags, _ = member  # at once, for there are many
             if flags & SPARSE:
                 size = self._sizes[id(member)]
+            if folder is not last:
+                last, named = folder, leaves[folder]
             total += size
-            leaves[folder][name] = size
+            named[name] = size
         if changeset.position:
             self._user_bytes += total
         parents = {path.rpartition(b"/")[0] for path in changeset.whiteouts}
-        for path in with_parents(parents.union(member.folder for member in changeset.entries)):
+        inner = with_parents(parents.union(leaves))
+        for path in changeset.opaques:
+            folder, _, name = path.rpartition(b"/")
+            leaves[folder].setdefault(name, 0)
+        for path in inner:
             folder, _, name = path.rpartition(b"/")
             if folder in leaves:
                 leaves[folder].pop(name, None)

@@ -112,7 +112,7 @@ def take_apart(
     progress.phase("read layers")
     read = _read(image, layers)
     laid = lay(list(read.changesets.values()))
-    dead, lots = list(laid.dead()), laid.lots
+    dead, lots = laid.dead(), laid.lots
     progress.phase("compare files")
     causes = causes_of(((member, by) for member, _, by in dead), read.tars)
     dead_of = sort_dead(dead, causes)

@@ -55,16 +55,16 @@ class Laid:
 
     def _bury(self, known: int, position: int) -> None:
         """Note what the last layer took away, with all that was in it."""
-        deaths = self.deaths
+        deaths, killers = self.deaths, self._by
         stack = []
         for node, by in self.tree.losses[known:]:
             if isinstance(node, Folder):
                 stack.append(node)
                 continue
-            member = node.member if isinstance(node, Link) else node
-            deaths[id(member)] = position
+            key = id(node.member if isinstance(node, Link) else node)
+            deaths[key] = position
             if by is not None:
-                self._by[id(member)] = by
+                killers[key] = by
         while stack:
             folder = stack.pop()
             cast("Directory", folder).died = position
@@ -91,15 +91,19 @@ class Laid:
                 by = None if killed is None else self._by.get(id(member))
                 yield Life(member, killed, by)
 
-    def dead(self) -> Iterator[Life]:
-        """Yield those that are dead: what a squash of the whole image leaves out, and what for."""
-        new, get_by = tuple.__new__, self._by.get
+    def dead(self) -> list[Life]:
+        """Return those that are dead: what a squash of the whole image leaves out, and what for."""
+        found: list[Life] = []
+        new, fate_of, by = tuple.__new__, self.fates.get, self._by.get
         for changeset in self.changesets:
             keys = [*map(id, changeset.entries)]
-            fates = map(self.fates.get, keys)
-            for member, key, killed in zip(changeset.entries, keys, fates, strict=True):
-                if killed is not None:
-                    yield new(Life, (member, killed, get_by(key)))
+            lives = zip(changeset.entries, keys, map(fate_of, keys), strict=True)
+            found += [
+                new(Life, (member, killed, by(key)))
+                for member, key, killed in lives
+                if killed is not None
+            ]
+        return found
 
     @cached_property
     def fates(self) -> dict[int, int | None]:

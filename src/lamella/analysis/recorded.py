@@ -143,11 +143,11 @@ class Recorded(Tree):
         return folder
 
     def _put(self, folder: Folder, name: bytes, node: Member | Link, member: Member) -> None:
-        old = folder.kids.get(name)
+        old, since = folder.kids.get(name), cast("Directory", folder).since
         if isinstance(old, Folder):
             self._leave(cast("Directory", folder), name)
-        elif old is not None:
-            cast("Directory", folder).since.setdefault(name, _origin(old))
+        elif old is not None and name not in since:
+            since[name] = _origin(old)
         super()._put(folder, name, node, member)
 
     def _link(self, member: Member) -> Link:

@@ -121,11 +121,11 @@ class _Account:
         self._laid, self._count = laid, len(laid.changesets)
         self._written = Written(laid)
         self._matrix = _Matrix(self._count)
-        # By directory: for which first layers something in it is written, by last layers; and its
-        # entries: last layers from, up to; bytes.
+        # By directory: for which first layers something in it is written, by last layers; and the
+        # bytes of its entry, by layer.
         self._needs: defaultdict[Directory, defaultdict[_Span, int]]
         self._needs = defaultdict(lambda: defaultdict(int))
-        self._entries: defaultdict[Directory, list[tuple[int, int, int]]] = defaultdict(list)
+        self._entries: defaultdict[Directory, dict[int, int]] = defaultdict(dict)
         self._at: defaultdict[bytes, list[Directory]] = defaultdict(list)
         for directory in (laid.tree.root, *laid.tree.directories):
             self._at[directory.path].append(directory)
@@ -155,22 +155,26 @@ class _Account:
     def _count_entries(self, position: int, lots: Lots) -> None:
         """All entries of a layer but those of files with hard links."""
         ends, files, moved = self._laid.deaths, self._laid.tree.files, self._laid.moved
+        sizes: defaultdict[int, int] = defaultdict(int)
         for folder, end, size, _, _ in lots.lots:
-            self._count_in(folder, position, end, size)
+            if end > position:
+                sizes[end] += size
+                self._need(folder, position, end)
+        for end, size in sizes.items():
+            self._matrix.add(range(position + 1), range(position, end), size)
         for member in lots.single:
             end = ends.get(id(member), self._count)
             if member.type == DIRECTORY:
                 if end > position:
                     self._count_directory_entry(member, end)
-            elif member.type != HARD_LINK and id(member) not in files:
-                folder = moved.get(id(member), member.folder)
-                self._count_in(folder, position, end, self._written.entry(member))
+            elif end > position and member.type != HARD_LINK and id(member) not in files:
+                size = self._written.entry(member)
+                self._matrix.add(range(position + 1), range(position, end), size)
+                self._need(moved.get(id(member), member.folder), position, end)
 
-    def _count_in(self, folder: bytes, position: int, end: int, size: int) -> None:
-        """So many bytes of a layer in a directory that all end with the same layer."""
-        if end > position:
-            self._matrix.add(range(position + 1), range(position, end), size)
-            self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
+    def _need(self, folder: bytes, position: int, end: int) -> None:
+        """A directory is needed for what a layer has in it, which ends with another one."""
+        self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
 
     def _count_directory_entry(self, member: Member, end: int) -> None:
         position, path = member.origin, self._written.path(member)
@@ -179,7 +183,7 @@ class _Account:
             self._matrix.add(range(position + 1), span, self._written.entry(member))
             return
         directory = self._directory(path, position)
-        self._entries[directory].append((position, end, self._written.entry(member)))
+        self._entries[directory][position] = self._written.entry(member)
         self._needs[directory][position, end] |= _below(position + 1)
 
     def _count_names(self, inode: Member, links: list[Member]) -> None:
@@ -248,17 +252,15 @@ class _Account:
         for directory in reversed(self._laid.tree.directories):
             self._count_hidings(directory)
             above = self._needs[directory.parent] if directory.parent else None
-            sizes = self._sizes(directory)
-            until, size = next(sizes, (0, 0))
+            sizes, size = self._entries.get(directory, {}), -1
             for start, end, bits in self._steps(directory):
                 if above is not None:
                     above[start, end] |= bits
-                at = start
-                while until < end:
-                    found[at, until, bits] += size
-                    at = until
-                    until, size = next(sizes)
-                found[at, end, bits] += size
+                # With an entry there is always a step: what begins with its layer needs it now.
+                size = sizes.get(start, size)
+                if size < 0:
+                    size = self._written.made_up(directory.path)
+                found[start, end, bits] += size
             del self._needs[directory]
         for (start, end, bits), size in found.items():
             for firsts in _runs(bits):
@@ -291,14 +293,3 @@ class _Account:
                 begun, bits = start, now
         if begun < died:
             yield begun, died, bits
-
-    def _sizes(self, directory: Directory) -> Iterator[tuple[int, int]]:
-        """Yield up to, not with, which last layer a directory's entry has which size."""
-        at, end = directory.born, directory.died
-        for since, until, size in self._entries.get(directory, ()):
-            if at < since:
-                yield since, self._written.made_up(directory.path)
-            yield until, size
-            at = until
-        if at < end:
-            yield end, self._written.made_up(directory.path)

@@ -153,11 +153,14 @@ def find_secrets(
 
 
 def _in_layer(entries: Sequence[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
+    last, in_ssh = b"", False
     for member in entries:
         folder, name, kind, _, _, _, size, flags, _ = member  # at once, for there are many
-        if (
-            name[-_END:] in _LAST or name in _BY_NAME or name[:5] == b".env." or folder[-4:] == _SSH
-        ) and (kind == REGULAR and size and not flags & SPARSE):
+        if folder is not last:
+            last, in_ssh = folder, folder.endswith(_SSH)
+        if (name[-_END:] in _LAST or in_ssh or name in _BY_NAME or name[:5] == b".env.") and (
+            kind == REGULAR and size and not flags & SPARSE
+        ):
             for found in _kinds_of(member):
                 if not found.content or _has(found, member, tar):
                     yield member, found.what
