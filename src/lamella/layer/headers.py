@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
 from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, stream_of
+from lamella.layer.hasher import Hasher
 from lamella.layer.spool import LayerTar, Spool
 from lamella.spec.digest import Digest
 from lamella.tar.columns import pack_members, unpack_members
@@ -178,7 +178,7 @@ class _Passing:
     def __init__(self, stream: _Readable, spool: Spool, size: int | None) -> None:
         self.size = _UNKNOWN_SIZE if size is None else size
         self._stream, self._spool, self._file = stream, spool, spool.file()
-        self._sha256 = hashlib.sha256()
+        self._hasher = Hasher()
         self._window, self._base = b"", 0
         self._starts, self._ends = array("q"), array("q")
         self._stop = 0  # where in the tar the last part ends
@@ -206,7 +206,7 @@ class _Passing:
     def _pass(self, wanted: int) -> bool:
         """Read on; nothing before `wanted` will be asked for, but for an extended header."""
         chunk = self._stream.read(CHUNK)
-        self._sha256.update(chunk)
+        self._hasher.update(chunk)
         keep = min(max(self._base, wanted - _BEHIND), self._end)
         self._window = self._window[keep - self._base :] + chunk
         self._base = keep
@@ -235,7 +235,7 @@ class _Passing:
         while self._pass(_UNKNOWN_SIZE):
             pass
         self.size = self._end
-        return Digest(f"sha256:{self._sha256.hexdigest()}")
+        return self._hasher.digest()
 
     def kept(self) -> Parts:
         self._flush()

@@ -21,6 +21,7 @@ from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 from lamella.errors import DigestMismatch, ImageError, OutputError
 from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
 from lamella.layer.compression import Compression, PlainReader, detect, open_plain
+from lamella.layer.hasher import Hasher
 from lamella.layer.room import check_room
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -146,13 +147,13 @@ class Spool:
         Raises:
             OutputError: no room is left.
         """
-        file, sha256 = self.file(), hashlib.sha256()
+        file, hasher = self.file(), Hasher()
         while chunk := stream.read(CHUNK):
-            sha256.update(chunk)
+            hasher.update(chunk)
             self.write(file, chunk)
             if stop and stop.is_set():
                 break
-        return FileRange.whole(file), Digest(f"sha256:{sha256.hexdigest()}")
+        return FileRange.whole(file), hasher.digest()
 
     def write(self, file: BinaryIO, chunk: bytes | memoryview) -> None:
         """Append to a spooled file.
@@ -350,7 +351,7 @@ class _Hashing(io.RawIOBase):
     """A stream that hashes what is read of it, for the digest of the stored form."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._sha256, self._size = stream, hashlib.sha256(), 0
+        self._stream, self._hasher = stream, Hasher()
 
     def readable(self) -> bool:
         return True
@@ -358,8 +359,7 @@ class _Hashing(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         chunk = self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
-        self._sha256.update(chunk)
-        self._size += len(chunk)
+        self._hasher.update(chunk)
         return len(chunk)
 
     def check(self, layer: Layer) -> None:
@@ -369,10 +369,10 @@ class _Hashing(io.RawIOBase):
         want = layer.descriptor
         if want is None or not want.digest.startswith("sha256:"):
             return
-        got = f"sha256:{self._sha256.hexdigest()}"
-        if (got, self._size) != (want.digest, want.size):
+        got, size = self._hasher.digest(), self._hasher.size
+        if (got, size) != (want.digest, want.size):
             raise DigestMismatch(
-                layer.where, f"{want.digest} ({want.size} bytes)", f"{got} ({self._size} bytes)"
+                layer.where, f"{want.digest} ({want.size} bytes)", f"{got} ({size} bytes)"
             )
 
 

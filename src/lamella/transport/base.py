@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
@@ -11,6 +10,7 @@ from lamella.image import Image
 from lamella.layer.blob import Blob, FileRange, Layer, Merged, iter_chunks
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
+from lamella.layer.hasher import Hasher
 from lamella.layer.spool import LayerSink, Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -143,13 +143,12 @@ def copy_blob(
     Raises:
         DigestMismatch: they aren't what the descriptor says.
     """
-    sha256, size = hashlib.sha256(), 0
+    hasher = Hasher()
     with blob.open() as stream:
         for chunk in iter_chunks(stream):
-            sha256.update(chunk)
-            size += len(chunk)
+            hasher.update(chunk)
             write(chunk)
-    digest = Digest(f"sha256:{sha256.hexdigest()}")
+    digest, size = hasher.digest(), hasher.size
     if want and (digest, size) != (want.digest, want.size):
         raise DigestMismatch(
             where, f"{want.digest} ({want.size} bytes)", f"{digest} ({size} bytes)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from lamella.errors import DigestMismatch, EngineError, MalformedImage
 from lamella.layer.blob import Blob, Bytes, iter_chunks
+from lamella.layer.hasher import Hasher
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -91,15 +91,15 @@ class TarBody:
         self.is_sent = True
 
     def _content(self, blob: Blob, piece: Piece | None) -> Iterator[bytes]:
-        sha256, size = hashlib.sha256(), 0
+        hasher, size = Hasher(), 0
         check = piece is not None and piece.check
         with blob.open() as stream:
             for chunk in iter_chunks(stream):
                 size += len(chunk)
                 if check:
-                    sha256.update(chunk)
+                    hasher.update(chunk)
                 if size == blob.size and piece is not None and check:
-                    _compare(piece, Digest(f"sha256:{sha256.hexdigest()}"))
+                    _compare(piece, hasher.digest())
                 yield chunk
                 self.advance(len(chunk))
         if size != blob.size:

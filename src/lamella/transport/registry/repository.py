@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from lamella.errors import DigestMismatch, EngineError, InvalidReference, MalformedImage
 from lamella.layer.blob import CHUNK, Blob, Bytes
+from lamella.layer.hasher import Hasher
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import INDEXES, MANIFESTS
@@ -176,7 +176,7 @@ class _BlobStream(io.RawIOBase):
         if descriptor.digest.algorithm != "sha256":
             raise InvalidReference(f"{descriptor.digest:.24}…: only sha256 can be checked")
         self._response: Response | None = None
-        self._sha256, self._at = hashlib.sha256(), 0
+        self._hasher, self._at = Hasher(), 0
         self._failures = 0
         self._done = False
 
@@ -195,7 +195,7 @@ class _BlobStream(io.RawIOBase):
             return 0
         chunk = self._next(len(buffer))
         buffer[: len(chunk)] = chunk
-        self._sha256.update(chunk)
+        self._hasher.update(chunk)
         self._at += len(chunk)
         if self._advance is not None:
             self._advance(len(chunk))
@@ -261,7 +261,7 @@ class _BlobStream(io.RawIOBase):
 
     def _finish(self) -> None:
         self._done = True
-        want, got = self._want, f"sha256:{self._sha256.hexdigest()}"
+        want, got = self._want, self._hasher.digest()
         if (got, self._at) != (want.digest, want.size):
             raise DigestMismatch(
                 f"{self._repository}: {want.digest.short}",

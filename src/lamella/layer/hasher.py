@@ -1,0 +1,65 @@
+"""Digests of what passes by, computed beside whoever reads or writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from lamella.spec.digest import Digest
+
+__all__ = ["Hasher"]
+
+_WAITING = 8
+"""Chunks that may wait to be hashed."""
+_SMALL = 1 << 15
+"""Bytes that are hashed sooner than handed over to another thread."""
+
+
+class Hasher:
+    """SHA-256 of a stream. Chunks are hashed in order, by another thread, while more are read."""
+
+    # They are busy only while there is something to hash, so all hashers can share them.
+    _threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lamella-hash")
+
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes that passed."""
+        self._sha256 = hashlib.sha256()
+        self._waiting: deque[bytes] = deque()
+        self._changed = threading.Condition()
+        self._at_work = False
+
+    def update(self, chunk: bytes) -> None:
+        """Add bytes, which must not change any more; wait if many are waiting already."""
+        self.size += len(chunk)
+        with self._changed:
+            if len(chunk) < _SMALL and not self._at_work:
+                self._sha256.update(chunk)
+                return
+            while len(self._waiting) >= _WAITING:
+                self._changed.wait()
+            self._waiting.append(chunk)
+            if not self._at_work:
+                self._at_work = True
+                self._threads.submit(self._work)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._at_work = False
+                    self._changed.notify()
+                    return
+                chunk = self._waiting.popleft()
+                self._changed.notify()
+            self._sha256.update(chunk)
+
+    def digest(self) -> Digest:
+        """Return the digest of all that passed so far."""
+        with self._changed:
+            while self._at_work:
+                self._changed.wait()
+            return Digest(f"sha256:{self._sha256.hexdigest()}")

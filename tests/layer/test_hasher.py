@@ -1,0 +1,39 @@
+"""Digests computed beside the reading: of all bytes, in their order, however they come."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamella.layer.hasher import Hasher
+from tests.support.examples import examples
+
+NOISE = os.urandom(1 << 18)
+
+
+@examples(60)
+@given(st.lists(st.one_of(st.integers(0, 40), st.integers((1 << 15) - 1, 1 << 18)), max_size=40))
+def test_any_chunks(lengths: list[int]) -> None:
+    """Small ones and large ones, one after another; what was asked on the way disturbs nothing."""
+    hasher, whole = Hasher(), hashlib.sha256()
+    for number, length in enumerate(lengths):
+        hasher.update(NOISE[-length:] if length else b"")
+        whole.update(NOISE[-length:] if length else b"")
+        if number % 7 == 6:
+            assert hasher.digest() == f"sha256:{whole.hexdigest()}"
+    assert hasher.digest() == f"sha256:{whole.hexdigest()}"
+    assert hasher.size == sum(lengths)
+
+
+def test_many_at_once() -> None:
+    """More of them than threads do not wait for each other."""
+    hashers = [Hasher() for _ in range(50)]
+    for length in (1 << 16, 1 << 18, 10):
+        for number, hasher in enumerate(hashers):
+            hasher.update(NOISE[number:length])
+    for number, hasher in enumerate(hashers):
+        whole = b"".join(NOISE[number:length] for length in (1 << 16, 1 << 18, 10))
+        assert hasher.digest() == f"sha256:{hashlib.sha256(whole).hexdigest()}"
