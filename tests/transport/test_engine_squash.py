@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -130,6 +131,23 @@ def test_headers_can_become_content_after_all(engine: Engine, app: str) -> None:
             )
             assert got.read_at(0, got.size) == want.read_at(0, want.size)
     assert told.phases == ["read from the engine"] * 3
+
+
+def test_what_is_below_is_remembered(engine: Engine, app: str, tmp_path: Path) -> None:
+    """The second time nothing of the base is looked at as it comes by; content is still there."""
+    remembering = replace(options(engine.host), cache=str(tmp_path))
+    said, spooled = [], []
+    for _ in range(2):
+        spool = CountingSpool()
+        with EngineSource(app, spool, None, remembering, SILENT) as source:
+            base = source.fetch(frozenset(), frozenset({0})).layers[0]
+            spooled.append(spool.written)
+            assert isinstance(base.blob, TarHeaders)
+            said.append(base.blob.members(0))
+            file = next(member for member in said[-1] if member.size)
+            assert len(base.blob.read_at(file.data, file.size)) == file.size
+    assert said[0] == said[1]
+    assert spooled[1] < spooled[0]
 
 
 def test_another_platform_is_refused(engine: Engine, app: str) -> None:

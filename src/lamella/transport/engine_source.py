@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lamella.errors import EngineError, ImageError, Unsupported
 from lamella.image import Image
-from lamella.layer.blob import Layer
+from lamella.layer.blob import Blob, Layer
 from lamella.layer.headers import NotFetched, TarHeaders
 from lamella.layer.listings import ListingCache
 from lamella.layer.spool import Layers, LayerTar, Spool
@@ -134,7 +134,8 @@ class EngineSource:
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Read layers where the engine keeps them, or out of one `docker save`.
 
-        The save is streamed; only what is asked for goes to the spool.
+        The save is streamed; only what is asked for goes to the spool, and layers whose headers
+        are remembered are passed over.
 
         Raises:
             EngineError: the engine broke off, or has not all of the image.
@@ -143,11 +144,30 @@ class EngineSource:
         found = self._fetch_in_place(content, listed - content)
         if found is not None:
             return found
-        wanted = Wanted(self.describe().diff_ids, content, listed - content)
+        known = self._remembered(listed - content)
+        wanted = Wanted(self.describe().diff_ids, content, listed - content - known.keys())
         image = self._fetch(wanted)
-        return replace(
-            image, layers=tuple(map(self._completed, range(len(image.layers)), image.layers))
-        )
+        self._remember(image.layers[position] for position in wanted.listed)
+        blobs = [known.get(position, layer.blob) for position, layer in enumerate(image.layers)]
+        layers = map(self._completed, range(len(blobs)), image.layers, blobs)
+        return replace(image, layers=tuple(layers))
+
+    @property
+    def _cache(self) -> ListingCache | None:
+        return ListingCache(Path(self.options.cache)) if self.options.cache else None
+
+    def _remembered(self, positions: Iterable[int]) -> dict[int, Blob]:
+        """Return what is remembered of layers of which the headers are wanted."""
+        if self._cache is None:
+            return {}
+        layers = self.describe().layers
+        found = {p: self._cache.load(layers[p].diff_id, layers[p].where) for p in positions}
+        return {position: headers for position, headers in found.items() if headers is not None}
+
+    def _remember(self, layers: Iterable[Layer]) -> None:
+        for layer in layers:
+            if self._cache is not None and isinstance(layer.blob, TarHeaders):
+                self._cache.save(layer.diff_id, layer.blob)
 
     def _fetch_in_place(self, content: frozenset[int], listed: frozenset[int]) -> Image | None:
         described = self.describe()
@@ -155,8 +175,7 @@ class EngineSource:
             return None
         try:
             disk = open_disk(self._client, self._inspected, self._spool, self._files)
-            cache = ListingCache(Path(self.options.cache)) if self.options.cache else None
-            wanted = WantedInPlace(content, listed, self._elsewhere, cache)
+            wanted = WantedInPlace(content, listed, self._elsewhere, self._cache)
             image = disk.read(described, wanted)
         except (OSError, ImageError) as error:
             self._not_in_place(error)
@@ -209,14 +228,14 @@ class EngineSource:
             saved, wanted, described, self._spool, with_manifest=client.has_containerd_store
         )
 
-    def _completed(self, position: int, layer: Layer) -> Layer:
+    def _completed(self, position: int, layer: Layer, blob: Blob) -> Layer:
         """Give a layer of headers a way to its content.
 
         It is needed where a hard link in a squashed layer takes over a file of a lower one.
         """
-        if not isinstance(layer.blob, TarHeaders):
+        if not isinstance(blob, TarHeaders):
             return layer
-        return replace(layer, blob=replace(layer.blob, fetch=partial(self._content, position)))
+        return replace(layer, blob=replace(blob, fetch=partial(self._content, position)))
 
     def _content(self, position: int) -> LayerTar:
         with self._lock:
