@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lamella.comparing import compare_images, compare_platforms
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.job import Job
@@ -24,11 +23,8 @@ from lamella.layer.compression import Compression
 from lamella.layer.spool import Spool
 from lamella.mutate import HistoryMode, Wording
 from lamella.places import Environment, in_engine, locate, open_source
-from lamella.platforms import squash_every_platform
-from lamella.report.layers import Line, layer_lines
 from lamella.request import Request
 from lamella.result import Result
-from lamella.rootfs import Difference
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
 from lamella.transport.names import Location, parse_location
@@ -37,6 +33,8 @@ from lamella.transport.registry import RegistryName
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
     from lamella.analyzing import Explored
+    from lamella.report.layers import Line
+    from lamella.rootfs import Difference
 
 __all__ = [
     "Environment",
@@ -135,6 +133,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     )
     with ExitStack() as stack:
         if every:
+            from lamella.platforms import squash_every_platform  # noqa: PLC0415 - few ask for it
+
             return squash_every_platform(request, env, stack)
         return Job(request, env, stack).run()
 
@@ -248,6 +248,8 @@ def open_layers(
     Raises:
         LamellaError: there is no such image, or it is malformed.
     """
+    from lamella.report.layers import layer_lines  # noqa: PLC0415 - as below
+
     env = env or Environment()
     wanted = _platform(platform)
     with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
@@ -321,6 +323,8 @@ def verify(
     Raises:
         LamellaError: one of them can't be read, or is malformed.
     """
+    from lamella.comparing import compare_images, compare_platforms  # noqa: PLC0415 - as above
+
     env = env or Environment()
     if platform == "all":
         return compare_platforms((ours, theirs), env)

@@ -15,12 +15,7 @@ from lamella.transport.base import Destination, Source
 from lamella.transport.engine_host import EngineOptions
 from lamella.transport.local import FileDestination, FileSource
 from lamella.transport.names import Location, parse_location
-from lamella.transport.registry import (
-    RegistryDestination,
-    RegistryName,
-    RegistryOptions,
-    RegistrySource,
-)
+from lamella.transport.registry import RegistryName, RegistryOptions
 
 __all__ = ["Environment", "in_engine", "locate", "open_destination", "open_source"]
 
@@ -94,6 +89,8 @@ def open_source(
 
         return EngineSource(location.path, spool, platform, _engine(location, env), env.progress)
     if location.transport == "docker":
+        from lamella.transport.registry.source import RegistrySource  # noqa: PLC0415 - as above
+
         name = RegistryName.parse(str(location))
         return RegistrySource(name, spool, platform, env.registry, env.progress)
     return FileSource(location, spool, platform, env.stdin)
@@ -106,6 +103,10 @@ def open_destination(location: Location, spool: Spool, env: Environment) -> Dest
 
         return EngineDestination(spool, _engine(location, env), env.progress)
     if location.transport == "docker":
+        from lamella.transport.registry.destination import (  # noqa: PLC0415 - as above
+            RegistryDestination,
+        )
+
         name = RegistryName.parse(str(location))
         return RegistryDestination(name, spool, env.registry, env.progress)
     return FileDestination(location, spool, env.stdout)

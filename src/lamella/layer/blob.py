@@ -70,10 +70,10 @@ class FileRange:
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer from `offset`; return how many bytes were read, 0 only at the end."""
-        room = min(len(buffer), self.size - offset)
-        if room <= 0:
-            return 0
-        return os.preadv(self.file.fileno(), [buffer[:room]], self.offset + offset)
+        left = self.size - offset
+        if left < len(buffer):
+            buffer = buffer[: max(0, left)]
+        return os.preadv(self.file.fileno(), [buffer], self.offset + offset) if buffer else 0
 
     def part(self, offset: int, size: int) -> FileRange:
         """Return a range within this one."""

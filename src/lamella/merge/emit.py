@@ -55,29 +55,29 @@ class PlanTar:
         Raises:
             ImageError: a layer has fewer bytes than when it was scanned.
         """
-        index = bisect_right(self._starts, offset) - 1
-        at, used, end = offset, 0, min(len(buffer), self.size - offset)
-        while used < end:
-            within = at - self._starts[index]
-            got = self._fill(self._pieces[index], within, buffer[used:end])
-            used += got
-            at += got
-            index += at == self._starts[index + 1]
-        return used
+        pieces, starts = self._pieces, self._starts
+        index = bisect_right(starts, offset) - 1
+        at, end = offset, min(offset + len(buffer), self.size)
+        while at < end:
+            start, after = starts[index], starts[index + 1]
+            room = buffer[at - offset : min(after, end) - offset]
+            at += self._fill(pieces[index], at - start, room)
+            index += at == after
+        return max(0, at - offset)
 
     def _fill(self, piece: Piece, within: int, room: memoryview) -> int:
-        length = min(len(room), _length(piece) - within)
+        """Put bytes of a piece where there is room for no more than it has."""
         if isinstance(piece, bytes):
-            room[:length] = piece[within : within + length]
+            room[:] = piece[within : within + len(room)]
         elif isinstance(piece, Run):
-            tar = self._tars[piece.position]
-            length = tar.read_into(room[:length], piece.offset + within)
-            if not length:
+            got = self._tars[piece.position].read_into(room, piece.offset + within)
+            if not got:
                 message = "a layer became shorter while it was read"
                 raise ImageError(message)
+            return got
         else:
-            room[:length] = bytes(length)
-        return length
+            room[:] = bytes(len(room))
+        return len(room)
 
     def write_to(self, write: Callable[[memoryview], object]) -> Digest:
         """Write all of it in chunks that are valid only during the call; return the diff_id.

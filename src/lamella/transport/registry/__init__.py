@@ -5,14 +5,12 @@ Only what is squashed is fetched, only what is new is sent.
 - `name`, `options`, `credentials`: what is meant, how to get there, who we are
 - `web`, `auth`, `client`: HTTP, proving who we are, one registry
 - `repository`, `upload`: manifests and blobs, down and up
-- `source`, `destination`: an image as a place
+- `source`, `destination`: an image as a place; imported only where there is one
 """
 
 from __future__ import annotations
 
-from lamella.transport.registry.destination import RegistryDestination
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import Backoff, RegistryOptions
-from lamella.transport.registry.source import RegistrySource
 
-__all__ = ["Backoff", "RegistryDestination", "RegistryName", "RegistryOptions", "RegistrySource"]
+__all__ = ["Backoff", "RegistryName", "RegistryOptions"]
