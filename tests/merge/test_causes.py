@@ -16,11 +16,12 @@ from lamella.layer.blob import CHUNK, Bytes, FileRange
 from lamella.layer.files_below import FilesBelow
 from lamella.layer.spool import LayerTar, Spool
 from lamella.layer.tar_split import read_split
-from lamella.merge.causes import causes_of
+from lamella.merge.causes import Dropped, causes_of, count_dropped
 from lamella.merge.changeset import read_changeset
 from lamella.tar.entry import Member
 from tests.support.examples import examples
 from tests.support.splits import take_apart
+from tests.support.squashing import plan_of
 from tests.support.tars import Entry, entry, layer
 
 _SIZES = (0, 1, 511, 512, 1024, 1025, 5000, (1 << 16) - 1, (1 << 16) + 1, CHUNK, 2 * CHUNK + 9)
@@ -133,6 +134,18 @@ def test_neighbours_are_read_together(folder: Path, read: list[int]) -> None:
     assert _compare(folder, pairs, read) == {"metadata"}
     assert len(read) < 150
     assert sum(read) < 1.1 * 2 * 500 * (512 + 3072)
+
+
+def test_a_squash_reads_neighbours_together(folder: Path, read: list[int]) -> None:
+    """The same in the order in which a plan lists what is dropped."""
+    pairs = [_pair(number, 3000, _OWNED) for number in range(500)]
+    tars = [layer(*entries) for entries in zip(*pairs, strict=True)]
+    plan = plan_of(*tars)
+    with ExitStack() as stack:
+        layers = dict(enumerate(_in_files(folder, tars, stack)))
+        read.clear()
+        assert count_dropped(plan, layers) == Dropped(metadata=500 * (512 + 3072))
+    assert len(read) < 150
 
 
 def test_of_others_the_beginning_is_enough(folder: Path, read: list[int]) -> None:

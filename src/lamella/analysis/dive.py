@@ -90,7 +90,8 @@ class _Count:
             again = least.keys() & named.keys()
             if again:
                 self._again[folder] |= again
-                named.update({name: min(least[name], named[name]) for name in again})
+                smaller = {name: least[name] for name in again if least[name] < named[name]}
+                named.update(smaller)
             least.update(named)
 
     def add_leaves(self, changeset: Changeset) -> None:

@@ -121,6 +121,7 @@ class _Account:
         self._laid, self._count = laid, len(laid.changesets)
         self._written = Written(laid)
         self._matrix = _Matrix(self._count)
+        self._up_to = [_below(position + 1) for position in range(self._count)]
         # By directory: for which first layers something in it is written, by last layers; and the
         # bytes of its entry, by layer.
         self._needs: defaultdict[Directory, defaultdict[_Span, int]]
@@ -174,7 +175,7 @@ class _Account:
 
     def _need(self, folder: bytes, position: int, end: int) -> None:
         """A directory is needed for what a layer has in it, which ends with another one."""
-        self._needs[self._directory(folder, position)][position, end] |= _below(position + 1)
+        self._needs[self._directory(folder, position)][position, end] |= self._up_to[position]
 
     def _count_directory_entry(self, member: Member, end: int) -> None:
         position, path = member.origin, self._written.path(member)
@@ -184,7 +185,7 @@ class _Account:
             return
         directory = self._directory(path, position)
         self._entries[directory][position] = self._written.entry(member)
-        self._needs[directory][position, end] |= _below(position + 1)
+        self._needs[directory][position, end] |= self._up_to[position]
 
     def _count_names(self, inode: Member, links: list[Member]) -> None:
         """A file with hard links: if one of its names is new, all that there are are written."""

@@ -57,7 +57,8 @@ class Dropped:
 def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     """Add up what a plan drops. Content is read only to compare files of equal size."""
     sums = {"deleted": 0, "overwritten": 0, "metadata": 0, "duplicate": 0}
-    for (member, _), cause in zip(plan.dropped, causes_of(plan.dropped, tars), strict=True):
+    dropped = plan.dropped[::-1]  # in the order of the layers
+    for (member, _), cause in zip(dropped, causes_of(dropped, tars), strict=True):
         sums[cause] += member.span
     return Dropped(**sums)
 
