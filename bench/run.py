@@ -13,6 +13,7 @@ Times belong to one machine in one minute; the ratios count. bench/measure.py sa
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import json
 import os
@@ -25,11 +26,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import lamella
 from bench import archives, engines, registries, report
 from bench.case import Case, say
 from bench.measure import FAILURES, reason_of, versions
 from bench.shop import Shop, temporary
-from lamella import __version__
 from tests.engines.daemon import EngineUnavailableError, find_chroot
 
 SECTIONS: dict[str, Callable[[Shop], Iterator[Case]]] = {
@@ -65,7 +66,7 @@ def new_results(arguments: argparse.Namespace) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": {
-            "lamella": __version__,
+            "lamella": lamella.__version__,
             "Python": platform.python_version(),
             **versions(programs()),
         },
@@ -81,6 +82,7 @@ def new_results(arguments: argparse.Namespace) -> dict[str, Any]:
 def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
     """Measure what is asked for, and add it to the results, case by case."""
     begin = time.monotonic()
+    compileall.compile_dir(Path(lamella.__file__).parent, quiet=1)  # as an installed package is
     names = arguments.section or (QUICK if arguments.quick else list(SECTIONS))
     with temporary() as folder, contextlib.ExitStack() as stack:
         shop = Shop(Path(folder), arguments.full, arguments.quick, stack)
