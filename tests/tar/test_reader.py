@@ -142,3 +142,12 @@ def test_clean_paths_stay_below_the_root(name: bytes) -> None:
     path = clean(name)
     assert not {b"", b".", b".."} & set(path.split(b"/")) or path == b""
     assert clean(path) == path == reading.clean(name)
+
+
+@pytest.mark.parametrize("left", [0, 100, 512, 1100])
+def test_headers_that_went_away_are_noticed(left: int) -> None:
+    """A file that got shorter after it was scanned, in a header, before or behind an extended one."""
+    tar = layer(entry("n" * 200, b"x"))
+    (member,) = scan(Bytes(tar))
+    with pytest.raises(MalformedTar, match=f"truncated header: want {member.head} .* found {left}"):
+        read_header(Bytes(tar[:left]), member)

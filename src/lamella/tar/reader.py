@@ -16,6 +16,7 @@ from lamella.tar.header import (
     until_nul,
 )
 from lamella.tar.pax import Records, parse_records, parse_time
+from lamella.tar.rare import truncated
 
 __all__ = ["iter_content", "iter_extents", "read_attributes", "read_header"]
 
@@ -29,9 +30,11 @@ def read_header(source: ReadAt, member: Member) -> Header:
     """Read a member's headers again, completely.
 
     Raises:
-        MalformedTar: a number, a time or a sparse map is wrong.
+        MalformedTar: a number, a time or a sparse map is wrong; or it is not there any more.
     """
     raw = source.read_at(member.start, member.head)
+    if len(raw) < member.head:
+        raise truncated("header", member.head, raw, member.start)
     at, records = 0, []
     known: dict[str, object] = {}  # what the block itself doesn't say, or not rightly
     while True:
