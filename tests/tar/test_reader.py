@@ -146,7 +146,7 @@ def test_clean_paths_stay_below_the_root(name: bytes) -> None:
 
 @pytest.mark.parametrize("left", [0, 100, 512, 1100])
 def test_headers_that_went_away_are_noticed(left: int) -> None:
-    """A file that got shorter after it was scanned, in a header, before or behind an extended one."""
+    """A file that got shorter after it was scanned: within a header, or before all of one."""
     tar = layer(entry("n" * 200, b"x"))
     (member,) = scan(Bytes(tar))
     with pytest.raises(MalformedTar, match=f"truncated header: want {member.head} .* found {left}"):
