@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from lamella.errors import ImageError, MalformedTar, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.compression import Compression
+from lamella.layer.sieve import sieves
 from lamella.layer.spool import Layers, LayerSink, LayerTar
 from lamella.merge.alone import difference_alone
 from lamella.merge.causes import Dropped, count_dropped
@@ -112,8 +114,9 @@ class _Reading:
 
     def squashed(self, ranges: Sequence[range]) -> None:
         """Read layers of which the content will be copied."""
-        positions = [position for positions in ranges for position in positions]
-        self._take(positions, self._layers.open([self.image.layers[p] for p in positions]))
+        squashed = [self.image.layers[positions.start : positions.stop] for positions in ranges]
+        layers, through = list(chain(*squashed)), list(chain(*map(sieves, squashed)))
+        self._take(list(chain(*ranges)), self._layers.open(layers, through))
 
     def below(self, top: int) -> None:
         """Read what layers say of which no content will be copied, as a rule."""

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import BinaryIO
 
+from lamella.errors import DigestMismatch
+from lamella.layer.blob import CHUNK, Layer
 from lamella.spec.digest import Digest
 
-__all__ = ["Hasher"]
+__all__ = ["Hasher", "Hashing", "step_back"]
 
 _WAITING = 8
 """Chunks that may wait to be hashed."""
 _SMALL = 1 << 15
 """Bytes that are hashed sooner than handed over to another thread."""
+_NICENESS = 10
+
+
+def step_back() -> None:
+    """Let the thread that plans and writes go first: it is the one that all wait for in the end."""
+    if sys.platform == "linux":  # elsewhere niceness belongs to processes, not to threads
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Hasher:
@@ -63,3 +77,38 @@ class Hasher:
             while self._at_work:
                 self._changed.wait()
             return Digest(f"sha256:{self._sha256.hexdigest()}")
+
+
+class Hashing(io.RawIOBase):
+    """A stream that hashes what is read of it, for the digest of the stored form."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hasher = stream, Hasher()
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read some bytes."""
+        chunk = self._stream.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        self._hasher.update(chunk)
+        return len(chunk)
+
+    def check(self, layer: Layer) -> None:
+        """Read what is left and compare with the layer's descriptor.
+
+        Raises:
+            DigestMismatch: it is something else.
+        """
+        while self.read(CHUNK):
+            pass
+        want = layer.descriptor
+        if want is None or not want.digest.startswith("sha256:"):
+            return
+        got, size = self._hasher.digest(), self._hasher.size
+        if (got, size) != (want.digest, want.size):
+            raise DigestMismatch(
+                layer.where, f"{want.digest} ({want.size} bytes)", f"{got} ({size} bytes)"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from lamella.tar.entry import Member
 from lamella.tar.header import padding
 from lamella.tar.scan import scan
 
-__all__ = ["Kept", "NotFetched", "Parts", "TarHeaders", "has_content", "keep_headers"]
+__all__ = ["Kept", "NotFetched", "Parts", "Passing", "TarHeaders", "has_content", "keep_headers"]
 
 # Of what a scan reads ahead, a header is kept. It may ask for more, but content is to be left out.
 _AHEAD = 512
@@ -162,7 +163,7 @@ def keep_headers(
         DigestMismatch: it is something else.
         OutputError: the spool is full.
     """
-    passing = _Passing(stream, spool, size)
+    passing = Passing(stream, spool, size)
     columns = None
     with suppress(MalformedTar):  # whoever scans what was kept meets the same fault again
         columns = pack_members(scan(passing))
@@ -172,16 +173,23 @@ def keep_headers(
     return TarHeaders(passing.size, where, passing.kept(), columns)
 
 
-class _Passing:
+class Passing:
     """A stream as a `ReadAt` for one scan: hashes what passes, keeps what is asked for."""
 
-    def __init__(self, stream: _Readable, spool: Spool, size: int | None) -> None:
+    def __init__(
+        self,
+        stream: _Readable,
+        spool: Spool,
+        size: int | None,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.size = _UNKNOWN_SIZE if size is None else size
         self._stream, self._spool, self._file = stream, spool, spool.file()
         self._hasher = Hasher()
         self._window, self._base = b"", 0
         self._starts, self._ends = array("q"), array("q")
         self._stop = 0  # where in the tar the last part ends
+        self._unwanted = stop
         self._pending = bytearray()
 
     @property
@@ -189,6 +197,7 @@ class _Passing:
         return self._base + len(self._window)
 
     def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes not far before those asked for last, or behind them; see `ReadAt`."""
         stop = offset + length
         stop += padding(stop)  # what pads an extended header is a part of it
         while self._end < stop and self._pass(offset):
@@ -201,18 +210,19 @@ class _Passing:
         return found[:length]
 
     def read_window(self, offset: int, length: int) -> bytes:
+        """Return a header; see `HasWindows`."""
         return self.read_at(offset, min(length, _AHEAD))
 
     def _pass(self, wanted: int) -> bool:
         """Read on; nothing before `wanted` will be asked for, but for an extended header."""
-        chunk = self._stream.read(CHUNK)
+        chunk = b"" if self._unwanted and self._unwanted.is_set() else self._stream.read(CHUNK)
         self._hasher.update(chunk)
         keep = min(max(self._base, wanted - _BEHIND), self._end)
         self._window = self._window[keep - self._base :] + chunk
         self._base = keep
         return bool(chunk)
 
-    def _keep(self, offset: int, found: bytes) -> None:
+    def _keep(self, offset: int, found: bytes | memoryview) -> None:
         if self._starts and offset <= self._stop:
             found = found[self._stop - offset :]  # the rest of a part that was read before
             if not found:
@@ -232,11 +242,13 @@ class _Passing:
         self._pending = bytearray()
 
     def drain(self) -> Digest:
+        """Read on to the end; return the digest of all that passed."""
         while self._pass(_UNKNOWN_SIZE):
             pass
         self.size = self._end
         return self._hasher.digest()
 
     def kept(self) -> Parts:
+        """Return what was asked for so far."""
         self._flush()
         return Parts(FileRange.whole(self._file), self._starts, self._ends)

@@ -9,19 +9,17 @@ import errno
 import hashlib
 import io
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
 from lamella.errors import DigestMismatch, ImageError, OutputError
 from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
 from lamella.layer.compression import Compression, PlainReader, detect, open_plain
-from lamella.layer.hasher import Hasher
+from lamella.layer.hasher import Hasher, Hashing, step_back
 from lamella.layer.room import check_room
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -32,6 +30,7 @@ __all__ = [
     "LayerTar",
     "Layers",
     "Remote",
+    "Sieve",
     "Spool",
     "Stoppable",
     "digest_of",
@@ -41,7 +40,6 @@ __all__ = [
 
 _AT_ONCE = 3
 """Layers at work at the least: one that comes through a network leaves the processor idle."""
-_NICENESS = 10
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
@@ -92,6 +90,29 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """Let what is being read end soon, in an error: nobody wants it any more."""
+
+
+class Sieve(Protocol):
+    """What takes a layer's tar as it is unpacked, and does not keep all of it."""
+
+    def keep(
+        self,
+        stream: BinaryIO | PlainReader,
+        spool: Spool,
+        stop: threading.Event,
+        whole: Callable[[], LayerTar],
+    ) -> tuple[LayerTar, Digest]:
+        """Read a stream to its end; return what was kept of it, and the digest of all of it.
+
+        Args:
+            stream: the uncompressed tar.
+            spool: takes what is kept.
+            stop: when it is set, nobody wants the rest any more.
+            whole: unpacks the layer again, for one who asks for what was not kept.
+
+        Raises:
+            OutputError: no room is left.
+        """
 
 
 class _Unnamed(io.FileIO):
@@ -172,13 +193,6 @@ class Spool:
             raise OutputError(message) from error
 
 
-def _step_back() -> None:
-    """Let the thread that plans and writes go first: it is the one that all wait for in the end."""
-    if sys.platform == "linux":  # elsewhere niceness belongs to processes, not to threads
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-
-
 def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
     """Return the SHA-256 digest of a whole tar."""
     sha256, at = hashlib.sha256(), 0
@@ -204,7 +218,7 @@ class Layers:
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
-            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=_step_back
+            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=step_back
         )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
@@ -225,8 +239,13 @@ class Layers:
         for pool in (self._pool, self._hashers):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def open(self, layers: Sequence[Layer]) -> list[LayerTar]:
+    def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
+
+        Args:
+            layers: which.
+            sieves: one for each layer, None for one that is to be kept as a whole. The last layer
+                is unpacked first then.
 
         Raises:
             DigestMismatch: a compressed layer isn't what its diff_id or digest says.
@@ -235,6 +254,8 @@ class Layers:
         """
         unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
         self.spool.check_room(sum(layer.blob.size for layer in unpacked))
+        for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
+            self._started(layer, sieve)
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
             self._started(layer)  # large ones first, or one thread would be left alone with one
         return [self._started(layer).result() for layer in layers]
@@ -280,9 +301,9 @@ class Layers:
             return reason
         return error
 
-    def _started(self, layer: Layer) -> Future[LayerTar]:
+    def _started(self, layer: Layer, sieve: Sieve | None = None) -> Future[LayerTar]:
         if id(layer) not in self._tars:
-            self._tars[id(layer)] = self._start(layer)
+            self._tars[id(layer)] = self._start(layer, sieve)
         return self._tars[id(layer)]
 
     def _listed(self, layer: Layer) -> Future[LayerTar]:
@@ -299,7 +320,7 @@ class Layers:
     def _whole(self, layer: Layer) -> LayerTar:
         return self.open([layer])[0]
 
-    def _start(self, layer: Layer) -> Future[LayerTar]:
+    def _start(self, layer: Layer, sieve: Sieve | None) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and is_near(layer):
             if not (layer.verified or isinstance(blob, HasChecksums)):
@@ -309,20 +330,25 @@ class Layers:
             return done
         if isinstance(blob, Stoppable):
             self._stoppable.append(blob)
-        return self._pool.submit(self._unpack, layer)
+        return self._pool.submit(self._unpack, layer, sieve)
 
     def _hash(self, layer: Layer) -> None:
         if id(layer) not in self._checks:
             blob = cast("LayerTar", layer.blob)
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
-    def _unpack(self, layer: Layer) -> LayerTar:
+    def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
         with layer.blob.open() as stream:
-            stored = _Hashing(stream)
+            stored = Hashing(stream)
             # The kind is seen in passing: to open a remote layer once more would cost a request.
             passing = io.BufferedReader(stored, CHUNK)
             plain = open_plain(passing, detect(passing.peek(6)[:6]), layer.where)
-            tar, diff_id = self.spool.keep(plain, self._stop)
+            tar: LayerTar
+            if sieve is None:
+                tar, diff_id = self.spool.keep(plain, self._stop)
+            else:
+                whole = lru_cache(partial(self._unpack, layer))
+                tar, diff_id = sieve.keep(plain, self.spool, self._stop, whole)
             if not self._stop.is_set():
                 stored.check(layer)
         _compare(layer, diff_id)
@@ -345,35 +371,6 @@ def _compare_stored(layer: Layer) -> None:
     if want and (want.digest, want.size) != (layer.diff_id, layer.blob.size):
         found = f"{layer.diff_id} ({layer.blob.size} bytes)"
         raise DigestMismatch(layer.where, f"{want.digest} ({want.size} bytes)", found)
-
-
-class _Hashing(io.RawIOBase):
-    """A stream that hashes what is read of it, for the digest of the stored form."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._hasher = stream, Hasher()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        chunk = self._stream.read(len(buffer))
-        buffer[: len(chunk)] = chunk
-        self._hasher.update(chunk)
-        return len(chunk)
-
-    def check(self, layer: Layer) -> None:
-        """Read what is left and compare with the descriptor."""
-        while self.read(CHUNK):
-            pass
-        want = layer.descriptor
-        if want is None or not want.digest.startswith("sha256:"):
-            return
-        got, size = self._hasher.digest(), self._hasher.size
-        if (got, size) != (want.digest, want.size):
-            raise DigestMismatch(
-                layer.where, f"{want.digest} ({want.size} bytes)", f"{got} ({size} bytes)"
-            )
 
 
 class LayerSink(Protocol):

@@ -78,18 +78,19 @@ def _names_in(kind: bytes, body: bytes, offset: int) -> dict[bytes, bytes] | Non
     return {key: value for key, value in parse_records(body, offset) if value}
 
 
-def scan(source: ReadAt, origin: int = 0) -> list[Member]:  # noqa: C901, PLR0912, PLR0915 - hot
+def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> list[Member]:  # noqa: C901, PLR0912, PLR0915 - hot
     """Return the members of a tar, in order.
 
     Args:
         source: the uncompressed stream. It is read forward; only the headers of the member at hand
             may be read again.
         origin: the number that each member is given.
+        found: what is returned, for a source that has to know the members before the one at hand.
 
     Raises:
         MalformedTar: the stream is damaged, or a member has a type that no engine knows.
     """
-    members: list[Member] = []
+    members: list[Member] = [] if found is None else found
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
     checksums, folders, names = _Checksums(), _Folders(), dict[bytes, bytes]()
     adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
