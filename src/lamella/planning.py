@@ -51,11 +51,11 @@ def select_auto(image: Image, layers: Layers, base: int) -> Selection:
     Raises:
         ImageError: a layer is damaged.
     """
-    return Selection(choose_auto(_worth(_lay(image, layers).lives()), base))
+    return Selection(choose_auto(_worth(_lay(image, layers).dead()), base))
 
 
-def _worth(lives: Iterable[Life]) -> Iterable[Life]:
-    for life in lives:
+def _worth(dead: Iterable[Life]) -> Iterable[Life]:
+    for life in dead:
         repeated = life.by is not None and life.by.type == DIRECTORY
         if not (repeated and life.member.type == DIRECTORY):
             yield life

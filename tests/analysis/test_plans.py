@@ -112,14 +112,12 @@ def test_many_layers_are_no_matter() -> None:
 # --- auto ---------------------------------------------------------------------------------------
 
 
-def _life(made: int, killed: int | None) -> Life:
+def _life(made: int, killed: int) -> Life:
     return Life(Member(b"", b"a", b"0", b"", 0, 512, 0, 0, made), killed, None)
 
 
 _LIVES = st.lists(
-    st.tuples(st.integers(0, 5), st.none() | st.integers(0, 6)).map(
-        lambda drawn: _life(drawn[0], None if drawn[1] is None else max(drawn))  # type: ignore[type-var]
-    ),
+    st.tuples(st.integers(0, 5), st.integers(0, 6)).map(lambda drawn: _life(drawn[0], max(drawn))),
     max_size=6,
 )
 
@@ -133,7 +131,7 @@ def test_no_fewer_layers_would_do(lives: list[Life], base: int) -> None:
         return all(
             any(life.member.origin in r and life.killed in r for r in ranges)
             for life in lives
-            if life.killed is not None and base <= life.member.origin < life.killed
+            if base <= life.member.origin < life.killed
         )
 
     ranges = choose_auto(lives, base)
@@ -159,18 +157,18 @@ def test_what_it_chooses_leaves_nothing_dead() -> None:
         layer(whiteout("c"), ("e", b"5")),
     ]
     laid = lay([read_changeset(Bytes(tar), i) for i, tar in enumerate(tars)])
-    ranges = choose_auto(laid.lives(), base=1)
+    ranges = choose_auto(laid.dead(), base=1)
     assert ranges == (range(1, 3), range(4, 6))
-    assert choose_auto(laid.lives()) == (range(3), range(4, 6))
+    assert choose_auto(laid.dead()) == (range(3), range(4, 6))
     _, sink = squash(image(*tars), *ranges)
     after = lay([read_changeset(Bytes(tar), i) for i, tar in enumerate(sink.tars)])
-    assert {x.member.origin for x in after.lives() if x.killed is not None} == {0}
+    assert {x.member.origin for x in after.dead()} == {0}
     told = savings(laid)
     assert sum(map(len, tars)) - sum(map(len, sink.tars)) == told[2, 3].saved + told[5, 6].saved
 
 
 def test_nothing_dead_nothing_chosen() -> None:
     """An image in which all lives is left as it is; so is one whose dead are in the base."""
-    assert choose_auto([_life(0, None), _life(1, None)]) == ()
+    assert choose_auto([]) == ()
     assert choose_auto([_life(0, 2)], base=1) == ()
     assert choose_auto([_life(1, 1)]) == ()

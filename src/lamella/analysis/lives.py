@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, cast
 
@@ -18,13 +18,12 @@ __all__ = ["Laid", "Life", "lay"]
 
 
 class Life(NamedTuple):
-    """What becomes of one entry of a layer."""
+    """One entry of a layer, and how it ended."""
 
     member: Member
-    killed: int | None
-    """The layer that took it away, from 0, maybe its own; None: the image shows it.
-
-    A file with several names lives as long as the last of them."""
+    killed: int
+    """The layer that took it away, from 0, maybe its own; of a file with several names, the last
+    of them."""
     by: Member | None
     """What was put over it; None if it was deleted, or a directory that it was in was taken away
     or replaced."""
@@ -83,16 +82,11 @@ class Laid:
             if member is not None and member.origin == position and member.folder != folder:
                 self.moved[id(member)] = folder
 
-    def lives(self) -> Iterator[Life]:
-        """Yield all entries, layer by layer, in the order of the tars."""
-        for changeset in self.changesets:
-            for member in changeset.entries:
-                killed = self.fates.get(id(member))
-                by = None if killed is None else self._by.get(id(member))
-                yield Life(member, killed, by)
-
     def dead(self) -> list[Life]:
-        """Return those that are dead: what a squash of the whole image leaves out, and what for."""
+        """Return all that are dead, layer by layer, in the order of the tars.
+
+        It is what a squash of the whole image leaves out.
+        """
         found: list[Life] = []
         new, fate_of, by = tuple.__new__, self.fates.get, self._by.get
         for changeset in self.changesets:

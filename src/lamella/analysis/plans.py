@@ -90,7 +90,7 @@ def _sum(one: _Cost, other: _Cost) -> _Cost:
     return one[0] + other[0], one[1] + other[1]
 
 
-def choose_auto(lives: Iterable[Life], base: int = 0) -> tuple[range, ...]:
+def choose_auto(dead: Iterable[Life], base: int = 0) -> tuple[range, ...]:
     """Choose the fewest layers whose squashing removes every dead byte that lies above the base.
 
     The bytes of an entry are gone once the layer that made it and the one that killed it are
@@ -103,13 +103,13 @@ def choose_auto(lives: Iterable[Life], base: int = 0) -> tuple[range, ...]:
     for what is in them.
 
     Args:
-        lives: what becomes of all entries; see `lives.Laid.lives`.
+        dead: all entries that are; see `lives.Laid.dead`.
         base: how many of the lowest layers are left alone; 0 for none.
     """
     tops: dict[int, int] = {}
-    for life in lives:
+    for life in dead:
         made = life.member.origin
-        if life.killed is not None and base <= made < life.killed:
+        if base <= made < life.killed:
             tops[made] = max(life.killed, tops.get(made, 0))
     ranges: list[range] = []
     for made, killed in sorted(tops.items()):
