@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import gzip
+import random
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +14,14 @@ import pytest
 import lamella
 from lamella.demo import write_demo_image
 from lamella.layer.blob import FileRange
-from lamella.layer.spool import Spool
+from lamella.layer.spool import Layers, Spool
+from lamella.progress import SILENT
+from lamella.selection import Selection
+from lamella.squashing import prepare
 from lamella.tar.entry import Member, ReadAt
 from lamella.tar.scan import scan
+from tests.support.images import image
+from tests.support.tars import layer, whiteout
 
 
 @pytest.fixture
@@ -111,6 +118,36 @@ def test_every_layer_is_scanned_once(
     lamella.squash(str(demo), layers=["2-4", "6-9"], output=f"oci:{tmp_path / 'out'}")
 
     assert sorted(scanned) == list(range(9))
+
+
+def test_of_what_is_replaced_nothing_is_spooled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of compressed layers, squashed newest first, the spool holds headers and what stays."""
+    written: list[int] = []
+    write = Spool.write
+
+    def counting(self: Spool, file: BinaryIO, chunk: bytes | memoryview) -> None:
+        written.append(len(chunk))
+        write(self, file, chunk)
+
+    monkeypatch.setattr(Spool, "write", counting)
+    monkeypatch.setattr("lamella.layer.spool._AT_ONCE", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # one at a time: all newer ones are known
+    noise = random.Random(1).randbytes(1 << 20)
+    tars = (
+        layer(("a", noise), ("b", noise), ("c", b"stays")),
+        layer(("a", b"other" * 1000), whiteout("b"), ("d", noise)),
+    )
+    source = image(*tars, stored={i: gzip.compress(tar) for i, tar in enumerate(tars)})
+    with Layers(Spool()) as layers:
+        ready = prepare(source, Selection((range(2),)), layers, SILENT)
+        merged = ready.merged(range(2))
+        merged.write_to(len)
+        ready.count_dropped()
+
+    assert ready.dropped.total > 2 * len(noise)
+    assert merged.size < sum(written) < merged.size + 10_000
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+import sys
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from lamella.image import Image
 from lamella.layer.blob import Bytes
+from lamella.layer.sieve import sieves
+from lamella.layer.spool import Layers, Spool
 from lamella.merge.alone import difference_alone
 from lamella.merge.changeset import read_changeset
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
+from lamella.progress import SILENT
+from lamella.selection import Selection
 from lamella.spec.digest import Digest
+from lamella.squashing import prepare
 from tests.properties.check import check_every_selection, selections
 from tests.properties.corners import CORNERS
 from tests.properties.reference import differences, flatten
@@ -23,6 +31,11 @@ from tests.support.examples import examples
 from tests.support.images import image
 from tests.support.squashing import merge, prepared, squash, stream_of
 from tests.support.tars import Entry, layer, link, opaque, symlink, whiteout
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def tars_of(drawn: Sequence[Sequence[Entry]]) -> list[bytes]:
@@ -94,6 +107,35 @@ def test_kept_layers_are_untouched(drawn: list[list[Entry]]) -> None:
         assert list(written.config.diff_ids) == [Digest.of(tar) for tar in sink.tars]
         assert [d.digest for d in written.descriptors] == list(written.config.diff_ids)
         assert [d.size for d in written.descriptors] == [len(tar) for tar in sink.tars]
+
+
+def _packed(tar: bytes, chance: random.Random) -> bytes:
+    return gzip.compress(tar, 1) if chance.random() < 0.5 else zstd.compress(tar)
+
+
+@examples(100)
+@given(layers, st.randoms(use_true_random=False))
+def test_compressed_layers_merge_alike(drawn: list[list[Entry]], chance: random.Random) -> None:
+    """Whatever is known of newer layers while a layer is unpacked: the bytes are the same."""
+    tars = tars_of(drawn)
+    source = image(*tars)
+    stored = image(*tars, stored={i: _packed(tar, chance) for i, tar in enumerate(tars)})
+    for ranges in selections(len(tars)):
+        with prepared(source, *ranges) as want, Layers(Spool()) as opened:
+            if chance.random() < 0.5:
+                _unpack_one_by_one(stored, ranges, opened)
+            found = prepare(stored, Selection(ranges), opened, SILENT)
+            assert found.dropped == want.dropped
+            for positions in ranges:
+                assert stream_of(found.merged(positions)) == stream_of(want.merged(positions))
+            opened.verify()
+
+
+def _unpack_one_by_one(source: Image, ranges: Sequence[range], opened: Layers) -> None:
+    for positions in ranges:
+        squashed = source.layers[positions.start : positions.stop]
+        for one, sieve in reversed(list(zip(squashed, sieves(squashed), strict=True))):
+            opened.open([one], [sieve])
 
 
 @examples(60)
