@@ -82,6 +82,12 @@ def test_nothing_is_kept_of_what_is_replaced(name: str) -> None:
     assert kept_of(lower, upper) == len(lower) + len(upper) - (len(OLD) + 511) // 512 * 512
 
 
+def test_at_the_top() -> None:
+    """What hides all hides also what is in no directory."""
+    lower, upper = layer(("a", bytes(512))), layer(opaque(""))
+    assert kept_of(lower, upper) == len(lower) + len(upper) - 512
+
+
 STAYS: dict[str, list[Spec]] = {
     "other files": ["d/", "d/b", "e/", "d/aa", whiteout("d/b"), whiteout("a"), opaque("e")],
     "a directory that is said again": ["d/"],
@@ -98,7 +104,8 @@ def test_all_is_kept_that_stays(name: str) -> None:
 
 def test_a_layer_takes_nothing_from_itself_or_newer_ones() -> None:
     """Its own whiteouts concern older layers, and so do those of an older one."""
-    tars = layer(whiteout("a"), whiteout("d")), layer(whiteout("a"), ("a", OLD), ("d/a", OLD))
+    older = layer(whiteout("a"), whiteout("d"), opaque(""))
+    tars = older, layer(whiteout("a"), whiteout("d"), ("a", OLD), ("d/a", OLD))
     assert kept_of(*tars) == sum(map(len, tars))
 
 

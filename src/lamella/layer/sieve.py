@@ -68,7 +68,8 @@ class _Sieve:
         self._gone = gone
         """The newest layer that is known to put something else in the place of a path and of all
         beneath it, or nothing. Layers share it without a lock: a path may be lost, never more."""
-        self._folder, self._hidden = b"", False
+        self._folder: bytes | None = None
+        self._hidden = False
 
     def keep(
         self,
