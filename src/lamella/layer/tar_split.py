@@ -215,14 +215,12 @@ class ListedSplit:
             return None
         if self.cache is None or len(raw) < _WORTH_REMEMBERING:
             return None
-        digest, where = Digest.of(raw), self.place.where
+        digest, where, read = Digest.of(raw), self.place.where, lru_cache(self._read)
         known = self.cache.load(digest, where)
-        if known is not None:
-            return replace(known, fetch=lru_cache(self._read))
-        tar = self._read()
-        if isinstance(tar, SplitTar):
-            self.cache.save(digest, tar)
-        return tar
+        if known is None and isinstance(tar := read(), SplitTar):
+            self.cache.save(digest, tar)  # which scans it, so that nobody else has to
+            known = self.cache.load(digest, where)
+        return replace(known, fetch=read) if known else read()
 
 
 def read_split(place: SplitPlace, spool: Spool, files: FilesBelow) -> SplitTar:
