@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import scan
+from bench import analysis, scan
 from bench.case import Case, Way
+from bench.goals import COPIES
 from bench.measure import Sample, inside
 from bench.shop import Shop
 from lamella.layer.spool import digest_of
@@ -93,18 +94,30 @@ def many_entries(shop: Shop) -> Iterator[Case]:
     ways = _parts(source)[:1]
     ways.append(Way("lamella layers", lambda: shop.run([shop.lamella, "layers", source])))
     yield Case("layers", "listing an archive's layers", shop.facts[shop.large], ways)
+    parts = {"scan": "scan", "hash": COPIES, "analysis": "analysis"}
+    ways = _told_by(analysis.__file__, source, parts)
+    yield Case("analysis", "taking an image apart", shop.facts[shop.large], ways, warm=False)
 
 
 def _parts(source: Path) -> list[Way]:
     """Scanning, and the planning that came after it."""
+    return _told_by(scan.__file__, source, {"scan": "scan", "plan": "plan"})
+
+
+def _told_by(script: str | None, source: Path, names: dict[str, str]) -> list[Way]:
+    """Ways of which one process tells all seconds, by their keys in what it prints."""
     found: dict[str, float] = {}
+    first = next(iter(names))
 
-    def scanned() -> Sample:
-        words = [sys.executable, scan.__file__, str(source)]
-        found.update(json.loads(run(words)))
-        return Sample(found["scan"], found["scan"])
+    def way(key: str) -> Callable[[], Sample]:
+        def told() -> Sample:
+            if key == first:
+                found.update(json.loads(run([sys.executable, str(script), str(source)])))
+            return Sample(found[key], found[key])
 
-    return [Way("scan", scanned), Way("plan", lambda: Sample(found["plan"], found["plan"]))]
+        return told
+
+    return [Way(name, way(key)) for key, name in names.items()]
 
 
 def peers_of_archives(shop: Shop) -> Iterator[Case]:

@@ -89,6 +89,12 @@ def _beyond_scan(r: Results) -> list[float]:
     return [listing - scanning for listing, scanning in pairs]
 
 
+def _analysis(r: Results) -> list[float]:
+    parts = [r.values("analysis", way) for way in ("scan", COPIES, "analysis")]
+    return [whole / (2 * scan + copies) for scan, copies, whole in zip(*parts, strict=True)]
+
+
+COPIES = "SHA-256 of copies and originals"
 LOAD, SAVE = "docker load of the new layer", "docker save, then that load"
 PLACE, API = "lamella, layers in place", "lamella, layers by the API"
 
@@ -161,6 +167,11 @@ GOALS = [
         "zstd out, times faster on all cores than on one",
         lambda r: r.times("compressed", "zstd out, one core", "zstd out, all cores"),
         at_least=1.8,
+    ),
+    Goal(
+        "analysis, times twice the scan and SHA-256 of what must be compared",
+        _analysis,
+        at_most=1,
     ),
     Goal(
         "`lamella --version`",
