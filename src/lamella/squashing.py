@@ -12,7 +12,7 @@ from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.compression import Compression
 from lamella.layer.sieve import sieves
-from lamella.layer.spool import Layers, LayerSink, LayerTar
+from lamella.layer.spool import Layers, LayerSink, LayerTar, Sieve
 from lamella.merge.alone import difference_alone
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
@@ -114,8 +114,12 @@ class _Reading:
 
     def squashed(self, ranges: Sequence[range]) -> None:
         """Read layers of which the content will be copied."""
-        squashed = [self.image.layers[positions.start : positions.stop] for positions in ranges]
-        layers, through = list(chain(*squashed)), list(chain(*map(sieves, squashed)))
+        layers: list[Layer] = []
+        through: list[Sieve | None] = []
+        for positions in ranges:
+            squashed = self.image.layers[positions.start : positions.stop]
+            layers += squashed
+            through += sieves(squashed, positions.start)
         self._take(list(chain(*ranges)), self._layers.open(layers, through))
 
     def below(self, top: int) -> None:

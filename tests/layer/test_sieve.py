@@ -24,7 +24,7 @@ from tests.support.squashing import merge, stream_of
 from tests.support.tars import END, Spec, entry, layer, link, opaque, symlink, whiteout
 
 BIG = random.Random(1).randbytes(3 * CHUNK + 77)
-OLD = b"what is replaced" * 100
+OLD = b"what is replaced" * 400
 
 
 class CountingSpool(Spool):
@@ -84,8 +84,8 @@ def test_nothing_is_kept_of_what_is_replaced(name: str) -> None:
 
 def test_at_the_top() -> None:
     """What hides all hides also what is in no directory."""
-    lower, upper = layer(("a", bytes(512))), layer(opaque(""))
-    assert kept_of(lower, upper) == len(lower) + len(upper) - 512
+    lower, upper = layer(("a", bytes(8192))), layer(opaque(""))
+    assert kept_of(lower, upper) == len(lower) + len(upper) - 8192
 
 
 STAYS: dict[str, list[Spec]] = {

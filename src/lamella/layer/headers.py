@@ -27,6 +27,8 @@ _AHEAD = 512
 # A scan goes back to where an extended header began, which is never farther than this.
 _BEHIND = 1 << 16
 _UNKNOWN_SIZE = 1 << 62
+# Bytes that are written as they are; what is smaller is gathered.
+_LARGE = CHUNK // 4
 
 
 class _Readable(Protocol):
@@ -64,11 +66,21 @@ class Parts:
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer from `offset`, up to the end of the part; see `Kept`."""
+        at, left = self._place(offset)
+        return self.kept.read_into(buffer if len(buffer) <= left else buffer[:left], at)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes from `offset`, up to the end of the part."""
+        at, left = self._place(offset)
+        return self.kept.read_at(at, min(length, left))
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        """Return where in `kept` an offset is, and how many bytes are left there of its part."""
         index = bisect_right(self.starts, offset) - 1
         if index < 0:
-            return 0
+            return 0, 0
         at = offset - self.starts[index] + self._begin(index)
-        return self.kept.read_into(buffer[: max(0, self.ends[index] - at)], at)
+        return at, max(0, self.ends[index] - at)
 
     def _begin(self, index: int) -> int:
         return self.ends[index - 1] if index else 0
@@ -217,10 +229,14 @@ class Passing:
         """Read on; nothing before `wanted` will be asked for, but for an extended header."""
         chunk = b"" if self._unwanted and self._unwanted.is_set() else self._stream.read(CHUNK)
         self._hasher.update(chunk)
-        keep = min(max(self._base, wanted - _BEHIND), self._end)
+        keep = min(max(self._base, self._oldest(wanted)), self._end)
         self._window = self._window[keep - self._base :] + chunk
         self._base = keep
         return bool(chunk)
+
+    def _oldest(self, wanted: int) -> int:
+        """Return from where on bytes may be asked for again."""
+        return wanted - _BEHIND
 
     def _keep(self, offset: int, found: bytes | memoryview) -> None:
         if self._starts and offset <= self._stop:
@@ -233,13 +249,18 @@ class Passing:
             self._ends.append((self._ends[-1] if self._ends else 0) + len(found))
             self._stop = offset
         self._stop += len(found)
+        if len(found) >= _LARGE:
+            self._flush()
+            self._spool.write(self._file, found)
+            return
         self._pending += found
         if len(self._pending) >= CHUNK:
             self._flush()
 
     def _flush(self) -> None:
-        self._spool.write(self._file, memoryview(self._pending))
-        self._pending = bytearray()
+        if self._pending:
+            self._spool.write(self._file, memoryview(self._pending))
+            self._pending = bytearray()
 
     def drain(self) -> Digest:
         """Read on to the end; return the digest of all that passed."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from fastcrc import crc64
@@ -21,39 +21,56 @@ from fastcrc import crc64
 from lamella.errors import MalformedTar
 from lamella.layer.blob import Layer
 from lamella.layer.compression import PlainReader
-from lamella.layer.headers import Passing, TarHeaders
+from lamella.layer.headers import Parts, Passing, TarHeaders
 from lamella.layer.spool import LayerTar, Sieve, Spool, is_near
 from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
 from lamella.spec.digest import Digest
-from lamella.tar.columns import pack_members
 from lamella.tar.entry import DIRECTORY, Member, join
 from lamella.tar.header import BLOCK
 from lamella.tar.scan import scan
 
 __all__ = ["Sifted", "sieves"]
 
-_ALL = 1 << 62
-"""An offset behind all: what passed before a file's content is not asked for any more."""
+_SMALL = 4096
+"""Bytes of content that are kept anyway: to do without them saves less than it costs."""
 
 
-def sieves(layers: Sequence[Layer]) -> list[Sieve | None]:
-    """Return a sieve for each of some layers that will be merged, base first; None: keep all of it.
+def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
+    """Return a sieve for each of some layers that will be merged; None: keep all of it.
 
     They are used all or none: files are compared by their checksums, which plain layers don't have.
+
+    Args:
+        layers: base first.
+        start: which layer of the image the first one is.
     """
     if any(map(is_near, layers)) or len(set(map(id, layers))) < len(layers):
         return [None] * len(layers)
     gone: dict[bytes, int] = {}
-    return [_Sieve(layer.where, number, gone) for number, layer in enumerate(layers)]
+    return [_Sieve(layer.where, p, gone, start) for p, layer in enumerate(layers, start)]
 
 
 @dataclass(frozen=True, eq=False)
 class Sifted(TarHeaders):
     """A tar of which the content of some files was not kept, but the checksum of each."""
 
-    contents: array[int] = field(default_factory=lambda: array("q"))
+    kept: Parts
+    found: Sequence[Member] = ()
+    """What a scan finds."""
+    contents: Sequence[int] = ()
     """Where the files' content begins."""
-    checksums: array[int] = field(default_factory=lambda: array("Q"))
+    checksums: Sequence[int] = ()
+
+    def members(self, origin: int) -> list[Member]:
+        """Return what a scan finds; see `HasMembers`."""
+        if all(member.origin == origin for member in self.found[:1]):
+            return list(self.found)
+        return [member._replace(origin=origin) for member in self.found]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes from `offset`; see `ReadAt`."""
+        found = self.kept.read_at(offset, length)  # the short way, for what is in one part
+        return found if len(found) == length else super().read_at(offset, length)
 
     def content_checksum(self, offset: int) -> int | None:
         """Return that of the file whose content begins there; see `HasChecksums`."""
@@ -63,8 +80,8 @@ class Sifted(TarHeaders):
 
 
 class _Sieve:
-    def __init__(self, where: str, number: int, gone: dict[bytes, int]) -> None:
-        self._where, self._number = where, number
+    def __init__(self, where: str, position: int, gone: dict[bytes, int], start: int) -> None:
+        self._where, self._position, self._has_older = where, position, position > start
         self._gone = gone
         """The newest layer that is known to put something else in the place of a path and of all
         beneath it, or nothing. Layers share it without a lock: a path may be lost, never more."""
@@ -80,38 +97,43 @@ class _Sieve:
     ) -> tuple[LayerTar, Digest]:
         """See `Sieve`."""
         sifting = _Sifting(stream, spool, stop, self)
-        told: tuple[array[int], array[int]] | None = sifting.contents, sifting.checksums
+        sound = True
         try:
-            columns = pack_members(scan(sifting, found=sifting.members))
+            scan(sifting, self._position, sifting.members)
         except MalformedTar:  # whoever scans it meets the same fault, or none in all of it
-            columns = told = None
+            sound = False
         digest = sifting.drain()
-        is_of = sifting.size, self._where, sifting.kept(), columns, whole
-        return Sifted(*is_of, *told) if told else TarHeaders(*is_of), digest
+        is_of = sifting.size, self._where, sifting.kept(), None, whole
+        told = sifting.members, sifting.contents, sifting.checksums
+        return Sifted(*is_of, *told) if sound else TarHeaders(*is_of), digest
 
-    def lets_pass(self, member: Member) -> bool:
-        """Note what a member does to older layers; return whether a newer one does it to this."""
-        name, folder, number = member.name, member.folder, self._number
-        if folder is not self._folder:  # neighbours share it
-            self._folder, self._hidden = folder, self._is_hidden(folder)
-        if self._hidden:
-            return True
-        if name == OPAQUE:
-            path = folder
-        elif name[:4] == PREFIX and not is_reserved(name):
-            path = join(folder, name[4:])
-        elif member.type == DIRECTORY:
-            return False
-        else:
-            path = join(folder, name)
-        newest = self._gone.get(path, -1)
-        if newest < number:
-            self._gone[path] = number
-        return newest > number
+    def judge(self, members: Iterable[Member]) -> Iterator[Member]:
+        """Note what members do to older layers; yield those that a newer one does it to."""
+        gone, position, known = self._gone, self._position, self._gone.get
+        for member in members:
+            folder, name, kind = member[:3]
+            if folder is not self._folder:  # neighbours share it
+                self._folder, self._hidden = folder, self._is_hidden(folder)
+            if self._hidden:
+                yield member
+                continue
+            path = folder + b"/" + name if folder else name  # no call, for there may be a million
+            if name[:4] == PREFIX:
+                if name == OPAQUE:
+                    path = folder
+                elif not is_reserved(name):
+                    path = join(folder, name[4:])
+            elif kind == DIRECTORY:
+                continue
+            newest = known(path, -1)
+            if newest > position:
+                yield member
+            elif newest < position and self._has_older:
+                gone[path] = position
 
     def _is_hidden(self, folder: bytes) -> bool:
         """Whether a newer layer did away with a directory, or with one above it."""
-        while self._gone.get(folder, -1) <= self._number:
+        while self._gone.get(folder, -1) <= self._position:
             if not folder:
                 return False
             folder = folder.rpartition(b"/")[0]
@@ -128,42 +150,49 @@ class _Sifting(Passing):
         self._sieve = sieve
         self.members: list[Member] = []
         """What the scan has found so far."""
-        self._seen = 0
-        self._from = 0  # what lies in the window from here on is still to be kept
         self.contents, self.checksums = array("q"), array("Q")
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """See `ReadAt`."""
-        while self._seen < len(self.members):
-            member = self.members[self._seen]
-            self._seen += 1
-            passes = self._sieve.lets_pass(member)
-            if member.size:
-                if passes:
-                    self._keep_until(member.data)
-                    self._from = member.end
-                self._sum_up(member)
-        return super().read_at(offset, length)
+        self._seen = 0
+        self._summed = self._until = 0  # where checksums end, and where the last file does
+        self._from = 0  # what lies in the window from here on is still to be kept
 
     def read_window(self, offset: int, length: int) -> bytes:
         """Return a header and what has passed behind it; see `HasWindows`."""
-        return self.read_at(offset, max(BLOCK, min(length, self._end - offset)))
-
-    def _sum_up(self, member: Member) -> None:
-        at, end, checksum = member.data, member.data + member.size, 0
-        self.contents.append(at)
-        while at < end and (at < self._end or self._pass(_ALL)):
-            piece = memoryview(self._window)[at - self._base : end - self._base]
-            checksum = crc64.go_iso(piece, checksum)
-            at += len(piece)
-        self.checksums.append(checksum)
+        start = offset - self._base
+        if 0 <= start <= len(self._window) - BLOCK:
+            return self._window[start : start + length]
+        return self.read_at(offset, BLOCK)
 
     def _keep(self, offset: int, found: bytes | memoryview) -> None:
         """Do nothing: all that the sieve does not let pass is kept, not only what is asked for."""
 
     def _pass(self, wanted: int) -> bool:
+        self._sift()
         self._keep_until(self._end)
         return super()._pass(wanted)
+
+    def _oldest(self, wanted: int) -> int:
+        return self.members[-1].end if self.members else wanted
+
+    def _sift(self) -> None:
+        """Look at what was found in the window; all headers of it are there."""
+        found = self.members[self._seen :]
+        self._seen += len(found)
+        for member in self._sieve.judge(found):
+            if member.size > _SMALL:
+                self._keep_until(member.data)
+                self._from = member.end
+        window, base = memoryview(self._window), self._base
+        contents, checksums, sum_up = self.contents, self.checksums, crc64.go_iso
+        if self._summed < self._until:
+            rest = window[self._summed - base : self._until - base]
+            checksums[-1] = sum_up(rest, checksums[-1])
+        for _, _, _, _, start, head, size, _, _ in found:
+            if size:
+                data = start + head
+                contents.append(data)
+                checksums.append(sum_up(window[data - base : data - base + size]))
+                self._until = data + size
+        self._summed = self._end
 
     def _keep_until(self, stop: int) -> None:
         if self._from < stop:
