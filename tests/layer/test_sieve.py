@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import tracemalloc
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from lamella.errors import DigestMismatch
 from lamella.layer.blob import CHUNK, Bytes, Layer, iter_chunks
 from lamella.layer.sieve import Sifted, sieves
 from lamella.layer.spool import HasChecksums, Layers, LayerTar, Spool, digest_of
+from lamella.merge.changeset import read_changeset
 from lamella.progress import SILENT
 from lamella.selection import Selection
 from lamella.spec.digest import Digest
@@ -192,6 +194,38 @@ def test_any_tar_is_known_as_if_it_were_scanned(seed: int) -> None:
         for member in members[::-1]:
             content = lower[member.data : member.data + member.size]
             assert tar.read_at(member.data, member.size) == content
+
+
+ODD = {
+    "nothing": layer(),
+    "no end": layer("a", end=b""),
+    "long record": layer(entry("a", xattrs={b"user.x": b"v" * 700_000}), ("b", BIG)),
+    "long record at the end of a chunk": layer(
+        ("a", BIG[: CHUNK - 2048]), entry("b" * 300, xattrs={b"user.x": b"v" * 5000}), "c"
+    ),
+    "much after the end": layer("a", end=END + BIG * 20),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_tars_are_read_alike(name: str) -> None:
+    """Whatever is in them, a scan finds the same, and all bytes are there."""
+    with Layers(Spool()) as layers:
+        [tar] = sift(layers, [packed(ODD[name])])
+        assert read_changeset(tar, 2).entries == scan(Bytes(ODD[name]), 2)
+        assert digest_of(tar) == Digest.of(ODD[name])
+
+
+def test_what_follows_the_end_is_not_kept_in_memory() -> None:
+    """However much it is."""
+    one = packed(layer("a", end=END + bytes(64 << 20)))
+    with Layers(Spool()) as layers:
+        tracemalloc.start()
+        try:
+            sift(layers, [one])
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
 
 
 def test_a_broken_tar_is_left_to_who_scans_it() -> None:

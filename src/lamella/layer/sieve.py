@@ -171,10 +171,11 @@ class _Sifting(Passing):
         return super()._pass(wanted)
 
     def _oldest(self, wanted: int) -> int:
-        return self.members[-1].end if self.members else wanted
+        last = self.members[-1].end if self.members else 0
+        return max(last, super()._oldest(wanted))
 
     def _sift(self) -> None:
-        """Look at what was found in the window; all headers of it are there."""
+        """Look at what was found in the window, which has all headers of it."""
         found = self.members[self._seen :]
         self._seen += len(found)
         for member in self._sieve.judge(found):
