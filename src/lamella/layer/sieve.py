@@ -10,10 +10,12 @@ layer is unpacked again, as a whole, when the file is read.
 from __future__ import annotations
 
 import threading
+import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from fastcrc import crc64
@@ -34,6 +36,9 @@ __all__ = ["Sifted", "sieves"]
 _SMALL = 4096
 """Bytes of content that are kept anyway: to do without them saves less than it costs."""
 
+_NAP, _NAPS = 0.001, 1000
+"""Seconds that a layer waits for another at a time, and how often at the most."""
+
 
 def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
     """Return a sieve for each of some layers that will be merged; None: keep all of it.
@@ -46,8 +51,8 @@ def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
     """
     if any(map(is_near, layers)) or len(set(map(id, layers))) < len(layers):
         return [None] * len(layers)
-    gone: dict[bytes, int] = {}
-    return [_Sieve(layer.where, p, gone, start) for p, layer in enumerate(layers, start)]
+    known = _Known(start, dict.fromkeys(range(start, start + len(layers)), 0))
+    return [_Sieve(layer.where, p, known) for p, layer in enumerate(layers, start)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +84,22 @@ class Sifted(TarHeaders):
         return self.checksums[number] if known else None
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known of layers; they share it without a lock: a path may be lost, never more."""
+
+    oldest: int
+    passed: dict[int, int]
+    """How much of each layer has passed; those that are done are not in it."""
+    gone: dict[bytes, int] = field(default_factory=dict)
+    """The newest layer that puts something else in the place of a path and of all beneath it, or
+    nothing."""
+
+
 class _Sieve:
-    def __init__(self, where: str, position: int, gone: dict[bytes, int], start: int) -> None:
-        self._where, self._position, self._has_older = where, position, position > start
-        self._gone = gone
-        """The newest layer that is known to put something else in the place of a path and of all
-        beneath it, or nothing. Layers share it without a lock: a path may be lost, never more."""
+    def __init__(self, where: str, position: int, known: _Known) -> None:
+        self._where, self._position, self._known = where, position, known
+        self._naps = _NAPS
         self._folder: bytes | None = None
         self._hidden = False
 
@@ -97,19 +112,29 @@ class _Sieve:
     ) -> tuple[LayerTar, Digest]:
         """See `Sieve`."""
         sifting = _Sifting(stream, spool, stop, self)
-        sound = True
+        sound = False
         try:
-            scan(sifting, self._position, sifting.members)
-        except MalformedTar:  # whoever scans it meets the same fault, or none in all of it
-            sound = False
-        digest = sifting.drain()
+            with suppress(MalformedTar):  # whoever scans it meets the same fault, or none in all
+                scan(sifting, self._position, sifting.members)
+                sound = True
+            digest = sifting.drain()
+        finally:
+            self._known.passed.pop(self._position, None)
         is_of = sifting.size, self._where, sifting.kept(), None, whole
         told = sifting.members, sifting.contents, sifting.checksums
         return Sifted(*is_of, *told) if sound else TarHeaders(*is_of), digest
 
-    def judge(self, members: Iterable[Member]) -> Iterator[Member]:
-        """Note what members do to older layers; yield those that a newer one does it to."""
-        gone, position, known = self._gone, self._position, self._gone.get
+    def judge(self, members: Sequence[Member], end: int) -> Iterator[Member]:
+        """Note what members do to older layers; yield those that a newer one does it to.
+
+        Args:
+            members: those that begin before `end`, and were not seen before.
+            end: how much of the layer has passed.
+        """
+        if members:
+            self._keep_pace(end)
+        position, gone, newest_of = self._position, self._known.gone, self._known.gone.get
+        nobody = -1 if position > self._known.oldest else position  # the oldest need not tell
         for member in members:
             folder, name, kind = member[:3]
             if folder is not self._folder:  # neighbours share it
@@ -119,25 +144,39 @@ class _Sieve:
                 continue
             path = folder + b"/" + name if folder else name  # no call, for there may be a million
             if name[:4] == PREFIX:
-                if name == OPAQUE:
-                    path = folder
-                elif not is_reserved(name):
-                    path = join(folder, name[4:])
+                path = _removed_by(folder, name)
             elif kind == DIRECTORY:
                 continue
-            newest = known(path, -1)
+            newest = newest_of(path, nobody)
             if newest > position:
                 yield member
-            elif newest < position and self._has_older:
+            elif newest < position:
                 gone[path] = position
+        self._known.passed[position] = end
+
+    def _keep_pace(self, end: int) -> None:
+        """Wait, but not for long, for the next newer layer, if it has not come as far.
+
+        What is said again, say with another owner, is mostly said in the same order.
+        """
+        while self._naps and self._known.passed.get(self._position + 1, end) < end:
+            time.sleep(_NAP)
+            self._naps -= 1
 
     def _is_hidden(self, folder: bytes) -> bool:
         """Whether a newer layer did away with a directory, or with one above it."""
-        while self._gone.get(folder, -1) <= self._position:
+        while self._known.gone.get(folder, -1) <= self._position:
             if not folder:
                 return False
             folder = folder.rpartition(b"/")[0]
         return True
+
+
+def _removed_by(folder: bytes, name: bytes) -> bytes:
+    """Return the path that a whiteout, or something else with a reserved name, stands for."""
+    if name == OPAQUE:
+        return folder
+    return join(folder, name if is_reserved(name) else name[len(PREFIX) :])
 
 
 class _Sifting(Passing):
@@ -178,7 +217,7 @@ class _Sifting(Passing):
         """Look at what was found in the window, which has all headers of it."""
         found = self.members[self._seen :]
         self._seen += len(found)
-        for member in self._sieve.judge(found):
+        for member in self._sieve.judge(found, self._end):
             if member.size > _SMALL:
                 self._keep_until(member.data)
                 self._from = member.end
