@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -45,6 +46,7 @@ __all__ = ["app"]
 pytestmark = pytest.mark.engine
 
 Reading = Literal["auto", "api", "local"]
+READINGS: tuple[Reading, ...] = ("api", "local", "auto")
 TAG = "engine-tests/in-place:1"
 
 
@@ -98,12 +100,22 @@ def content_of(engine: Engine, name: str, position: int = -1) -> Path:
 
 def test_the_same_image_as_by_the_api(engine: Engine, app: str) -> None:
     """Hard links, capabilities, whiteouts, odd names: the squashed image has the same ID."""
-    ids = {
-        how: squash_by(engine, app, how, f"{TAG}-{how}", message="in place")
-        for how in ("api", "local", "auto")
-    }
+    ids = {how: squash_by(engine, app, how, f"{TAG}-{how}", message="in place") for how in READINGS}
     assert len(set(ids.values())) == 1
     assert len({tuple(layers_of(engine, f"{TAG}-{how}")) for how in ids}) == 1
+
+
+def test_nothing_stays_open(engine: Engine, app: str) -> None:
+    """Not even until Python looks for circles; a registry of builds squashes all day long."""
+    for how in READINGS:
+        gc.collect()
+        gc.disable()
+        try:
+            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts itself each time
+            squash_by(engine, app, how, f"{TAG}-open", message="open")
+            assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+        finally:
+            gc.enable()
 
 
 def test_the_same_description_as_by_the_api(engine: Engine, app: str) -> None:

@@ -238,6 +238,9 @@ class Layers:
                 blob.stop()
         for pool in (self._pool, self._hashers):
             pool.shutdown(wait=True, cancel_futures=True)
+        # Tars may know this as what gets the whole of them: in a circle, files would stay open.
+        for opened in (self._tars, self._headers, self._checks):
+            opened.clear()
 
     def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.

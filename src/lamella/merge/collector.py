@@ -13,8 +13,7 @@ __all__ = ["collector_paused"]
 def collector_paused() -> Iterator[None]:
     """Keep the collector from looking through all members again and again, while they are made.
 
-    It is as before at the end; reference counts go on freeing what nobody refers to. What was made
-    counts as old then, or the next short look at what is young would be one at all of it.
+    It is as before at the end; reference counts go on freeing what nobody refers to.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -22,7 +21,4 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if not gc.get_freeze_count():  # those belong to somebody, who wants them left alone
-                gc.freeze()
-                gc.unfreeze()  # into the oldest generation
             gc.enable()

@@ -7,7 +7,7 @@ takes longer to be imported than the rest of lamella together.
 from __future__ import annotations
 
 import http.client
-import select
+import selectors
 import socket
 import ssl
 import subprocess
@@ -48,7 +48,11 @@ class Line(http.client.HTTPConnection):
     @property
     def is_open(self) -> bool:
         """Whether the engine still listens, while no answer is expected: it would end the line."""
-        return self.sock is not None and not select.select([self.sock], [], [], 0)[0]
+        if self.sock is None:
+            return False
+        with selectors.DefaultSelector() as selector:  # `select` knows the first 1024 files alone
+            selector.register(self.sock, selectors.EVENT_READ)
+            return not selector.select(0)
 
     def hang_up(self) -> None:
         """Close it, and end what kept it up."""
