@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
+        os.environ["XDG_CACHE_HOME"] = f"{name}/cache"
         try:
             with podman() if arguments.podman else docker() as engine:
                 base = arguments.base * 1_000_000
