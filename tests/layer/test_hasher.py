@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +40,28 @@ def test_many_at_once() -> None:
     for number, hasher in enumerate(hashers):
         whole = b"".join(NOISE[number:length] for length in (1 << 16, 1 << 18, 10))
         assert hasher.digest() == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+
+
+FORKED = """
+import os
+import subprocess
+import sys
+from lamella.layer.hasher import Hasher
+
+def run():
+    hasher = Hasher()
+    hasher.update(bytes(1 << 20))
+    return hasher.digest()
+
+here = run()
+child = os.fork()
+if not child:
+    os._exit(run() != here)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_hashes_too() -> None:
+    """A server that squashed something and then forks has left its threads behind."""
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=20)

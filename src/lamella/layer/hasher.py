@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from lamella.errors import DigestMismatch
 from lamella.layer.blob import CHUNK, Layer
@@ -36,7 +36,12 @@ class Hasher:
     """SHA-256 of a stream. Chunks are hashed in order, by another thread, while more are read."""
 
     # They are busy only while there is something to hash, so all hashers can share them.
-    _threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lamella-hash")
+    _threads: ClassVar[ThreadPoolExecutor]
+
+    @classmethod
+    def start_threads(cls) -> None:
+        """Begin with threads of its own, which are started when there is work."""
+        cls._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lamella-hash")
 
     def __init__(self) -> None:
         self.size = 0
@@ -77,6 +82,12 @@ class Hasher:
             while self._at_work:
                 self._changed.wait()
             return Digest(f"sha256:{self._sha256.hexdigest()}")
+
+
+Hasher.start_threads()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A forked process has none of the threads, and would wait for them for ever.
+    os.register_at_fork(after_in_child=Hasher.start_threads)
 
 
 class Hashing(io.RawIOBase):
