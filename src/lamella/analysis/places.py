@@ -114,7 +114,7 @@ def sort_dead(dead: Iterable[Life], causes: Iterable[str]) -> dict[int, DeadOf]:
         if origin != at:
             at, found[origin] = origin, DeadOf(origin)
             direct, files = found[origin].direct, found[origin].files
-        span, by = head + (size + 511 & ~511), killed or 0
+        span, by = head + (size + 511 & ~511), killed
         if kind == DIRECTORY:
             folder = join(folder, name)
         else:

@@ -1,7 +1,8 @@
 """What the headers of far layers say, remembered from one run to the next.
 
-One file a layer, named by its diff_id, in a folder that may be deleted at any time. What is found
-there was verified when it was stored; a file that is damaged is as good as none.
+One file a layer, in a folder that may be deleted at any time. It is named by the layer's diff_id,
+if that was compared when the layer was read; of a layer in an engine's store, by the digest of the
+tar-split file that says it. A file that is damaged is as good as none.
 
 A file holds first what a scan found, which is all that is read as a rule, and then the headers
 themselves, in pieces: one that must be read in full costs a piece, however many there are.
@@ -63,17 +64,17 @@ class ListingCache:
     limit: int = 64 << 20
     """Bytes of all files."""
 
-    def load(self, diff_id: Digest, where: str) -> TarHeaders | None:
+    def load(self, known_by: Digest, where: str) -> TarHeaders | None:
         """Return what is remembered of a layer.
 
         Its headers are read from the file when they are asked for. If that isn't possible then,
         they are as if they had not been kept.
 
         Args:
-            diff_id: of the layer.
+            known_by: digest of the layer, or of what tells what is in it.
             where: what messages call the layer.
         """
-        path = self._path(diff_id)
+        path = self._path(known_by)
         try:
             with path.open("rb", buffering=0) as file:
                 magic, checksum, length = _FRONT.unpack(file.read(_FRONT.size))
@@ -82,7 +83,7 @@ class ListingCache:
             os.utime(path)
         except (OSError, struct.error):
             return None
-        if magic != _MAGIC or checksum != _checksum(diff_id, packed):
+        if magic != _MAGIC or checksum != _checksum(known_by, packed):
             return None
         plain = zstd.decompress(packed)
         size, count = _COUNTS.unpack_from(plain)
@@ -96,11 +97,11 @@ class ListingCache:
             return None
         return TarHeaders(size, where, _Pieces.of(starts, places), plain[end:])
 
-    def save(self, diff_id: Digest, headers: ReadAt) -> None:
+    def save(self, known_by: Digest, headers: ReadAt) -> None:
         """Remember a layer; if that can't be done, it isn't.
 
         Args:
-            diff_id: of the layer.
+            known_by: digest of the layer, or of what tells what is in it.
             headers: its tar. If it is no `HasMembers` it is scanned; only headers are read.
         """
         try:
@@ -116,17 +117,17 @@ class ListingCache:
             table.append(_PIECE.pack(piece.starts[0], len(pieces[-1]), checksum))
         counts = _COUNTS.pack(headers.size, len(pieces))
         first = zstd.compress(b"".join([counts, *table, columns]), _LEVEL)
-        front = _FRONT.pack(_MAGIC, _checksum(diff_id, first), len(first))
+        front = _FRONT.pack(_MAGIC, _checksum(known_by, first), len(first))
         content = b"".join([front, first, *pieces])
         if len(content) > self.limit:
             return
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(self._path(diff_id), content)
+            self._write(self._path(known_by), content)
             self._prune()
 
-    def _path(self, diff_id: Digest) -> Path:
-        return self.folder / f"{diff_id.algorithm}-{diff_id.hex}"
+    def _path(self, known_by: Digest) -> Path:
+        return self.folder / f"{known_by.algorithm}-{known_by.hex}"
 
     def _write(self, path: Path, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as file:
@@ -151,8 +152,8 @@ class ListingCache:
                 path.unlink(missing_ok=True)
 
 
-def _checksum(diff_id: Digest, packed: bytes) -> bytes:
-    return hashlib.sha256(diff_id.encode() + packed).digest()
+def _checksum(known_by: Digest, packed: bytes) -> bytes:
+    return hashlib.sha256(known_by.encode() + packed).digest()
 
 
 # -- headers, in pieces

@@ -10,7 +10,6 @@ layer is unpacked again, as a whole, when the file is read.
 from __future__ import annotations
 
 import threading
-import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +99,7 @@ class _Sieve:
     def __init__(self, where: str, position: int, known: _Known) -> None:
         self._where, self._position, self._known = where, position, known
         self._naps = _NAPS
+        self._stop = threading.Event()
         self._folder: bytes | None = None
         self._hidden = False
 
@@ -111,6 +111,7 @@ class _Sieve:
         whole: Callable[[], LayerTar],
     ) -> tuple[LayerTar, Digest]:
         """See `Sieve`."""
+        self._stop = stop
         sifting = _Sifting(stream, spool, stop, self)
         sound = False
         try:
@@ -160,8 +161,7 @@ class _Sieve:
         What is said again, say with another owner, is mostly said in the same order.
         """
         while self._naps and self._known.passed.get(self._position + 1, end) < end:
-            time.sleep(_NAP)
-            self._naps -= 1
+            self._naps = 0 if self._stop.wait(_NAP) else self._naps - 1
 
     def _is_hidden(self, folder: bytes) -> bool:
         """Whether a newer layer did away with a directory, or with one above it."""

@@ -104,7 +104,10 @@ def _length(piece: Piece) -> int:
 
 
 class _Hasher:
-    """Hashes buffers in a thread of its own, and gives them back to be filled again."""
+    """Hashes buffers in a thread of its own, and gives them back to be filled again.
+
+    `layer.hasher.Hasher` takes bytes that stay as they are, one chunk after the other a new one.
+    """
 
     def __init__(self) -> None:
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
