@@ -6,7 +6,7 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -53,6 +53,22 @@ def silence() -> Iterator[Silence]:
     silence.over.set()
 
 
+def interrupt(command: Sequence[str], tmp: Path, silence: Silence) -> None:
+    """Press Ctrl-C once a registry has fallen silent: lamella ends soon and leaves nothing."""
+    with start(*command, tmp=tmp, env={"HOME": str(tmp)}) as process:
+        try:
+            while not silence.reached.wait(0.1):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=_SOON)
+        finally:
+            process.kill()
+
+    assert process.returncode == 130, said
+    assert said.endswith(b"lamella: interrupted; nothing was left behind\n")
+    assert list(tmp.iterdir()) == []
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize(
     ("about", "cut", "elsewhere"),
@@ -86,18 +102,7 @@ def test_ctrl_c(
     front.add(about, times=99, cut=cut, then=silence)
     target = f"docker://{plain.host if elsewhere else front.host}/{name}-o:s"
     command = ["squash", f"docker://{front.host}/{name}:1", "#1", "-o", target]
-    with start(*command, tmp=tmp_path, env={"HOME": str(tmp_path)}) as process:
-        try:
-            while not silence.reached.wait(0.1):
-                assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=_SOON)
-        finally:
-            process.kill()
-
-    assert process.returncode == 130, said
-    assert said.endswith(b"lamella: interrupted; nothing was left behind\n")
-    assert list(tmp_path.iterdir()) == []
+    interrupt(command, tmp_path, silence)
     assert client.ask("GET", f"/v2/{name}-o/manifests/s")[0] == 404
 
 
@@ -112,18 +117,7 @@ def test_ctrl_c_while_a_layer_is_sent_in_pieces(
     tmp.mkdir()
     front.add("PATCH", times=99, then=silence)
     command = ["squash", str(archive), "-o", f"docker://{front.host}/{name}:s"]
-    with start(*command, tmp=tmp, env={"HOME": str(tmp)}) as process:
-        try:
-            while not silence.reached.wait(0.1):
-                assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=_SOON)
-        finally:
-            process.kill()
-
-    assert process.returncode == 130, said
-    assert said.endswith(b"lamella: interrupted; nothing was left behind\n")
-    assert list(tmp.iterdir()) == []
+    interrupt(command, tmp, silence)
     assert client.ask("GET", f"/v2/{name}/manifests/s")[0] == 404
 
 
