@@ -22,6 +22,8 @@ PACKAGE = ROOT / "src" / "lamella"
 # --- The plan -----------------------------------------------------------------------------------
 
 BELOW_API = {
+    "limits",
+    "files",
     "errors",
     "progress",
     "spec",
@@ -40,15 +42,17 @@ BELOW_API = {
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "limits": set(),
+    "files": set(),
     "errors": set(),
     "progress": set(),
-    "spec": {"errors"},
-    "tar": {"errors"},
-    "layer": {"errors", "spec", "tar"},
-    "image": {"errors", "spec", "layer"},
+    "spec": {"errors", "limits"},
+    "tar": {"errors", "limits"},
+    "layer": {"errors", "limits", "files", "spec", "tar"},
+    "image": {"errors", "limits", "spec", "layer"},
     "selection": {"errors", "spec", "image"},
     # the merged layer is known by its digest, a word of spec's
-    "merge": {"errors", "progress", "tar", "layer", "spec"},
+    "merge": {"errors", "limits", "progress", "tar", "layer", "spec"},
     "rootfs": {"errors", "tar", "layer", "image", "merge"},
     "mutate": {"spec", "layer", "image", "selection"},
     "squashing": {
@@ -62,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mutate",
     },
     "result": {"merge"},
-    "transport": {"errors", "progress", "spec", "layer", "image"},
+    "transport": {"errors", "limits", "files", "progress", "spec", "layer", "image"},
     "analysis": {
         "errors",
         "progress",
