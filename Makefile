@@ -21,7 +21,7 @@ LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 
-TYPED := $(wildcard src tests bench squash.py layers.py)
+TYPED := $(wildcard src tests bench soak squash.py layers.py)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -87,7 +87,7 @@ COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3
 .PHONY: clean
 clean: ## remove the environment and all that was built
 	rm -rf $(VENV) $(LOCK_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests bench fuzz -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests bench soak -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): $(LOCKS)
 	@sh .ci/need-venv "$(PYTHON)"

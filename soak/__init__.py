@@ -1,0 +1,1 @@
+"""Long random checks of the whole: see `make soak`."""
