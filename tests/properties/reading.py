@@ -77,7 +77,8 @@ def read_tar(tar: bytes) -> tuple[list[Read], bytes]:
 
 def _member(head: bytes, told: dict[bytes, bytes], headers: bytes) -> tuple[dict[str, object], int]:
     name, prefix = _text(head[:100]), _text(head[345:500])
-    if head[257:263] == b"ustar\0" and prefix:
+    posix, gnu = head[257:263] == b"ustar\0", head[257:265] == b"ustar  \0"
+    if prefix and (posix or (gnu and prefix.isascii() and not prefix[:11].isdigit())):
         name = prefix + b"/" + name
     name = told.get(b"path") or name
     kind = head[156:157]

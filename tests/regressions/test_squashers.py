@@ -21,7 +21,9 @@ from tests.properties.reference import Row, differences, flatten
 from tests.support.images import docker_archive, made_by
 from tests.support.tars import (
     MTIME,
+    Raw,
     Spec,
+    block,
     device,
     entry,
     fifo,
@@ -89,6 +91,30 @@ def read_archive(path: Path) -> Squashed:
     assert config["rootfs"]["diff_ids"] == digests
     rows = {path.decode("latin-1"): row for path, row in flatten(tars).items()}
     return Squashed(tars, config, rows)
+
+
+LONG = "usr/share/" + "p" * 100
+"""A directory whose path needs the prefix field."""
+
+
+def by_docker_17(path: str, kind: bytes = b"0", content: bytes = b"", target: str = "") -> Raw:
+    """Return an entry as Docker up to 17.05 wrote it for a long path and a large user number."""
+    prefix, _, name = path.rpartition("/")
+    fields = {"uid": 8**7, "size": len(content), "magic": b"ustar  \0", "link": target.encode()}
+    head = block(name.encode(), kind, prefix=prefix.encode(), **fields)  # type: ignore[arg-type]
+    return Raw(head + content + bytes(-len(content) % 512))
+
+
+@pytest.mark.parametrize("last", [2, None])
+def test_prefix_with_the_magic_of_gnu(squash: Squash, last: int | None) -> None:
+    """What is deleted or replaced above stays so; elsewhere the name lacks its directory."""
+    kept = by_docker_17(f"{LONG}/kept", content=b"kept")
+    old = layer(*(by_docker_17(f"{LONG}/{name}", content=b"old") for name in ("gone", "new")), kept)
+    new = layer(whiteout(f"{LONG}/gone"), (f"{LONG}/new", b"new!"))
+    found = squash(BASE, old, new, last=last).rows
+    below = {path.removeprefix(LONG): row.size for path, row in found.items() if LONG in path}
+    assert below == {"": 0, "/new": 4, "/kept": 4}
+    assert not {"gone", "new", "kept"} & set(found)
 
 
 @pytest.mark.parametrize("last", [2, 3])

@@ -73,10 +73,38 @@ def test_prefix_counts_with_the_posix_magic() -> None:
     assert only(entry(name, format="ustar")).path == name.encode()
 
 
-@pytest.mark.parametrize("magic", [b"ustar  \0", bytes(8), b"tar\0\0\0\0\0"])
+@pytest.mark.parametrize("magic", [b"ustar  \0", bytes(8), b"ustar \0\0", b"tar\0\0\0\0\0"])
 def test_prefix_means_nothing_elsewhere(magic: bytes) -> None:
     """Old GNU keeps times where POSIX keeps the prefix."""
     assert only(Raw(block(b"name", b"0", magic=magic, prefix=b"0123"))).path == b"name"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "flags"),
+    [
+        (b"var/lib/dpkg", b"var/lib/dpkg/name", REWRITE),
+        (b"00000000000 " + b"var/lib", b"00000000000 var/lib/name", REWRITE),
+        (bytes(12) + b"no number", b"name", 0),
+        (b"14000000000\x00" + b"14000000000\x00", b"name", 0),
+        (bytes(12) + b"14000000000\x00", b"name", 0),
+        (bytes([128] + [0] * 11), b"name", REWRITE),
+        (b"caf\xc3\xa9", b"name", REWRITE),
+    ],
+)
+def test_prefix_with_the_magic_of_gnu(prefix: bytes, path: bytes, flags: int) -> None:
+    """It counts if it is ASCII and the times in its place are no numbers, as in Go's reader."""
+    tar = Bytes(layer(Raw(block(b"name", b"0", magic=b"ustar  \0", prefix=prefix))))
+    (member,) = scan(tar)
+    assert (member.path, member.flags & flags) == (path, flags)
+    assert read_header(tar, member).name == path
+
+
+def test_prefix_of_star_is_shorter() -> None:
+    """Two times follow it; the trailer at the end of the header tells."""
+    raw = bytearray(block(b"name", b"0", prefix=b"p" * 131 + b"00000000001\x00" * 2))
+    assert only(Raw(bytes(raw))).path == b"p" * 131 + b"00000000001/name"
+    raw[508:512] = b"tar\0"
+    assert only(Raw(reseal(bytes(raw)))).path == b"p" * 131 + b"/name"
 
 
 def test_gnu_long_names() -> None:

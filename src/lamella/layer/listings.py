@@ -39,7 +39,7 @@ else:
 
 __all__ = ["ListingCache"]
 
-_MAGIC = f"lamella listing 2 {sys.byteorder}\n".encode()
+_MAGIC = f"lamella listing 3 {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 _FRONT = struct.Struct(f"={len(_MAGIC)}s{_HASH}sQ")
 """Magic number, checksum and length of the first part."""

@@ -1,7 +1,7 @@
 r"""The 512-byte header block and its number fields.
 
-Layouts: V7, POSIX ustar and old GNU share the first 257 bytes; `prefix` exists only where the magic
-is exactly ``ustar\0`` (POSIX.1-1988; old GNU writes ``ustar  \0`` and keeps times in that place).
+Layouts: V7, POSIX ustar, star and old GNU share the first 257 bytes. What the rest means depends on
+magic, version and trailer. It is read as Go's ``archive/tar`` reads it, which every engine uses.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ __all__ = [
     "FIELDS",
     "NO_CHECKSUM",
     "POSIX_MAGIC",
+    "STAR_TRAILER",
     "checksum_holds",
     "checksum_of",
+    "full_name",
+    "is_gnu",
     "padding",
     "parse_number",
     "until_nul",
@@ -27,6 +30,8 @@ __all__ = [
 
 BLOCK = 512
 POSIX_MAGIC = b"ustar\0"
+STAR_TRAILER = b"tar\0"
+_GNU_MAGIC = b"ustar  \0"
 
 # name, mode, uid, gid, size, mtime, checksum, type, linkname, magic, version, uname, gname,
 # devmajor, devminor, prefix
@@ -44,6 +49,37 @@ def padding(size: int) -> int:
 def until_nul(field: bytes) -> bytes:
     """Return a text field without its NUL and what follows."""
     return field.partition(b"\0")[0]
+
+
+def is_gnu(block: bytes) -> bool:
+    """Whether a header is in the old GNU format, which has its own magic and version."""
+    return block[257:265] == _GNU_MAGIC
+
+
+def full_name(block: bytes) -> bytes:
+    r"""Return the name that a header tells: the name field, behind the prefix if there is one.
+
+    The prefix is POSIX's; star has a shorter one. Old GNU keeps two times in that place. But Go's
+    writer put a prefix there too, up to 1.7 (https://go.dev/issue/12594), and with it Docker up to
+    17.05. So Go's reader takes it for one if the times are no numbers and it is ASCII.
+    """
+    prefix = b""
+    if block[257:263] == POSIX_MAGIC:
+        end = 476 if block[508:] == STAR_TRAILER else 500
+        prefix = until_nul(block[345:end])
+    elif is_gnu(block) and not (_is_time(block[345:357]) and _is_time(block[357:369])):
+        prefix = until_nul(block[345:500])
+        prefix = prefix if prefix.isascii() else b""
+    name = until_nul(block[:100])
+    return prefix + b"/" + name if prefix else name
+
+
+def _is_time(field: bytes) -> bool:
+    """Whether a GNU time is one, or not given."""
+    try:
+        return field[:1] == b"\0" or parse_number(field) is not None
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=4096)  # owners and modes, and most times, are the same again and again

@@ -16,8 +16,9 @@ from lamella.tar.entry import (
 )
 from lamella.tar.header import (
     BLOCK,
-    POSIX_MAGIC,
     checksum_holds,
+    full_name,
+    is_gnu,
     malformed_number,
     padding,
     parse_number,
@@ -170,9 +171,9 @@ class _Reader:
         for candidate in (known.get(b"GNU.sparse.name"), known.get(b"path"), self._name):
             if candidate is not None:
                 return candidate
-        name = until_nul(block[:100])
-        prefix = until_nul(block[345:500]) if block[257:263] == POSIX_MAGIC else b""
-        return prefix + b"/" + name if prefix else name
+        if block[345] and is_gnu(block):
+            self._flags |= REWRITE  # only Go reads a prefix there
+        return full_name(block)
 
     def _kind(self, block: bytes, name: bytes) -> tuple[bytes, int]:
         """Return the member's type, old ones in today's terms, and where its content begins."""

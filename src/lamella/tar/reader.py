@@ -9,7 +9,7 @@ from lamella.tar.entry import REGULAR, SPARSE, Header, Member, ReadAt
 from lamella.tar.header import (
     BLOCK,
     FIELDS,
-    POSIX_MAGIC,
+    full_name,
     malformed_number,
     padding,
     parse_number,
@@ -61,16 +61,13 @@ def read_header(source: ReadAt, member: Member) -> Header:
 
 def _base(block: bytes, member: Member, offset: int) -> Header:
     """The fields of the header block itself."""
-    (name, mode, uid, gid, _, mtime, _, _, link, magic, _, uname, gname, major, minor, prefix) = (
+    (_, mode, uid, gid, _, mtime, _, _, link, magic, _, uname, gname, major, minor, _) = (
         FIELDS.unpack(block)
     )
     ustar = magic[:5] == b"ustar"
-    name = until_nul(name)
-    if magic == POSIX_MAGIC and prefix[0]:
-        name = until_nul(prefix) + b"/" + name
     device = ustar and member.type in b"34"
     return Header(
-        name,
+        full_name(block),
         member.type,
         _number("mode", mode, offset),
         _number("uid", uid, offset),

@@ -14,7 +14,7 @@ from zlib_ng import zlib_ng
 
 from lamella.errors import MalformedTar
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, clean, window_of
-from lamella.tar.header import BLOCK, POSIX_MAGIC, until_nul
+from lamella.tar.header import BLOCK, POSIX_MAGIC, STAR_TRAILER, until_nul
 from lamella.tar.pax import parse_records
 from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
@@ -107,6 +107,11 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
         name, octal, last, check, kind, to, prefix = brief(window, i)
         size = int(octal, 8) if last in _BLANK and not octal.strip(_DIGITS) else -1
         plain = size >= 0 and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
+        name = name.partition(b"\0")[0]
+        if prefix != b"\0":
+            posix = window[i + 257 : i + 263] == POSIX_MAGIC
+            name = until_nul(window[i + 345 : i + 500]) + b"/" + name
+            plain = plain and posix and window[i + 508 : i + 512] != STAR_TRAILER
         if not plain or kind not in TYPES:
             if plain and kind in _EXTENDED:
                 body = window[i + BLOCK : i + BLOCK + size]
@@ -124,9 +129,6 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
             if member is not None:
                 append(member)
             continue
-        name = name.partition(b"\0")[0]
-        if prefix != b"\0" and window[i + 257 : i + 263] == POSIX_MAGIC:
-            name = until_nul(window[i + 345 : i + 500]) + b"/" + name
         link = until_nul(window[i + 157 : i + 257]) if to != b"\0" else b""
         data = at + BLOCK
         first, head = at, BLOCK
