@@ -27,7 +27,7 @@ readonly RECIPE=1
 readonly HOST_PACKAGES=(
     docker.io containerd runc tini iptables
     podman crun conmon uidmap golang-github-containers-common buildah
-    skopeo umoci docker-registry
+    skopeo umoci docker-registry golang-go
     debootstrap debian-archive-keyring ca-certificates
     busybox-static zstd xz-utils bzip2 util-linux libcap2-bin
     chromium chromium-driver fonts-noto-core

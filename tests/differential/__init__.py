@@ -1,0 +1,1 @@
+"""What lamella reads, held against what engines read it with: Go's own standard library."""
