@@ -14,21 +14,26 @@ What a name stands for:
 - `None`: deleted from what lies below (only in a difference).
 
 Paths are taken lexically; a non-directory in the way of an entry is replaced by a directory, as
-overlay engines do. Only a symlink made in the same layer is followed, as all engines do.
+overlay engines do. Only a symlink that the same layer made before is followed, as all engines do:
+by entries and by removals alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from lamella.errors import MalformedTar
-from lamella.merge.changeset import Changeset
+from lamella.merge.changeset import Changeset, sort_removal
 from lamella.tar.entry import DIRECTORY, HARD_LINK, SYMLINK, Member, clean
 
 __all__ = ["Folder", "Link", "Loss", "Node", "Tree"]
 
 _SYMLINKS_FOLLOWED = 40  # as the Linux kernel
+_START = attrgetter("start")
 
 
 class Link(NamedTuple):
@@ -92,13 +97,23 @@ class Tree:
             MalformedTar: an entry can't be there (a hard link to nothing, to a directory, to
                 itself; a loop of symlinks).
         """
-        for path in changeset.opaques:
+        whiteouts, opaques = changeset.whiteouts, changeset.opaques
+        if changeset.linked:
+            whiteouts, opaques = _Own(self).removals(changeset)
+        for path in opaques:
             self._hide(path)
         self._seen = {}
-        for path in changeset.whiteouts:
+        for path in whiteouts:
             self._delete(path)
-        seen = self._seen = {b"": self.root}
-        for member in changeset.entries:
+        self._seen = {b"": self.root}
+        self._lay(changeset.entries)
+        self._seen = {}
+        self.top = changeset.position
+
+    def _lay(self, entries: Iterable[Member]) -> None:
+        """Add entries, of one layer and in the order of its tar."""
+        seen = self._seen
+        for member in entries:
             name, kind = member.name, member.type
             folder = seen.get(member.folder)
             if folder is None:
@@ -109,8 +124,6 @@ class Tree:
                 self._put(folder, name, self._link(member), member)
             elif folder.kids.setdefault(name, member) is not member:
                 self._put(folder, name, member, member)
-        self._seen = {}
-        self.top = changeset.position
 
     def find(self, path: bytes) -> Node:
         """Return what a path stands for, here or below; None if there is nothing."""
@@ -305,6 +318,42 @@ class Tree:
                 yield prefix + name, node
                 if isinstance(node, Folder):
                     stack.append((prefix + name + b"/", node))
+
+
+class _Own(Tree):
+    """What a layer alone makes, as far as its tar has been read: its symlinks above all."""
+
+    def __init__(self, below: Tree) -> None:
+        super().__init__()
+        self._below = below
+        self._seen = {b"": self.root}
+
+    def removals(self, changeset: Changeset) -> tuple[list[bytes], list[bytes]]:
+        """Return whiteouts and opaques of the layer, led through the symlinks made before them.
+
+        Raises:
+            MalformedTar: one leads into a loop of symlinks.
+        """
+        whiteouts: list[bytes] = []
+        opaques: list[bytes] = []
+        entries, at = changeset.entries, 0
+        for mark in changeset.linked:
+            stop = bisect_left(entries, mark.start, at, key=_START)
+            self._lay(entries[at:stop])
+            folder = self._resolve(mark.folder, mark, mark.origin)
+            sort_removal(mark._replace(folder=folder), whiteouts, opaques)
+            at = stop
+        return whiteouts, opaques
+
+    def _link(self, member: Member) -> Link:
+        """Find the file here or below; what can't be there is told once it is laid on the tree."""
+        with suppress(MalformedTar):
+            return super()._link(member)
+        parent, slash, name = clean(member.link).rpartition(b"/")
+        node: Member | Link = member
+        with suppress(MalformedTar):
+            node = self._below._linked(self._resolve(parent, member) + slash + name, member)  # noqa: SLF001 - a tree too
+        return Link(node.inode if isinstance(node, Link) else node, member)
 
 
 def _child(node: Node, name: bytes) -> Node:
