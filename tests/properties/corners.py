@@ -188,7 +188,11 @@ CORNERS: dict[str, list[bytes]] = {
         layer(symlink("s", "no/thing"), whiteout("s/old"), symlink("r", ".."), whiteout("r/g")),
         layer(symlink("l", "/"), whiteout("l/f"), symlink("s2", "f"), whiteout("s2/x")),
     ],
-    "root emptied through a symlink": [_BASE, layer(symlink("r", "/"), opaque("r"), "new"), layer()],
+    "root emptied through a symlink": [
+        _BASE,
+        layer(symlink("r", "/"), opaque("r"), "new"),
+        layer(),
+    ],
     "whiteout through a lower symlink": [
         layer("d/", ("d/old", b"old"), symlink("s", "d")),
         layer(symlink("t", "s"), whiteout("t/old"), whiteout("s/old")),
@@ -240,6 +244,22 @@ CORNERS: dict[str, list[bytes]] = {
         layer(".wh..wh.plnk/", (".wh..wh.plnk/1.2", b"1"), ".wh..wh.aufs"),
         layer("d/", "d/.wh..wh.orph/", "d/.wh..wh.orph/x", "d/a"),
         layer(whiteout("d/a")),
+    ],
+    "links to files that AUFS put aside": [
+        layer("x"),
+        layer(
+            *(".wh..wh.plnk/", entry(".wh..wh.plnk/1.2", b"1", mode=0o600, xattrs=_NOTE)),
+            *(link("a", "/.wh..wh.plnk/1.2"), link("d/b", ".wh..wh.plnk/1.2"), link("c", "a")),
+        ),
+        layer(whiteout("a")),
+    ],
+    "links among files that AUFS put aside": [
+        layer("x"),
+        layer(
+            *(("a", b"1"), link(".wh..wh.plnk/1", "a"), ("a", b"2"), link("b", ".wh..wh.plnk/1")),
+            *(link(".wh..wh.plnk/2", ".wh..wh.plnk/1"), link("c", ".wh..wh.plnk/2")),
+        ),
+        layer((".wh..wh.plnk/1", b"other"), link("b", ".wh..wh.plnk/1")),
     ],
     "equal layers": [layer(("a", b"1")), layer(whiteout("a")), layer(("a", b"1"))],
     "equal layers around a whiteout": [

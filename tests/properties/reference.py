@@ -69,6 +69,8 @@ class FileSystem:
 
     def __init__(self) -> None:
         self.nodes: dict[bytes, Node] = {}
+        self.aside: dict[bytes, Node] = {}
+        """Files of the last layer that no container sees; see `set_aside`."""
         self._of_this_layer: set[bytes] = set()
 
     def apply(self, tar: bytes) -> None:
@@ -88,8 +90,8 @@ class FileSystem:
             parent, _, name = member.path.rpartition(b"/")
             parts = member.path.split(b"/")
             if any(part.startswith(b".wh.") for part in parts[:-1]):
-                continue  # beneath a whiteout, or in a storage driver's own folder
-            if name == b".wh..wh..opq":
+                entries.append(member)  # see `set_aside`
+            elif name == b".wh..wh..opq":
                 self.empty(so_far.follow(parent, own=True))
             elif name.startswith(b".wh..wh."):
                 continue  # a storage driver's own
@@ -104,18 +106,31 @@ class FileSystem:
                 with contextlib.suppress(BrokenLayer):  # if it is one, that is told below
                     so_far.add(member)
         for member in entries:
-            self.add(member)
+            if b"/.wh." in b"/" + member.path:
+                self.set_aside(member)
+            else:
+                self.add(member)
+
+    def set_aside(self, member: Read) -> None:
+        """Beneath a reserved name nothing is seen, but hard links may lead to it."""
+        with contextlib.suppress(BrokenLayer):
+            if member.type == b"1":
+                self.aside[member.path] = self._link_target(member, member.path)
+            elif member.type != b"5":
+                self.aside[member.path] = self._node(member)
 
     def copy(self) -> FileSystem:
         """Return another one of the same files."""
         made = FileSystem()
         made.nodes = dict(self.nodes)
+        made.aside = dict(self.aside)
         made._of_this_layer = set(self._of_this_layer)
         return made
 
     def begin(self) -> None:
         """Start a new layer."""
         self._of_this_layer = set()
+        self.aside = {}
 
     def remove(self, path: bytes) -> None:
         """Delete a path and all beneath it."""
@@ -162,7 +177,7 @@ class FileSystem:
         parent, _, name = clean(member.link).rpartition(b"/")
         folder = self.follow(parent, own=False)
         target = folder + b"/" + name if folder else name
-        node = self.nodes.get(target)
+        node = self.aside.get(target) or self.nodes.get(target)
         if node is None or node.type == b"5" or (path + b"/").startswith(target + b"/"):
             message = f"no file to link to: {member.path!r} to {target!r}"
             raise BrokenLayer(message)

@@ -16,11 +16,11 @@ from tests.properties.reading import Read, read_tar
 from tests.properties.reference import BrokenLayer, FileSystem
 from tests.support.tars import MTIME, Entry, Format, folder, layer, opaque, symlink, whiteout
 
-__all__ = ["Operation", "build", "layers", "operations"]
+__all__ = ["KINDS", "PATHS", "Operation", "build", "layers", "operations", "tars_of"]
 
 _LONG = b"long-" * 24
 _COMMON = (b"a", b"a/a", b"a/b", b"b", b"b/a", b"a/a/a", b"a/a/b", b"b/b")
-_PATHS = (
+PATHS = (
     *(*_COMMON, *_COMMON, *_COMMON),
     *(b"c", b"d", b"a/c", b"c/a", b"c/s", b"a/s", b"s", b"s/a", b"s/b", b"a/s/a", b"s/a/b"),
     *(b"a/b/a", b"b/a/a", b"b/a/b", b"a/a/a/a", b"a/a/a/b", b"a/x.wh.y", b".why", b"wh..wh..opq"),
@@ -28,10 +28,11 @@ _PATHS = (
 )
 _NAMES = (b"a", b"b", b"c", b"s", b"a/a")
 _TARGETS = (b"a", b"b", b"../b", b"/a/a", b"nowhere", b".", b"a/../b", b"/", b"s", b"../../d")
-_KINDS = (
+KINDS = (
     *("file", "file", "folder", "folder", "folder", "symlink", "symlink", "link", "link"),
     *("whiteout", "whiteout", "opaque", "fifo", "device", "root", "leftover", "through"),
 )
+_LEFTOVERS = (b".wh..wh.plnk/17.3", b"a/.wh..wh.aufs", b".wh.b/a", b".wh..wh.orph/a/b")
 _MODES = (0o644, 0o755, 0o4755, 0o1777, 0o0)
 _OWNERS = (0, 1000, 2_097_152, 4_294_967_294)
 _TIMES = (0, MTIME, MTIME + 123_456_789, 1 * 10**9, -1_500_000_000)
@@ -46,7 +47,7 @@ Operation = tuple[str, int, int]
 """Kind, path, and a number that settles everything else."""
 
 operations = st.tuples(
-    st.sampled_from(_KINDS), st.integers(0, len(_PATHS) - 1), st.integers(0, 2**32)
+    st.sampled_from(KINDS), st.integers(0, len(PATHS) - 1), st.integers(0, 2**32)
 )
 _plans = st.lists(st.lists(operations, max_size=12), min_size=2, max_size=4)
 
@@ -68,7 +69,7 @@ def _build_layer(plan: Sequence[Operation], files: FileSystem) -> list[Entry]:
     now = files.copy()
     now.begin()
     for kind, index, seed in plan:
-        entries = _entries(kind, _PATHS[index], seed, now)
+        entries = _entries(kind, PATHS[index], seed, now)
         more = [*members, *(read_tar(entry.encode())[0][0] for entry in entries)]
         trial = files.copy()
         try:
@@ -77,7 +78,7 @@ def _build_layer(plan: Sequence[Operation], files: FileSystem) -> list[Entry]:
             continue
         made += entries
         members, now = more, trial
-    files.nodes = now.nodes
+    files.nodes, files.aside = now.nodes, now.aside
     return made
 
 
@@ -89,7 +90,8 @@ def _entries(kind: str, path: bytes, seed: int, files: FileSystem) -> list[Entry
         case "opaque":
             return [_spelled(opaque(path if seed % 8 else b""), seed)]
         case "leftover":
-            return [Entry((b".wh..wh.plnk/17.3", b"a/.wh..wh.aufs", b".wh.b/a")[seed % 3])]
+            content = b"%d" % (seed % 1000)
+            return [Entry(_LEFTOVERS[seed % len(_LEFTOVERS)], content=content)]
         case "through":
             return _through(path, seed)
         case _:
@@ -126,6 +128,7 @@ def _entry(kind: str, path: bytes, seed: int, files: FileSystem) -> Entry | None
         case "root":
             entry = Entry(b".", type=b"5")
         case "link":
+            path = _LEFTOVERS[0] + b"x" if seed % 16 == 0 else path
             return _link(path, seed, files)
         case _:
             return None
@@ -163,12 +166,13 @@ def _spelled(entry: Entry, seed: int) -> Entry:
 
 
 def _link(path: bytes, seed: int, files: FileSystem) -> Entry | None:
-    """A hard link to a file that is there, of this layer or another."""
-    there = sorted(name for name, node in files.nodes.items() if node.type != b"5")
+    """A hard link to a file that is there, of this layer or another; or to what is set aside."""
+    found = files.nodes | files.aside
+    there = sorted(name for name, node in found.items() if node.type != b"5")
     if not there:
         return None
     target = there[seed % len(there)]
-    node = files.nodes[target]
+    node = found[target]
     same = seed // 64 % 4 != 0
     return Entry(
         path,

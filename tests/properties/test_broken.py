@@ -129,13 +129,13 @@ def lose_identity(patch: pytest.MonkeyPatch) -> None:
 
 def follow_no_symlink(patch: pytest.MonkeyPatch) -> None:
     """Symlinks that the layer itself made are not followed."""
-    patch.setattr(overlay, "_symlink", lambda node, origin: None)
+    patch.setattr(overlay, "symlink_of", lambda node, origin: None)
 
 
 def follow_all_symlinks(patch: pytest.MonkeyPatch) -> None:
     """Symlinks of lower layers are followed too."""
-    symlink = overlay._symlink
-    patch.setattr(overlay, "_symlink", lambda node, origin: symlink(node, None))
+    symlink = overlay.symlink_of
+    patch.setattr(overlay, "symlink_of", lambda node, origin: symlink(node, None))
 
 
 def write_no_parents(patch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from lamella.spec.digest import Digest
 from lamella.squashing import prepare
 from tests.properties.check import check_every_selection, selections
 from tests.properties.corners import CORNERS
+from tests.properties.reading import clean
 from tests.properties.reference import differences, flatten
 from tests.properties.strategies import layers
 from tests.support.examples import examples

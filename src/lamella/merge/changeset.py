@@ -49,6 +49,9 @@ class Changeset:
     """Directories whose lower children are hidden, as written; empty for the root."""
     ignored: int
     """Bytes of members that mean nothing: whiteouts' own, storage-driver leftovers."""
+    aside: Sequence[Member] = ()
+    """Files in directories with reserved names, in the order of the tar: no container sees them,
+    but hard links may lead to them. AUFS kept files with several names in ``/.wh..wh.plnk``."""
     linked: Sequence[Member] = ()
     """All whiteouts and opaque markers, in the order of the tar, if the path of one of them may
     lead through a symlink of this layer: see `Tree.apply`."""
@@ -78,9 +81,10 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
     }
     entries = [m for m in members if id(m) not in dropped]
     ignored = sum(m.span for m in dropped.values())
+    aside = [m for m in dropped.values() if m.folder in beneath and m.type != DIRECTORY]
     removals = [m for m in dropped.values() if m.folder not in beneath and not is_reserved(m.name)]
     linked = removals if _may_be_linked(removals, entries) else ()
-    return Changeset(source, position, entries, whiteouts, opaques, ignored, linked)
+    return Changeset(source, position, entries, whiteouts, opaques, ignored, aside, linked)
 
 
 def _may_be_linked(removals: Sequence[Member], entries: Sequence[Member]) -> bool:
