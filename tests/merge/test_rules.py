@@ -512,3 +512,25 @@ def test_neighbours_are_one_copy() -> None:
     """A layer that survives whole is a single run of bytes."""
     plan = plan_of(layer(*(f"f{n}" for n in range(50))), layer("x"))
     assert len(plan.pieces) == 3
+
+
+def test_c11_links_to_files_of_aufs_become_files() -> None:
+    """What only storage drivers see is stored under the first name that leads to it."""
+    plnk = entry(".wh..wh.plnk/1.2", b"text", mode=0o600)
+    merged = merge(layer(".wh..wh.plnk/", plnk, link("a", "/.wh..wh.plnk/1.2"), link("b", "a")))
+    assert names(merged) == ["a", "b"]
+    assert (member(merged, "a").content, member(merged, "a").mode) == (b"text", 0o600)
+    assert (member(merged, "b").type, member(merged, "b").link) == (b"1", b"a")
+
+
+def test_c11_file_of_aufs_may_be_in_a_lower_layer() -> None:
+    """Inside the range or below it, its content is found."""
+    lower = layer((".wh..wh.plnk/1", b"text"), "x"), layer(link("a", ".wh..wh.plnk/1"))
+    assert member(merge(*lower), "a").content == b"text"
+    assert member(merge(*lower, layer("y"), above=1), "a").content == b"text"
+
+
+def test_c11_link_to_what_aufs_has_not_is_refused() -> None:
+    """No engine takes it."""
+    with pytest.raises(MalformedTar, match="there is nothing"):
+        merge(layer("x"), layer(link("a", ".wh..wh.plnk/1"), ".wh..wh.plnk/1"))

@@ -132,6 +132,72 @@ CORNERS: dict[str, list[bytes]] = {
         layer(symlink("s", "e/x")),
         layer(whiteout("e")),
     ],
+    "whiteout through a symlink of its layer": [
+        _BASE,
+        layer(symlink("s", "/d"), "d/", whiteout("s/old")),
+        layer("x"),
+    ],
+    "opaque through a symlink of its layer": [
+        layer("d/", ("d/old", b"old"), ("d/kept", b"k")),
+        layer("d/", symlink("s", "d"), ("s/n1", b"1"), opaque("s"), ("s/n2", b"2")),
+        layer("x"),
+    ],
+    "whiteout before its symlink": [_BASE, layer(whiteout("s/old"), symlink("s", "d"), "d/")],
+    "usrmerge": [
+        layer("usr/", "usr/bin/", ("usr/bin/x", b"x"), "usr/bin/y", symlink("bin", "usr/bin")),
+        layer("usr/", "usr/bin/", symlink("bin", "usr/bin"), whiteout("bin/x")),
+        layer("x"),
+    ],
+    "whiteout through a chain of symlinks": [
+        _BASE,
+        layer(symlink("p/r", "../q"), symlink("q", "./d/../d"), whiteout("p/r/old"), "d/"),
+        layer(symlink("p/r", "nowhere"), whiteout("p/r/old")),
+    ],
+    "whiteout through a symlink that is replaced later": [
+        layer("d/", ("d/old", b"1"), "e/", ("e/old", b"2"), "f/", ("f/old", b"3")),
+        layer(symlink("s", "d"), whiteout("s/old"), symlink("s", "e"), whiteout("s/old"), "s/"),
+        layer(symlink("t", "f"), folder("t"), whiteout("t/old")),
+    ],
+    "whiteout through a symlink that went with its directory": [
+        _BASE,
+        layer("p/", symlink("p/s", "../d"), ("p", b"file"), "p/", whiteout("p/s/old")),
+        layer("x"),
+    ],
+    "whiteout through a hard link to a symlink": [
+        _BASE,
+        layer(symlink("s", "d"), link("t", "s", mode=0o777), whiteout("t/old")),
+        layer("x"),
+    ],
+    "whiteout through a hard link to a lower symlink": [
+        layer("d/", ("d/old", b"old"), symlink("s", "d")),
+        layer(link("t", "s", mode=0o777), whiteout("t/old")),
+        layer("x"),
+    ],
+    "whiteout of the symlink itself": [
+        layer("d/", ("d/old", b"old"), symlink("s", "d")),
+        layer(whiteout("s"), symlink("s", "d"), whiteout("s/old")),
+        layer(symlink("s", "/d"), whiteout("s"), ("s/new", b"1")),
+    ],
+    "whiteout through a symlink, and the name again": [
+        _BASE,
+        layer("d/", symlink("s", "d"), whiteout("s/old"), ("s/old", b"anew")),
+        layer(symlink("r", "d"), ("r/old", b"more"), whiteout("r/old")),
+    ],
+    "whiteout through a symlink to nothing": [
+        _BASE,
+        layer(symlink("s", "no/thing"), whiteout("s/old"), symlink("r", ".."), whiteout("r/g")),
+        layer(symlink("l", "/"), whiteout("l/f"), symlink("s2", "f"), whiteout("s2/x")),
+    ],
+    "root emptied through a symlink": [
+        _BASE,
+        layer(symlink("r", "/"), opaque("r"), "new"),
+        layer(),
+    ],
+    "whiteout through a lower symlink": [
+        layer("d/", ("d/old", b"old"), symlink("s", "d")),
+        layer(symlink("t", "s"), whiteout("t/old"), whiteout("s/old")),
+        layer(opaque("s")),
+    ],
     "whiteout through a symlink": [_BASE, layer(symlink("s", "d")), layer(whiteout("s/old"))],
     "no entries for directories": [layer(("p/q/a", b"1")), layer(("p/q/b", b"2")), layer("p/r/c")],
     "attributes of a directory of the base": [
@@ -178,6 +244,22 @@ CORNERS: dict[str, list[bytes]] = {
         layer(".wh..wh.plnk/", (".wh..wh.plnk/1.2", b"1"), ".wh..wh.aufs"),
         layer("d/", "d/.wh..wh.orph/", "d/.wh..wh.orph/x", "d/a"),
         layer(whiteout("d/a")),
+    ],
+    "links to files that AUFS put aside": [
+        layer("x"),
+        layer(
+            *(".wh..wh.plnk/", entry(".wh..wh.plnk/1.2", b"1", mode=0o600, xattrs=_NOTE)),
+            *(link("a", "/.wh..wh.plnk/1.2"), link("d/b", ".wh..wh.plnk/1.2"), link("c", "a")),
+        ),
+        layer(whiteout("a")),
+    ],
+    "links among files that AUFS put aside": [
+        layer("x"),
+        layer(
+            *(("a", b"1"), link(".wh..wh.plnk/1", "a"), ("a", b"2"), link("b", ".wh..wh.plnk/1")),
+            *(link(".wh..wh.plnk/2", ".wh..wh.plnk/1"), link("c", ".wh..wh.plnk/2")),
+        ),
+        layer((".wh..wh.plnk/1", b"other"), link("b", ".wh..wh.plnk/1")),
     ],
     "equal layers": [layer(("a", b"1")), layer(whiteout("a")), layer(("a", b"1"))],
     "equal layers around a whiteout": [

@@ -5,12 +5,13 @@ the image specification's layer chapter says is done word for word: first the wh
 on what the layers below left; then its entries, in order.
 
 Where the specification is silent the engines' common reading holds: missing parents are made as
-root's with mode 755; something that is no directory gives way to one; symlinks are followed only
-if the layer itself made them.
+root's with mode 755; something that is no directory gives way to one; entries and removals follow
+only those symlinks that the layer itself made before them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,35 +69,68 @@ class FileSystem:
 
     def __init__(self) -> None:
         self.nodes: dict[bytes, Node] = {}
+        self.aside: dict[bytes, Node] = {}
+        """Files of the last layer that no container sees; see `set_aside`."""
         self._of_this_layer: set[bytes] = set()
 
     def apply(self, tar: bytes) -> None:
         """Lay a layer on top."""
-        members, _ = read_tar(tar)
+        self.apply_members(read_tar(tar)[0])
+
+    def apply_members(self, members: Iterable[Read]) -> None:
+        """Lay the members of a layer on top.
+
+        What a removal does to lower layers does not depend on where it stands among the entries.
+        Where it leads does: through the symlinks that the layer had made by then.
+        """
         self.begin()
+        so_far = self.copy()
         entries = []
         for member in members:
             parent, _, name = member.path.rpartition(b"/")
             parts = member.path.split(b"/")
             if any(part.startswith(b".wh.") for part in parts[:-1]):
-                continue  # beneath a whiteout, or in a storage driver's own folder
-            if name == b".wh..wh..opq":
-                self.empty(parent)
+                entries.append(member)  # see `set_aside`
+            elif name == b".wh..wh..opq":
+                self.empty(so_far.follow(parent, own=True))
             elif name.startswith(b".wh..wh."):
                 continue  # a storage driver's own
             elif name.startswith(b".wh."):
                 if name[4:] in {b"", b".", b".."}:
                     message = f"whiteout of nothing: {member.path!r}"
                     raise BrokenLayer(message)
+                parent = so_far.follow(parent, own=True)
                 self.remove(parent + b"/" + name[4:] if parent else name[4:])
             else:
                 entries.append(member)
+                with contextlib.suppress(BrokenLayer):  # if it is one, that is told below
+                    so_far.add(member)
         for member in entries:
-            self.add(member)
+            if b"/.wh." in b"/" + member.path:
+                self.set_aside(member)
+            else:
+                self.add(member)
+
+    def set_aside(self, member: Read) -> None:
+        """Beneath a reserved name nothing is seen, but hard links may lead to it."""
+        with contextlib.suppress(BrokenLayer):
+            if member.type == b"1":
+                self.aside[member.path] = self._link_target(member, member.path)
+            elif member.type != b"5":
+                self.aside[member.path] = self._node(member)
+
+    def copy(self) -> FileSystem:
+        """Return another one of the same files."""
+        made = FileSystem()
+        made.nodes = dict(self.nodes)
+        made.aside = dict(self.aside)
+        made._of_this_layer = set(self._of_this_layer)
+        return made
 
     def begin(self) -> None:
         """Start a new layer."""
         self._of_this_layer = set()
+        self.aside = {}
 
     def remove(self, path: bytes) -> None:
         """Delete a path and all beneath it."""
@@ -114,7 +148,7 @@ class FileSystem:
         if not member.path:
             return  # the root's own attributes are the engine's business
         parent, _, name = member.path.rpartition(b"/")
-        folder = self._follow(parent, own=True)
+        folder = self.follow(parent, own=True)
         path = folder + b"/" + name if folder else name
         is_link = member.type == b"1"
         node = self._link_target(member, path) if is_link else self._node(member)
@@ -141,9 +175,9 @@ class FileSystem:
 
     def _link_target(self, member: Read, path: bytes) -> Node:
         parent, _, name = clean(member.link).rpartition(b"/")
-        folder = self._follow(parent, own=False)
+        folder = self.follow(parent, own=False)
         target = folder + b"/" + name if folder else name
-        node = self.nodes.get(target)
+        node = self.aside.get(target) or self.nodes.get(target)
         if node is None or node.type == b"5" or (path + b"/").startswith(target + b"/"):
             message = f"no file to link to: {member.path!r} to {target!r}"
             raise BrokenLayer(message)
@@ -160,7 +194,7 @@ class FileSystem:
                 self.nodes[folder] = Node(b"5")
                 self._of_this_layer.add(folder)
 
-    def _follow(self, path: bytes, *, own: bool) -> bytes:
+    def follow(self, path: bytes, *, own: bool) -> bytes:
         """Replace symlinks in a path by what they point at; only this layer's if `own`."""
         done: list[bytes] = []
         todo = path.split(b"/") if path else []

@@ -12,25 +12,27 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tests.properties.reading import read_tar
+from tests.properties.reading import Read, read_tar
 from tests.properties.reference import BrokenLayer, FileSystem
-from tests.support.tars import MTIME, Entry, Format, layer, whiteout
+from tests.support.tars import MTIME, Entry, Format, folder, layer, opaque, symlink, whiteout
 
-__all__ = ["Operation", "build", "layers", "operations"]
+__all__ = ["KINDS", "PATHS", "Operation", "build", "layers", "operations", "tars_of"]
 
 _LONG = b"long-" * 24
 _COMMON = (b"a", b"a/a", b"a/b", b"b", b"b/a", b"a/a/a", b"a/a/b", b"b/b")
-_PATHS = (
+PATHS = (
     *(*_COMMON, *_COMMON, *_COMMON),
     *(b"c", b"d", b"a/c", b"c/a", b"c/s", b"a/s", b"s", b"s/a", b"s/b", b"a/s/a", b"s/a/b"),
     *(b"a/b/a", b"b/a/a", b"b/a/b", b"a/a/a/a", b"a/a/a/b", b"a/x.wh.y", b".why", b"wh..wh..opq"),
     *(_LONG, b"a/" + _LONG, _LONG + b"/a", b"caf\xe9/new\nline"),
 )
+_NAMES = (b"a", b"b", b"c", b"s", b"a/a")
 _TARGETS = (b"a", b"b", b"../b", b"/a/a", b"nowhere", b".", b"a/../b", b"/", b"s", b"../../d")
-_KINDS = (
+KINDS = (
     *("file", "file", "folder", "folder", "folder", "symlink", "symlink", "link", "link"),
-    *("whiteout", "whiteout", "opaque", "fifo", "device", "root", "leftover"),
+    *("whiteout", "whiteout", "opaque", "fifo", "device", "root", "leftover", "through"),
 )
+_LEFTOVERS = (b".wh..wh.plnk/17.3", b"a/.wh..wh.aufs", b".wh.b/a", b".wh..wh.orph/a/b")
 _MODES = (0o644, 0o755, 0o4755, 0o1777, 0o0)
 _OWNERS = (0, 1000, 2_097_152, 4_294_967_294)
 _TIMES = (0, MTIME, MTIME + 123_456_789, 1 * 10**9, -1_500_000_000)
@@ -45,7 +47,7 @@ Operation = tuple[str, int, int]
 """Kind, path, and a number that settles everything else."""
 
 operations = st.tuples(
-    st.sampled_from(_KINDS), st.integers(0, len(_PATHS) - 1), st.integers(0, 2**32)
+    st.sampled_from(KINDS), st.integers(0, len(PATHS) - 1), st.integers(0, 2**32)
 )
 _plans = st.lists(st.lists(operations, max_size=12), min_size=2, max_size=4)
 
@@ -61,31 +63,54 @@ layers = _plans.map(build)
 
 
 def _build_layer(plan: Sequence[Operation], files: FileSystem) -> list[Entry]:
-    files.begin()
-    made: list[tuple[int, Entry]] = []
-    for number, (kind, index, seed) in enumerate(plan):
-        path = _PATHS[index]
-        if kind == "whiteout":
-            files.remove(path)
-            made.append((number, _spelled(whiteout(path), seed)))
-        elif kind == "opaque":
-            folder = path if seed % 8 else b""
-            files.empty(folder)
-            name = (folder + b"/" if folder else b"") + b".wh..wh..opq"
-            made.append((number, _spelled(Entry(name), seed)))
-        elif kind == "leftover":
-            name = (b".wh..wh.plnk/17.3", b"a/.wh..wh.aufs", b".wh.b/a")[seed % 3]
-            made.append((number, Entry(name)))
-    for number, (kind, index, seed) in enumerate(plan):
-        entry = _entry(kind, _PATHS[index], seed, files)
-        if entry is None:
-            continue
+    """Make a layer, and lay it on the files."""
+    made: list[Entry] = []
+    members: list[Read] = []
+    now = files.copy()
+    now.begin()
+    for kind, index, seed in plan:
+        entries = _entries(kind, PATHS[index], seed, now)
+        more = [*members, *(read_tar(entry.encode())[0][0] for entry in entries)]
+        trial = files.copy()
         try:
-            files.add(read_tar(entry.encode())[0][0])
+            trial.apply_members(more)
         except BrokenLayer:
             continue
-        made.append((number, entry))
-    return [entry for _, entry in sorted(made, key=lambda item: item[0])]
+        made += entries
+        members, now = more, trial
+    files.nodes, files.aside = now.nodes, now.aside
+    return made
+
+
+def _entries(kind: str, path: bytes, seed: int, files: FileSystem) -> list[Entry]:
+    """Return what an operation adds to a layer."""
+    match kind:
+        case "whiteout":
+            return [_spelled(whiteout(path), seed)]
+        case "opaque":
+            return [_spelled(opaque(path if seed % 8 else b""), seed)]
+        case "leftover":
+            content = b"%d" % (seed % 1000)
+            return [Entry(_LEFTOVERS[seed % len(_LEFTOVERS)], content=content)]
+        case "through":
+            return _through(path, seed)
+        case _:
+            entry = _entry(kind, path, seed, files)
+            return [entry] if entry else []
+
+
+def _through(link: bytes, seed: int) -> list[Entry]:
+    """A symlink, what it leads to, and removals through it: as kaniko and usrmerge write them."""
+    target = _TARGETS[seed // 8 % len(_TARGETS)]
+    names = _NAMES[seed // 128 % len(_NAMES)], _NAMES[seed // 1024 % len(_NAMES)]
+    beneath = link + b"/" + names[0]
+    found = [symlink(link, target)]
+    if seed % 2:
+        found.append(folder(_COMMON[seed // 16 % len(_COMMON)]))
+    found.append(opaque(link) if seed // 2 % 4 == 0 else whiteout(beneath))
+    if seed // 4 % 2:
+        found.append(Entry(link + b"/" + names[1], content=b"again"))
+    return found[1:] + found[:1] if seed // 4096 % 5 == 0 else found
 
 
 def _entry(kind: str, path: bytes, seed: int, files: FileSystem) -> Entry | None:
@@ -103,6 +128,7 @@ def _entry(kind: str, path: bytes, seed: int, files: FileSystem) -> Entry | None
         case "root":
             entry = Entry(b".", type=b"5")
         case "link":
+            path = _LEFTOVERS[0] + b"x" if seed % 16 == 0 else path
             return _link(path, seed, files)
         case _:
             return None
@@ -140,12 +166,13 @@ def _spelled(entry: Entry, seed: int) -> Entry:
 
 
 def _link(path: bytes, seed: int, files: FileSystem) -> Entry | None:
-    """A hard link to a file that is there, of this layer or another."""
-    there = sorted(name for name, node in files.nodes.items() if node.type != b"5")
+    """A hard link to a file that is there, of this layer or another; or to what is set aside."""
+    found = files.nodes | files.aside
+    there = sorted(name for name, node in found.items() if node.type != b"5")
     if not there:
         return None
     target = there[seed % len(there)]
-    node = files.nodes[target]
+    node = found[target]
     same = seed // 64 % 4 != 0
     return Entry(
         path,

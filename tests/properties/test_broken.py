@@ -48,6 +48,11 @@ def whiteouts_last(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tree, "apply", wrong)
 
 
+def lexical_removals(patch: pytest.MonkeyPatch) -> None:
+    """Removals follow no symlinks."""
+    patch.setattr(overlay._Own, "removals", lambda self, c: (c.whiteouts, c.opaques))
+
+
 def drop_whiteouts(patch: pytest.MonkeyPatch) -> None:
     """No whiteout stays in the merged layer."""
     patch.setattr(plan._Planner, "_removals", lambda self, folder, prefix: None)
@@ -124,13 +129,13 @@ def lose_identity(patch: pytest.MonkeyPatch) -> None:
 
 def follow_no_symlink(patch: pytest.MonkeyPatch) -> None:
     """Symlinks that the layer itself made are not followed."""
-    patch.setattr(overlay, "_symlink", lambda node, origin: None)
+    patch.setattr(overlay, "symlink_of", lambda node, origin: None)
 
 
 def follow_all_symlinks(patch: pytest.MonkeyPatch) -> None:
     """Symlinks of lower layers are followed too."""
-    symlink = overlay._symlink
-    patch.setattr(overlay, "_symlink", lambda node, origin: symlink(node, None))
+    symlink = overlay.symlink_of
+    patch.setattr(overlay, "symlink_of", lambda node, origin: symlink(node, None))
 
 
 def write_no_parents(patch: pytest.MonkeyPatch) -> None:
@@ -165,6 +170,7 @@ def miscount(patch: pytest.MonkeyPatch) -> None:
 BREAKS: dict[str, tuple[Break, str]] = {
     "whiteouts are ignored": (ignore_whiteouts, "whiteout of a file"),
     "whiteouts hit their own layer": (whiteouts_last, "whiteout and file, in either order"),
+    "removals follow no symlinks": (lexical_removals, "usrmerge"),
     "whiteouts are not written": (drop_whiteouts, "whiteout of a directory"),
     "vain whiteouts are written": (keep_vain_whiteouts, "whiteout of nothing"),
     "opaque markers are ignored": (ignore_opaque, "opaque"),

@@ -47,6 +47,8 @@ class Laid:
             except MalformedTar as error:
                 raise error.at(f"layer {changeset.position + 1}") from error
             self._bury(known, changeset.position)
+            # What only hard links lead to has no name of its own that anybody sees.
+            self.deaths.update((id(member), changeset.position) for member in changeset.aside)
             if self.tree.redirected:
                 self._note_moved(changeset.position)
         self.stretches = self.tree.finish()

@@ -45,7 +45,10 @@ class _Alone(Tree):
 
     def _link(self, member: Member) -> Link:
         node: object = self.root
-        for name in clean(member.link).split(b"/"):
+        target = clean(member.link)
+        if self._found_aside(target):
+            return super()._link(member)
+        for name in target.split(b"/"):
             if not isinstance(node, Folder) or name not in node.kids:
                 raise _AsksBelow
             node = node.kids[name]

@@ -6,69 +6,28 @@ layer has to say. Laying the difference over the lower tree gives the same files
 layers over it one by one; the property tests hold this against an independent, slow reading of the
 rules.
 
-What a name stands for:
-
-- a `Folder`;
-- a `Member`: the inode itself, under its first name. Inodes are told apart by identity;
-- a `Link`: one more name of an inode;
-- `None`: deleted from what lies below (only in a difference).
-
 Paths are taken lexically; a non-directory in the way of an entry is replaced by a directory, as
-overlay engines do. Only a symlink made in the same layer is followed, as all engines do.
+overlay engines do. Only a symlink that the same layer made before is followed, as all engines do:
+by entries and by removals alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from operator import attrgetter
 
 from lamella.errors import MalformedTar
-from lamella.merge.changeset import Changeset
-from lamella.tar.entry import DIRECTORY, HARD_LINK, SYMLINK, Member, clean
+from lamella.layer.whiteout import PREFIX
+from lamella.merge.changeset import Changeset, sort_removal
+from lamella.merge.nodes import Folder, Link, Loss, Node, child_of, symlink_of
+from lamella.tar.entry import DIRECTORY, HARD_LINK, Member, clean
 
 __all__ = ["Folder", "Link", "Loss", "Node", "Tree"]
 
 _SYMLINKS_FOLLOWED = 40  # as the Linux kernel
-
-
-class Link(NamedTuple):
-    """A further name of an inode, and the entry that made it."""
-
-    inode: Member
-    member: Member
-
-
-class Folder:
-    """A directory."""
-
-    __slots__ = ("anew", "hidden", "kids", "lower", "member")
-
-    def __init__(self, lower: Folder | None = None, hidden: Folder | None = None) -> None:
-        self.member: Member | None = None
-        """The entry its attributes come from; None if it has none (then `lower`'s count)."""
-        self.kids: dict[bytes, Node] = {}
-        self.lower = lower
-        """The directory below that this one is merged with."""
-        self.hidden = hidden
-        """The directory below that this one replaces or hides."""
-        self.anew = False
-        """It took the place of something else in the same tree, or of what that tree deleted."""
-
-    @property
-    def own_member(self) -> Member | None:
-        """The entry of its attributes, if it isn't the hidden directory's (see `Tree._hide`)."""
-        hidden = self.hidden
-        return None if hidden is not None and hidden.member is self.member else self.member
-
-
-Node: TypeAlias = Folder | Member | Link | None
-
-
-class Loss(NamedTuple):
-    """Something that a later layer took away: deleted, or overwritten `by` a member."""
-
-    node: Folder | Member | Link
-    by: Member | None
+_START = attrgetter("start")
 
 
 class Tree:
@@ -84,6 +43,7 @@ class Tree:
         self.links_below = False
         """A name was given to a file of the tree below."""
         self._seen: dict[bytes, Folder] = {}  # directories of the layer at hand, by path
+        self._aside: dict[bytes, Member] = {}  # see `Changeset.aside`; of all layers
 
     def apply(self, changeset: Changeset) -> None:
         """Lay one more layer on top.
@@ -92,13 +52,28 @@ class Tree:
             MalformedTar: an entry can't be there (a hard link to nothing, to a directory, to
                 itself; a loop of symlinks).
         """
-        for path in changeset.opaques:
+        whiteouts, opaques = changeset.whiteouts, changeset.opaques
+        if changeset.linked:
+            whiteouts, opaques = _Own(self).removals(changeset)
+        for path in opaques:
             self._hide(path)
         self._seen = {}
-        for path in changeset.whiteouts:
+        for path in whiteouts:
             self._delete(path)
-        seen = self._seen = {b"": self.root}
-        for member in changeset.entries:
+        self._seen = {b"": self.root}
+        at = 0
+        for stop, member in _stops(changeset.entries, changeset.aside):
+            self._lay(changeset.entries[at:stop])
+            self._set_aside(member)
+            at = stop
+        self._lay(changeset.entries[at:] if at else changeset.entries)
+        self._seen = {}
+        self.top = changeset.position
+
+    def _lay(self, entries: Iterable[Member]) -> None:
+        """Add entries, of one layer and in the order of its tar."""
+        seen = self._seen
+        for member in entries:
             name, kind = member.name, member.type
             folder = seen.get(member.folder)
             if folder is None:
@@ -109,14 +84,12 @@ class Tree:
                 self._put(folder, name, self._link(member), member)
             elif folder.kids.setdefault(name, member) is not member:
                 self._put(folder, name, member, member)
-        self._seen = {}
-        self.top = changeset.position
 
     def find(self, path: bytes) -> Node:
         """Return what a path stands for, here or below; None if there is nothing."""
         node: Node = self.root
         for name in path.split(b"/") if path else ():
-            node = _child(node, name)
+            node = child_of(node, name)
         return node
 
     # -- removals
@@ -143,7 +116,7 @@ class Tree:
         """A whiteout: the path and all beneath it are gone."""
         parent, _, name = path.rpartition(b"/")
         folder = self._seen.get(parent)
-        if (self.find(path) if folder is None else _child(folder, name)) is None:
+        if (self.find(path) if folder is None else child_of(folder, name)) is None:
             return
         if folder is None:
             folder = self._seen[parent] = self._own_folder(parent)
@@ -183,7 +156,7 @@ class Tree:
         """Return an entry's directory, made if need be; symlinks of this layer are followed."""
         above, _, name = path.rpartition(b"/")
         parent = self._seen.get(above)
-        if parent is not None and _symlink(parent.kids.get(name), member.origin) is None:
+        if parent is not None and symlink_of(parent.kids.get(name), member.origin) is None:
             return self._step(parent, name, member)
         folder = self.root
         real = self._resolve(path, member, member.origin)
@@ -208,8 +181,8 @@ class Tree:
                 continue
             if name in {b"", b"."}:
                 continue
-            node = _child(done[-1][1], name)
-            target = _symlink(node, origin)
+            node = child_of(done[-1][1], name)
+            target = symlink_of(node, origin)
             if target is None:
                 done.append((name, node))
                 continue
@@ -250,7 +223,7 @@ class Tree:
 
     def _forget(self, old: Node) -> bool:
         """Whether paths lead elsewhere now, because a directory or symlink is replaced."""
-        if isinstance(old, Folder) or _symlink(old, None) is not None:
+        if isinstance(old, Folder) or symlink_of(old, None) is not None:
             self._seen.clear()
             self._seen[b""] = self.root
             return True
@@ -270,6 +243,18 @@ class Tree:
         self.links_below |= self.lower is not None and inode.origin <= self.lower.top
         return Link(inode, member)
 
+    def _set_aside(self, member: Member) -> None:
+        """Keep a file that only hard links lead to."""
+        with suppress(MalformedTar):  # a link that leads nowhere, and that nobody needs
+            node = self._link(member) if member.type == HARD_LINK else member
+            self._aside[member.path] = node.inode if isinstance(node, Link) else node
+
+    def _found_aside(self, path: bytes) -> Member | None:
+        if PREFIX not in path:
+            return None
+        lower = self.lower._found_aside(path) if self.lower else None  # noqa: SLF001 - a tree too
+        return self._aside.get(path, lower)
+
     def _linked(self, target: bytes, member: Member) -> Member | Link:
         """Find a link's target by its path, through any symlink."""
         parent, slash, name = target.rpartition(b"/")
@@ -278,7 +263,7 @@ class Tree:
         if target == member.path:
             message = f"hard link {member.path!r} to itself"
             raise MalformedTar(message, member.start)
-        node = self.find(target)
+        node = self._found_aside(target) or self.find(target)
         if node is None or isinstance(node, Folder):
             found = "there is nothing" if node is None else "that is a directory"
             message = f"hard link {member.path!r} to {target!r}: {found}"
@@ -307,23 +292,44 @@ class Tree:
                     stack.append((prefix + name + b"/", node))
 
 
-def _child(node: Node, name: bytes) -> Node:
-    """What a name in a directory stands for, here or below."""
-    if not isinstance(node, Folder):
-        return None
-    if name in node.kids:
-        return node.kids[name]
-    return node.lower.kids.get(name) if node.lower else None
+class _Own(Tree):
+    """What a layer alone makes, as far as its tar has been read: its symlinks above all."""
+
+    def __init__(self, below: Tree) -> None:
+        super().__init__()
+        self._below = below
+        self._seen = {b"": self.root}
+
+    def removals(self, changeset: Changeset) -> tuple[list[bytes], list[bytes]]:
+        """Return whiteouts and opaques of the layer, led through the symlinks made before them.
+
+        Raises:
+            MalformedTar: one leads into a loop of symlinks.
+        """
+        whiteouts: list[bytes] = []
+        opaques: list[bytes] = []
+        at = 0
+        for stop, mark in _stops(changeset.entries, changeset.linked):
+            self._lay(changeset.entries[at:stop])
+            folder = self._resolve(mark.folder, mark, mark.origin)
+            sort_removal(mark._replace(folder=folder), whiteouts, opaques)
+            at = stop
+        return whiteouts, opaques
+
+    def _link(self, member: Member) -> Link:
+        """Find the file here or below; what can't be there is told once it is laid on the tree."""
+        with suppress(MalformedTar):
+            return super()._link(member)
+        parent, slash, name = clean(member.link).rpartition(b"/")
+        node: Member | Link = member
+        with suppress(MalformedTar):
+            node = self._below._linked(self._resolve(parent, member) + slash + name, member)  # noqa: SLF001 - a tree too
+        return Link(node.inode if isinstance(node, Link) else node, member)
 
 
-def _symlink(node: Node, origin: int | None) -> bytes | None:
-    """Return a symlink's target, if it is one (of that layer, if one is given)."""
-    if isinstance(node, Link):
-        made_by, inode = node.member.origin, node.inode
-    elif isinstance(node, Member):
-        made_by, inode = node.origin, node
-    else:
-        return None
-    if inode.type != SYMLINK or (origin is not None and made_by != origin):
-        return None
-    return inode.link
+def _stops(entries: Sequence[Member], others: Iterable[Member]) -> Iterator[tuple[int, Member]]:
+    """Yield other members of the same tar, and how many of the entries come before each."""
+    at = 0
+    for member in others:
+        at = bisect_left(entries, member.start, at, key=_START)
+        yield at, member
