@@ -134,6 +134,15 @@ THIRD_PARTY: dict[str, set[str]] = {
     "zlib_ng": {"layer", "tar"},
 }
 
+# What takes all that it is given, or raises an error. Everything else is written by `files.py`, for
+# a file may take a part.
+WRITES_ALL = {
+    *{"self", "job", "spool", "_spool", "blob", "_tar", "upload", "outgoing"},
+    "stdin",  # of a child: has a buffer
+}
+WRITES_NO_FILE = {"layer/compress.py"}  # hands on what it makes
+WRITERS = {"write", "writelines", "pwrite", "pwritev", "writev", "write_bytes", "write_text"}
+
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}
 
@@ -255,6 +264,20 @@ def touches_world(source: str, path: str) -> list[str]:
     ]
 
 
+def writes_in_part(source: str, path: str) -> list[str]:
+    """List where one file writes by something that may take a part only."""
+    if path == "files.py" or path in WRITES_NO_FILE:
+        return []
+    findings = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in WRITERS:
+            owner = node.value
+            name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            if name not in WRITES_ALL:
+                findings.append(f"{path}:{node.lineno}: {ast.unparse(node)} may write a part only")
+    return findings
+
+
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Count a function's lines from its def on; its docstring, the contract, is free."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
@@ -299,6 +322,12 @@ def test_each_file_imports_only_what_its_room_may(path: str) -> None:
 def test_nothing_below_cli_touches_the_world(path: str) -> None:
     """Below cli/ nothing prints, reads the environment, exits or configures logging."""
     assert touches_world(read(path), path) == []
+
+
+@pytest.mark.parametrize("path", source_files())
+def test_files_are_written_in_one_place(path: str) -> None:
+    """A short write goes unnoticed nowhere: `lamella.files` does them all."""
+    assert writes_in_part(read(path), path) == []
 
 
 @pytest.mark.parametrize("path", source_files())
@@ -402,6 +431,23 @@ def test_a_touch_of_the_world_is_found(source: str) -> None:
     for path in ("tar/scan.py", "api.py", "demo.py"):
         assert len(touches_world(source, path)) == 1
     assert touches_world(source, "cli/main.py") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(file):\n    file.write(b'')",
+        "out.file.write(b'')",
+        "copy(self._out.write)",
+        "import os\nos.pwrite(1, b'', 0)",
+        "Path('a').write_bytes(b'')",
+        "open('a', 'wb').write(b'')",
+    ],
+)
+def test_a_write_that_may_be_short_is_found(source: str) -> None:
+    """The rule can fail."""
+    assert len(writes_in_part(source, "transport/local.py")) == 1
+    assert writes_in_part("self._tar.write(b'')", "transport/local.py") == []
 
 
 def test_own_methods_may_be_called_like_the_world() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import lamella
 from lamella.errors import OutputError
 from lamella.layer.compression import NONE
 from lamella.layer.spool import Spool
@@ -21,6 +24,7 @@ from tests.support.images import docker_archive
 from tests.support.tars import layer
 from tests.transport.forms import TARS, compress, layout_of, state_of, to_file
 
+REF_NAME = "org.opencontainers.image.ref.name"
 LARGE = (TARS[0], layer(("large", b"l" * (2 << 20))), TARS[1])
 LIMITED = ("sh", "-c", 'ulimit -f 1024; exec "$@"', "sh")  # no file above 512 KB
 
@@ -52,6 +56,27 @@ def test_full_disk_of_the_output(work: Path, tmp: Path, disk: Path, form: str) -
     ran = run("squash", source, "-o", f"{form}:{target}", tmp=tmp)
     ran.failed(1, f"{disk}/new: 0.5 MB free on that disk, at least 2.1 MB needed")
     assert state_of(disk) == before
+
+
+@pytest.mark.parametrize("free", range(14))
+def test_last_pages_of_a_disk(disk: Path, free: int) -> None:
+    """An index of several pages is written whole, or the old one stays: a file takes a part."""
+    made = layout_of(TARS[:2], compression="none", tag="app")
+    for number in range(60):
+        made.add(made.entries[0], f"tag-{number}", annotations={REF_NAME: f"{number}" * 40})
+    layout = made.write(disk / "app")
+    before = state_of(disk)
+    room = os.statvfs(disk)
+    (disk / "ballast").write_bytes(bytes(max(0, room.f_bavail - free) * room.f_bsize))
+    try:
+        lamella.squash(f"oci:{layout}:app", "#1", output=f"oci:{layout}:new")
+    except OutputError as error:
+        assert re.search("no space left|MB free on that disk", str(error))  # noqa: PT017 - or none
+        (disk / "ballast").unlink()
+        assert state_of(disk) == before
+    else:
+        index = json.loads((layout / "index.json").read_bytes())
+        assert len(index["manifests"]) == 62
 
 
 @pytest.mark.parametrize("form", ["oci-archive", "oci"])

@@ -17,14 +17,13 @@ def write_page(path: str, page: str) -> None:
     Raises:
         OutputError: it can't be written there.
     """
-    from lamella.transport.files import AtomicFile, writing  # noqa: PLC0415 - few pages are written
+    from lamella.files import write_all  # noqa: PLC0415 - few pages are written
+    from lamella.transport.files import AtomicFile, writing  # noqa: PLC0415 - as above
 
     if path == STDOUT:
         click.echo(page, nl=False)
         return
     with AtomicFile(Path(path)) as out:
         with writing(path):
-            rest = memoryview(page.encode())
-            while rest:  # a pipe takes a part at a time
-                rest = rest[out.file.write(rest) :]
+            write_all(out.file, page.encode())
         out.commit()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lamella.errors import MalformedTar
+from lamella.files import write_all
 from lamella.layer.blob import CHUNK, Bytes
 from lamella.layer.headers import Parts, TarHeaders
 from lamella.spec.digest import Digest
@@ -132,7 +133,7 @@ class ListingCache:
     def _write(self, path: Path, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as file:
             try:
-                file.write(content)
+                write_all(file.file, content)
                 file.flush()
                 Path(file.name).replace(path)
             except BaseException:

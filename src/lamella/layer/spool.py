@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
 from lamella.errors import DigestMismatch, ImageError, OutputError
+from lamella.files import write_all
 from lamella.layer.blob import CHUNK, FileRange, Layer, Merged
 from lamella.layer.compression import Compression, PlainReader, detect, open_plain
 from lamella.layer.hasher import Hasher, Hashing, step_back
@@ -182,10 +183,8 @@ class Spool:
         Raises:
             OutputError: no room is left.
         """
-        view = memoryview(chunk)
         try:
-            while view:
-                view = view[file.write(view) :]
+            write_all(file, chunk)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                 raise

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from lamella.errors import ImageError, UsageError
+from lamella.files import write_all
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compression import Compression
@@ -287,7 +288,8 @@ class FileDestination:
         at = 0
         with writing(self._location.path):
             while chunk := spooled.read_at(at, 1 << 18):
-                at += self._out.write(chunk)
+                write_all(self._out, chunk)
+                at += len(chunk)
 
 
 class _OneOfIndex:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from lamella.errors import OutputError
+from lamella.files import write_all
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compress import write_packed
@@ -269,7 +270,7 @@ class FolderBlobs:
     def _replace(self, name: str, content: bytes) -> None:
         with AtomicFile(self._folder / name) as out:
             with writing(str(self._folder / name)):
-                out.file.write(content)
+                write_all(out.file, content)
             out.commit()
 
     def __exit__(self, *error: object) -> None:
@@ -290,10 +291,8 @@ class _FolderBlob:
             self._file = path.open("xb", buffering=0)
 
     def write(self, chunk: bytes | memoryview) -> None:
-        view = memoryview(chunk)
         with writing(str(self._folder)):
-            while view:
-                view = view[self._file.write(view) :]
+            write_all(self._file, chunk)
 
     def close(self) -> None:
         with suppress(OSError):

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from lamella.errors import MalformedImage, MalformedTar
+from lamella.files import pwrite_all, write_all
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.spool import LayerTar, Spool
@@ -122,7 +123,7 @@ class ArchiveWriter:
         size = -self._left
         header = format_plain_block(os.fsencode(name), size)
         with writing(self._where):
-            os.pwrite(self._out.fileno(), header, self._reserved)
+            pwrite_all(self._out.fileno(), header, self._reserved)
         self._left = 0
         self.end(size)
 
@@ -165,10 +166,8 @@ class ArchiveWriter:
         self._raw(END_OF_ARCHIVE)
 
     def _raw(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
         with writing(self._where):
-            while view:
-                view = view[self._out.write(view) :]
+            write_all(self._out, data)
 
 
 def _copy_in_kernel(source: FileRange, out: BinaryIO) -> int:
