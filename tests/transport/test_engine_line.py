@@ -101,22 +101,40 @@ def test_with_tls(near: Engine, tmp_path: Path) -> None:
             squash(near, host | {"DOCKER_TLS": "1", "DOCKER_CERT_PATH": str(other)}, "tls:3")
 
 
+def fake_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str = "") -> Path:
+    """Have an ssh that logs its arguments and runs the command here, as a far shell would."""
+    ssh = folder / "ssh"
+    ssh.write_text(
+        f'#!/bin/sh\necho "$@" >> {folder}/log\n'
+        'while [ "$1" != -- ]; do shift; done; shift 2\n'
+        f'DOCKER_HOST={host} exec sh -c "$*"\n'
+    )
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return folder / "log"
+
+
 @pytest.mark.engine
 def test_by_ssh(near: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user's own ssh is called, which runs the docker command there."""
-    ssh = tmp_path / "ssh"
-    ssh.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n'
-        'while [ "$1" != -- ]; do shift; done; shift 2\n'
-        f'DOCKER_HOST={near.host} exec "$@"\n'
-    )
-    ssh.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    log = fake_ssh(tmp_path, monkeypatch, near.host)
     squash(near, {"DOCKER_HOST": "ssh://me@far.example:2222"}, "line-tests/ssh:1")
-    called = (tmp_path / "log").read_text().splitlines()
+    called = log.read_text().splitlines()
     arguments = "-l me -p 2222 -- far.example docker system dial-stdio"
     assert all(line.endswith(arguments) for line in called)
     assert len(called) <= 4, "a line is used again, for it takes long to get one"
+
+
+@pytest.mark.engine
+def test_by_ssh_to_a_socket(near: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path in the address names the engine there; the default one of that host is not asked."""
+    log = fake_ssh(tmp_path, monkeypatch, "unix:///nowhere/default.sock")
+    link = tmp_path / "a socket's name"
+    link.symlink_to(near.socket)
+    squash(near, {"DOCKER_HOST": f"ssh://far.example{link}"}, "line-tests/ssh:2")
+    for line in log.read_text().splitlines():
+        assert "-- far.example docker --host 'unix://" in line
+        assert line.endswith("system dial-stdio")
 
 
 def test_ssh_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

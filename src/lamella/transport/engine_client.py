@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from lamella.errors import EngineError, ImageNotFound
 from lamella.layer.blob import CHUNK
+from lamella.transport.engine_address import Network, Ssh
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine_load import LoadRefused, one_line, read_answer
@@ -19,6 +20,8 @@ from lamella.transport.engine_load import LoadRefused, one_line, read_answer
 __all__ = ["ByteStream", "EngineClient", "Upload"]
 
 _ANSWER_TIMEOUT = 120
+# Before it answers, ssh may ask for a passphrase and go through other machines.
+_SSH_TIMEOUT = 60
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
@@ -49,8 +52,11 @@ class EngineClient:
         self._info: Mapping[str, Any] | None = None
         self._idle: list[Line] = []
         try:
+            address = host.address
+            self._base = address.base if isinstance(address, Network) else ""
+            patience = _SSH_TIMEOUT if isinstance(address, Ssh) else CONNECT_TIMEOUT
             # A ping tells what /version does, and at once: Podman takes a second over that.
-            told, _ = self._exchange("GET", "/_ping", timeout=CONNECT_TIMEOUT)
+            told, _ = self._exchange("GET", "/_ping", timeout=patience)
             self._api = tuple(int(part) for part in told["Api-Version"].split("."))
             self.is_podman = "Libpod-Api-Version" in told
             """Whether it is Podman, which speaks Docker's API too."""
@@ -118,7 +124,7 @@ class EngineClient:
         query = f"?{urlencode(params)}" if params else ""
         line = self._line(timeout)
         try:
-            line.request(method, path + query)
+            line.request(method, self._base + path + query)
             answer = line.getresponse()
             body = answer.read()
         except BaseException:
@@ -203,7 +209,7 @@ class EngineClient:
             line = self._line(_DATA_TIMEOUT)
         with line:
             with self._asking(what):
-                line.request("GET", f"/images/{quote(image_id, safe=':')}/get")
+                line.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
                 answer = line.getresponse()
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise _RefusedError(answer.status, answer.read())
@@ -225,7 +231,7 @@ class EngineClient:
             line = self._line(_DATA_TIMEOUT)
         with line:
             upload = Upload(str(self), line)
-            upload.begin()
+            upload.begin(self._base)
             yield upload
 
     # -- what is changed
@@ -261,10 +267,10 @@ class Upload:
     def __init__(self, engine: str, line: Line) -> None:
         self._engine, self._line = engine, line
 
-    def begin(self) -> None:
-        """Send the head of the request."""
+    def begin(self, base: str) -> None:
+        """Send the head of the request; `base` stands before its path."""
         with self._sending():
-            self._line.putrequest("POST", "/images/load?quiet=1")
+            self._line.putrequest("POST", f"{base}/images/load?quiet=1")
             self._line.putheader("Content-Type", "application/x-tar")
             self._line.putheader("Transfer-Encoding", "chunked")  # its length is not known yet
             self._line.endheaders()

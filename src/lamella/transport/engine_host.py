@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamella.errors import EngineError
+from lamella.transport.engine_address import Address, parse_address, without_password
 from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.podman_service import PodmanService
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "Host", "Tls", "connect", "find_host"]
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_PORT = 2375
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,17 @@ class Host:
 
     def __str__(self) -> str:
         """Return what a message calls it."""
-        return f"{self.url} (context {self.context})" if self.context else self.url
+        shown = without_password(self.url)
+        return f"{shown} (context {self.context})" if self.context else shown
+
+    @property
+    def address(self) -> Address:
+        """What the address says.
+
+        Raises:
+            ValueError: it makes no sense.
+        """
+        return parse_address(self.url)
 
     @property
     def is_local(self) -> bool:
@@ -76,11 +89,26 @@ def find_host(environment: Mapping[str, str]) -> Host:
     """
     folder = _config_folder(environment)
     if url := environment.get("DOCKER_HOST", "").strip():
-        return Host(url, _tls(environment, folder))
+        return Host(_completed(url), _tls(environment, folder))
     context = environment.get("DOCKER_CONTEXT") or (_current_context(folder) if folder else "")
     if context in {"", "default"} or folder is None:
         return Host(DEFAULT_SOCKET)
     return _host_of_context(context, folder)
+
+
+def _completed(url: str) -> str:
+    """Fill in what DOCKER_HOST may leave out, as the docker command does."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "tcp", url
+    if scheme == "unix":
+        return url if rest else DEFAULT_SOCKET
+    if scheme != "tcp":
+        return url
+    place, slash, path = rest.partition("/")
+    user, at, place = place.rpartition("@")
+    host, _, port = place.rpartition(":") if re.search(r":[0-9]*$", place) else (place, "", "")
+    return f"tcp://{user}{at}{host or 'localhost'}:{port or _PORT}{slash}{path}"
 
 
 def _config_folder(environment: Mapping[str, str]) -> Path | None:

@@ -13,18 +13,17 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
 
+from lamella.transport.engine_address import Network, Socket, Ssh
 from lamella.transport.engine_host import Host, Tls
 
 __all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
 
 CONNECT_TIMEOUT = 10
 _HANG_UP_TIMEOUT = 5
-_PORT, _TLS_PORT = 2375, 2376
+_HTTP_PORT, _HTTPS_PORT = 80, 443
+_SSH_TIMEOUT = 30
 _CLOSED = (http.client.IncompleteRead, ConnectionResetError, BrokenPipeError)
-_LISTENING = ("docker", "system", "dial-stdio")
-"""What passes its input and output on to the engine, as the docker command has it over ssh."""
 
 
 class Line(http.client.HTTPConnection):
@@ -67,34 +66,36 @@ def dial(host: Host) -> Line:
         OSError: nobody answers, or somebody else.
         ValueError: that is no address.
     """
-    url = urlsplit(host.url)
-    if url.scheme == "unix":
-        return Line(_local(host.url.removeprefix("unix://")), "docker", lambda: None)
-    if url.scheme == "ssh" and url.hostname:
-        return _by_ssh(url)
-    if url.scheme not in {"tcp", "http", "https"} or not url.hostname:
-        raise ValueError("want unix:///PATH, tcp://HOST:PORT or ssh://HOST")
-    tls = host.tls or (Tls(None, None, None) if url.scheme == "https" else None)
-    port = url.port or (_TLS_PORT if tls else _PORT)
-    sock = socket.create_connection((url.hostname, port), CONNECT_TIMEOUT)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock = _context(tls).wrap_socket(sock, server_hostname=url.hostname) if tls else sock
-    except BaseException:
-        sock.close()
-        raise
-    return Line(sock, url.hostname, lambda: None)
+    address = host.address
+    if isinstance(address, Socket):
+        return Line(_local(address.path), "docker", lambda: None)
+    if isinstance(address, Ssh):
+        return _by_ssh(address, "podman" if host.podman else "docker")
+    return _over_network(address, host.tls)
 
 
 def _local(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.settimeout(CONNECT_TIMEOUT)
-        sock.connect(f"/{path.lstrip('/')}")
+        sock.connect(path)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _over_network(address: Network, asked: Tls | None) -> Line:
+    tls = asked or (Tls(None, None, None) if address.encrypted else None)
+    port = address.port or (_HTTPS_PORT if tls else _HTTP_PORT)
+    sock = socket.create_connection((address.host, port), CONNECT_TIMEOUT)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = _context(tls).wrap_socket(sock, server_hostname=address.host) if tls else sock
+    except BaseException:
+        sock.close()
+        raise
+    return Line(sock, address.host, lambda: None)
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
@@ -107,16 +108,14 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _by_ssh(url: SplitResult) -> Line:
+def _by_ssh(address: Ssh, program: str) -> Line:
     """Let the user's own ssh connect, with their keys and settings."""
-    command = ["ssh", "-T", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
-    command += ["-l", url.username] if url.username else []
-    command += ["-p", str(url.port)] if url.port else []
+    options = ["-T", "-o", f"ConnectTimeout={_SSH_TIMEOUT}"]
     ours, theirs = socket.socketpair()
     try:
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - the address is the user's own, after --
-                [*command, "--", url.hostname or "", *_LISTENING],
+                address.command(options, program),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 start_new_session=True,  # Ctrl-C is for us: the line is needed to tidy up
