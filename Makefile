@@ -6,6 +6,8 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SECONDS ?= 600
+JOBS ?= 2
 # Wheels only: a source build would fetch build tools that no lock file names.
 PIP_FLAGS ?= --only-binary=:all:
 
@@ -63,6 +65,11 @@ bench: $(READY) ## measure time, memory and disk, beside others; a few minutes, 
 .PHONY: bench-quick
 bench-quick: $(READY) ## the part of it that needs no engine, on small images
 	$(BIN)/python bench/run.py --quick $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(DEV) ## long random checks; SECONDS=600 ROUNDS= ONLY=a,b SEED= JOBS=2
+	$(BIN)/python -m soak.run --seconds "$(SECONDS)" --jobs "$(JOBS)" \
+	    $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed "$(SEED)")
 
 # The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
