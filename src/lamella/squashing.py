@@ -187,7 +187,8 @@ def write(
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
-    sink.expect(kept, prepared.bytes_after if compression.kind == "none" else 0)
+    new = prepared.bytes_after if compression.kind == "none" else 0
+    sink.expect(kept, new, compression)
     for layer in kept:
         layers.check(layer)
     for position, layer in enumerate(image.layers):

@@ -30,7 +30,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
-from lamella.transport.base import copy_stored, spool_packed
+from lamella.transport.base import AsItIs, copy_stored, spool_packed
 from lamella.transport.oci_layout import LayoutFiles
 from lamella.transport.tarball import ArchiveWriter
 
@@ -141,52 +141,67 @@ class DockerArchiveWriter:
         self._tar = ArchiveWriter(out, where)
         self._spool = spool
         self._files: list[str] = []
-        self._written: dict[Digest, str] = {}  # a repeated layer is written once
-        self._keeps_gzip = True
+        self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
+        self._compression = NONE
 
     def default_compression(self, image: Image) -> Compression:
-        """Plain, as `docker save` writes layers; gzip if all of the image's layers are.
+        """Plain, as `docker save` writes layers; gzip if all of the image's layers are."""
+        return Compression("gzip") if all(map(_is_gzip, image.layers)) else NONE
 
-        All of them are to be alike: crane takes every layer for what the first one is.
+    def expect(self, compression: Compression) -> None:
+        """Learn how all layers will be stored, those that stay too.
+
+        They must be alike, for crane takes every layer for what the first one is.
+
+        Raises:
+            Unsupported: Docker 20.10 can't read that compression here.
         """
-        self._keeps_gzip = all(_is_gzip(layer) for layer in image.layers)
-        return Compression("gzip") if self._keeps_gzip else NONE
-
-    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer as it is; compression that Docker 20.10 can't read (zstd) is undone."""
-        name = self._written.get(layer.diff_id)
-        if name is not None:
-            self._files.append(name)
-            return _descriptor(layer.diff_id, 0)
-        name = self._written[layer.diff_id] = self._next()
-        if self._keeps_gzip and layer.compression == "gzip":
-            self._tar.begin(name, layer.blob.size)
-            copy_stored(layer, self._tar.write)
-            self._tar.end(layer.blob.size)
-        else:
-            tar = layers.open([layer])[0]
-            self._tar.begin(name, tar.size)
-            self._tar.copy(tar)
-            self._tar.end(tar.size)
-        return _descriptor(layer.diff_id, layer.blob.size)
-
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer. Its size is known, so a plain one goes straight out."""
         if compression.kind == "zstd":
             raise Unsupported(
                 "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
             )
+        self._compression = compression
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer that stays; it is stored as all are (see `expect`)."""
+        if layer.diff_id in self._written:
+            name, stored = self._written[layer.diff_id]
+            self._files.append(name)
+            return stored
+        if layer.compression == self._compression.kind == "gzip":
+            stored = self._copy(layer)
+        else:
+            tar = layers.open([layer])[0]
+            stored = self.put_merged(AsItIs(tar, layer.diff_id), self._compression)[1]
+        self._written[layer.diff_id] = self._files[-1], stored
+        return stored
+
+    def _copy(self, layer: Layer) -> Descriptor:
+        self._tar.begin(self._next(), layer.blob.size)
+        digest, size = copy_stored(layer, self._tar.write)
+        self._tar.end(size)
+        return Descriptor(oci_layer(layer.compression), digest, size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer. Its size is known, so a plain one goes straight out."""
         name = self._next()
         if compression.kind == "none":
             self._tar.begin(name, merged.size)
-            diff_id = merged.write_to(self._tar.write)
+            diff_id = self._put_plain(merged)
             self._tar.end(merged.size)
-            return diff_id, _descriptor(diff_id, merged.size)
+            return diff_id, Descriptor(oci_layer("none"), diff_id, merged.size)
         packed, file = spool_packed(merged, compression, self._spool)
         self._tar.begin(name, packed.size)
         self._tar.copy(file)
         self._tar.end(packed.size)
-        return packed.diff_id, _descriptor(packed.diff_id, packed.size)
+        stored = Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
+        return packed.diff_id, stored
+
+    def _put_plain(self, merged: Merged) -> Digest:
+        if isinstance(merged, AsItIs):  # inside the kernel, where that works
+            self._tar.copy(merged.tar)
+            return merged.diff_id
+        return merged.write_to(self._tar.write)
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config and ``manifest.json``, which makes it an image."""
@@ -209,8 +224,3 @@ def _is_gzip(layer: Layer) -> bool:
     if layer.descriptor is not None:  # of a remote layer the first bytes would cost a request
         return layer.descriptor.media_type.endswith("gzip")
     return layer.compression == "gzip"
-
-
-def _descriptor(diff_id: Digest, size: int) -> Descriptor:
-    """Stands in where no manifest is kept."""
-    return Descriptor(oci_layer("none"), diff_id, size)

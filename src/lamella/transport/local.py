@@ -215,8 +215,10 @@ class FileDestination:
         """How a new layer is compressed if the user doesn't say."""
         return self._writer.default_compression(image)
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """See to it that there is room for all of it, unless it goes into a pipe."""
+        if isinstance(self._writer, DockerArchiveWriter):
+            self._writer.expect(compression)
         target = Path(self._location.path)
         if self._location.path == "-" or (target.exists() and not _is_stored(target)):
             return
@@ -228,7 +230,7 @@ class FileDestination:
         return isinstance(self._writer, LayoutWriter) and self._writer.has(layer)
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer that stays as it is."""
+        """Take a layer that stays."""
         return self._writer.put_layer(layer, layers)
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
@@ -294,7 +296,9 @@ class _OneOfIndex:
     """One image of an index, in a layout that has no name for it; a `Destination`."""
 
     def __init__(
-        self, layout: LayoutWriter, expect: Callable[[Sequence[Layer], int], None]
+        self,
+        layout: LayoutWriter,
+        expect: Callable[[Sequence[Layer], int, Compression], None],
     ) -> None:
         self._layout = layout
         self.default_compression = layout.default_compression
@@ -310,8 +314,8 @@ class _OneOfIndex:
     def join(self, source: Source) -> None:
         pass
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
-        self._expect(kept, new)
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
+        self._expect(kept, new, compression)
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         return staying(image, ranges)
