@@ -47,8 +47,9 @@ class FileSource:
     """An image in an archive, a stream or a layout folder."""
 
     def __init__(
-        self, location: Location, spool: Spool, platform: Platform | None, stdin: BinaryIO
+        self, location: Location, spool: Spool, platform: Platform | None, stdin: BinaryIO | None
     ) -> None:
+        """Name a file; nothing is read yet. `stdin` is what ``-`` stands for."""
         self._location, self._spool, self._platform, self._stdin = location, spool, platform, stdin
         self._stack = ExitStack()
         self._chosen: Descriptor | None = None
@@ -140,7 +141,7 @@ class FileSource:
                 os.listdir(path)  # noqa: PTH208 - tells why it can't be read
                 return self._stack.enter_context(FolderFiles(Path(path)))
             file = self._stdin
-            if path != "-":
+            if path != "-" or file is None:
                 file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
             return open_archive(file, path, self._spool, seekable=_is_regular(file))
         except OSError as error:
@@ -167,12 +168,13 @@ def _check_platform(image: Image, wanted: Platform | None) -> None:
 class FileDestination:
     """An image to be written to an archive, a stream or a layout folder."""
 
-    def __init__(self, location: Location, spool: Spool, stdout: BinaryIO) -> None:
+    def __init__(self, location: Location, spool: Spool, stdout: BinaryIO | None) -> None:
+        """Name a file; nothing is written yet. `stdout` is what ``-`` stands for."""
         self._location, self._spool, self._stdout = location, spool, stdout
         self._stack = ExitStack()
         self._file: AtomicFile | None = None
         self._spooled: BinaryIO | None = None
-        self._out = stdout
+        self._out: BinaryIO
         """Where what is spooled goes in the end."""
         self._tags = (location.tag,) if location.tag else ()
 
@@ -191,7 +193,7 @@ class FileDestination:
         if location.transport == "oci":
             blobs = self._stack.enter_context(FolderBlobs(path))
             return LayoutWriter(blobs, archive=False)
-        if location.path == "-":
+        if location.path == "-" and self._stdout is not None:
             out = self._stdout
         else:
             self._file = self._stack.enter_context(AtomicFile(path))
@@ -281,7 +283,7 @@ class FileDestination:
             self._copy_out(FileRange.whole(self._spooled))
         if self._file is not None:
             self._file.commit()
-        elif self._location.path == "-":
+        elif self._location.path == "-" and self._stdout is not None:
             with writing("standard output"):
                 self._stdout.flush()
 
