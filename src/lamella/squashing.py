@@ -82,7 +82,8 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
     """
-    image.steps()  # a history that does not fit is found out now
+    if image.history_gap:
+        progress.note(image.history_gap)
     ranges = selection.squashing
     reason = reason_against(image)
     if ranges and reason:
