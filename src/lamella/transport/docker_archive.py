@@ -8,14 +8,16 @@ alike. What is written is the older, simpler form: Docker since 1.10, Podman and
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    InvalidReference,
     MalformedImage,
     Unsupported,
     UsageError,
@@ -27,6 +29,8 @@ from lamella.layer.spool import Layers, Spool
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.fields import ARCHIVE_ENTRY
+from lamella.spec.json import parse_json_list
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
@@ -45,21 +49,22 @@ _NAMED_BY_DIGEST = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 class ArchiveImage:
     """One entry of ``manifest.json``."""
 
-    def __init__(self, entry: Any, number: int, where: str) -> None:  # noqa: ANN401 - parsed JSON
-        place = f"{where}: {MANIFEST}: image {number}"
-        if not isinstance(entry, dict):
-            raise MalformedImage(place, f"want an object, found {entry!r:.60}")
-        layers, tags = entry.get("Layers") or [], entry.get("RepoTags") or []
-        texts = [entry.get("Config"), *layers, *tags] if _are_lists(layers, tags) else [None]
-        if not all(isinstance(text, str) for text in texts):
-            raise MalformedImage(place, "want the names of a config, of layers and of tags")
-        self.config: str = entry["Config"]
-        self.layers: list[str] = layers
-        self.tags: tuple[str, ...] = tuple(tags)
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.config: str = entry.get("Config") or ""
+        self.layers: list[str] = entry.get("Layers") or []
+        self.tags: tuple[str, ...] = tuple(entry.get("RepoTags") or ())
 
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> list[ArchiveImage]:
+        """Read a ``manifest.json``.
 
-def _are_lists(*values: object) -> bool:
-    return all(isinstance(value, list) for value in values)
+        Raises:
+            MalformedImage: it lists no images.
+        """
+        entries = parse_json_list(raw, f"{where}: {MANIFEST}", ARCHIVE_ENTRY)
+        if not entries:
+            raise MalformedImage(f"{where}: {MANIFEST}", "expected a list of images, got none")
+        return [cls(entry) for entry in entries]
 
 
 def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
@@ -76,13 +81,7 @@ def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
         else:
             what = "not an image archive: it has neither manifest.json nor index.json"
         raise MalformedImage(archive.where, what)
-    try:
-        entries = json.loads(archive.read(MANIFEST))
-    except (ValueError, RecursionError) as error:
-        raise MalformedImage(f"{archive.where}: {MANIFEST}", f"no valid JSON ({error})") from error
-    if not isinstance(entries, list) or not entries:
-        raise MalformedImage(f"{archive.where}: {MANIFEST}", "want a list of images")
-    return [ArchiveImage(entry, i, archive.where) for i, entry in enumerate(entries, 1)]
+    return ArchiveImage.parse(archive.read(MANIFEST), archive.where)
 
 
 def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveImage:
@@ -90,18 +89,38 @@ def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveI
     if not wanted:
         if len(images) == 1:
             return images[0]
-        names = ", ".join(i.tags[0] if i.tags else f"@{n}" for n, i in enumerate(images))
-        message = f"{where} has {len(images)} images; choose one with {where}:TAG: {names}"
-        raise Ambiguous(message)
+        counts = Counter(_familiar(tag) for image in images for tag in image.tags)
+        names = [
+            next((tag for tag in i.tags if counts[_familiar(tag)] == 1), f"@{n}")
+            for n, i in enumerate(images)
+        ]
+        raise Ambiguous(_which(where, f"{len(images)} images", names))
     if wanted[0] == "@" and wanted[1:].isdecimal() and int(wanted[1:]) < len(images):
         return images[int(wanted[1:])]
-    name = Reference.parse_tag(wanted).familiar if wanted[0] != "@" else wanted
-    found = [i for i in images if name in {Reference.parse_tag(tag).familiar for tag in i.tags}]
+    name = _familiar(wanted)
+    found = [(n, i) for n, i in enumerate(images) if name in map(_familiar, i.tags)]
     if not found:
         tags = ", ".join(tag for image in images for tag in image.tags) or "none"
         message = f"no image {wanted!r} in {where}; its tags: {tags}"
         raise UsageError(message)
-    return found[0]
+    if len({image.config for _, image in found}) > 1:
+        message = _which(where, f"{len(found)} images {wanted}", [f"@{n}" for n, _ in found])
+        raise Ambiguous(message)
+    return found[0][1]
+
+
+def _familiar(tag: str) -> str:
+    """Return a tag as Docker shows it; one that is no valid name, of whichever image, as it is."""
+    try:
+        return Reference.parse_tag(tag).familiar
+    except InvalidReference:
+        return tag
+
+
+def _which(where: str, what: str, names: Sequence[str]) -> str:
+    """Ask which image is meant, with references that can be pasted."""
+    choices = ", ".join(shlex.quote(f"docker-archive:{where}:{name}") for name in names)
+    return f"{where} has {what}; choose one: {choices}"
 
 
 def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
