@@ -198,3 +198,15 @@ def test_verify_trusts_no_digest(app: str, tmp_path: Path) -> None:
         lamella.verify(app, to_file(tmp_path / "bad.tar", damaged))
     with pytest.raises(MalformedImage):
         lamella.verify(app, to_file(tmp_path / "bad.tar", b""))
+
+
+def test_a_stream_that_nobody_gave_is_an_error(app: str) -> None:
+    """`-` without a stream is refused before any work: its bytes would be lost."""
+    for output in ("-", "oci-archive:-"):
+        with pytest.raises(UsageError, match=r"'.*-': stdout is closed, or not given"):
+            lamella.squash(app, output=output)
+    with pytest.raises(UsageError, match="'-': stdin is closed, or not given"):
+        lamella.squash("-", output="-", env=lamella.Environment(stdout=io.BytesIO()))
+    with pytest.raises(UsageError, match="stdin"), lamella.open_image("-"):
+        pass
+    assert (lamella.Environment().stdin, lamella.Environment().stdout) == (None, None)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lamella.errors import MalformedImage
 from lamella.image import Image
 from lamella.layer.blob import Bytes, Layer
 from lamella.mutate import Wording, new_config, new_manifest
@@ -199,12 +198,39 @@ def test_message_is_a_comment() -> None:
     assert [entry.get("comment") for entry in entries] == [None, "why"]
 
 
-@pytest.mark.parametrize("history", [made_by("a"), made_by(*"abcde"), made_by("(a)")])
-def test_history_that_does_not_fit_is_refused(history: list[dict[str, Any]]) -> None:
-    """It is said how many layers it tells of."""
+SHORT = made_by("(e)", "c", "(f)", "d")
+LONG = made_by("x", "(e)", "y", *"abcd")
+
+
+@pytest.mark.parametrize(
+    ("history", "ranges", "want"),
+    [
+        # Two lowest layers without an entry: entries belong to layers 3 and 4.
+        (SHORT, [range(2, 4)], ["(e)", squashed(2)]),
+        (SHORT, [range(1, 3)], ["(e)", squashed(2), "(f)", "d"]),
+        (SHORT, [range(2)], [squashed(2), "(e)", "c", "(f)", "d"]),
+        (made_by("d"), [range(2)], ["d"]),  # layer 3 has no entry: a new one would be taken for its
+        (made_by("d"), [range(2), range(2, 4)], [squashed(2)]),
+        (made_by("(a)"), [range(1, 4)], ["(a)", squashed(3)]),
+        (made_by("(a)"), [range(2)], ["(a)"]),
+        # More entries than layers: the lowest ones have none, and must not count.
+        (LONG, [range(2, 4)], ["(x)", "(e)", "(y)", "a", "b", squashed(2)]),
+        (LONG, [range(2)], ["(x)", "(e)", "(y)", squashed(2), "c", "d"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["merge", "keep"])
+def test_history_that_does_not_fit_is_matched_from_the_top(
+    mode: str, history: list[dict[str, Any]], ranges: list[range], want: list[str]
+) -> None:
+    """Entries stay with their layers, and are never more than these: Docker loads the image."""
     source = image(*TARS, history=history, name="app")
-    with pytest.raises(MalformedImage, match=r"app: its history tells of . layers, but it has 4"):
-        config_of(source, range(4))
+    new = config_of(source, *ranges, history=mode)
+    if mode == "merge":
+        assert steps(new) == want
+    made = [step for step in steps(new) if not step.startswith("(")]
+    assert made == [step for step in want if not step.startswith("(")]
+    assert len(made) <= len(new.diff_ids)
+    assert steps(config_of(source, range(4), base_steps=0)) == [squashed(4)]
 
 
 # -- manifests

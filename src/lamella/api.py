@@ -255,6 +255,8 @@ def open_layers(
     with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
         image = source.describe()
         known = source.tags_by_chain() if tags else None
+        if image.history_gap:
+            env.progress.note(image.history_gap)
         lines = layer_lines(image, known)
         if dead is not False:
             from lamella.analyzing import is_all_near, with_dead_shares  # noqa: PLC0415 - as below

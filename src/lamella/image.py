@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamella.errors import MalformedImage
 from lamella.layer.blob import Layer
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest, chain_ids
@@ -16,12 +15,19 @@ from lamella.spec.platform import Platform
 __all__ = ["Image", "Step"]
 
 
+def _made_layers(history: Sequence[Mapping[str, Any]]) -> int:
+    return sum(not entry.get("empty_layer") for entry in history)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One history entry, and which layer it made (None: it only changed the config)."""
+    """One history entry, and which layer it made."""
 
     entry: Mapping[str, Any]
     layer: int | None
+    """None: it only changed the config, or its layer is not there any more."""
+    top: int
+    """The topmost layer that is there after this step; -1: none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +71,35 @@ class Image:
     def steps(self) -> list[Step] | None:
         """Return the history with the layers it made; None if there is no history.
 
-        Raises:
-            MalformedImage: its entries with content are not as many as the layers.
+        Entries and layers are matched from the top, for builders add both to what they find: where
+        they are not as many, it is the base that tells too little or too much.
         """
         history = self.config.history
         if not history:
             return None
         steps: list[Step] = []
-        made = 0
+        position = len(self.layers) - _made_layers(history)
         for entry in history:
-            empty = bool(entry.get("empty_layer"))
-            steps.append(Step(entry, None if empty else made))
-            made += not empty
-        if made != len(self.layers):
-            message = f"its history tells of {made} layers, but it has {len(self.layers)}"
-            raise MalformedImage(self.name, message)
+            if entry.get("empty_layer"):
+                steps.append(Step(entry, None, max(position, 0) - 1))
+            else:
+                steps.append(Step(entry, position if position >= 0 else None, max(position, -1)))
+                position += 1
         return steps
+
+    @property
+    def history_gap(self) -> str:
+        """Tell that the history does not fit the layers, and what is made of it; empty if it does.
+
+        An image without any history is nothing to tell of.
+        """
+        made, count = _made_layers(self.config.history or ()), len(self.layers)
+        if not self.config.history or made == count:
+            return ""
+        told = f"{self.name}: its history tells of {made} layers, it has {count}"
+        if made < count:
+            return f"{told}; the lowest {count - made} are taken for those without an entry"
+        return f"{told}; the lowest {made - count} entries are taken for those without a layer"
 
     def is_prefix_of(self, other: Image) -> bool:
         """Whether the other image is built on exactly these layers."""

@@ -12,6 +12,7 @@ __all__ = [
     "DOCUMENT",
     "EXTENDED_HEADER",
     "NAME",
+    "NESTING",
     "PATH",
 ]
 
@@ -29,6 +30,9 @@ DOCUMENT = 8 << 20
 
 Registries take 4 MiB (containers/image: iolimits), indexes of large layouts have more.
 """
+
+NESTING = 500
+"""Lists and objects of a JSON document, one in another. Go stops at 10,000, no tool writes 50."""
 
 ANSWER = 1 << 20
 """Bytes of a short answer of another program: an error's body, a token, a login."""

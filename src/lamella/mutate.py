@@ -50,9 +50,6 @@ def new_config(
         selection: what was squashed.
         merged: the diff_id of the layer made of each squashed range.
         wording: history and times.
-
-    Raises:
-        MalformedImage: the source's history does not fit its layers.
     """
     value = dict(image.config.value)
     value["rootfs"] = {**value["rootfs"], "diff_ids": _diff_ids(image, merged)}
@@ -81,13 +78,30 @@ def _history(
     at = 0
     for positions in ranges:
         first, stop = _span(steps, positions, selection)
-        out += [step.entry for step in steps[at:first]]
+        out += map(_unchanged, steps[at:first])
         span = steps[first:stop]
         if wording.history == "keep":
             out += [{**step.entry, "empty_layer": True} for step in span]
-        out.append(_entry(span, len(positions), wording))
+        if _all_told_above(steps, positions):
+            out.append(_entry(span, len(positions), wording))
         at = stop
-    return out + [step.entry for step in steps[at:]]
+    return out + [_unchanged(step) for step in steps[at:]]
+
+
+def _unchanged(step: Step) -> Mapping[str, Any]:
+    """Return an entry as it was; but Docker loads no image with more entries than layers."""
+    if step.layer is None and not step.entry.get("empty_layer"):
+        return {**step.entry, "empty_layer": True}
+    return step.entry
+
+
+def _all_told_above(steps: Sequence[Step], positions: range) -> bool:
+    """Whether each layer above a range has an entry, so that a new one is found to be the range's.
+
+    Entries are matched from the top (see `Image.steps`).
+    """
+    told = [step.layer for step in steps if step.layer is not None]
+    return min(told, default=steps[-1].top + 1) <= positions.stop
 
 
 def _span(steps: Sequence[Step], positions: range, selection: Selection) -> tuple[int, int]:
@@ -98,8 +112,12 @@ def _span(steps: Sequence[Step], positions: range, selection: Selection) -> tupl
     the base's entries and one new one are left.
     """
     numbers = [step.layer for step in steps]
-    first, stop = numbers.index(positions[0]), numbers.index(positions[-1]) + 1
-    if all(number is None for number in numbers[stop:]):
+    told = [number for number in numbers if number in positions]
+    if told:
+        first, stop = numbers.index(told[0]), numbers.index(told[-1]) + 1
+    else:  # layers without entries: at the bottom, or of an image that tells of none
+        first = stop = 0 if any(number is not None for number in numbers) else len(steps)
+    if told and all(number is None for number in numbers[stop:]):
         stop = len(steps)
     if positions is selection.ranges[0] and selection.base_steps is not None:
         first = min(first, selection.base_steps)

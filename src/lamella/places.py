@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
-from lamella.errors import Ambiguous, InvalidReference, LamellaError
+from lamella.errors import Ambiguous, InvalidReference, LamellaError, UsageError
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
 from lamella.spec.platform import Platform
@@ -27,8 +26,10 @@ class Environment:
     tmp_dir: str | None = None
     """Where spooled layers go; None: the system's place."""
     progress: Progress = SILENT
-    stdin: BinaryIO = field(default_factory=io.BytesIO)
-    stdout: BinaryIO = field(default_factory=io.BytesIO)
+    stdin: BinaryIO | None = None
+    """What ``-`` is read from."""
+    stdout: BinaryIO | None = None
+    """What ``-`` is written to."""
     engine: EngineOptions = field(default_factory=EngineOptions)
     registry: RegistryOptions = field(default_factory=RegistryOptions)
 
@@ -83,7 +84,11 @@ def _engine(location: Location, env: Environment) -> EngineOptions:
 def open_source(
     location: Location, platform: Platform | None, spool: Spool, env: Environment
 ) -> Source:
-    """Return the source that a reference names; nothing is read yet."""
+    """Return the source that a reference names; nothing is read yet.
+
+    Raises:
+        UsageError: it is ``-``, and there is no stream.
+    """
     if in_engine(location):
         from lamella.transport.engine import EngineSource  # noqa: PLC0415 - as above
 
@@ -93,11 +98,16 @@ def open_source(
 
         name = RegistryName.parse(str(location))
         return RegistrySource(name, spool, platform, env.registry, env.progress)
+    _need_stream(location, env.stdin, "stdin")
     return FileSource(location, spool, platform, env.stdin)
 
 
 def open_destination(location: Location, spool: Spool, env: Environment) -> Destination:
-    """Return the destination that a reference names; entering it tells if it can be written."""
+    """Return the destination that a reference names; entering it tells if it can be written.
+
+    Raises:
+        UsageError: it is ``-``, and there is no stream.
+    """
     if in_engine(location):
         from lamella.transport.engine import EngineDestination  # noqa: PLC0415 - as above
 
@@ -109,4 +119,13 @@ def open_destination(location: Location, spool: Spool, env: Environment) -> Dest
 
         name = RegistryName.parse(str(location))
         return RegistryDestination(name, spool, env.registry, env.progress)
+    _need_stream(location, env.stdout, "stdout")
     return FileDestination(location, spool, env.stdout)
+
+
+def _need_stream(location: Location, stream: BinaryIO | None, name: str) -> None:
+    if location.path == "-" and stream is None:
+        raise UsageError(
+            f"'{location}': {name} is closed, or not given; want a file, or a stream as "
+            f"Environment({name}=…)"
+        )

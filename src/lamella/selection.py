@@ -185,9 +185,7 @@ def _history_matches(image: Image) -> list[tuple[str, int]]:
     steps = image.steps() or []
     if len(image.history_ids) != len(steps):
         return known
-    top = -1
     for step, history_id in zip(steps, image.history_ids, strict=True):
-        top = step.layer if step.layer is not None else top
-        if history_id and top >= 0:
-            known.append((history_id.removeprefix("sha256:"), top))
+        if history_id and step.top >= 0:
+            known.append((history_id.removeprefix("sha256:"), step.top))
     return known

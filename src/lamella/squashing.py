@@ -82,7 +82,8 @@ def prepare(image: Image, selection: Selection, layers: Layers, progress: Progre
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
     """
-    image.steps()  # a history that does not fit is found out now
+    if image.history_gap:
+        progress.note(image.history_gap)
     ranges = selection.squashing
     reason = reason_against(image)
     if ranges and reason:
@@ -187,7 +188,8 @@ def write(
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
-    sink.expect(kept, prepared.bytes_after if compression.kind == "none" else 0)
+    new = prepared.bytes_after if compression.kind == "none" else 0
+    sink.expect(kept, new, compression)
     for layer in kept:
         layers.check(layer)
     for position, layer in enumerate(image.layers):

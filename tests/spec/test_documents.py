@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from lamella import limits
 from lamella.errors import InvalidReference, MalformedImage
-from lamella.spec.config import Config, format_json, parse_json
+from lamella.spec import fields
+from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.json import format_json, parse_json
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_LAYER, OCI_MANIFEST, is_foreign, oci_layer
 from lamella.spec.platform import Platform
@@ -37,14 +40,14 @@ def test_raw_bytes_are_the_truth() -> None:
 def test_media_type_may_be_missing() -> None:
     """OCI 1.0 has none in a manifest."""
     assert Manifest.parse(manifest(), "there").media_type == ""
-    assert Manifest.parse(manifest(mediaType=7), "there").media_type == ""
+    assert Manifest.parse(manifest(mediaType=None), "there").media_type == ""
 
 
 @pytest.mark.parametrize(
     "raw",
     [
         *(b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff", b"[" * 100_000, b"{}"),
-        *(manifest(config=None), manifest(layers=None), manifest(layers={}), manifest(layers=[7])),
+        *(manifest(config=None), manifest(mediaType=7), manifest(layers={}), manifest(layers=[7])),
         manifest(layers=[{"digest": DIGEST}]),
     ],
 )
@@ -85,8 +88,9 @@ def test_index() -> None:
 )
 def test_what_is_no_descriptor(change: dict[str, object]) -> None:
     """Digest, size and media type are checked."""
+    raw = json.dumps({**DESCRIPTOR, **change}).encode()
     with pytest.raises(MalformedImage, match=r"^there"):
-        Descriptor.parse({**DESCRIPTOR, **change}, "there")
+        Descriptor.parse(parse_json(raw, "there", fields.DESCRIPTOR), "there")
 
 
 def test_descriptor_keeps_what_it_does_not_know() -> None:
@@ -125,7 +129,7 @@ def test_image_without_layers(diff_ids: dict[str, object]) -> None:
 
 def test_views_of_a_config() -> None:
     """Text where there is text, else nothing."""
-    raw: dict[str, Any] = {**config_of([DIGEST]), "variant": 7, "created": None}
+    raw: dict[str, Any] = {**config_of([DIGEST]), "variant": None, "created": None}
     found = Config.parse(json.dumps(raw).encode(), "there")
     assert (found.text("os"), found.text("variant"), found.text("no")) == ("linux", "", "")
     assert (found.created, found.history, found.diff_ids) == (None, None, (DIGEST,))
@@ -133,8 +137,8 @@ def test_views_of_a_config() -> None:
 
 def test_json_survives() -> None:
     """Big numbers, unknown keys, their order, text beyond ASCII: all of it comes out again."""
-    raw = b'{"b":1,"a":123456789012345678901234567890,"c":{"\\u00e9":[1.5,null,true]},"":""}'
-    assert format_json(parse_json(raw, "there")) == raw
+    raw = b'{"b":1,"a":12345678901234567890123,"c":{"\\u00e9":[1.5,null,true,1e400,0.10,-0]},"":""}'
+    assert format_json(parse_json(raw, "there", fields.CONFIG)) == raw
 
 
 @pytest.mark.parametrize(
@@ -181,3 +185,43 @@ def test_platforms_match() -> None:
     assert not Platform.parse("linux/amd64").matches(found)
     assert not Platform.parse("linux/arm").matches({})
     assert Platform.of_host().os == "linux"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b'{"annotations":{"a":5}}', "annotations.a: expected text, got 5"),
+        (b'{"layers":[{"size":1.0}]}', r"layers\[0\].size: expected an integer, got 1.0"),
+        (b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested more than 500 deep"),
+        (b'{"schemaVersion":' + b"9" * 5000 + b"}", "schemaVersion: expected an integer, got 99"),
+        (b'{"x":NaN}', "NaN is no JSON value"),
+        (b"\xef\xbb\xbf{}", "BOM"),
+        (b" " * (limits.DOCUMENT + 1), "too large: expected 8388608 bytes, got 8388609"),
+    ],
+)
+def test_documents_that_go_refuses(raw: bytes, reason: str) -> None:
+    """The error says which field, what is expected there and what was found, in one short line."""
+    with pytest.raises(MalformedImage, match=f"^there: .*{reason}") as caught:
+        parse_json(raw, "there", fields.MANIFEST)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_rewritten_document_says_nothing_twice() -> None:
+    """Fields in another case, or twice, are the same field: Go would read the last one."""
+    raw = (
+        b'{"Config":{"digest":"%(d)s","size":1},"LAYERS":[],"layers":[{"digest":"%(d)s","size":2}],'
+        b'"Annotations":{"a":"b"},"annotations":{"c":"d"},"x":"\\ud800","big":1e400}'
+    ) % {b"d": DIGEST.encode()}
+    found = Manifest.parse(raw, "there")
+    assert [layer.size for layer in found.layers] == [2]
+    written = format_json(found.value)
+    assert list(json.loads(written)) == ["config", "layers", "annotations", "x", "big"]
+    assert found.value["annotations"] == {"a": "b", "c": "d"}
+    assert b'"x":"\\ufffd","big":1e400' in written
+
+
+def test_what_json_cannot_say_is_not_written() -> None:
+    """Half a surrogate pair would be read as another text, and infinity by nobody."""
+    for value in ("\udcff", float("inf"), ["\ud800"]):
+        with pytest.raises(ValueError, match=r"surrogates|Out of range"):
+            format_json({"a": value})

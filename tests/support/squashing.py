@@ -33,7 +33,7 @@ class MemorySink:
     tars: list[bytes] = field(default_factory=list)
     kept: list[Layer] = field(default_factory=list)
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """There is room."""
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:

@@ -378,15 +378,23 @@ def _compare_stored(layer: Layer) -> None:
 class LayerSink(Protocol):
     """Takes the layers of a new image, base first."""
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
-        """Learn what will be put: layers that stay, and so many bytes of new ones at the least.
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
+        """Learn what will be put, before anything is.
+
+        Args:
+            kept: the layers that stay.
+            new: bytes of new layers at the least.
+            compression: of the new layers.
 
         Raises:
             OutputError: there is no room for it.
+            Unsupported: the place takes no layers that are compressed so.
         """
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer that stays as it is; bytes the place has already are not moved.
+        """Take a layer that stays, and return the form in which it is stored there.
+
+        Bytes the place has already are not moved.
 
         Compressed layers with a descriptor are checked against it while they are copied; for the
         others the caller asks `layers.check`.

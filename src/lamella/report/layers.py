@@ -90,15 +90,13 @@ def _by_layer(image: Image) -> tuple[dict[int, str], dict[int, str]]:
     """What made each layer, and the ID of the image that ended with it."""
     commands: dict[int, str] = {}
     ids: dict[int, str] = {}
-    top = -1
     steps = image.steps() or []
     history_ids = image.history_ids if len(image.history_ids) == len(steps) else [None] * len(steps)
     for step, history_id in zip(steps, history_ids, strict=True):
         if step.layer is not None:
-            top = step.layer
-            commands[top] = str(step.entry.get("created_by") or "")
-        if history_id and top >= 0:
-            ids[top] = history_id
+            commands[step.layer] = str(step.entry.get("created_by") or "")
+        if history_id and step.top >= 0:
+            ids[step.top] = history_id
     return commands, ids
 
 

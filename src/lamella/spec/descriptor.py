@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamella.errors import MalformedImage
+from lamella.errors import InvalidReference, MalformedImage
 from lamella.spec.digest import Digest
 
 __all__ = ["Descriptor"]
@@ -25,37 +25,30 @@ class Descriptor:
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def parse(cls, value: object, where: str) -> Descriptor:
-        """Make a descriptor out of parsed JSON.
+    def parse(cls, value: Mapping[str, Any], where: str) -> Descriptor:
+        """Make a descriptor out of what `parse_json` read as `fields.DESCRIPTOR`.
 
         Raises:
-            MalformedImage: a field is missing or of the wrong type.
+            MalformedImage: a field is missing or makes no sense.
         """
-        if not isinstance(value, dict):
-            raise MalformedImage(where, f"want a descriptor, found {value!r:.60}")
         size = value.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise MalformedImage(where, f"descriptor size: want bytes, found {size!r:.60}")
-        media_type = value.get("mediaType", "")
-        if not isinstance(media_type, str):
-            raise MalformedImage(where, f"mediaType: want text, found {media_type!r:.60}")
+        if size is None or size < 0:
+            raise MalformedImage(where, f"descriptor size: expected bytes, got {size}")
         try:
             digest = Digest.parse(value.get("digest"))
-        except Exception as error:
+        except InvalidReference as error:
             raise MalformedImage(where, str(error)) from error
-        return cls(media_type, digest, size, value)
+        return cls(value.get("mediaType") or "", digest, size, value)
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """Annotations, empty where there are none."""
-        value = self.raw.get("annotations")
-        return value if isinstance(value, dict) else {}
+        return self.raw.get("annotations") or {}
 
     @property
     def platform(self) -> Mapping[str, Any]:
         """The platform of a manifest in an index, empty where none is given."""
-        value = self.raw.get("platform")
-        return value if isinstance(value, dict) else {}
+        return self.raw.get("platform") or {}
 
     @property
     def is_attestation(self) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lamella.errors import MalformedImage
-from lamella.spec.config import format_json, parse_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.fields import INDEX, MANIFEST
+from lamella.spec.json import format_json, parse_json
 from lamella.spec.media_type import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -41,10 +42,10 @@ class Manifest:
         Raises:
             MalformedImage: it isn't one, or a part of it is wrong.
         """
-        value = parse_json(raw, where)
-        layers = value.get("layers")
-        if "config" not in value or not isinstance(layers, list):
+        value = parse_json(raw, where, MANIFEST)
+        if value.get("config") is None or "layers" not in value:
             raise MalformedImage(where, "no image manifest: want config and layers")
+        layers = value["layers"] or []
         return cls(
             raw,
             value,
@@ -60,8 +61,7 @@ class Manifest:
     @property
     def media_type(self) -> str:
         """As the manifest itself says; empty where it doesn't (OCI 1.0)."""
-        found = self.value.get("mediaType")
-        return found if isinstance(found, str) else ""
+        return self.value.get("mediaType") or ""
 
     @property
     def is_docker(self) -> bool:
@@ -96,10 +96,10 @@ class Index:
         Raises:
             MalformedImage: it isn't one, or a part of it is wrong.
         """
-        value = parse_json(raw, where)
-        manifests = value.get("manifests")
-        if not isinstance(manifests, list):
+        value = parse_json(raw, where, INDEX)
+        if "manifests" not in value:
             raise MalformedImage(where, "no index: want a list of manifests")
+        manifests = value["manifests"] or []  # an empty list of Go's is null
         found = tuple(
             Descriptor.parse(d, f"{where}: manifest {i}") for i, d in enumerate(manifests, 1)
         )
@@ -113,8 +113,7 @@ class Index:
     @property
     def media_type(self) -> str:
         """As the index itself says; OCI's where it doesn't."""
-        found = self.value.get("mediaType")
-        return found if isinstance(found, str) and found else OCI_INDEX
+        return self.value.get("mediaType") or OCI_INDEX
 
     def as_oci(self) -> Index:
         """Return the same in OCI's words; itself if it has them. What it lists stays."""

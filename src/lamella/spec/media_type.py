@@ -8,7 +8,6 @@ from __future__ import annotations
 __all__ = [
     "DOCKER_CONFIG",
     "DOCKER_INDEX",
-    "DOCKER_LAYER_GZIP",
     "DOCKER_MANIFEST",
     "INDEXES",
     "MANIFESTS",
@@ -32,7 +31,6 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-DOCKER_LAYER_GZIP = f"{_DOCKER_LAYER}.gzip"
 
 _DOCKER_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar"
 _OCI_FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
 from lamella.errors import DigestMismatch
 from lamella.image import Image
-from lamella.layer.blob import Blob, FileRange, Layer, Merged, iter_chunks
+from lamella.layer.blob import CHUNK, Blob, FileRange, Layer, Merged, iter_chunks
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.hasher import Hasher
-from lamella.layer.spool import LayerSink, Spool
+from lamella.layer.spool import LayerSink, LayerTar, Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 
 __all__ = [
+    "AsItIs",
     "Destination",
     "Rechecks",
     "Source",
@@ -101,7 +103,10 @@ class Destination(LayerSink, Protocol):
         """Positions of layers that stay, but whose content it must be given."""
 
     def default_compression(self, image: Image) -> Compression:
-        """How a new layer is compressed if the user doesn't say."""
+        """How a new layer is compressed if the user doesn't say.
+
+        A query: who asks for just that gets the same bytes as who asks for nothing.
+        """
 
     def stored_manifest(self, manifest: Manifest) -> Manifest | None:
         """Return the manifest as the place keeps it; None if it keeps none, or makes its own."""
@@ -124,6 +129,27 @@ def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:
     """Return the positions of an image's layers that are in no squashed range."""
     squashed = {position for positions in ranges for position in positions}
     return frozenset(range(len(image.layers))) - squashed
+
+
+@dataclass(frozen=True)
+class AsItIs:
+    """A layer that is only packed anew; a `layer.blob.Merged`."""
+
+    tar: LayerTar
+    diff_id: Digest
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tar."""
+        return self.tar.size
+
+    def write_to(self, write: Callable[[memoryview], object]) -> Digest:
+        """Write the tar; return its diff_id, which whoever opened the tar answers for."""
+        buffer, at = memoryview(bytearray(CHUNK)), 0
+        while got := self.tar.read_into(buffer, at):
+            write(buffer[:got])
+            at += got
+        return self.diff_id
 
 
 def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest, int]:

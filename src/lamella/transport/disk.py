@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from lamella.errors import DigestMismatch, MalformedImage
+from lamella.errors import DigestMismatch
 from lamella.image import Image
 from lamella.layer.blob import Blob, FileRange, Layer
 from lamella.layer.files_below import FilesBelow
@@ -18,10 +18,10 @@ from lamella.layer.spool import LayerTar, Spool
 from lamella.layer.tar_split import ListedSplit, SplitPlace, read_split
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest
+from lamella.spec.json import check_size
 
 __all__ = ["Disk", "Seen", "Wanted", "open_quietly", "read_small", "same_image", "split_layers"]
 
-_METADATA_LIMIT = 64 << 20
 
 Otherwise = Callable[[int, Exception], LayerTar]
 
@@ -101,8 +101,7 @@ def read_small(path: Path, want: Digest | None = None) -> bytes:
     """Read a small file, and hold it against its digest if it has one."""
     with open_quietly(path) as file:
         found = FileRange.whole(file)
-        if found.size > _METADATA_LIMIT:
-            raise MalformedImage(path.name, f"{found.size} bytes; want metadata")
+        check_size(found.size, str(path))
         raw = found.read_at(0, found.size)
     if want is not None and Digest.of(raw) != want:
         raise DigestMismatch(str(path), want, Digest.of(raw))

@@ -8,14 +8,16 @@ alike. What is written is the older, simpler form: Docker since 1.10, Podman and
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    InvalidReference,
     MalformedImage,
     Unsupported,
     UsageError,
@@ -27,10 +29,12 @@ from lamella.layer.spool import Layers, Spool
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.fields import ARCHIVE_ENTRY
+from lamella.spec.json import parse_json_list
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
-from lamella.transport.base import copy_stored, spool_packed
+from lamella.transport.base import AsItIs, copy_stored, spool_packed
 from lamella.transport.oci_layout import LayoutFiles
 from lamella.transport.tarball import ArchiveWriter
 
@@ -45,21 +49,22 @@ _NAMED_BY_DIGEST = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 class ArchiveImage:
     """One entry of ``manifest.json``."""
 
-    def __init__(self, entry: Any, number: int, where: str) -> None:  # noqa: ANN401 - parsed JSON
-        place = f"{where}: {MANIFEST}: image {number}"
-        if not isinstance(entry, dict):
-            raise MalformedImage(place, f"want an object, found {entry!r:.60}")
-        layers, tags = entry.get("Layers") or [], entry.get("RepoTags") or []
-        texts = [entry.get("Config"), *layers, *tags] if _are_lists(layers, tags) else [None]
-        if not all(isinstance(text, str) for text in texts):
-            raise MalformedImage(place, "want the names of a config, of layers and of tags")
-        self.config: str = entry["Config"]
-        self.layers: list[str] = layers
-        self.tags: tuple[str, ...] = tuple(tags)
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.config: str = entry.get("Config") or ""
+        self.layers: list[str] = entry.get("Layers") or []
+        self.tags: tuple[str, ...] = tuple(entry.get("RepoTags") or ())
 
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> list[ArchiveImage]:
+        """Read a ``manifest.json``.
 
-def _are_lists(*values: object) -> bool:
-    return all(isinstance(value, list) for value in values)
+        Raises:
+            MalformedImage: it lists no images.
+        """
+        entries = parse_json_list(raw, f"{where}: {MANIFEST}", ARCHIVE_ENTRY)
+        if not entries:
+            raise MalformedImage(f"{where}: {MANIFEST}", "expected a list of images, got none")
+        return [cls(entry) for entry in entries]
 
 
 def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
@@ -76,13 +81,7 @@ def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
         else:
             what = "not an image archive: it has neither manifest.json nor index.json"
         raise MalformedImage(archive.where, what)
-    try:
-        entries = json.loads(archive.read(MANIFEST))
-    except (ValueError, RecursionError) as error:
-        raise MalformedImage(f"{archive.where}: {MANIFEST}", f"no valid JSON ({error})") from error
-    if not isinstance(entries, list) or not entries:
-        raise MalformedImage(f"{archive.where}: {MANIFEST}", "want a list of images")
-    return [ArchiveImage(entry, i, archive.where) for i, entry in enumerate(entries, 1)]
+    return ArchiveImage.parse(archive.read(MANIFEST), archive.where)
 
 
 def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveImage:
@@ -90,18 +89,38 @@ def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveI
     if not wanted:
         if len(images) == 1:
             return images[0]
-        names = ", ".join(i.tags[0] if i.tags else f"@{n}" for n, i in enumerate(images))
-        message = f"{where} has {len(images)} images; choose one with {where}:TAG: {names}"
-        raise Ambiguous(message)
+        counts = Counter(_familiar(tag) for image in images for tag in image.tags)
+        names = [
+            next((tag for tag in i.tags if counts[_familiar(tag)] == 1), f"@{n}")
+            for n, i in enumerate(images)
+        ]
+        raise Ambiguous(_which(where, f"{len(images)} images", names))
     if wanted[0] == "@" and wanted[1:].isdecimal() and int(wanted[1:]) < len(images):
         return images[int(wanted[1:])]
-    name = Reference.parse_tag(wanted).familiar if wanted[0] != "@" else wanted
-    found = [i for i in images if name in {Reference.parse_tag(tag).familiar for tag in i.tags}]
+    name = _familiar(wanted)
+    found = [(n, i) for n, i in enumerate(images) if name in map(_familiar, i.tags)]
     if not found:
         tags = ", ".join(tag for image in images for tag in image.tags) or "none"
         message = f"no image {wanted!r} in {where}; its tags: {tags}"
         raise UsageError(message)
-    return found[0]
+    if len({image.config for _, image in found}) > 1:
+        message = _which(where, f"{len(found)} images {wanted}", [f"@{n}" for n, _ in found])
+        raise Ambiguous(message)
+    return found[0][1]
+
+
+def _familiar(tag: str) -> str:
+    """Return a tag as Docker shows it; one that is no valid name, of whichever image, as it is."""
+    try:
+        return Reference.parse_tag(tag).familiar
+    except InvalidReference:
+        return tag
+
+
+def _which(where: str, what: str, names: Sequence[str]) -> str:
+    """Ask which image is meant, with references that can be pasted."""
+    choices = ", ".join(shlex.quote(f"docker-archive:{where}:{name}") for name in names)
+    return f"{where} has {what}; choose one: {choices}"
 
 
 def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
@@ -141,52 +160,67 @@ class DockerArchiveWriter:
         self._tar = ArchiveWriter(out, where)
         self._spool = spool
         self._files: list[str] = []
-        self._written: dict[Digest, str] = {}  # a repeated layer is written once
-        self._keeps_gzip = True
+        self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
+        self._compression = NONE
 
     def default_compression(self, image: Image) -> Compression:
-        """Plain, as `docker save` writes layers; gzip if all of the image's layers are.
+        """Plain, as `docker save` writes layers; gzip if all of the image's layers are."""
+        return Compression("gzip") if all(map(_is_gzip, image.layers)) else NONE
 
-        All of them are to be alike: crane takes every layer for what the first one is.
+    def expect(self, compression: Compression) -> None:
+        """Learn how all layers will be stored, those that stay too.
+
+        They must be alike, for crane takes every layer for what the first one is.
+
+        Raises:
+            Unsupported: Docker 20.10 can't read that compression here.
         """
-        self._keeps_gzip = all(_is_gzip(layer) for layer in image.layers)
-        return Compression("gzip") if self._keeps_gzip else NONE
-
-    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer as it is; compression that Docker 20.10 can't read (zstd) is undone."""
-        name = self._written.get(layer.diff_id)
-        if name is not None:
-            self._files.append(name)
-            return _descriptor(layer.diff_id, 0)
-        name = self._written[layer.diff_id] = self._next()
-        if self._keeps_gzip and layer.compression == "gzip":
-            self._tar.begin(name, layer.blob.size)
-            copy_stored(layer, self._tar.write)
-            self._tar.end(layer.blob.size)
-        else:
-            tar = layers.open([layer])[0]
-            self._tar.begin(name, tar.size)
-            self._tar.copy(tar)
-            self._tar.end(tar.size)
-        return _descriptor(layer.diff_id, layer.blob.size)
-
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer. Its size is known, so a plain one goes straight out."""
         if compression.kind == "zstd":
             raise Unsupported(
                 "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
             )
+        self._compression = compression
+
+    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+        """Take a layer that stays; it is stored as all are (see `expect`)."""
+        if layer.diff_id in self._written:
+            name, stored = self._written[layer.diff_id]
+            self._files.append(name)
+            return stored
+        if layer.compression == self._compression.kind == "gzip":
+            stored = self._copy(layer)
+        else:
+            tar = layers.open([layer])[0]
+            stored = self.put_merged(AsItIs(tar, layer.diff_id), self._compression)[1]
+        self._written[layer.diff_id] = self._files[-1], stored
+        return stored
+
+    def _copy(self, layer: Layer) -> Descriptor:
+        self._tar.begin(self._next(), layer.blob.size)
+        digest, size = copy_stored(layer, self._tar.write)
+        self._tar.end(size)
+        return Descriptor(oci_layer(layer.compression), digest, size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer. Its size is known, so a plain one goes straight out."""
         name = self._next()
         if compression.kind == "none":
             self._tar.begin(name, merged.size)
-            diff_id = merged.write_to(self._tar.write)
+            diff_id = self._put_plain(merged)
             self._tar.end(merged.size)
-            return diff_id, _descriptor(diff_id, merged.size)
+            return diff_id, Descriptor(oci_layer("none"), diff_id, merged.size)
         packed, file = spool_packed(merged, compression, self._spool)
         self._tar.begin(name, packed.size)
         self._tar.copy(file)
         self._tar.end(packed.size)
-        return packed.diff_id, _descriptor(packed.diff_id, packed.size)
+        stored = Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
+        return packed.diff_id, stored
+
+    def _put_plain(self, merged: Merged) -> Digest:
+        if isinstance(merged, AsItIs):  # inside the kernel, where that works
+            self._tar.copy(merged.tar)
+            return merged.diff_id
+        return merged.write_to(self._tar.write)
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config and ``manifest.json``, which makes it an image."""
@@ -209,8 +243,3 @@ def _is_gzip(layer: Layer) -> bool:
     if layer.descriptor is not None:  # of a remote layer the first bytes would cost a request
         return layer.descriptor.media_type.endswith("gzip")
     return layer.compression == "gzip"
-
-
-def _descriptor(diff_id: Digest, size: int) -> Descriptor:
-    """Stands in where no manifest is kept."""
-    return Descriptor(oci_layer("none"), diff_id, size)

@@ -19,7 +19,7 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import DOCKER_LAYER_GZIP, DOCKER_MANIFEST, compression_of, oci_layer
+from lamella.spec.media_type import compression_of, oci_layer
 from lamella.transport.base import Source, copy_stored, spool_packed, staying
 from lamella.transport.engine_history import diff_ids_of
 from lamella.transport.engine_host import EngineOptions, connect
@@ -41,14 +41,6 @@ __all__ = ["EngineDestination"]
 
 _PATIENCE = 5.0
 """Seconds that an interrupted load is given to show its image."""
-_KINDS = ("none", "gzip", "zstd")
-_OCI_LAYERS = {kind: oci_layer(kind) for kind in _KINDS}
-# Docker's own manifests name layers so; "zstd" is containerd's and BuildKit's addition.
-_DOCKER_LAYERS = {
-    "none": DOCKER_LAYER_GZIP.removesuffix(".gzip"),
-    "gzip": DOCKER_LAYER_GZIP,
-    "zstd": DOCKER_LAYER_GZIP.removesuffix("gzip") + "zstd",
-}
 
 
 class EngineDestination:
@@ -68,7 +60,6 @@ class EngineDestination:
         """Pieces that the engine was seen to have."""
         self._chains: list[tuple[str, ...]] = []
         self._unseen: Iterator[tuple[str, ...]] | None = None
-        self._docker_types = False
         self._existed = False
 
     def __enter__(self) -> Self:
@@ -103,7 +94,6 @@ class EngineDestination:
             return NONE
         if image.manifest is None:
             return Compression("gzip")
-        self._docker_types = image.manifest.media_type == DOCKER_MANIFEST
         kinds = [compression_of(layer.media_type) for layer in reversed(image.manifest.layers)]
         return Compression(next((kind for kind in kinds if kind != "none"), "none"))
 
@@ -123,7 +113,7 @@ class EngineDestination:
         stacks = [image.diff_ids[: p + 1] if p < below else () for p in range(len(image.layers))]
         return frozenset(p for p in kept if not self._has(image.layers[p], stacks[p]))
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """Nothing: how much room an engine has it doesn't say."""
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
@@ -206,8 +196,7 @@ class EngineDestination:
             compression = NONE
         if self._containerd or self._podman:
             packed, blob = spool_packed(merged, compression, self._spool)
-            types = _DOCKER_LAYERS if self._docker_types else _OCI_LAYERS
-            descriptor = Descriptor(types[compression.kind], packed.digest, packed.size)
+            descriptor = Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
             piece = Piece(packed.diff_id, descriptor, blob)
         else:
             name, diff_id = self._request.put(merged)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lamella.errors import EngineError, MalformedImage
 from lamella.image import Image
@@ -66,16 +64,15 @@ def assemble(
 
 def _entry(saved: Saved, where: str) -> ArchiveImage:
     try:
-        entries: Any = json.loads(saved.metadata[MANIFEST])
-        return ArchiveImage(entries[0], 1, where)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        return ArchiveImage.parse(saved.metadata[MANIFEST], where)[0]
+    except KeyError as error:
         raise MalformedImage(where, f"the engine's archive has no sound {MANIFEST}") from error
 
 
 def _manifest(saved: Saved, config: Config, where: str) -> Manifest:
     """Return the manifest that names the config, wherever under the index it is."""
     for raw in saved.metadata.values():
-        if str(config.digest).encode() in raw and b'"layers"' in raw:
+        if str(config.digest).encode() in raw and b'"layers"' in raw.lower():
             manifest = Manifest.parse(raw, f"{where}: manifest")
             if manifest.config.digest == config.digest:
                 if len(manifest.layers) != len(config.diff_ids):

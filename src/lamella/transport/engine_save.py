@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO, Protocol, cast
 
+from lamella import limits
 from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import CHUNK, Blob
 from lamella.layer.headers import keep_headers
@@ -25,7 +26,6 @@ from lamella.spec.digest import Digest, chain_ids
 
 __all__ = ["Need", "Saved", "Wanted", "read_save", "v1_ids"]
 
-_METADATA_LIMIT = 16 << 20
 _BLOB = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.tar)?")
 _OLD_LAYER = re.compile(r"([0-9a-f]{64})/layer\.tar")
 
@@ -178,7 +178,7 @@ class _SaveReader:
             self._take_unknown_layer(name, content)
         elif blob and name.startswith("blobs/"):
             self._take_blob(name, size, content, Digest(f"sha256:{blob[1]}"))
-        elif size <= _METADATA_LIMIT:
+        elif size <= limits.DOCUMENT:
             self.saved.metadata[name] = content.read(size)
 
     def _take_layer(self, name: str, size: int, content: _Whole, diff_id: Digest) -> None:
@@ -211,7 +211,7 @@ class _SaveReader:
     def _take_blob(self, name: str, size: int, content: _Whole, digest: Digest) -> None:
         """Metadata, or a layer in its compressed form."""
         head = content.read(1)
-        if head == b"{" and size <= _METADATA_LIMIT:
+        if head == b"{" and size <= limits.DOCUMENT:
             raw = head + content.read(size)
             got = Digest.of(raw)
             self.saved.metadata[name] = raw

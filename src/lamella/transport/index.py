@@ -11,9 +11,10 @@ from typing import NoReturn, Protocol, runtime_checkable
 
 from lamella.errors import Ambiguous, MalformedImage, UsageError
 from lamella.layer.blob import Blob
-from lamella.spec.config import parse_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.fields import MANIFEST
+from lamella.spec.json import parse_json
 from lamella.spec.manifest import Index
 from lamella.spec.media_type import DOCKER_CONFIG, INDEXES, MANIFESTS, OCI_CONFIG
 from lamella.spec.platform import Platform
@@ -119,7 +120,7 @@ def is_image(descriptor: Descriptor) -> bool:
     """Whether a descriptor in an index is that of an image of some platform."""
     if descriptor.is_attestation or descriptor.platform.get("os") == "unknown":
         return False
-    if descriptor.raw.get("artifactType", OCI_CONFIG) not in {OCI_CONFIG, DOCKER_CONFIG, ""}:
+    if descriptor.raw.get("artifactType") not in {None, "", OCI_CONFIG, DOCKER_CONFIG}:
         return False
     return descriptor.media_type in MANIFESTS or not descriptor.media_type
 
@@ -132,11 +133,10 @@ def artifact_of(
     Raises:
         MalformedImage: it makes no sense.
     """
-    value = parse_json(raw, where)
-    subject = value.get("subject")
-    told = subject.get("digest") if isinstance(subject, dict) else None
-    lists = (value.get(key) for key in ("layers", "blobs"))
-    named = [value.get("config"), *(d for found in lists if isinstance(found, list) for d in found)]
+    value = parse_json(raw, where, MANIFEST)
+    told = (value.get("subject") or {}).get("digest")
+    lists = (value.get(key) or () for key in ("layers", "blobs"))
+    named = [value.get("config"), *(d for found in lists for d in found)]
     blobs = [Descriptor.parse(d, where) for d in named if d is not None]
     about = descriptor.annotations.get("vnd.docker.reference.digest") or told or ""
     return Artifact(raw, str(about), tuple((d, blob_of(d)) for d in blobs))

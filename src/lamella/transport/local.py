@@ -48,8 +48,9 @@ class FileSource:
     """An image in an archive, a stream or a layout folder."""
 
     def __init__(
-        self, location: Location, spool: Spool, platform: Platform | None, stdin: BinaryIO
+        self, location: Location, spool: Spool, platform: Platform | None, stdin: BinaryIO | None
     ) -> None:
+        """Name a file; nothing is read yet. `stdin` is what ``-`` stands for."""
         self._location, self._spool, self._platform, self._stdin = location, spool, platform, stdin
         self._stack = ExitStack()
         self._chosen: Descriptor | None = None
@@ -141,7 +142,7 @@ class FileSource:
                 os.listdir(path)  # noqa: PTH208 - tells why it can't be read
                 return self._stack.enter_context(FolderFiles(Path(path)))
             file = self._stdin
-            if path != "-":
+            if path != "-" or file is None:
                 file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
             return open_archive(file, path, self._spool, seekable=_is_regular(file))
         except OSError as error:
@@ -168,12 +169,13 @@ def _check_platform(image: Image, wanted: Platform | None) -> None:
 class FileDestination:
     """An image to be written to an archive, a stream or a layout folder."""
 
-    def __init__(self, location: Location, spool: Spool, stdout: BinaryIO) -> None:
+    def __init__(self, location: Location, spool: Spool, stdout: BinaryIO | None) -> None:
+        """Name a file; nothing is written yet. `stdout` is what ``-`` stands for."""
         self._location, self._spool, self._stdout = location, spool, stdout
         self._stack = ExitStack()
         self._file: AtomicFile | None = None
         self._spooled: BinaryIO | None = None
-        self._out = stdout
+        self._out: BinaryIO
         """Where what is spooled goes in the end."""
         self._tags = (location.tag,) if location.tag else ()
 
@@ -192,7 +194,7 @@ class FileDestination:
         if location.transport == "oci":
             blobs = self._stack.enter_context(FolderBlobs(path))
             return LayoutWriter(blobs, archive=False)
-        if location.path == "-":
+        if location.path == "-" and self._stdout is not None:
             out = self._stdout
         else:
             self._file = self._stack.enter_context(AtomicFile(path))
@@ -216,8 +218,10 @@ class FileDestination:
         """How a new layer is compressed if the user doesn't say."""
         return self._writer.default_compression(image)
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """See to it that there is room for all of it, unless it goes into a pipe."""
+        if isinstance(self._writer, DockerArchiveWriter):
+            self._writer.expect(compression)
         target = Path(self._location.path)
         if self._location.path == "-" or (target.exists() and not _is_stored(target)):
             return
@@ -229,7 +233,7 @@ class FileDestination:
         return isinstance(self._writer, LayoutWriter) and self._writer.has(layer)
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
-        """Take a layer that stays as it is."""
+        """Take a layer that stays."""
         return self._writer.put_layer(layer, layers)
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
@@ -280,7 +284,7 @@ class FileDestination:
             self._copy_out(FileRange.whole(self._spooled))
         if self._file is not None:
             self._file.commit()
-        elif self._location.path == "-":
+        elif self._location.path == "-" and self._stdout is not None:
             with writing("standard output"):
                 self._stdout.flush()
 
@@ -296,7 +300,9 @@ class _OneOfIndex:
     """One image of an index, in a layout that has no name for it; a `Destination`."""
 
     def __init__(
-        self, layout: LayoutWriter, expect: Callable[[Sequence[Layer], int], None]
+        self,
+        layout: LayoutWriter,
+        expect: Callable[[Sequence[Layer], int, Compression], None],
     ) -> None:
         self._layout = layout
         self.default_compression = layout.default_compression
@@ -312,8 +318,8 @@ class _OneOfIndex:
     def join(self, source: Source) -> None:
         pass
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
-        self._expect(kept, new)
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
+        self._expect(kept, new, compression)
 
     def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
         return staying(image, ranges)

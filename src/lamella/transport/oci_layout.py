@@ -25,6 +25,7 @@ from lamella.layer.blob import Blob, FileRange, Layer
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, OCI_INDEX, is_foreign
 from lamella.spec.platform import Platform
@@ -53,7 +54,6 @@ __all__ = [
 
 INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
-_METADATA_LIMIT = 64 << 20
 
 
 def blob_name(digest: Digest) -> str:
@@ -113,8 +113,7 @@ class FolderFiles:
         """Return a small file's content; see `LayoutFiles`."""
         with self._reading(name), (self._folder / name).open("rb") as file:
             found = FileRange.whole(file)
-            if found.size > _METADATA_LIMIT:
-                raise MalformedImage(self.where, f"{name} has {found.size} bytes; want metadata")
+            check_size(found.size, f"{self.where}: {name}")
             return found.read_at(0, found.size)
 
     @contextmanager

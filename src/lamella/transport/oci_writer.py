@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from lamella.layer.spool import Layers
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
 from lamella.transport.base import copy_blob, copy_stored
@@ -225,7 +225,10 @@ class FolderBlobs:
 
     def _read_index(self) -> Index | None:
         path = self._folder / "index.json"
-        return Index.parse(path.read_bytes(), str(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        check_size(path.stat().st_size, str(path))
+        return Index.parse(path.read_bytes(), str(path))
 
     def has(self, digest: Digest) -> bool:
         """Whether a blob is there already, and is what its name says: a damaged one is replaced."""
@@ -264,7 +267,7 @@ class FolderBlobs:
         if not (self._folder / "oci-layout").exists():
             self._made.append(self._folder / "oci-layout")
             self._replace("oci-layout", OCI_LAYOUT)
-        self._replace("index.json", json.dumps({**old, "manifests": manifests}).encode())
+        self._replace("index.json", format_json({**old, "manifests": manifests}))
         self._committed = True
 
     def _replace(self, name: str, content: bytes) -> None:

@@ -11,6 +11,7 @@ from lamella.files import pwrite_all, write_all
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.spool import LayerTar, Spool
+from lamella.spec.json import check_size
 from lamella.tar.entry import HARD_LINK, REGULAR, SPARSE, SYMLINK, Header, Member, clean
 from lamella.tar.header import BLOCK, padding
 from lamella.tar.scan import scan
@@ -19,7 +20,6 @@ from lamella.transport.files import writing
 
 __all__ = ["Archive", "ArchiveWriter", "open_archive"]
 
-METADATA_LIMIT = 64 << 20
 _LINKS_FOLLOWED = 40
 _KERNEL_STEP = 16 << 20
 
@@ -71,8 +71,7 @@ class Archive:
             MalformedImage: there is no such file, or it is far too big for metadata.
         """
         found = self.range(name)
-        if found.size > METADATA_LIMIT:
-            raise MalformedImage(self.where, f"{name!r} has {found.size} bytes; want metadata")
+        check_size(found.size, f"{self.where}: {name!r}")
         return found.read_at(0, found.size)
 
 

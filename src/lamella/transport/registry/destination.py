@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
-from lamella.layer.blob import CHUNK, Blob, Bytes, Layer, Merged
+from lamella.layer.blob import Blob, Bytes, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
-from lamella.layer.spool import Layers, LayerTar, Spool, Stoppable
+from lamella.layer.spool import Layers, Spool, Stoppable
 from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -26,7 +25,7 @@ from lamella.spec.media_type import (
     is_foreign,
     oci_layer,
 )
-from lamella.transport.base import Source, copy_stored, spool_packed, staying
+from lamella.transport.base import AsItIs, Source, copy_stored, spool_packed, staying
 from lamella.transport.index import Artifact
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
@@ -105,7 +104,7 @@ class RegistryDestination:
         kinds = [compression_of(descriptor.media_type) for descriptor in layers]
         return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
-    def expect(self, kept: Sequence[Layer], new: int) -> None:
+    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """Nothing: how much room a registry has it doesn't say."""
 
     def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
@@ -128,7 +127,7 @@ class RegistryDestination:
             digest, size = copy_stored(layer, lambda _: None)
             return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
         tar = layers.open([layer])[0]
-        merged = _AsItIs(tar, layer.diff_id)
+        merged = AsItIs(tar, layer.diff_id)
         packed, blob = spool_packed(merged, Compression("gzip"), self._spool)
         return Descriptor(oci_layer("gzip"), packed.digest, packed.size), blob
 
@@ -258,22 +257,3 @@ class RegistryDestination:
             EngineError: the registry refused it. The message tells which names were given.
         """
         self._publish(index.raw, index.media_type, tags)
-
-
-@dataclass(frozen=True)
-class _AsItIs:
-    """A layer that is only packed; a `layer.blob.Merged`."""
-
-    tar: LayerTar
-    diff_id: Digest
-
-    @property
-    def size(self) -> int:
-        return self.tar.size
-
-    def write_to(self, write: Callable[[memoryview], object]) -> Digest:
-        buffer, at = memoryview(bytearray(CHUNK)), 0
-        while got := self.tar.read_into(buffer, at):
-            write(buffer[:got])
-            at += got
-        return self.diff_id

@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 from urllib3.exceptions import HTTPError
 
-from lamella.errors import DigestMismatch, EngineError, InvalidReference, MalformedImage
+from lamella import limits
+from lamella.errors import DigestMismatch, EngineError, InvalidReference
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.layer.hasher import Hasher
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.json import check_size
 from lamella.spec.media_type import INDEXES, MANIFESTS
 from lamella.transport.registry.client import Ask, Registry
 from lamella.transport.registry.web import BrokenOff, Response, reason
@@ -24,7 +26,6 @@ from lamella.transport.registry.web import BrokenOff, Response, reason
 __all__ = ["Repository", "Stored"]
 
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
-_METADATA_LIMIT = 64 << 20
 _OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 _PARTIAL = HTTPStatus.PARTIAL_CONTENT
 
@@ -91,12 +92,11 @@ class Repository:
 
     def _read(self, response: Response, what: str) -> bytes:
         try:
-            raw = response.read(_METADATA_LIMIT + 1, decode_content=False)
+            raw = response.read(limits.DOCUMENT + 1, decode_content=False)
         except HTTPError as error:
             raise BrokenOff(f"{self}: {what}: {reason(error)}") from error
         response.release_conn()
-        if len(raw) > _METADATA_LIMIT:
-            raise MalformedImage(f"{self}: {what}", "it is far too big for metadata")
+        check_size(len(raw), f"{self}: {what}")
         return raw
 
     def put_manifest(self, stored: Stored, reference: str) -> None:
@@ -156,9 +156,7 @@ class Repository:
         Raises:
             DigestMismatch: it is not what its digest says.
         """
-        if descriptor.size > _METADATA_LIMIT:
-            where = f"{self}: {descriptor.digest}"
-            raise MalformedImage(where, f"{descriptor.size} bytes; want metadata")
+        check_size(descriptor.size, f"{self}: {descriptor.digest}")
         with self.open_blob(descriptor) as stream:
             return stream.read()
 
