@@ -15,6 +15,7 @@ from lamella.layer.blob import CHUNK
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine_load import LoadRefused, one_line, read_answer
+from lamella.waiting import patience
 
 __all__ = ["ByteStream", "EngineClient", "Upload"]
 
@@ -96,7 +97,7 @@ class EngineClient:
         else:
             line = dial(self.host)
         if line.sock is not None:
-            line.sock.settimeout(timeout)
+            line.sock.settimeout(patience(timeout))
         return line
 
     def _ask(

@@ -12,10 +12,12 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from lamella.transport.engine_host import Host, Tls
+from lamella.waiting import apart, patience, stops
 
 __all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
 
@@ -36,6 +38,7 @@ class Line(http.client.HTTPConnection):
         super().__init__(name)
         self.sock: socket.socket | None = sock  # None: closed
         self._end = end
+        stops(self)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -53,6 +56,11 @@ class Line(http.client.HTTPConnection):
         with selectors.DefaultSelector() as selector:  # `select` knows the first 1024 files alone
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(0)
+
+    def stop(self) -> None:
+        """Let what is being read and written end, in an error; from any thread."""
+        with suppress(OSError, AttributeError):  # it is closed, or is being closed
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
     def hang_up(self) -> None:
         """Close it, and end what kept it up."""
@@ -76,7 +84,10 @@ def dial(host: Host) -> Line:
         raise ValueError("want unix:///PATH, tcp://HOST:PORT or ssh://HOST")
     tls = host.tls or (Tls(None, None, None) if url.scheme == "https" else None)
     port = url.port or (_TLS_PORT if tls else _PORT)
-    sock = socket.create_connection((url.hostname, port), CONNECT_TIMEOUT)
+    address = url.hostname, port
+    sock = apart(
+        lambda: socket.create_connection(address, CONNECT_TIMEOUT), undo=socket.socket.close
+    )
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock = _context(tls).wrap_socket(sock, server_hostname=url.hostname) if tls else sock
@@ -127,7 +138,7 @@ def _by_ssh(url: SplitResult) -> Line:
 
     def end() -> None:
         try:
-            process.wait(_HANG_UP_TIMEOUT)
+            process.wait(patience(_HANG_UP_TIMEOUT))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
