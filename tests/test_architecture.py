@@ -22,6 +22,7 @@ PACKAGE = ROOT / "src" / "lamella"
 # --- The plan -----------------------------------------------------------------------------------
 
 BELOW_API = {
+    "waiting",
     "limits",
     "files",
     "errors",
@@ -46,9 +47,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "errors": set(),
     "progress": set(),
+    "waiting": set(),
     "spec": {"errors", "limits"},
     "tar": {"errors", "limits"},
-    "layer": {"errors", "limits", "files", "spec", "tar"},
+    "layer": {"errors", "limits", "files", "waiting", "spec", "tar"},
     "image": {"errors", "limits", "spec", "layer"},
     "selection": {"errors", "spec", "image"},
     # the merged layer is known by its digest, a word of spec's
@@ -66,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mutate",
     },
     "result": {"merge"},
-    "transport": {"errors", "limits", "files", "progress", "spec", "layer", "image"},
+    "transport": {"errors", "limits", "files", "progress", "waiting", "spec", "layer", "image"},
     "analysis": {
         "errors",
         "progress",
@@ -92,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {*BELOW_API, "api"},
     # options of the calls are values of their rooms
     "cli": {
-        *{"api", "demo", "errors", "progress", "report", "mutate", "transport"},
+        *{"api", "demo", "errors", "progress", "report", "mutate", "transport", "waiting"},
         # what the screen of `explore` shows
         *{"analysis", "analyzing", "result"},
     },

@@ -30,6 +30,7 @@ from lamella.spec.platform import Platform
 from lamella.squashing import Prepared, Written, prepare, reason_against, write
 from lamella.transport.base import Destination, Rechecks, Source
 from lamella.transport.names import Location
+from lamella.waiting import published
 
 __all__ = ["Job", "Made"]
 
@@ -74,6 +75,8 @@ class Job:
         self._clock = _Clock()
         self._source = source or self._open(request.location)
         self._kept_name = ""
+        self._is_alone = destination is None
+        """Not one of several that are published together."""
         self._whole: Image | None = None
         """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
@@ -190,6 +193,8 @@ class Job:
             self._source.recheck()
         self._env.progress.phase("publish")
         image_id = self._written_to.commit(made.written.config, made.manifest, request.tags)
+        if self._is_alone:
+            published()
         self._clock.lap("publish")
         if request.cleanup:
             self._clean_up(request.tags)

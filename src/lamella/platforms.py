@@ -34,6 +34,7 @@ from lamella.transport.index import (
     is_image,
     only_one,
 )
+from lamella.waiting import finish, published
 
 __all__ = ["squash_every_platform"]
 
@@ -96,7 +97,7 @@ class _EveryPlatform:
             self._destination = opened
         # Before the jobs, so that it is waited for after they have stopped what it does.
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-platform")
-        stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+        stack.callback(finish, self._pool)
         self._nested = cache(source.nested)  # it is asked for more than once
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
@@ -122,6 +123,7 @@ class _EveryPlatform:
         self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
         index = self._destination.stored_index(self._renew(self._index, self._destination))
         self._destination.commit_index(index, self._request.tags)
+        published()
         if self._request.cleanup:
             self._env.progress.note("--cleanup: images of several platforms are left alone")
         return self._result(done, index)

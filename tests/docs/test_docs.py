@@ -16,7 +16,7 @@ import pytest
 
 import lamella
 from lamella import errors
-from lamella.cli.main import cli
+from lamella.cli.group import cli
 from lamella.demo import write_demo_image
 from tests.docs.console import run_all, without_times
 

@@ -24,6 +24,7 @@ from lamella.layer.hasher import Hasher, Hashing, step_back
 from lamella.layer.room import check_room
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.waiting import Stoppable, finish
 
 __all__ = [
     "HasChecksums",
@@ -83,14 +84,6 @@ class Remote(Protocol):
             diff_id: what the tar must be.
             fetch: returns the whole tar, for one who asks for content after all.
         """
-
-
-@runtime_checkable
-class Stoppable(Protocol):
-    """Stored bytes that may be waited for for long."""
-
-    def stop(self) -> None:
-        """Let what is being read end soon, in an error: nobody wants it any more."""
 
 
 class Sieve(Protocol):
@@ -236,7 +229,7 @@ class Layers:
             for blob in self._stoppable:
                 blob.stop()
         for pool in (self._pool, self._hashers):
-            pool.shutdown(wait=True, cancel_futures=True)
+            finish(pool)
         # Tars may know this as what gets the whole of them: in a circle, files would stay open.
         for opened in (self._tars, self._headers, self._checks):
             opened.clear()

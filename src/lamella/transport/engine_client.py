@@ -16,6 +16,7 @@ from lamella.transport.engine_address import Network, Ssh
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine_load import LoadRefused, one_line, read_answer
+from lamella.waiting import patience
 
 __all__ = ["ByteStream", "EngineClient", "Upload"]
 
@@ -102,7 +103,7 @@ class EngineClient:
         else:
             line = dial(self.host)
         if line.sock is not None:
-            line.sock.settimeout(timeout)
+            line.sock.settimeout(patience(timeout))
         return line
 
     def _ask(

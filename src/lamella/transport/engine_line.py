@@ -12,10 +12,12 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from lamella.transport.engine_address import Network, Socket, Ssh
 from lamella.transport.engine_host import Host, Tls
+from lamella.waiting import apart, patience, stops
 
 __all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
 
@@ -35,6 +37,7 @@ class Line(http.client.HTTPConnection):
         super().__init__(name)
         self.sock: socket.socket | None = sock  # None: closed
         self._end = end
+        stops(self)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -52,6 +55,11 @@ class Line(http.client.HTTPConnection):
         with selectors.DefaultSelector() as selector:  # `select` knows the first 1024 files alone
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(0)
+
+    def stop(self) -> None:
+        """Let what is being read and written end, in an error; from any thread."""
+        with suppress(OSError, AttributeError):  # it is closed, or is being closed
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
     def hang_up(self) -> None:
         """Close it, and end what kept it up."""
@@ -88,7 +96,8 @@ def _local(path: str) -> socket.socket:
 def _over_network(address: Network, asked: Tls | None) -> Line:
     tls = asked or (Tls(None, None, None) if address.encrypted else None)
     port = address.port or (_HTTPS_PORT if tls else _HTTP_PORT)
-    sock = socket.create_connection((address.host, port), CONNECT_TIMEOUT)
+    there = address.host, port
+    sock = apart(lambda: socket.create_connection(there, CONNECT_TIMEOUT), undo=socket.socket.close)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock = _context(tls).wrap_socket(sock, server_hostname=address.host) if tls else sock
@@ -126,7 +135,7 @@ def _by_ssh(address: Ssh, program: str) -> Line:
 
     def end() -> None:
         try:
-            process.wait(_HANG_UP_TIMEOUT)
+            process.wait(patience(_HANG_UP_TIMEOUT))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

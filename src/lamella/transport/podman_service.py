@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lamella.errors import EngineError
+from lamella.waiting import patience
 
 __all__ = ["PodmanService"]
 
@@ -141,7 +142,7 @@ class _Running:
                 process.stdin.close()
         process.terminate()
         try:
-            process.wait(_STOP_TIMEOUT)
+            process.wait(patience(_STOP_TIMEOUT))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -21,7 +21,7 @@ def command(shell: str) -> int:
     Images: archives and layouts in the working folder, and what the Docker engine has. Layers: the
     IDs of those of an image that is at hand.
     """  # noqa: D301 - the mark is click's: lines stay as they are
-    from lamella.cli.main import cli  # noqa: PLC0415 - which knows this command
+    from lamella.cli.group import cli  # noqa: PLC0415 - which knows this command
 
     found = get_completion_class(shell)
     if found is None:

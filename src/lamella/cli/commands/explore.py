@@ -14,6 +14,7 @@ from lamella.cli.naming import suggest
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
+from lamella.cli.signals import signals
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def command(
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
         env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
         app = make_app(image, platform, env)
-    app.run()
+    try:
+        app.run()
+    finally:
+        signals.heed_again()  # the screen had them
     for result in app.results:
         print("\n".join(summary(result)))
     if app.failure is not None:

@@ -30,6 +30,7 @@ from lamella.transport.index import Artifact
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 from lamella.transport.registry.source import RemoteBlob
+from lamella.waiting import finish
 
 if TYPE_CHECKING:
     from lamella.transport.registry.repository import Repository
@@ -80,7 +81,7 @@ class RegistryDestination:
             self._registry.stop()
             for blob in self._passing:
                 blob.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        finish(self._pool)
         self._registry.close()
 
     # -- layers

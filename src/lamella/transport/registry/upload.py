@@ -20,6 +20,7 @@ from lamella.spec.digest import Digest
 from lamella.transport.registry.client import Refused
 from lamella.transport.registry.repository import Repository
 from lamella.transport.registry.web import BrokenOff
+from lamella.waiting import finish
 
 __all__ = ["NO_PIECES", "Outgoing", "mount_blob", "put_blob"]
 
@@ -210,7 +211,7 @@ class Outgoing:
         """
         if error[0] is not None and self._sending is not None and not self._sending.done():
             self._repository.registry.stop()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        finish(self._thread)
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append.

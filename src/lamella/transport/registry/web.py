@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,7 @@ from urllib3.exceptions import (
 from lamella.errors import EngineError, UsageError
 from lamella.transport.registry.name import is_loopback
 from lamella.transport.registry.options import RegistryOptions
+from lamella.waiting import apart, is_asked_to_end, stops
 
 __all__ = ["BrokenOff", "Response", "Unreachable", "Web", "origin", "reason"]
 
@@ -61,6 +62,7 @@ class Web:
         self._lock = threading.Lock()
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._sockets = _Sockets()
+        stops(self)
 
     def close(self) -> None:
         """Hang up."""
@@ -181,6 +183,12 @@ class _Sockets:
             if self.stopped.is_set():
                 self._shut(sock)
 
+    def _connect(self, new: Callable[[], socket.socket]) -> socket.socket:
+        """Look up and connect, which nobody else can interrupt; know the socket."""
+        sock = apart(new, lambda: self.stopped.is_set() or is_asked_to_end(), socket.socket.close)
+        self._add(sock)
+        return sock
+
     def _shut(self, sock: socket.socket) -> None:
         with suppress(OSError):  # the other side was faster, or a TLS socket has taken its place
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -198,19 +206,15 @@ class _Sockets:
 
     def _pool_classes(self) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         """Return urllib3's pools of connections, by scheme, with sockets that are known."""
-        add = self._add
+        connect = self._connect
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                sock = super()._new_conn()
-                add(sock)
-                return sock
+                return connect(super()._new_conn)
 
         class Secure(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                sock = super()._new_conn()
-                add(sock)
-                return sock
+                return connect(super()._new_conn)
 
         class PlainPool(urllib3.HTTPConnectionPool):
             ConnectionCls = Plain

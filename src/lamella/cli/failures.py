@@ -1,0 +1,35 @@
+"""What went wrong, in one line, and the exit code."""
+
+from __future__ import annotations
+
+import click
+
+from lamella.cli.signals import INTERRUPTED
+from lamella.errors import LamellaError
+from lamella.waiting import is_asked_to_end, is_published
+
+__all__ = ["explain"]
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """Say what went wrong, and how bad it is."""
+    if is_asked_to_end() or isinstance(error, KeyboardInterrupt | click.Abort):
+        left = "the new image was written before" if is_published() else "nothing was left behind"
+        return f"interrupted; {left}", INTERRUPTED
+    match error:
+        case click.ClickException():
+            return _usage_message(error), error.exit_code
+        case LamellaError():
+            return str(error), error.exit_code
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}", 1
+    what = f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
+    return what, 1
+
+
+def _usage_message(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    return f"{error.format_message().rstrip('.')}; see `{context.command_path} --help`"

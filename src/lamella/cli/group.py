@@ -1,0 +1,83 @@
+"""The commands, by name; they are imported when they are called: ``--version`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+import click
+
+from lamella import __version__
+
+__all__ = ["cli", "run"]
+
+_COMMANDS = {
+    "analyze": "tell what the bytes of an image are spent on",
+    "completion": "let a shell complete commands, options, images and layers",
+    "demo": "make an image, squash it, prove it: no engine, no network",
+    "explore": "walk through an image on the terminal: layers, files, what a squash saves",
+    "layers": "list the layers of an image",
+    "squash": "squash layers of an image into one",
+    "verify": "tell whether two images have the same file system and config",
+}
+_COMPLETE = "_LAMELLA_COMPLETE"
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name; imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"lamella.cli.commands.{cmd_name}")
+        command = module.command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Exit codes: 0 done; 1 the image is malformed, can't be squashed so or breaks a
+rule, or the result can't be written; 2 wrong usage; 3 nothing to squash (with
+--exit-code); 4 the images differ; 5 an engine failed; 130 interrupted.
+
+`lamella COMMAND --help` tells more, `lamella demo` shows it.""",
+)
+@click.version_option(__version__, message="lamella %(version)s")
+def cli() -> None:
+    """Squash layers of container images, and leave every other layer as it is.
+
+    \b
+    An image is named by where it is:
+      NAME or docker-daemon:NAME   in a Docker engine (DOCKER_HOST)
+      podman:NAME                  in Podman (also containers-storage:NAME)
+      docker://HOST/REPO[:TAG]     in a registry
+      docker-archive:FILE[:TAG]    what `docker save` and `podman save` write
+      oci:DIR[:TAG]                an OCI image layout
+      oci-archive:FILE[:TAG]       an OCI image layout in a tar
+      FILE or DIR                  one of these; it is looked at
+      -                            an archive on standard input or output
+    """  # noqa: D301 - the mark is click's: lines stay as they are
+
+
+def run(arguments: list[str]) -> int:
+    """Call the command. Click's own `main` would print a blank line when it is interrupted."""
+    if _COMPLETE in os.environ:
+        cli.main(args=arguments, prog_name="lamella", complete_var=_COMPLETE)
+    try:
+        with cli.make_context("lamella", list(arguments)) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,91 @@
+"""No signal is lost: not before a wait, not in a finalizer, whatever lamella waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soak.signals import HARNESS, SITUATIONS
+
+_ROUNDS = 5 * len(SITUATIONS)
+_FRAME = """
+import os, signal, sys, threading
+from lamella.cli.signals import signals
+from lamella.waiting import Interrupted
+signals.heed()
+me = os.getpid()
+try:
+{body}
+except Interrupted:
+    print("interrupted")
+"""
+# Another thread gets the signal: it is noted, and the read of the main thread goes on, just as when
+# it comes between the look at the notes and the read.
+_BEFORE_A_WAIT = """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.{name}}})
+    def ask():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.{name}}})
+        os.kill(me, signal.{name})
+    pipe = os.fdopen(os.pipe()[0], "rb")
+    threading.Timer(0.3, ask).start()
+    pipe.read(1)
+"""
+_IN_A_FINALIZER = """
+    class Late:
+        def __del__(self):
+            os.kill(me, signal.{name})
+            for _ in range(3):
+                threading.Event().wait(0.5)
+    late = Late()
+    del late
+    os.read(os.pipe()[0], 1)
+"""
+_WHILE_CLEANING_UP = """
+    try:
+        os.kill(me, signal.{name})
+        os.read(os.pipe()[0], 1)
+    finally:
+        for _ in range(3):
+            os.kill(me, signal.{name})
+            threading.Event().wait(0.2)
+        print("cleaned up, ", end="")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (_BEFORE_A_WAIT, "interrupted\n"),
+        (_IN_A_FINALIZER, "interrupted\n"),
+        (_WHILE_CLEANING_UP, "cleaned up, interrupted\n"),
+    ],
+)
+def test_one_signal_is_enough(name: str, body: str, said: str) -> None:
+    """One signal ends a wait, though its first exception came too early; clean-up is finished."""
+    script = _FRAME.format(body=body.format(name=name))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == (said, "")
+
+
+@pytest.mark.parametrize("seed", range(_ROUNDS))
+def test_at_any_moment(seed: int, tmp_path: Path) -> None:
+    """Asked once to end, at any moment, lamella ends soon, says so, and leaves nothing."""
+    assert HARNESS.run(seed, tmp_path).findings == []
+
+
+def test_python_m_lamella() -> None:
+    """`python -m lamella` is the command."""
+    command = [sys.executable, "-m", "lamella"]
+    done = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("lamella ")
+    wrong = subprocess.run([*command, "nonsense"], capture_output=True, check=False, timeout=60)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith(b"lamella: ")
