@@ -99,7 +99,7 @@ def test_dead_token_server_is_asked_five_times() -> None:
         with pytest.raises(EngineError, match=r"no token from .*503: out of order") as error:
             ask(front)
         assert front.count("GET /token") == 5
-        assert str(error.value).count("can't") == 1
+        assert str(error.value).count("503") == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -243,7 +243,7 @@ def test_helpers_that_answer_oddly(helper: Callable[[str], Search], script: str,
 def test_helpers_that_hang_end_when_nobody_waits(helper: Callable[[str], Search]) -> None:
     """Once it is stopped, a helper is not waited for."""
     search = helper("exec sleep 100")
-    threading.Timer(0.2, search._stopped.set).start()
+    threading.Timer(0.2, search._stopped.set).start()  # noqa: SLF001 - as `Registry.stop` does
     assert search.find("x") is None
     assert "interrupted" in search.notes[0]
 
