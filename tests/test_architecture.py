@@ -125,10 +125,8 @@ FROM_ROOT: dict[str, set[str]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "backports": {"layer"},
     "click": {"cli"},
-    "docker": {"transport"},
     "isal": {"layer"},
     "jinja2": {"report"},
-    "requests": {"transport"},
     "rich": {"cli"},
     "textual": {"cli"},
     "urllib3": {"transport"},

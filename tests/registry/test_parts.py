@@ -8,15 +8,16 @@ import stat
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from lamella.errors import EngineError, InvalidReference, UsageError
+from lamella.transport.registry.answers import retry_after, words_of
 from lamella.transport.registry.auth import parse_challenges
-from lamella.transport.registry.client import Registry, _message, _retry_after
-from lamella.transport.registry.credentials import Credentials, find_credentials
+from lamella.transport.registry.client import Registry
+from lamella.transport.registry.credentials import Credentials, Search
 from lamella.transport.registry.name import RegistryName, is_loopback
 from lamella.transport.registry.options import Backoff, RegistryOptions
-from lamella.transport.registry.web import _proxy_for
+from lamella.transport.registry.proxy import proxy_for
+from lamella.transport.registry.url import Url
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -85,7 +86,7 @@ def config(**auths: object) -> dict[str, object]:
 
 def who(options: RegistryOptions, host: str = "a.b", repository: str = "team/app") -> str | None:
     """Whose credentials are found."""
-    found = find_credentials(host, repository, options)
+    found = Search(host, options).find(repository)
     return None if found is None else found.username or found.identity_token
 
 
@@ -148,9 +149,9 @@ def test_kinds_of_entries() -> None:
         e_f={},
     )
     options = RegistryOptions({"DOCKER_AUTH_CONFIG": json.dumps(value)})
-    assert find_credentials("a.b", "x", options) == Credentials(identity_token="t")
-    assert find_credentials("c.d", "x", options) == Credentials("u", "p")
-    assert find_credentials("e.f", "x", options) is None
+    assert Search("a.b", options).find("x") == Credentials(identity_token="t")
+    assert Search("c.d", options).find("x") == Credentials("u", "p")
+    assert Search("e.f", options).find("x") is None
     assert "p'" not in repr(Credentials("u", "p", "t"))
 
 
@@ -177,8 +178,9 @@ def test_credential_helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert who(options, host="c.d") == "file"
     assert who(options, host="e.f") == "stored"
     assert who(options, host="none.example") is None
-    with pytest.raises(EngineError, match=r"docker-credential-bad failed: .*on fire"):
-        who(options, host="bad.example")
+    search = Search("bad.example", options)
+    assert search.find("x") is None
+    assert search.notes == ["DOCKER_AUTH_CONFIG: docker-credential-bad: it failed: it is on fire"]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_challenges() -> None:
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
     """Seconds or a time; nonsense is no answer."""
-    assert _retry_after(urllib3.HTTPResponse(headers={"Retry-After": value})) == seconds
+    assert retry_after(value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 )
 def test_own_words(raw: bytes, said: str) -> None:
     """What a registry says, in one line."""
-    assert _message(raw) == said
+    assert words_of(raw) == said
 
 
 @pytest.mark.parametrize(
@@ -261,7 +263,8 @@ def test_own_words(raw: bytes, said: str) -> None:
 )
 def test_proxies(url: str, skip: str, proxy: str) -> None:
     """As curl and Go read the variables; this machine is never asked for through a proxy."""
-    assert _proxy_for(url, {"HTTPS_PROXY": "p:1", "no_proxy": skip}) == proxy
+    found = proxy_for(Url.parse(url), {"HTTPS_PROXY": "p:1", "no_proxy": skip})
+    assert found.url == proxy
 
 
 def test_nobody_waits_for_what_nobody_wants() -> None:

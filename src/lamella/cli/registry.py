@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ _VARIABLES = (
     "REGISTRY_AUTH_FILE",
     "DOCKER_AUTH_CONFIG",
     "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
     "DOCKER_CONFIG",
     "HOME",
     "HTTP_PROXY",
@@ -89,7 +91,8 @@ def choices_of_registry() -> RegistryOptions:
     given = dict(given)
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     cache = None if given.pop("no_cache", False) else _cache_folder()
-    return RegistryOptions(found, cache=cache, certs=_certificates(), **given)
+    run = f"/run/containers/{os.getuid()}" if sys.platform == "linux" else None
+    return RegistryOptions(found, cache=cache, certs=_certificates(), run_folder=run, **given)
 
 
 def _certificates() -> tuple[str, ...]:

@@ -5,34 +5,33 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 from __future__ import annotations
 
-import email.utils
-import json
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import TypeVar
 
-from urllib3.exceptions import HTTPError
-
-from lamella.errors import EngineError, ImageNotFound
+from lamella import limits
+from lamella.errors import EngineError, ImageNotFound, MalformedImage
 from lamella.layer.blob import Blob
-from lamella.transport.registry.auth import Authority, Scopes
-from lamella.transport.registry.credentials import find_credentials
+from lamella.transport.registry.answers import is_page, one_line, redact, retry_after, words_of
+from lamella.transport.registry.auth import Authority, Scopes, TokenAnswer, TokenRequest
+from lamella.transport.registry.credentials import Search
+from lamella.transport.registry.failures import BrokenOff, GivenUp, Unreachable
 from lamella.transport.registry.name import DOCKER_HUB
 from lamella.transport.registry.options import RegistryOptions
-from lamella.transport.registry.web import BrokenOff, Response, Unreachable, Web, origin
+from lamella.transport.registry.url import BadUrl, Url, origin, resolve, shown
+from lamella.transport.registry.web import Answer, Web
 
-__all__ = ["Ask", "Refused", "Registry"]
+__all__ = ["Ask", "Fetched", "Refused", "Registry"]
 
 _AGENT = "lamella"
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _HOPS = 6
-_LONGEST_WORDS = 1 << 16
+_PORTAL = "does a proxy or a login portal answer in its place?"
+_Got = TypeVar("_Got")
 
 
 class Refused(EngineError):
@@ -43,6 +42,8 @@ class Refused(EngineError):
         self.status = status
         self.rest = rest
         """Seconds after which the registry wants to be asked again, if it says so."""
+        self.again = status in _RETRIED
+        """Whether another try may help, and was not made yet."""
 
 
 class _Missing(Refused, ImageNotFound):
@@ -68,6 +69,14 @@ class Ask:
     """Whether it may be sent a second time when it failed."""
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """An answer with all of its body."""
+
+    answer: Answer
+    body: bytes
+
+
 class Registry:
     """One registry, used from several threads."""
 
@@ -77,9 +86,9 @@ class Registry:
         self._web = Web(options, host)
         self._lock = threading.Lock()
         self._base = ""
-        self._authority = Authority(
-            str(self), self._send_token_request, lambda name: find_credentials(host, name, options)
-        )
+        self._unreachable = ""
+        search = Search(host, options, self._web.stopped)
+        self._authority = Authority(str(self), self._send_token_request, search)
 
     def __str__(self) -> str:
         """Return what a message calls it."""
@@ -95,33 +104,85 @@ class Registry:
 
     # -- requests
 
-    def send(self, ask: Ask) -> Response:
+    def send(self, ask: Ask) -> Answer:
         """Send a request, again if need be; return an expected answer, its body not yet read.
 
         Raises:
             Refused: the registry answered otherwise.
-            EngineError: it can't be reached, broke off, or can't be trusted.
+            BrokenOff: it broke off, and it may be sent again by whoever knows how.
+            GivenUp: it broke off or can't be reached, however often it was tried.
+            EngineError: it can't be trusted, or answers what makes no sense.
         """
         self.find()
-        return self._persist(lambda: self._hop(ask), ask, again=ask.again)
+        return self._persist(lambda: self._expected(ask), self._failing(ask), again=ask.again)
 
-    def _persist(self, send: Callable[[], Response], ask: Ask, *, again: bool = True) -> Response:
-        """Send until there is an answer that stays the same when it is asked for again."""
-        tries = self._options.backoff.tries if again else 1
-        for number in range(1, tries + 1):
+    def fetch(self, ask: Ask, limit: int = limits.ANSWER) -> Fetched:
+        """Send a request as `send`; a body that breaks off is asked for again, too.
+
+        Raises:
+            MalformedImage: the body has more than `limit` bytes.
+        """
+        self.find()
+        return self._persist(lambda: self._fetched(ask, limit), self._failing(ask), again=ask.again)
+
+    def fetch_start(self, ask: Ask, length: int) -> bytes:
+        """Send a request as `fetch`; return the first bytes of the body, and hang up."""
+        self.find()
+
+        def attempt() -> bytes:
+            answer = self._expected(ask)
             try:
-                response = send()
+                return answer.read(length)
+            finally:
+                answer.close()
+
+        return self._persist(attempt, self._failing(ask), again=ask.again)
+
+    def tell(self, ask: Ask) -> Answer:
+        """Send a request as `send` whose answer counts by its status and its headers."""
+        answer = self.send(ask)
+        if is_page(body := answer.drain()):
+            raise self.page(ask, body)
+        return answer
+
+    def page(self, ask: Ask, body: bytes = b"") -> EngineError:
+        """Return the error for a web page where a program's answer was expected."""
+        words = self._authority.clean(words_of(body)) if body else ""
+        title = f" ({words})" if words else ""
+        return EngineError(f"{self._failing(ask)}: it answers with a web page{title}; {_PORTAL}")
+
+    def _failing(self, ask: Ask) -> str:
+        return f"{self}: {ask.repository}: can't {ask.what}"
+
+    def _expected(self, ask: Ask) -> Answer:
+        answer = self._hop(ask)
+        if answer.status not in ask.expected:
+            raise self._refusal(ask, answer)
+        return answer
+
+    def _fetched(self, ask: Ask, limit: int) -> Fetched:
+        answer = self._expected(ask)
+        body = answer.whole(limit)
+        if len(body) > limit:
+            raise MalformedImage(self._failing(ask), f"it is larger than {limit >> 20} MiB")
+        return Fetched(answer, body)
+
+    def _persist(self, attempt: Callable[[], _Got], failing: str, *, again: bool = True) -> _Got:
+        """Try until something comes of it, or until it has been tried often enough."""
+        tries = self.tries if again else 1
+        for number in range(1, tries + 1):
+            refusal: Refused | None = None
+            try:
+                return attempt()
             except BrokenOff as broken:
                 if number == tries:
-                    message = f"{self}: {ask.repository}: can't {ask.what}: {broken}"
-                    raise BrokenOff(message) from broken
-                self.wait(number)
-                continue
-            if response.status in ask.expected:
-                return response
-            refusal = self._refusal(ask, response)
-            if response.status not in _RETRIED or number == tries:
-                raise refusal
+                    kind = GivenUp if again else BrokenOff
+                    raise kind(f"{failing}: {broken}") from broken
+            except Refused as error:
+                refusal = error
+                if not error.again or number == tries:
+                    error.again = error.again and not again
+                    raise
             self.wait(number, refusal)
         raise AssertionError  # the last try has returned or raised
 
@@ -138,7 +199,9 @@ class Registry:
             seconds = refusal.rest
             if seconds > backoff.longest:
                 message = f"{refusal}; it wants to be asked again in {seconds:.0f} s"
-                raise Refused(message, refusal.status) from refusal
+                final = Refused(message, refusal.status)
+                final.again = False
+                raise final from refusal
         if self._web.stopped_after(seconds):
             raise EngineError(f"{self}: interrupted")
 
@@ -147,7 +210,7 @@ class Registry:
         """How often something is tried."""
         return self._options.backoff.tries
 
-    def _hop(self, ask: Ask) -> Response:
+    def _hop(self, ask: Ask) -> Answer:
         """Send a request where redirects lead; only the registry itself sees who we are."""
         stale: str | None = None
         url = self.absolute(ask.url)
@@ -157,23 +220,38 @@ class Registry:
             header = (
                 self._authority.header(ask.repository, ask.scopes, stale=stale) if own else None
             )
-            response = self._once(ask, url, header)
-            challenged = response.status == HTTPStatus.UNAUTHORIZED and own and stale is None
-            if challenged and self._authority.learn(response):
+            answer = self._once(ask, url, header)
+            challenged = answer.status == HTTPStatus.UNAUTHORIZED and own and stale is None
+            if challenged and self._authority.learn(answer.headers("WWW-Authenticate")):
                 # A token that expired, or none yet; a second refusal is meant.
                 stale = header or ""
-                response.close()
+                answer.close()
                 continue
-            location = response.headers.get("Location")
-            keep = ask.method in {"GET", "HEAD"} or response.status in _KEEP_METHOD
-            if response.status not in _REDIRECTS or location is None or not keep:
-                return response
-            response.close()
-            url = urljoin(url, location)
+            location = answer.header("Location")
+            keep = ask.method in {"GET", "HEAD"} or answer.status in _KEEP_METHOD
+            if answer.status not in _REDIRECTS or not location or not keep:
+                return answer
+            answer.close()
+            url = self._led(url, location, self._failing(ask))
             hops += 1
-        raise EngineError(f"{self}: {ask.repository}: can't {ask.what}: it redirects without end")
+        raise EngineError(f"{self._failing(ask)}: it redirects without end")
 
-    def _once(self, ask: Ask, url: str, authorization: str | None) -> Response:
+    def _led(self, url: str, location: str, failing: str) -> str:
+        """Return where a Location leads; the registry's own keeps to TLS where there is any."""
+        try:
+            whole = resolve(url, location)
+            mine, its = Url.parse(self._base), Url.parse(whole)
+        except BadUrl:
+            raise EngineError(
+                f"{failing}: it sends us to {shown(location)}, which is no URL of a web server"
+            ) from None
+        ports = {its.port, mine.port}
+        same = its.host == mine.host and (len(ports) == 1 or ports == {80, 443})
+        if same and mine.scheme == "https" and its.scheme == "http":
+            return f"{mine.base}{its.target}"
+        return whole
+
+    def _once(self, ask: Ask, url: str, authorization: str | None) -> Answer:
         headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **ask.headers}
         if authorization:
             headers["Authorization"] = authorization
@@ -187,19 +265,44 @@ class Registry:
             return self._web.send(ask.method, url, headers, stream)
 
     def absolute(self, url: str) -> str:
-        """Return a whole URL; one of the registry's own keeps to TLS where the registry has it."""
-        whole = urljoin(f"{self.find()}/v2/", url)
-        mine, its = urlsplit(self._base), urlsplit(whole)
-        if its.netloc == mine.netloc and its.scheme != mine.scheme:
-            whole = urlunsplit(its._replace(scheme=mine.scheme))
-        return whole
+        """Return the whole URL of a path below ``/v2/``, or of a Location.
 
-    def _send_token_request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Response:
-        ask = Ask(method, url, "tokens", "get a token", (), frozenset(range(200, 500)) - _RETRIED)
-        headers = {"User-Agent": _AGENT, **headers}
-        return self._persist(lambda: self._web.send(method, url, headers, body), ask)
+        Raises:
+            EngineError: it is none.
+        """
+        return self._led(f"{self.find()}/v2/", url, str(self))
+
+    # -- tokens
+
+    def _send_token_request(self, request: TokenRequest) -> TokenAnswer:
+        return self._persist(lambda: self._token_hop(request), "can't ask for a token")
+
+    def _token_hop(self, request: TokenRequest) -> TokenAnswer:
+        """Ask a token server where redirects lead; another host does not see who we are."""
+        headers, url = {"User-Agent": _AGENT, **request.headers}, request.url
+        method, body = request.method, request.body
+        for _ in range(_HOPS):
+            answer = self._web.send(method, url, headers, body)
+            location = answer.header("Location")
+            if answer.status not in _REDIRECTS or not location:
+                break
+            answer.close()
+            target = self._led(url, location, "the token server")
+            if not _is_same_server(url, target):
+                headers.pop("Authorization", None)
+                if body is not None:
+                    raise EngineError(
+                        f"the token server sends us to {shown(target)}; an identity token is not "
+                        "shown to another host"
+                    )
+            url = target
+        else:
+            raise EngineError("the token server redirects without end")
+        if answer.status in _RETRIED:
+            said = one_line(redact(words_of(answer.drain()) or answer.reason))
+            rest = retry_after(answer.header("Retry-After"))
+            raise Refused(f"{answer.status}: {said}", answer.status, rest)
+        return TokenAnswer(answer.status, one_line(answer.reason), answer.whole(limits.ANSWER))
 
     # -- where it is
 
@@ -212,8 +315,14 @@ class Registry:
             EngineError: it can't be reached.
         """
         with self._lock:
+            if self._unreachable:
+                raise EngineError(self._unreachable)
             if not self._base:
-                self._base = self._find()
+                try:
+                    self._base = self._find()
+                except EngineError as error:
+                    self._unreachable = str(error)
+                    raise
             return self._base
 
     def _find(self) -> str:
@@ -221,8 +330,6 @@ class Registry:
         for number in range(1, self.tries + 1):
             try:
                 return self._knock("https")
-            except Unreachable as error:
-                raise EngineError(f"{self}: {error}") from error
             except BrokenOff as error:
                 broken = error
             if plain:
@@ -230,62 +337,49 @@ class Registry:
                     return self._knock("http")
                 except BrokenOff as error:
                     broken = error
+            if isinstance(broken, Unreachable):
+                break
             if number < self.tries:
                 self.wait(number)
-        hint = "" if plain else "; --insecure speaks to it without TLS"
+        hint = (
+            ""
+            if plain or isinstance(broken, Unreachable)
+            else "; --insecure speaks to it without TLS"
+        )
         raise EngineError(f"{self}: {broken}{hint}") from broken
 
     def _knock(self, scheme: str) -> str:
         base = f"{scheme}://{self._api_host}"
-        response = self._web.send("GET", f"{base}/v2/", {"User-Agent": _AGENT})
-        if response.status == HTTPStatus.UNAUTHORIZED:
-            self._authority.learn(response)
-        response.drain_conn()
-        response.release_conn()
+        answer = self._web.send("GET", f"{base}/v2/", {"User-Agent": _AGENT})
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._authority.learn(answer.headers("WWW-Authenticate"))
+        answer.drain()
         return base
 
     # -- errors
 
-    def _refusal(self, ask: Ask, response: Response) -> Refused:
-        raw = b""
-        with suppress(HTTPError):  # what it has to say is not worth another failure
-            raw = response.read(_LONGEST_WORDS, decode_content=True)
-        response.close()
-        status = response.status
-        said = self._authority.clean(_message(raw)) or response.reason or "no reason given"
-        message = f"{self}: {ask.repository}: can't {ask.what}: {status}: {said}"
+    def _refusal(self, ask: Ask, answer: Answer) -> Refused:
+        raw = answer.drain()
+        status = answer.status
+        words = words_of(raw) or one_line(redact(answer.reason), 100)
+        said = self._authority.clean(words) or "no reason given"
+        message = f"{self._failing(ask)}: {status}: {said}"
+        if answer.url.base != origin(self._base):
+            message += f" (from {answer.url.place})"
+        if is_page(raw) and status in range(200, 400):
+            message += f"; a web page: {_PORTAL}"
         if status == HTTPStatus.UNAUTHORIZED:
-            message += "; log in with docker login or podman login, or give --authfile"
+            message += self._authority.hint
+        elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            message += "; a proxy's login goes into HTTP_PROXY: http://USER:PASSWORD@HOST:PORT"
         kind = _Missing if status == HTTPStatus.NOT_FOUND and ask.method == "GET" else Refused
-        return kind(message, status, _retry_after(response))
+        return kind(message, status, retry_after(answer.header("Retry-After")))
 
 
-def _retry_after(response: Response) -> float | None:
-    """Return how many seconds the registry wants to be left alone."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _message(raw: bytes) -> str:
-    """Return the registry's own words: those of its JSON, or the text."""
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        text = raw[:300].decode("utf-8", "replace")
-        return "" if text.lstrip().startswith("<") else " ".join(text.split())
-    errors = value.get("errors") if isinstance(value, dict) else None
-    found = []
-    for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, dict):
-            words = str(error.get("message") or error.get("code") or "")
-            code = f" ({error['code']})" if error.get("code") and error.get("message") else ""
-            found.append(f"{words}{code}")
-    return " ".join("; ".join(found).split())[:500]
+def _is_same_server(one: str, other: str) -> bool:
+    """Whether who may see a login at one address may see it at another."""
+    here, there = Url.parse(one), Url.parse(other)
+    if here.base == there.base:
+        return True
+    upgraded = (here.scheme, here.port, there.scheme, there.port) == ("http", 80, "https", 443)
+    return here.host == there.host and upgraded

@@ -42,7 +42,8 @@ class RegistryName:
         if reference.digest:
             Digest.parse(reference.digest)
         first, slash, rest = reference.name.partition("/")
-        if slash and (first == "localhost" or "." in first or ":" in first):
+        # https://github.com/distribution/reference, splitDockerDomain: upper case makes a host, too
+        if slash and (first == "localhost" or {".", ":"} & set(first) or first != first.lower()):
             host, repository = first, rest
         else:
             repository = reference.name

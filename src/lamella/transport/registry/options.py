@@ -27,9 +27,9 @@ class Backoff:
 class RegistryOptions:
     """How to reach registries, and who we are there."""
 
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, XDG_RUNTIME_DIR, DOCKER_CONFIG, HOME; HTTPS_PROXY,
-    HTTP_PROXY, NO_PROXY, also in lower case."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # has passwords in it
+    """REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, DOCKER_CONFIG,
+    HOME; HTTPS_PROXY, HTTP_PROXY, NO_PROXY, also in lower case."""
     authfile: str | None = None
     """A file with credentials, asked before all others."""
     tls_verify: bool = True
@@ -42,6 +42,8 @@ class RegistryOptions:
     cache: str | None = None
     """A folder for what the headers of layers say; None: nothing is remembered."""
     backoff: Backoff = field(default_factory=Backoff)
+    run_folder: str | None = None
+    """Where ``podman login`` writes if there is no XDG_RUNTIME_DIR: ``/run/containers/UID``."""
 
 
 def connect(host: str, options: RegistryOptions) -> Registry:

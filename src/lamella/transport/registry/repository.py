@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
-from urllib3.exceptions import HTTPError
-
 from lamella import limits
-from lamella.errors import DigestMismatch, EngineError, InvalidReference
+from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.layer.hasher import Hasher
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.json import check_size
+from lamella.spec.json import check_size, load_json
 from lamella.spec.media_type import INDEXES, MANIFESTS
+from lamella.transport.registry.answers import is_page, one_line, words_of
 from lamella.transport.registry.client import Ask, Registry
-from lamella.transport.registry.web import BrokenOff, Response, reason
+from lamella.transport.registry.failures import BrokenOff, GivenUp
+from lamella.transport.registry.web import Answer
 
 __all__ = ["Repository", "Stored"]
 
@@ -79,25 +79,32 @@ class Repository:
         """
         path, what = self.path(f"manifests/{reference}"), f"read the manifest of {reference}"
         ask = self.ask("GET", path, what, _OK, headers={"Accept": _ACCEPT})
-        response = self.registry.send(ask)
-        raw = self._read(response, f"the manifest of {reference}")
+        _check_algorithm(reference, f"{self}: the manifest of {reference:.24}")
+        fetched = self.registry.fetch(ask, limits.DOCUMENT)
+        raw, answer = fetched.body, fetched.answer
+        self._check_document(ask, raw)
         digest = Digest.of(raw)
         where = f"{self}: manifest of {reference}"
-        said = response.headers.get("Docker-Content-Digest", "")
-        for want in (reference if ":" in reference else "", said):
-            if want.startswith("sha256:") and want != digest:
+        for want in (reference if ":" in reference else "", _told_digest(answer)):
+            if want and want != digest:
                 raise DigestMismatch(where, want, digest)
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        kind = answer.header("Content-Type").partition(";")[0].strip()
         return Stored(raw, kind, digest)
 
-    def _read(self, response: Response, what: str) -> bytes:
+    def _check_document(self, ask: Ask, raw: bytes) -> None:
+        """Tell an answer that is no JSON object at all from an image that makes no sense."""
+        if is_page(raw):
+            raise self.registry.page(ask, raw)
         try:
-            raw = response.read(limits.DOCUMENT + 1, decode_content=False)
-        except HTTPError as error:
-            raise BrokenOff(f"{self}: {what}: {reason(error)}") from error
-        response.release_conn()
-        check_size(len(raw), f"{self}: {what}")
-        return raw
+            value = load_json(raw)
+        except ValueError:
+            value = None
+        failing = f"{self.registry}: {self.name}: can't {ask.what}"
+        if not isinstance(value, dict):
+            got = f"got {one_line(repr(raw[:40]))}" if raw else "got nothing"
+            raise EngineError(f"{failing}: it answers what is no manifest: expected JSON, {got}")
+        if "errors" in value and not value.keys() & {"schemaVersion", "layers", "manifests"}:
+            raise EngineError(f"{failing}: {words_of(raw) or 'it answers with errors'}")
 
     def put_manifest(self, stored: Stored, reference: str) -> None:
         """Store a manifest or an index under a tag, or under its digest.
@@ -113,10 +120,14 @@ class Repository:
             headers={"Content-Type": stored.media_type},
             body=Bytes(stored.raw),
         )
-        response = self.registry.send(ask)
-        said = response.headers.get("Docker-Content-Digest", "")
-        response.drain_conn()
-        if said.startswith("sha256:") and said != stored.digest:
+        answer = self.registry.tell(ask)
+        said = _told_digest(answer)
+        if answer.status != _CREATED and not said:
+            raise EngineError(
+                f"{self}: the manifest of {reference}: expected status 201, got {answer.status} "
+                "without a word of what was stored"
+            )
+        if said and said != stored.digest:
             raise EngineError(
                 f"{self}: the manifest of {reference} was stored as {said}; want {stored.digest}"
             )
@@ -127,10 +138,10 @@ class Repository:
         """Whether a blob is there."""
         path = self.path(f"blobs/{digest}")
         ask = self.ask("HEAD", path, f"look for {digest}", _OK, HTTPStatus.NOT_FOUND)
-        response = self.registry.send(ask)
-        response.drain_conn()
-        response.release_conn()
-        return response.status == _OK
+        answer = self.registry.send(ask)
+        answer.drain()
+        page = answer.header("Content-Type").startswith("text/html") and not _told_digest(answer)
+        return answer.status == _OK and not page
 
     def open_blob(
         self, descriptor: Descriptor, advance: Callable[[int], None] | None = None
@@ -142,13 +153,7 @@ class Repository:
         """Return the first bytes of a blob; they are not verified."""
         path, span = self.path(f"blobs/{digest}"), {"Range": f"bytes=0-{length - 1}"}
         ask = self.ask("GET", path, f"look at {digest}", _OK, _PARTIAL, headers=span)
-        response = self.registry.send(ask)
-        try:
-            return response.read(length, decode_content=False)
-        except HTTPError as error:
-            raise BrokenOff(f"{self}: {digest}: {reason(error)}") from error
-        finally:
-            response.close()
+        return self.registry.fetch_start(ask, length)
 
     def read_blob(self, descriptor: Descriptor) -> bytes:
         """Return a small blob.
@@ -171,9 +176,8 @@ class _BlobStream(io.RawIOBase):
         advance: Callable[[int], None] | None,
     ) -> None:
         self._repository, self._want, self._advance = repository, descriptor, advance
-        if descriptor.digest.algorithm != "sha256":
-            raise InvalidReference(f"{descriptor.digest:.24}…: only sha256 can be checked")
-        self._response: Response | None = None
+        _check_algorithm(descriptor.digest, str(repository))
+        self._response: Answer | None = None
         self._hasher, self._at = Hasher(), 0
         self._failures = 0
         self._done = False
@@ -207,9 +211,9 @@ class _BlobStream(io.RawIOBase):
             try:
                 if self._response is None:
                     self._response = self._connect()
-                chunk = self._response.read(size, decode_content=False)
-            except HTTPError as error:
-                self._fail(reason(error))
+                chunk = self._response.read(size)
+            except BrokenOff as error:
+                self._fail(str(error).partition(" broke off: ")[2] or str(error))
                 continue
             if chunk:
                 self._failures = 0
@@ -226,10 +230,10 @@ class _BlobStream(io.RawIOBase):
         self._failures += 1
         if self._failures >= self._repository.registry.tries:
             where = f"{self._repository.registry}: {self._repository.name}"
-            raise BrokenOff(f"{where}: {self._want.digest} broke off: {why}")
+            raise GivenUp(f"{where}: {self._want.digest} broke off: {why}")
         self._repository.registry.wait(self._failures)
 
-    def _connect(self) -> Response:
+    def _connect(self) -> Answer:
         repository, digest = self._repository, self._want.digest
         path, what = repository.path(f"blobs/{digest}"), f"read {digest}"
         ask = repository.ask("GET", path, what, _OK)
@@ -237,24 +241,27 @@ class _BlobStream(io.RawIOBase):
             rest = {"Range": f"bytes={self._at}-"}
             ask = repository.ask("GET", path, what, _OK, _PARTIAL, headers=rest)
         response = repository.registry.send(ask)
+        size = response.header("Content-Length")
+        if response.header("Content-Type").startswith("text/html") and size != str(self._want.size):
+            raise repository.registry.page(ask, response.drain())
         if self._at and response.status == _OK:
             self._skip(response)  # it knows no ranges and sends all again
         elif self._at:
-            said = response.headers.get("Content-Range", "")
+            said = response.header("Content-Range")
             if not said.startswith(f"bytes {self._at}-"):
                 response.close()
                 raise EngineError(
                     f"{repository.registry}: {repository.name}: {digest}: asked for bytes from "
-                    f"{self._at} on, got {said or 'others'!r}"
+                    f"{self._at} on, got {said[:60] or 'others'!r}"
                 )
         return response
 
-    def _skip(self, response: Response) -> None:
+    def _skip(self, response: Answer) -> None:
         left = self._at
         while left:
-            got = len(response.read(min(left, CHUNK), decode_content=False))
+            got = len(response.read(min(left, CHUNK)))
             if not got:
-                raise HTTPError("it ended before the place at which it broke off")
+                raise BrokenOff("it ended before the place at which it broke off")
             left -= got
 
     def _finish(self) -> None:
@@ -267,5 +274,15 @@ class _BlobStream(io.RawIOBase):
                 f"{got} ({self._at} bytes)",
             )
         if self._response is not None:
-            with suppress(HTTPError):
-                self._response.release_conn()
+            self._response.release()
+
+
+def _check_algorithm(digest: str, where: str) -> None:
+    if ":" in digest and not digest.startswith("sha256:"):
+        raise Unsupported(f"{where}: {digest:.24}…: only sha256 can be checked")
+
+
+def _told_digest(answer: Answer) -> str:
+    """Return the SHA-256 digest that a registry says something has; empty if it says none."""
+    said = answer.header("Docker-Content-Digest")
+    return said if re.fullmatch("sha256:[0-9a-f]{64}", said) else ""

@@ -22,9 +22,10 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
-from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
+from lamella.spec.media_type import INDEXES, is_foreign
 from lamella.spec.platform import Platform
 from lamella.transport.index import Artifact, Found, artifact_of, choose, images_of
+from lamella.transport.registry.answers import load_object
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 
@@ -213,13 +214,14 @@ class RegistrySource:
 
 
 def _is_index(raw: bytes, media_type: str, where: str) -> bool:
-    if media_type in INDEXES:
-        return True
-    if media_type in MANIFESTS:
-        return False
-    if "manifest.v1+" in media_type and "docker.distribution" in media_type:
+    """Whether a document is an index: by what it has, and where that tells nothing by its type."""
+    value = load_object(raw)
+    if "layers" in value or "manifests" in value:
+        return "layers" not in value
+    old = "manifest.v1+" in media_type and "docker.distribution" in media_type
+    if old or value.get("schemaVersion") == 1:
         raise Unsupported(f"{where}: a manifest of schema 1; push the image again to renew it")
-    return b'"manifests"' in raw and b'"layers"' not in raw
+    return media_type in INDEXES
 
 
 @dataclass(frozen=True, eq=False)

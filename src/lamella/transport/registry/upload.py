@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 from lamella.errors import EngineError
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.spec.digest import Digest
+from lamella.transport.registry.auth import NoToken
 from lamella.transport.registry.client import Refused
+from lamella.transport.registry.failures import BrokenOff
 from lamella.transport.registry.repository import Repository
-from lamella.transport.registry.web import BrokenOff
 from lamella.waiting import finish
 
 __all__ = ["NO_PIECES", "Outgoing", "mount_blob", "put_blob"]
@@ -32,7 +33,9 @@ _NO_MONOLITH = frozenset({404, 405, 411, 413, 415, 501})
 """Answers to an upload in one piece by those who (or whose proxies) don't take any."""
 NO_PIECES = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Answers to a piece by those who take a blob only as a whole."""
-_WORTH_ANOTHER = frozenset({408, 416, 429, 500, 502, 503, 504})
+_LARGEST_PIECE = 256 << 20
+"""Bytes that a registry may ask a piece to have; it is kept in memory."""
+_LOST = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _CREATED, _ACCEPTED = HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 
 
@@ -45,13 +48,12 @@ def mount_blob(repository: Repository, digest: Digest, source: str) -> bool:
         scopes=(*repository.scopes, f"repository:{source}:pull"),
     )
     try:
-        response = repository.registry.send(ask)
-    except Refused:
+        answer = repository.registry.tell(ask)
+    except (Refused, NoToken):
         return False  # not allowed to read there, or no mounting at all: then it is sent
-    response.drain_conn()
-    if response.status == _CREATED:
+    if answer.status == _CREATED:
         return True
-    _cancel(repository, response.headers.get("Location", ""))
+    _cancel(repository, answer.header("Location"))
     return False
 
 
@@ -63,7 +65,7 @@ def _cancel(repository: Repository, location: str) -> None:
         repository.ask("DELETE", location, "end an upload", *range(200, 500)), again=False
     )
     try:
-        repository.registry.send(ask).drain_conn()
+        repository.registry.send(ask).drain()
     except EngineError:
         return  # it ends by itself, in time
 
@@ -96,7 +98,7 @@ def put_blob(
 def _rest(repository: Repository, error: Refused | BrokenOff, failures: int) -> None:
     """Wait before the next try, or give up."""
     refusal = error if isinstance(error, Refused) else None
-    final = refusal is not None and refusal.status not in _WORTH_ANOTHER
+    final = refusal is not None and not refusal.again and refusal.status != _LOST
     if final or failures >= repository.registry.tries:
         raise error
     repository.registry.wait(failures, refusal)
@@ -138,11 +140,16 @@ class _CountedReader(io.RawIOBase):
 def _begin(repository: Repository) -> tuple[str, int]:
     """Begin an upload: where it goes, and the smallest piece that is taken."""
     url = repository.path("blobs/uploads/")
-    response = repository.registry.send(repository.ask("POST", url, "begin an upload", _ACCEPTED))
-    response.drain_conn()
-    least = response.headers.get("OCI-Chunk-Min-Length", "")
-    location = _location(repository, response.headers.get("Location", ""))
-    return location, int(least) if least.isdigit() else 0
+    answer = repository.registry.tell(repository.ask("POST", url, "begin an upload", _ACCEPTED))
+    said = answer.header("OCI-Chunk-Min-Length")
+    location = _location(repository, answer.header("Location"))
+    least = int(said[:18]) if re.fullmatch("[0-9]+", said) else 0
+    if least > _LARGEST_PIECE:
+        raise EngineError(
+            f"{repository.registry}: {repository.name}: wants pieces of {said[:20]} bytes; "
+            f"at most {_LARGEST_PIECE} can be sent"
+        )
+    return location, least
 
 
 def _location(repository: Repository, location: str) -> str:
@@ -162,29 +169,57 @@ def _put_whole(repository: Repository, blob: Blob, digest: Digest) -> None:
     location, _ = _begin(repository)
     url = _finished(location, digest)
     ask = repository.ask("PUT", url, f"send {digest}", _CREATED, body=blob)
-    repository.registry.send(replace(ask, again=False)).drain_conn()
+    repository.registry.tell(replace(ask, again=False))
 
 
 def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
-    """Send a blob in pieces; after a failure the registry says how much of it it has."""
+    """Send a blob in pieces, each kept in memory until the registry has it: it is read once."""
     location, least = _begin(repository)
+    pieces = _Pieces(repository, location)
     step = max(_PIECE, least)
-    at = failures = 0
-    while at < blob.size:
-        piece = _piece(blob, at, step)
-        try:
-            location, at = _patch(repository, location, at, piece)
-            failures = 0
-        except (BrokenOff, Refused) as error:
-            failures += 1
-            _rest(repository, error, failures)
-            location, at = _progress_of(repository, location)
-    _finish(repository, location, digest)
+    with blob.open() as stream:
+        while piece := stream.read(step):
+            pieces.deliver(piece)
+    _finish(repository, pieces.location, digest)
+
+
+class _Pieces:
+    """An upload of which the registry says after a failure how much of it it has."""
+
+    def __init__(self, repository: Repository, location: str) -> None:
+        self._repository, self.location, self._at = repository, location, 0
+
+    def deliver(self, piece: bytes) -> None:
+        """Send a piece, what is missing of it again after a failure.
+
+        Raises:
+            EngineError: the registry won't have it, or has lost what it had.
+        """
+        start, failures = self._at, 0
+        while self._at < start + len(piece):
+            before = self._at
+            try:
+                self.location, self._at = _patch(
+                    self._repository, self.location, before, piece[before - start :]
+                )
+                if self._at <= before:
+                    raise BrokenOff(  # noqa: TRY301 - as good as a failure
+                        f"{self._repository}: a piece was taken, but nothing came of it"
+                    )
+            except (BrokenOff, Refused) as error:
+                failures += 1
+                _rest(self._repository, error, failures)
+                self.location, self._at = _progress_of(self._repository, self.location)
+            if not start <= self._at <= start + len(piece):
+                raise EngineError(
+                    f"{self._repository.registry}: {self._repository.name}: an upload of "
+                    f"{start + len(piece)} bytes so far, but it says that it has {self._at}"
+                )
 
 
 def _finish(repository: Repository, location: str, digest: Digest) -> None:
     ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
-    repository.registry.send(ask).drain_conn()
+    repository.registry.tell(ask)
 
 
 class Outgoing:
@@ -196,7 +231,8 @@ class Outgoing:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._piece = bytearray()
-        self._location, self._step, self._at = "", _AHEAD, 0
+        self._pieces: _Pieces | None = None
+        self._step = _AHEAD
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lamella-piece")
         self._sending: Future[None] | None = None
 
@@ -230,50 +266,28 @@ class Outgoing:
             Refused: the registry takes no pieces.
             EngineError: it broke off, or took it for something else.
         """
-        if not self._location:
+        if self._pieces is None:
             return bytes(self._piece)
         if self._piece:
             self._send()
         self._wait()
-        _finish(self._repository, self._location, digest)
+        _finish(self._repository, self._pieces.location, digest)
         return None
 
     def _send(self) -> None:
         self._wait()
-        if not self._location:
-            self._location, least = _begin(self._repository)
+        if self._pieces is None:
+            location, least = _begin(self._repository)
+            self._pieces = _Pieces(self._repository, location)
             self._step = max(_AHEAD, least)
             if len(self._piece) < self._step:
                 return
         piece, self._piece = bytes(self._piece), bytearray()
-        self._sending = self._thread.submit(self._deliver, piece)
+        self._sending = self._thread.submit(self._pieces.deliver, piece)
 
     def _wait(self) -> None:
         if self._sending is not None:
             self._sending.result()
-
-    def _deliver(self, piece: bytes) -> None:
-        start, failures = self._at, 0
-        while self._at < start + len(piece):
-            rest = piece[self._at - start :]
-            try:
-                self._location, self._at = _patch(self._repository, self._location, self._at, rest)
-            except (BrokenOff, Refused) as error:
-                failures += 1
-                _rest(self._repository, error, failures)
-                self._location, self._at = _progress_of(self._repository, self._location)
-                if not start <= self._at <= start + len(piece):
-                    raise  # it has lost what it had
-
-
-def _piece(blob: Blob, at: int, step: int) -> bytes:
-    with blob.open() as stream:
-        while at:
-            got = len(stream.read(min(at, CHUNK)))
-            if not got:
-                break
-            at -= got
-        return stream.read(step)
 
 
 def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tuple[str, int]:
@@ -287,24 +301,21 @@ def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tupl
         headers={"Content-Range": f"{at}-{stop - 1}"},
         body=Bytes(piece),
     )
-    response = repository.registry.send(replace(ask, again=False))
-    response.drain_conn()
-    return _location(repository, response.headers.get("Location", location)), _has(
-        response.headers.get("Range", ""), stop
-    )
+    answer = repository.registry.tell(replace(ask, again=False))
+    where = _location(repository, answer.header("Location") or location)
+    return where, _has(answer.header("Range"), stop)
 
 
 def _progress_of(repository: Repository, location: str) -> tuple[str, int]:
     ask = repository.ask("GET", location, "ask how far an upload is", 204, 202, 200)
-    response = repository.registry.send(ask)
-    response.drain_conn()
-    where = _location(repository, response.headers.get("Location", location))
-    return where, _has(response.headers.get("Range", ""), 0)
+    answer = repository.registry.tell(ask)
+    where = _location(repository, answer.header("Location") or location)
+    return where, _has(answer.header("Range"), 0)
 
 
 def _has(said: str, otherwise: int) -> int:
     """Read ``Range: 0-N``, which is how much a registry has; ``0-0`` may mean one byte or none."""
-    found = re.fullmatch(r"(?:bytes=)?0-([0-9]+)", said.strip())
+    found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", said.strip())
     if not found:
         return otherwise
     return int(found[1]) + 1 if int(found[1]) else 0
