@@ -33,7 +33,7 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """
     view = memoryview(data).cast("B")
     while view:
-        taken = file.write(view)
+        taken: int | None = file.write(view)
         if taken is None:  # a pipe that somebody set not to block is full
             select.select([], [file], [])
             continue

@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -156,7 +157,7 @@ def open_folder(name: str, above: int | None = None) -> int:
         return os.open(name, flags | os.O_PATH, dir_fd=above)
 
 
-def open_regular(name: str, folder: int) -> BinaryIO:
+def open_regular(name: str, folder: int) -> BufferedReader:
     """Open a regular file to read it; a symlink is not followed, a pipe is not waited for.
 
     Raises:
@@ -165,14 +166,14 @@ def open_regular(name: str, folder: int) -> BinaryIO:
     return _regular(os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder))
 
 
-def _regular(fd: int) -> BinaryIO:
+def _regular(fd: int) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "it is no regular file")
     return os.fdopen(fd, "rb")
 
 
-def open_below(root: Path, name: str) -> tuple[BinaryIO, bool]:
+def open_below(root: Path, name: str) -> tuple[BufferedReader, bool]:
     """Open a regular file below a folder to read it; return it, and whether by a symlink.
 
     Raises:

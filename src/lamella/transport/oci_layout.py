@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -143,7 +144,7 @@ class FolderFiles:
             raise MalformedImage(self.where, f"can't read {name}: {error.strerror}") from error
 
 
-def _is_as_named(file: BinaryIO, name: str) -> bool:
+def _is_as_named(file: BufferedReader, name: str) -> bool:
     """Whether a blob has its digest, and an index is one; the file is as before."""
     algorithm, _, digest = name.removeprefix("blobs/").partition("/")
     try:
