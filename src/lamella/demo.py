@@ -26,6 +26,7 @@ from lamella.spec.digest import Digest
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Header
 from lamella.tar.header import padding
 from lamella.tar.writer import END_OF_ARCHIVE, format_header
+from lamella.transport.files import AtomicFile
 from lamella.transport.tarball import ArchiveWriter
 
 __all__ = ["BASE_LAYERS", "NAME", "write_demo_image"]
@@ -181,8 +182,8 @@ def write_demo_image(target: Path) -> None:
             "history": history,
         }
     )
-    with target.open("wb", buffering=0) as out:
-        archive = ArchiveWriter(out, str(target))
+    with AtomicFile(target) as out:
+        archive = ArchiveWriter(out.file, str(target))
         names = []
         for number, tar in enumerate(tars, 1):
             names.append(f"layer-{number:03d}.tar")
@@ -192,3 +193,4 @@ def write_demo_image(target: Path) -> None:
         entry = {"Config": name, "RepoTags": [NAME], "Layers": names}
         archive.add("manifest.json", format_json([entry]))
         archive.close()
+        out.commit()

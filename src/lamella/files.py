@@ -1,16 +1,28 @@
-"""Writing to files, completely or not at all.
+"""Files written completely, or not at all: nothing has its name before all of it is on the disk.
 
-Whatever lamella writes to a file goes through `write_all` or `pwrite_all`.
+Whatever lamella writes to a file goes through `write_all` or `pwrite_all`, and whatever gets a
+name that lasts gets it from `NewFile`.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
+import secrets
 import select
+import stat
+from contextlib import suppress
 from typing import BinaryIO
 
-__all__ = ["pwrite_all", "write_all"]
+__all__ = ["NewFile", "pwrite_all", "sweep", "sync_folder", "write_all"]
+
+_LEFTOVER = re.compile(r"\.lamella-[0-9a-f]{16}\.tmp")
+_NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
+"""How file systems and old kernels say that they have no files without a name."""
+_NO_SYNC = {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS}
+"""How file systems say that folders need no sync, and what a folder that can't be read says."""
 
 
 def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
@@ -21,7 +33,7 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """
     view = memoryview(data).cast("B")
     while view:
-        taken = file.write(view)
+        taken: int | None = file.write(view)
         if taken is None:  # a pipe that somebody set not to block is full
             select.select([], [file], [])
             continue
@@ -46,3 +58,138 @@ def _check_taken(taken: int) -> None:
     """To try for ever where nothing is taken would be no better than to stop early."""
     if not taken:
         raise OSError(errno.EIO, "nothing more is taken")
+
+
+class NewFile:
+    """A file in the making. It has no name, so it is gone when lamella is, however that ends.
+
+    Where the file system has no such files it has a temporary name, and is locked as long as
+    somebody writes it: `sweep` removes those that nobody does.
+    """
+
+    def __init__(self, folder: int, mode: int = 0o666) -> None:
+        """Make it, in the folder of a descriptor that stays open; the umask applies to the mode.
+
+        Raises:
+            OSError: files can't be made there.
+        """
+        self._folder = folder
+        self._name: str | None = None
+        self.file = _open_unnamed(folder, mode) or self._open_named(mode)
+
+    def _open_named(self, mode: int) -> BinaryIO:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        while True:
+            self._name = _temporary_name()
+            file = os.fdopen(os.open(self._name, flags, mode, dir_fd=self._folder), "w+b", 0)
+            with suppress(OSError):  # without locks nothing is swept
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:  # not swept before it was locked
+                return file
+            file.close()
+
+    def sync(self) -> None:
+        """See to it that its content outlives a power cut."""
+        os.fsync(self.file.fileno())
+
+    def give_name(self, name: str, folder: int | None = None) -> bool:
+        """Give it its name, in a folder of the same file system; whoever has it is replaced.
+
+        Returns:
+            Whether the name was free.
+
+        Raises:
+            OSError: that failed; whoever has the name still has it.
+        """
+        target = self._folder if folder is None else folder
+        if self._name is None:
+            try:
+                self._link(name, target)
+            except FileExistsError:
+                with suppress(OSError):
+                    fcntl.flock(self.file, fcntl.LOCK_EX)  # it is not swept on its way
+                self._name = _temporary_name()
+                self._link(self._name, self._folder)
+            else:
+                return True
+        free = not _exists(name, target)
+        os.replace(self._name, name, src_dir_fd=self._folder, dst_dir_fd=target)
+        self._name = None
+        return free
+
+    def _link(self, name: str, folder: int) -> None:
+        os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=folder)
+
+    def close(self) -> None:
+        """Close it; without a name it is gone."""
+        if self._name is not None:
+            with suppress(OSError):
+                os.unlink(self._name, dir_fd=self._folder)
+            self._name = None
+        with suppress(OSError):
+            self.file.close()
+
+
+def _open_unnamed(folder: int, mode: int) -> BinaryIO | None:
+    """Return None where that isn't possible, or such a file could not be given a name."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        fd = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NO_UNNAMED:
+            return None
+        raise
+    if not os.path.lexists(f"/proc/self/fd/{fd}"):
+        os.close(fd)
+        return None
+    return os.fdopen(fd, "w+b", 0)
+
+
+def _temporary_name() -> str:
+    return f".lamella-{secrets.token_hex(8)}.tmp"
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def sync_folder(folder: int) -> None:
+    """See to it that the names in a folder outlive a power cut.
+
+    Raises:
+        OSError: the disk does not say so.
+    """
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def sweep(folder: int) -> None:
+    """Remove temporary files of ours that nobody writes any more: their writers were killed."""
+    try:
+        names = os.listdir(folder)
+    except OSError:  # one that may be written to, and not be read
+        return
+    for name in filter(_LEFTOVER.fullmatch, names):
+        with suppress(OSError):
+            _sweep_one(folder, name)
+
+
+def _sweep_one(folder: int, name: str) -> None:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(name, flags, dir_fd=folder)
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:  # still a temporary name: a writer gives it another locked
+                os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import tarfile
@@ -12,6 +13,7 @@ import pytest
 
 import lamella
 from lamella.errors import Ambiguous, OutputError, Unsupported, UsageError
+from lamella.files import NewFile
 from lamella.spec.digest import Digest
 from tests.support.images import docker_archive
 from tests.transport.forms import (
@@ -270,15 +272,17 @@ def test_failure_at_the_very_end_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index is the last file to be written, and may fail as well."""
-    from lamella.transport.files import AtomicFile  # noqa: PLC0415 - to break it
+    real = NewFile.give_name
 
-    def fail(self: AtomicFile) -> None:
-        raise OutputError("no")
+    def fail(self: NewFile, name: str, folder: int | None = None) -> bool:
+        if name == "index.json":
+            raise OSError(errno.ENOSPC, "full")
+        return real(self, name, folder)
 
     source = to_file(tmp_path / "app.tar", docker_archive(*TARS))
     before = state_of(tmp_path)
     for target in ("new", "."):
-        monkeypatch.setattr(AtomicFile, "commit", fail)
+        monkeypatch.setattr(NewFile, "give_name", fail)
         with pytest.raises(OutputError):
             lamella.squash(source, output=f"oci:{tmp_path}/{target}")
         assert state_of(tmp_path) == before

@@ -14,7 +14,6 @@ import hashlib
 import os
 import struct
 import sys
-import tempfile
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lamella.errors import MalformedTar
-from lamella.files import write_all
+from lamella.files import NewFile, sweep, write_all
 from lamella.layer.blob import CHUNK, Bytes
 from lamella.layer.headers import Parts, TarHeaders
 from lamella.spec.digest import Digest
@@ -131,14 +130,17 @@ class ListingCache:
         return self.folder / f"{known_by.algorithm}-{known_by.hex}"
 
     def _write(self, path: Path, content: bytes) -> None:
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as file:
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            sweep(folder)
+            new = NewFile(folder, 0o600)
             try:
-                write_all(file.file, content)
-                file.flush()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+                write_all(new.file, content)
+                new.give_name(path.name)  # damage is noticed: no need to wait for the disk
+            finally:
+                new.close()
+        finally:
+            os.close(folder)
 
     def _prune(self) -> None:
         found = []

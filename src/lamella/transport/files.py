@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from lamella.errors import OutputError
+from lamella.files import NewFile, sweep, sync_folder
+from lamella.transport.folders import Place
 
-__all__ = ["AtomicFile", "writing"]
+__all__ = ["AtomicFile", "take_mode", "writing"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -35,40 +36,35 @@ def writing(where: str) -> Iterator[None]:
 
 
 class AtomicFile:
-    """A file written under another name beside its target, and renamed at the end."""
+    """A file written without a name, which it gets at the end; see `lamella.files.NewFile`."""
 
     def __init__(self, target: Path) -> None:
-        self.target = self._final = target
-        self._temporary: Path | None = None
+        self.target = target
+        self._place: Place | None = None
+        self._new: NewFile | None = None
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
-        """Make the temporary file, which tells whether the place can be written to."""
+        """Make the file, which tells whether the place can be written to."""
         try:
-            self._open()
+            with writing(str(self.target)):
+                self._open()
         except BaseException:  # an interrupt too: nobody calls __exit__ then
             self._discard()
             raise
         return self
 
     def _open(self) -> None:
-        with writing(str(self.target)):
-            target = self._final = self.target.resolve()  # a symlink stays one
-            if target.is_dir():
-                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not target.parent.is_dir():
-                raise OSError(errno.ENOENT, f"there is no folder {self.target.parent}")
-            old = target.stat().st_mode if target.exists() else None
-            if old is not None and not stat.S_ISREG(old):
-                self._file = target.open("wb", buffering=0)  # a pipe or a device
-                return
-            self._temporary = target.parent / f".lamella-{secrets.token_hex(8)}.tmp"
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-            fd = os.open(self._temporary, flags, 0o666)
-            self._file = os.fdopen(fd, "w+b", buffering=0)
-            if old is not None:
-                with suppress(OSError):  # not every file system has modes
-                    os.fchmod(fd, stat.S_IMODE(old))
+        place = self._place = Place(self.target)  # a symlink stays one
+        old = place.found
+        if old is not None and stat.S_ISDIR(old.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        self._file = place.open_special()
+        if self._file is None:
+            sweep(place.folder)
+            self._new = NewFile(place.folder)
+            self._file = self._new.file
+            take_mode(self._new, old)
 
     @property
     def file(self) -> BinaryIO:
@@ -79,24 +75,38 @@ class AtomicFile:
         return self._file
 
     def commit(self) -> None:
-        """Give the file its name.
+        """Give the file its name, once its content is on the disk.
 
         Raises:
-            OutputError: that failed; the target is as it was.
+            OutputError: that failed; the target is as it was, or all of the new one, if just the
+                disk does not tell that it would outlive a power cut.
         """
         with writing(str(self.target)):
-            self.file.close()
-            if self._temporary is not None:
-                self._temporary.replace(self._final)
-                self._temporary = None
+            if self._new is not None and self._place is not None:
+                self._new.sync()
+                self._new.give_name(self._place.name)
+                sync_folder(self._place.folder)
+            self._discard()
 
     def __exit__(self, *error: object) -> None:
         """Remove what was not committed."""
         self._discard()
 
     def _discard(self) -> None:
-        if self._file is not None:
+        if self._new is not None:
+            self._new.close()
+        elif self._file is not None:
             with suppress(OSError):
                 self._file.close()
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+        if self._place is not None:
+            self._place.close()
+
+
+def take_mode(new: NewFile, old: os.stat_result | None) -> None:
+    """Give a file the mode of the one that it replaces, so that a private one stays private.
+
+    What another user made decides nothing, and nobody is given somebody's rights.
+    """
+    if old is not None and stat.S_ISREG(old.st_mode) and old.st_uid == os.geteuid():
+        with suppress(OSError):  # not every file system has modes
+            os.fchmod(new.file.fileno(), stat.S_IMODE(old.st_mode) & 0o777)

@@ -27,6 +27,7 @@ from lamella.transport.docker_archive import MANIFEST, DockerArchiveWriter, read
 from lamella.transport.files import AtomicFile, writing
 from lamella.transport.index import Artifact, Found, only_one
 from lamella.transport.names import Location
+from lamella.transport.oci_folder import FolderBlobs
 from lamella.transport.oci_layout import (
     INDEX,
     FolderFiles,
@@ -38,7 +39,7 @@ from lamella.transport.oci_layout import (
     read_index,
     read_layout,
 )
-from lamella.transport.oci_writer import ArchiveBlobs, FolderBlobs, LayoutWriter
+from lamella.transport.oci_writer import ArchiveBlobs, LayoutWriter
 from lamella.transport.tarball import open_archive
 
 __all__ = ["FileDestination", "FileSource"]
@@ -225,7 +226,8 @@ class FileDestination:
         target = Path(self._location.path)
         if self._location.path == "-" or (target.exists() and not _is_stored(target)):
             return
-        folder = target if self._location.transport == "oci" else target.resolve().parent
+        is_folder = self._location.transport == "oci" and target.exists()
+        folder = target if is_folder else target.resolve().parent
         stored = sum(layer.blob.size for layer in kept if not self._has(layer))
         check_room(folder, stored + new, str(target))
 

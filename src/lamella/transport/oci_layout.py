@@ -6,13 +6,16 @@ Tags are the annotation ``org.opencontainers.image.ref.name`` of a descriptor in
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
+from lamella import limits
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
@@ -29,6 +32,7 @@ from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, OCI_INDEX, is_foreign
 from lamella.spec.platform import Platform
+from lamella.transport.folders import open_below
 from lamella.transport.index import (
     Artifact,
     Found,
@@ -107,14 +111,28 @@ class FolderFiles:
     def range(self, name: str) -> FileRange:
         """Return a file in place; see `LayoutFiles`."""
         with self._reading(name):
-            return FileRange.whole(self._opened.enter_context((self._folder / name).open("rb")))
+            return FileRange.whole(self._opened.enter_context(self._open(name)))
 
     def read(self, name: str) -> bytes:
         """Return a small file's content; see `LayoutFiles`."""
-        with self._reading(name), (self._folder / name).open("rb") as file:
+        with self._reading(name), self._open(name) as file:
             found = FileRange.whole(file)
             check_size(found.size, f"{self.where}: {name}")
             return found.read_at(0, found.size)
+
+    def _open(self, name: str) -> BinaryIO:
+        """Open a file. A pipe is not waited for.
+
+        Layouts made by Bazel and Nix have symlinks that lead out of them, so those of the layout's
+        owner are followed. But a layout may come from somebody who can't read what they lead to:
+        nothing of that is told, not even its digest, unless it is what its name says.
+        """
+        file, is_linked = open_below(self._folder, name)
+        if is_linked and not _is_as_named(file, name):
+            file.close()
+            message = f"{name} is a symlink, and what it leads to is not what the name says"
+            raise MalformedImage(self.where, message)
+        return file
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
@@ -124,6 +142,20 @@ class FolderFiles:
             raise MalformedImage(self.where, f"{name} is missing") from None
         except OSError as error:
             raise MalformedImage(self.where, f"can't read {name}: {error.strerror}") from error
+
+
+def _is_as_named(file: BufferedReader, name: str) -> bool:
+    """Whether a blob has its digest, and an index is one; the file is as before."""
+    algorithm, _, digest = name.removeprefix("blobs/").partition("/")
+    try:
+        if digest:
+            return hashlib.file_digest(file, algorithm).hexdigest() == digest
+        Index.parse(file.read(limits.DOCUMENT), name)
+    except MalformedImage:
+        return False
+    finally:
+        file.seek(0)
+    return True
 
 
 def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name: str) -> Image:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
-from lamella.errors import OutputError
-from lamella.files import write_all
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compress import write_packed
@@ -20,16 +14,14 @@ from lamella.layer.spool import Layers
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
 from lamella.transport.base import copy_blob, copy_stored
-from lamella.transport.files import AtomicFile, writing
 from lamella.transport.index import Artifact
 from lamella.transport.oci_layout import REF_NAME, blob_name
 from lamella.transport.tarball import ArchiveWriter
 
-__all__ = ["ArchiveBlobs", "FolderBlobs", "LayoutWriter"]
+__all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutWriter"]
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
@@ -187,125 +179,3 @@ class _ArchiveBlob:
 def _index(entries: Sequence[Descriptor]) -> bytes:
     manifests = [entry.to_json() for entry in entries]
     return format_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
-
-
-class FolderBlobs:
-    """A layout in a folder, made if need be. What was not committed is removed again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._blobs = folder / "blobs" / "sha256"
-        self._made: list[Path] = []
-        self._blob: _FolderBlob | None = None
-        self._sound: set[Digest] = set()
-        self._committed = False
-
-    def __enter__(self) -> Self:
-        """Make the folders, which tells whether the place can be written to."""
-        with writing(str(self._folder)):
-            if self._folder.exists() and any(self._folder.iterdir()):
-                self._check_layout()
-            for folder in (self._folder, self._folder / "blobs", self._blobs):
-                if not folder.exists():
-                    folder.mkdir()
-                    self._made.append(folder)
-            probe = self._blobs / f".{secrets.token_hex(8)}.tmp"
-            probe.touch()
-            probe.unlink()
-        return self
-
-    def _check_layout(self) -> None:
-        if (
-            not (self._folder / "oci-layout").exists()
-            and not (self._folder / "index.json").exists()
-        ):
-            message = f"{self._folder} is neither empty nor an OCI image layout; won't write there"
-            raise OutputError(message)
-        self._read_index()
-
-    def _read_index(self) -> Index | None:
-        path = self._folder / "index.json"
-        if not path.exists():
-            return None
-        check_size(path.stat().st_size, str(path))
-        return Index.parse(path.read_bytes(), str(path))
-
-    def has(self, digest: Digest) -> bool:
-        """Whether a blob is there already, and is what its name says: a damaged one is replaced."""
-        path = self._folder / blob_name(digest)
-        if digest not in self._sound and path.is_file():
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex:
-                    self._sound.add(digest)
-        return digest in self._sound
-
-    def start(self) -> BlobWriter:
-        """Begin a new blob."""
-        path = self._blobs / f".{secrets.token_hex(8)}.tmp"
-        self._made.append(path)
-        self._blob = _FolderBlob(path, self._folder, self._made)
-        return self._blob
-
-    def finish(self, entries: Sequence[Descriptor]) -> None:
-        """Add the entries to ``index.json``.
-
-        One of the same tag, or of no tag but the same digest, is replaced.
-        """
-        old: dict[str, object] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
-        manifests: list[object] = []
-        index = self._read_index()
-        if index is not None:
-            old = dict(index.value)
-            names = {e.annotations.get(REF_NAME) for e in entries}
-            digests = {e.digest for e in entries}
-            manifests = [
-                d.to_json()
-                for d in index.manifests
-                if (d.annotations.get(REF_NAME) or d.digest) not in (names | digests)
-            ]
-        manifests += [entry.to_json() for entry in entries]
-        if not (self._folder / "oci-layout").exists():
-            self._made.append(self._folder / "oci-layout")
-            self._replace("oci-layout", OCI_LAYOUT)
-        self._replace("index.json", format_json({**old, "manifests": manifests}))
-        self._committed = True
-
-    def _replace(self, name: str, content: bytes) -> None:
-        with AtomicFile(self._folder / name) as out:
-            with writing(str(self._folder / name)):
-                write_all(out.file, content)
-            out.commit()
-
-    def __exit__(self, *error: object) -> None:
-        """Remove what was not committed."""
-        if self._committed:
-            return
-        if self._blob is not None:
-            self._blob.close()
-        for path in reversed(self._made):
-            with suppress(OSError):
-                path.rmdir() if path.is_dir() else path.unlink()
-
-
-class _FolderBlob:
-    def __init__(self, path: Path, folder: Path, made: list[Path]) -> None:
-        self._path, self._folder, self._made = path, folder, made
-        with writing(str(path)):
-            self._file = path.open("xb", buffering=0)
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        with writing(str(self._folder)):
-            write_all(self._file, chunk)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._file.close()
-
-    def settle(self, digest: Digest) -> None:
-        target = self._folder / blob_name(digest)
-        with writing(str(target)):
-            self._file.close()
-            existed = target.exists()
-            self._path.replace(target)
-        if not existed:
-            self._made.append(target)
