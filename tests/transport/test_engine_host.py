@@ -76,6 +76,51 @@ def test_tls_of_the_environment(tmp_path: Path) -> None:
     assert find_host({**tcp, "DOCKER_CERT_PATH": str(tmp_path)}).tls is None
 
 
+@pytest.mark.parametrize(
+    ("skip", "names", "tls"),
+    [
+        (False, [], None),
+        (True, [], (None, None, None, False)),
+        (False, ["ca.pem"], ("ca.pem", None, None, True)),
+        (True, ["ca.pem"], ("ca.pem", None, None, False)),
+        (False, ["cert.pem", "key.pem"], (None, "cert.pem", "key.pem", True)),
+    ],
+)
+def test_when_a_context_means_tls(
+    tmp_path: Path, skip: bool, names: list[str], tls: tuple[str | None, ...] | None
+) -> None:
+    """Where it has files, or says that the engine need not prove itself: never plain HTTP then."""
+    files = make_context(tmp_path, "far", {"Host": "tcp://far:2376", "SkipTLSVerify": skip})
+    files.mkdir(parents=True)
+    for name in names:
+        (files / name).touch()
+    found = find_host({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "far"}).tls
+    if tls is None:
+        assert found is None
+    else:
+        paths = [files / name if name else None for name in tls[:3]]
+        assert found == Tls(*paths, verify=bool(tls[3]))
+
+
+def test_tls_that_can_t_be_had(tmp_path: Path) -> None:
+    """It is asked for: nothing is spoken in the clear instead, nor with other certificates."""
+    asked = {"DOCKER_HOST": "tcp://far:1", "DOCKER_CERT_PATH": str(tmp_path)}
+    for name in ("DOCKER_TLS", "DOCKER_TLS_VERIFY"):
+        with pytest.raises(EngineError, match=f"{name} is set, but there is no ca.pem in "):
+            find_host({**asked, name: "1"})
+    (tmp_path / "ca.pem").touch()
+    (tmp_path / "key.pem").touch()
+    with pytest.raises(EngineError, match=r"cert.pem and key.pem belong together"):
+        find_host({**asked, "DOCKER_TLS": "1"})
+
+
+def test_tls_without_a_host(tmp_path: Path) -> None:
+    """Then the engine is this machine's, at its port for TLS, as for docker."""
+    (tmp_path / "ca.pem").touch()
+    found = find_host({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
+    assert found == Host("tcp://localhost:2376", Tls(tmp_path / "ca.pem", None, None))
+
+
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     """The message names it, and what lists the others."""
     with pytest.raises(EngineError, match="no Docker context 'gone'; `docker context ls`"):

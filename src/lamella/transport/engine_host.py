@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "Host", "Tls", "connect", "find_host"]
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_DEFAULT_TLS = "tcp://localhost:2376"
 _PORT = 2375
 
 
@@ -40,9 +41,17 @@ class Tls:
 
     @classmethod
     def of_folder(cls, folder: Path, *, verify: bool) -> Tls:
-        """Take the files that are there, under the names that Docker gives them."""
+        """Take the files that are there, under the names that Docker gives them.
+
+        Raises:
+            EngineError: a certificate is there without its key, or a key alone.
+        """
         names = ("ca.pem", "cert.pem", "key.pem")
         ca, cert, key = (path if (path := folder / name).is_file() else None for name in names)
+        if (cert is None) != (key is None):
+            raise EngineError(
+                f"{folder}: {names[1]} and {names[2]} belong together; one is missing"
+            )
         return cls(ca, cert, key, verify)
 
 
@@ -91,8 +100,11 @@ def find_host(environment: Mapping[str, str]) -> Host:
     if url := environment.get("DOCKER_HOST", "").strip():
         return Host(_completed(url), _tls(environment, folder))
     context = environment.get("DOCKER_CONTEXT") or (_current_context(folder) if folder else "")
-    if context in {"", "default"} or folder is None:
-        return Host(DEFAULT_SOCKET)
+    if context in {"", "default"}:
+        tls = _tls(environment, folder)
+        return Host(_DEFAULT_TLS if tls else DEFAULT_SOCKET, tls)
+    if folder is None:
+        raise EngineError(f"DOCKER_CONTEXT={context}: neither DOCKER_CONFIG nor HOME is set")
     return _host_of_context(context, folder)
 
 
@@ -123,7 +135,14 @@ def _tls(environment: Mapping[str, str], folder: Path | None) -> Tls | None:
     if not verify and not environment.get("DOCKER_TLS"):
         return None
     named = environment.get("DOCKER_CERT_PATH")
-    return Tls.of_folder(Path(named) if named else folder or Path(), verify=verify)
+    tls = Tls.of_folder(Path(named) if named else folder or Path(), verify=verify)
+    if tls.ca is None:
+        asked = "DOCKER_TLS_VERIFY" if verify else "DOCKER_TLS"
+        raise EngineError(
+            f"{asked} is set, but there is no ca.pem in {named or folder}; "
+            "set DOCKER_CERT_PATH, or unset it"
+        )
+    return tls
 
 
 def _current_context(folder: Path) -> str:
@@ -142,9 +161,11 @@ def _host_of_context(name: str, folder: Path) -> Host:
     url = endpoint.get("Host") if isinstance(endpoint, dict) else None
     if not isinstance(endpoint, dict) or not isinstance(url, str):
         raise EngineError(f"the Docker context {name!r} names no engine ({path})")
-    files = folder / "contexts" / "tls" / hashed / "docker"
-    verify = not endpoint.get("SkipTLSVerify")
-    return Host(url, Tls.of_folder(files, verify=verify) if files.is_dir() else None, name)
+    tls = Tls.of_folder(
+        folder / "contexts" / "tls" / hashed / "docker", verify=not endpoint.get("SkipTLSVerify")
+    )
+    # As the docker command does it: TLS where there are files, or where it need not be verified.
+    return Host(url, tls if tls.ca or tls.cert or not tls.verify else None, name)
 
 
 def _read(path: Path) -> dict[str, Any]:

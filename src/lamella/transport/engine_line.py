@@ -108,12 +108,16 @@ def _over_network(address: Network, asked: Tls | None) -> Line:
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.cert and tls.key:
+            context.load_cert_chain(tls.cert, tls.key)
+    except ssl.SSLError as error:
+        files = ", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path)
+        raise ValueError(f"no sound certificate or key among {files}") from error
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if tls.cert and tls.key:
-        context.load_cert_chain(tls.cert, tls.key)
     return context
 
 
