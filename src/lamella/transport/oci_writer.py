@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -23,9 +22,10 @@ from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
 from lamella.transport.base import copy_blob, copy_stored
+from lamella.transport.entry_names import name_of, named
 from lamella.transport.files import AtomicFile, writing
 from lamella.transport.index import Artifact
-from lamella.transport.oci_layout import REF_NAME, blob_name
+from lamella.transport.oci_layout import blob_name
 from lamella.transport.tarball import ArchiveWriter
 
 __all__ = ["ArchiveBlobs", "FolderBlobs", "LayoutWriter"]
@@ -140,12 +140,7 @@ class LayoutWriter:
 
     def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
         names = [name for name in dict.fromkeys(tags) if name]
-        self._blobs.finish([_named(entry, name) for name in names or [""]])
-
-
-def _named(entry: Descriptor, name: str) -> Descriptor:
-    named = {"annotations": {REF_NAME: name}} if name else {}
-    return replace(entry, raw={**entry.raw, **named})
+        self._blobs.finish([named(entry, name) for name in names or [""]])
 
 
 class ArchiveBlobs:
@@ -255,12 +250,12 @@ class FolderBlobs:
         index = self._read_index()
         if index is not None:
             old = dict(index.value)
-            names = {e.annotations.get(REF_NAME) for e in entries}
+            names = {name_of(e) for e in entries}
             digests = {e.digest for e in entries}
             manifests = [
                 d.to_json()
                 for d in index.manifests
-                if (d.annotations.get(REF_NAME) or d.digest) not in (names | digests)
+                if (name_of(d) or d.digest) not in (names | digests)
             ]
         manifests += [entry.to_json() for entry in entries]
         if not (self._folder / "oci-layout").exists():
