@@ -124,7 +124,7 @@ def test_several_images_in_a_layout(lamella: Lamella, work: Path) -> None:
     made = Layout()
     made.add(made.manifest(TARS), "one").add(made.manifest(TARS[:2]), "two")
     name = str(made.write(work / "layout"))
-    lamella("layers", f"oci:{name}").failed(2, "has 2 images", "one, two")
+    lamella("layers", f"oci:{name}").failed(2, "has 2 images", ":one")
     lamella("layers", f"oci:{name}:three").failed(2, "no image 'three'", "one, two")
     assert len(lamella("layers", "-m", f"oci:{name}:two").worked().text.splitlines()) == 2
 

@@ -5,8 +5,10 @@ https://github.com/opencontainers/image-spec/blob/main/image-index.md
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
 from lamella.errors import Ambiguous, MalformedImage, UsageError
@@ -31,6 +33,7 @@ __all__ = [
     "images_of",
     "is_image",
     "only_one",
+    "which_one",
 ]
 
 _DEEPEST_INDEX = 8
@@ -198,16 +201,36 @@ def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Fou
     return _ask(fits or found, wanted, where, fitting=bool(fits))
 
 
+def which_one(found: Sequence[Found], where: str) -> str:
+    """Ask which image is meant, with references that can be pasted.
+
+    Args:
+        found: the images; of those that share a name, or have none, the digest is shown.
+        where: the layout's file or folder, or a registry's repository as it is typed.
+    """
+    tags = [f.tag for f in found]
+    names = [
+        f.tag if f.tag and tags.count(f.tag) == 1 else f"@{f.descriptor.digest}" for f in found
+    ]
+    if where.startswith("docker://"):
+        base = where.removeprefix("docker://").partition("@")[0]
+        head, _, tag = base.rpartition(":")
+        home = f"docker://{head if head and '/' not in tag else base}"
+        choices = [f"{home}@{f.descriptor.digest}" for f in found]
+    else:
+        kind = "oci" if Path(where).is_dir() else "oci-archive"
+        choices = [f"{kind}:{where}:{name}" for name in names]
+    shown = ", ".join(map(shlex.quote, choices))
+    return f"{where} has {len(found)} images; choose one: {shown}"
+
+
 def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
-    tags = sorted({f.tag for f in found if f.tag})
     platforms = sorted({str(Platform.of(f.descriptor.platform)) for f in found})
     one_of = f"try --platform with one of: {', '.join(platforms)}"
     if fitting and len(platforms) == len(found):
         message = f"{where} has {len(found)} images for platform {wanted}; {one_of}"
         raise Ambiguous(message)
     if fitting or all(not f.descriptor.platform for f in found):
-        names = ", ".join(tags) or ", ".join(str(f.descriptor.digest) for f in found)
-        message = f"{where} has {len(found)} images; choose one with {where}:TAG: {names}"
-        raise Ambiguous(message)
+        raise Ambiguous(which_one(found, where))
     message = f"{where} has no image for platform {wanted}; {one_of}"
     raise UsageError(message)

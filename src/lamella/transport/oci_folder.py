@@ -29,9 +29,10 @@ from lamella.spec.digest import Digest
 from lamella.spec.json import check_size, format_json
 from lamella.spec.manifest import Index
 from lamella.spec.media_type import OCI_INDEX
+from lamella.transport.entry_names import name_of
 from lamella.transport.files import take_mode, writing
 from lamella.transport.folders import Place, open_folder, open_regular
-from lamella.transport.oci_layout import INDEX, REF_NAME
+from lamella.transport.oci_layout import INDEX
 from lamella.transport.oci_writer import OCI_LAYOUT, BlobWriter
 
 __all__ = ["FolderBlobs"]
@@ -279,12 +280,12 @@ def _with_entries(index: Index | None, entries: Sequence[Descriptor]) -> bytes:
     manifests: list[object] = []
     if index is not None:
         old = dict(index.value)
-        names = {e.annotations.get(REF_NAME) for e in entries}
+        names = {name_of(e) for e in entries}
         digests = {e.digest for e in entries}
         manifests = [
             d.to_json()
             for d in index.manifests
-            if (d.annotations.get(REF_NAME) or d.digest) not in (names | digests)
+            if (name_of(d) or d.digest) not in (names | digests)
         ]
     manifests += [entry.to_json() for entry in entries]
     return format_json({**old, "manifests": manifests})

@@ -32,6 +32,7 @@ from lamella.spec.json import check_size
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, OCI_INDEX, is_foreign
 from lamella.spec.platform import Platform
+from lamella.transport.entry_names import IMAGE_NAME, REF_NAME, name_of, names_of
 from lamella.transport.folders import open_below
 from lamella.transport.index import (
     Artifact,
@@ -40,11 +41,11 @@ from lamella.transport.index import (
     choose,
     find_images,
     is_image,
+    which_one,
 )
 
 __all__ = [
     "INDEX",
-    "REF_NAME",
     "FolderFiles",
     "LayoutFiles",
     "blob_name",
@@ -57,7 +58,6 @@ __all__ = [
 ]
 
 INDEX = "index.json"
-REF_NAME = "org.opencontainers.image.ref.name"
 
 
 def blob_name(digest: Digest) -> str:
@@ -214,10 +214,14 @@ def _entries(files: LayoutFiles, wanted: str) -> list[Found]:
         other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
         raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
     index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
-    found = [Found(d, d.annotations.get(REF_NAME, "")) for d in index.manifests]
+    found = [Found(d, name_of(d)) for d in index.manifests]
     if not wanted:
         return found
-    fits = [f for f in found if wanted in {f.tag, str(f.descriptor.digest)}]
+    if wanted.startswith("@") and wanted[1:].isdecimal():
+        fits = found[int(wanted[1:]) :][:1]
+    else:
+        wanted = wanted.removeprefix("@")
+        fits = [f for f in found if wanted in {*names_of(f.descriptor), str(f.descriptor.digest)}]
     if not fits:
         tags = ", ".join(f.tag or str(f.descriptor.digest) for f in found)
         message = f"no image {wanted!r} in {files.where}; there are: {tags or 'none'}"
@@ -243,16 +247,16 @@ def find_index(files: LayoutFiles, wanted: str) -> Index | None:
         return read_index(files, only) if only.media_type in INDEXES else None
     platforms = {Platform.of(f.descriptor.platform) for f in images}
     if len({f.tag for f in images}) > 1 or len(platforms) < len(images):
-        names = ", ".join(f.tag or str(f.descriptor.digest) for f in images)
-        message = f"{files.where} has {len(images)} images; choose one with :TAG: {names or 'none'}"
-        raise Ambiguous(message)
+        raise Ambiguous(which_one(images, files.where))
     entries = [_without_name(f.descriptor).to_json() for f in found]
     value = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     return Index.parse(format_json(value), f"{files.where}: {INDEX}")
 
 
 def _without_name(descriptor: Descriptor) -> Descriptor:
-    annotations = {k: v for k, v in descriptor.annotations.items() if k != REF_NAME}
+    annotations = {
+        k: v for k, v in descriptor.annotations.items() if k not in {REF_NAME, IMAGE_NAME}
+    }
     raw = {k: v for k, v in descriptor.raw.items() if k != "annotations"}
     return replace(descriptor, raw={**raw, "annotations": annotations} if annotations else raw)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
@@ -17,8 +16,9 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
 from lamella.transport.base import copy_blob, copy_stored
+from lamella.transport.entry_names import named
 from lamella.transport.index import Artifact
-from lamella.transport.oci_layout import REF_NAME, blob_name
+from lamella.transport.oci_layout import blob_name
 from lamella.transport.tarball import ArchiveWriter
 
 __all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutWriter"]
@@ -133,12 +133,7 @@ class LayoutWriter:
 
     def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
         names = [name for name in dict.fromkeys(tags) if name]
-        self._blobs.finish([_named(entry, name) for name in names or [""]])
-
-
-def _named(entry: Descriptor, name: str) -> Descriptor:
-    named = {"annotations": {REF_NAME: name}} if name else {}
-    return replace(entry, raw={**entry.raw, **named})
+        self._blobs.finish([named(entry, name) for name in names or [""]])
 
 
 class ArchiveBlobs:
