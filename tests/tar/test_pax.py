@@ -34,6 +34,13 @@ def test_value_may_contain_anything() -> None:
     assert parse_records(format_records(records), 0) == records
 
 
+@pytest.mark.parametrize("body", [b"x" * 30 + b"=\n", b"6 a=b\n" + b"1" * 25 + b" k=\n", b" =\n"])
+def test_record_without_a_length_is_refused(body: bytes) -> None:
+    """No blank where one must be: an error at that record, not the same record for ever."""
+    with pytest.raises(MalformedTar, match="PAX record"):
+        parse_records(body, 0)
+
+
 def test_error_tells_the_place() -> None:
     """The offset is the record's own."""
     with pytest.raises(MalformedTar) as caught:

@@ -34,7 +34,7 @@ def parse_records(body: bytes, offset: int) -> Records:
         digits = body[at:space]
         end = at + int(digits) if space > at and digits.isdigit() else 0
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
-        if not space < end <= size or not equals or body[end - 1] != _NEWLINE:
+        if not at < space < end <= size or not equals or body[end - 1] != _NEWLINE:
             message = f"PAX record: want 'LENGTH KEY=VALUE', found {body[at : at + 40]!r}"
             raise MalformedTar(message, offset + at)
         records.append((key, value))

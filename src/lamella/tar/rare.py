@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamella.errors import MalformedTar
+from lamella.limits import EXTENDED_HEADER
 from lamella.tar.entry import (
     DIRECTORY,
     HARD_LINK,
@@ -31,7 +32,6 @@ __all__ = ["TYPES", "check_end", "path_of", "read_member", "truncated"]
 TYPES = frozenset(b"0 1 2 3 4 5 6".split())
 _ZERO = bytes(BLOCK)
 _AHEAD = 2048
-_LONGEST_EXTENSION = 1 << 24
 _MOST_DIGITS = 19  # of a 64-bit number, which is what every engine has
 _OLD_SPARSE = {b"GNU.sparse.map", b"GNU.sparse.numblocks"}
 _OVERLAY_XATTRS = (b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
@@ -118,8 +118,9 @@ class _Reader:
         """Take in one extended header, and step over it."""
         kind, body_at = block[156:157], self._at + BLOCK
         size = _number("size", block[124:136], self._at)
-        if size > _LONGEST_EXTENSION:
-            raise MalformedTar(f"extended header of {size} bytes", self._at)
+        if size > EXTENDED_HEADER:
+            message = f"extended header: expected at most {EXTENDED_HEADER} bytes, got {size}"
+            raise MalformedTar(message, self._at)
         body = self._bytes(body_at, size)
         if len(body) < size:
             raise truncated("extended header", size, body, body_at)
@@ -157,9 +158,9 @@ class _Reader:
         if kind == REGULAR:
             if data + size + padding(size) > self._source.size:
                 odd |= check_end(data, size, self._source.size)
-        elif size and kind == HARD_LINK:
-            raise MalformedTar(f"hard link {path!r} with {size} bytes of content", self._at)
         else:
+            # Engines look for no content behind a hard link, whatever its size; others do.
+            odd |= REWRITE if size and kind == HARD_LINK else 0
             size = 0
         flags = self._flags | odd
         head = data - self._start

@@ -12,8 +12,16 @@ from struct import Struct
 
 from zlib_ng import zlib_ng
 
-from lamella.errors import MalformedTar
-from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Member, ReadAt, clean, window_of
+from lamella.tar.entry import (
+    DIRECTORY,
+    HARD_LINK,
+    REGULAR,
+    REWRITE,
+    Member,
+    ReadAt,
+    clean,
+    window_of,
+)
 from lamella.tar.header import BLOCK, POSIX_MAGIC, STAR_TRAILER, until_nul
 from lamella.tar.pax import parse_records
 from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
@@ -145,9 +153,9 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
             at = data + (size + 511 & ~511)
             if at > size_of_source:
                 flags |= check_end(data, size, size_of_source)
-        elif size and kind == HARD_LINK:
-            raise MalformedTar(f"hard link {path!r} with {size} bytes of content", data - BLOCK)
         else:
+            if size and kind == HARD_LINK:
+                flags |= REWRITE  # engines look for no content behind it, others do
             at, size = data, 0
         append(new(Member, (folder, base_name, kind, link, first, head, size, flags, origin)))
     return members
