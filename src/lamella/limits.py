@@ -13,6 +13,8 @@ __all__ = [
     "EXTENDED_HEADER",
     "NAME",
     "PATH",
+    "WINDOW",
+    "WINDOWS",
 ]
 
 EXTENDED_HEADER = 1 << 20
@@ -32,3 +34,15 @@ Registries take 4 MiB (containers/image: iolimits), indexes of large layouts hav
 
 ANSWER = 1 << 20
 """Bytes of a short answer of another program: an error's body, a token, a login."""
+
+WINDOW = 1 << 29
+"""Bytes of a zstd window or an xz dictionary (``zstd --long=29``).
+
+Docker and Podman read zstd up to here (klauspost/compress: MaxWindowSize).
+"""
+
+WINDOWS = 640 << 20
+"""Bytes of all windows and dictionaries that are in memory at the same time.
+
+Layers beyond it wait for others: this is no error.
+"""
