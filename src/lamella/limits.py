@@ -14,6 +14,8 @@ __all__ = [
     "NAME",
     "NESTING",
     "PATH",
+    "WINDOW",
+    "WINDOWS",
 ]
 
 EXTENDED_HEADER = 1 << 20
@@ -36,3 +38,15 @@ NESTING = 500
 
 ANSWER = 1 << 20
 """Bytes of a short answer of another program: an error's body, a token, a login."""
+
+WINDOW = 1 << 29
+"""Bytes of a zstd window or an xz dictionary (``zstd --long=29``).
+
+Docker and Podman read zstd up to here (klauspost/compress: MaxWindowSize).
+"""
+
+WINDOWS = 640 << 20
+"""Bytes of all windows and dictionaries that are in memory at the same time.
+
+Layers beyond it wait for others: this is no error.
+"""

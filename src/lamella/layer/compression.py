@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import bz2
+import io
 import lzma
 import sys
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from isal import igzip, isal_zlib
 
-from lamella.errors import MalformedImage, UsageError
+from lamella import limits
+from lamella.errors import MalformedImage, Unsupported, UsageError
+from lamella.layer.streams import Damaged, Joined, WindowTooLarge
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,14 +28,10 @@ _MAGIC = (
     (b"\xfd7zXZ\0", "xz"),
     (b"BZh", "bzip2"),
 )
-_OPENERS: dict[str, Callable[[BinaryIO], object]] = {
-    "gzip": lambda stream: igzip.IGzipFile(fileobj=stream, mode="rb"),
-    "zstd": lambda stream: zstd.ZstdFile(stream, "rb"),
-    "xz": lambda stream: lzma.LZMAFile(stream, "rb"),  # noqa: SIM115 - closed by its reader
-    "bzip2": lambda stream: bz2.BZ2File(stream, "rb"),
-}
 _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub declares an instance
-_ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR, lzma.LZMAError, zstd.ZstdError)
+_ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR, lzma.LZMAError, zstd.ZstdError, Damaged)
+_MIB = 1 << 20
+_BUFFER = 1 << 18
 
 
 def detect(head: bytes) -> str:
@@ -47,25 +44,43 @@ def detect(head: bytes) -> str:
 
 
 class PlainReader:
-    """Uncompressed bytes of a compressed stream; damage raises one kind of error."""
+    """Uncompressed bytes of a compressed stream; damage raises one kind of error.
+
+    Close it: it may hold memory that others wait for. The stream below stays open.
+    """
 
     def __init__(self, stream: BinaryIO, kind: str, where: str) -> None:
         self._kind, self._where = kind, where
-        self._plain = cast("BinaryIO", _OPENERS[kind](stream))
+        self._plain: BinaryIO
+        if kind == "gzip":
+            self._plain = cast("BinaryIO", igzip.IGzipFile(fileobj=stream, mode="rb"))
+        else:
+            self._plain = cast("BinaryIO", io.BufferedReader(Joined(stream, kind), _BUFFER))
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, none only at the end.
 
         Raises:
             MalformedImage: the compressed data are damaged or cut off.
+            Unsupported: to unpack them takes more memory than `limits.WINDOW`.
         """
         try:
             return self._plain.read(size)
+        except WindowTooLarge as error:
+            raise Unsupported(
+                f"{self._where}: {self._kind} data need too much memory: expected a window of at "
+                f"most {limits.WINDOW // _MIB} MiB, got {error.size // _MIB} MiB; compress them "
+                "anew with a smaller one"
+            ) from error
         except _ERRORS as error:
             if isinstance(error, OSError) and error.errno:
                 raise  # the disk, not the data
             what = f"{self._kind} data are damaged or cut off ({error})"
             raise MalformedImage(self._where, what) from error
+
+    def close(self) -> None:
+        """Let go of what is needed to read on."""
+        self._plain.close()
 
 
 def open_plain(stream: BinaryIO, kind: str, where: str) -> BinaryIO | PlainReader:

@@ -91,10 +91,15 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class Hashing(io.RawIOBase):
-    """A stream that hashes what is read of it, for the digest of the stored form."""
+    """A stream that hashes what is read of it, for the digest of the stored form.
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._hasher = stream, Hasher()
+    Args:
+        stream: what is read.
+        stop: when it is set, nobody wants the rest any more: it ends.
+    """
+
+    def __init__(self, stream: BinaryIO, stop: threading.Event) -> None:
+        self._stream, self._hasher, self._unwanted = stream, Hasher(), stop
 
     def readable(self) -> bool:
         """Return that it is."""
@@ -102,7 +107,7 @@ class Hashing(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Read some bytes."""
-        chunk = self._stream.read(len(buffer))
+        chunk = b"" if self._unwanted.is_set() else self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
         self._hasher.update(chunk)
         return len(chunk)

@@ -13,6 +13,7 @@ import os
 from array import array
 from binascii import a2b_base64
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -66,11 +67,12 @@ def read_index(stream: BinaryIO, spool: Spool, where: str) -> SplitIndex:
     reader = _Reader(spool)
     kind = detect(stream.read(6))
     stream.seek(0)
-    for lines in _batches(cast("BinaryIO", open_plain(stream, kind, where)), where):
-        try:
-            reader.take(_parse(lines))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise Unsupported(f"{where}: unknown form of tar-split file") from error
+    with closing(open_plain(stream, kind, where)) as plain:
+        for lines in _batches(cast("BinaryIO", plain), where):
+            try:
+                reader.take(_parse(lines))
+            except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                raise Unsupported(f"{where}: unknown form of tar-split file") from error
     return reader.finish(where)
 
 

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import lru_cache, partial
 from typing import BinaryIO, Protocol, Self, cast, runtime_checkable
 
@@ -334,18 +335,19 @@ class Layers:
 
     def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
         with layer.blob.open() as stream:
-            stored = Hashing(stream)
+            stored = Hashing(stream, self._stop)
             # The kind is seen in passing: to open a remote layer once more would cost a request.
             passing = io.BufferedReader(stored, CHUNK)
-            plain = open_plain(passing, detect(passing.peek(6)[:6]), layer.where)
+            kind = detect(passing.peek(6)[:6])
             tar: LayerTar
-            if sieve is None:
-                tar, diff_id = self.spool.keep(plain, self._stop)
-            else:
-                whole = lru_cache(partial(self._unpack, layer))
-                tar, diff_id = sieve.keep(plain, self.spool, self._stop, whole)
-            if not self._stop.is_set():
-                stored.check(layer)
+            with closing(open_plain(passing, kind, layer.where)) as plain:
+                if sieve is None:
+                    tar, diff_id = self.spool.keep(plain, self._stop)
+                else:
+                    whole = lru_cache(partial(self._unpack, layer))
+                    tar, diff_id = sieve.keep(plain, self.spool, self._stop, whole)
+                if not self._stop.is_set():
+                    stored.check(layer)
         _compare(layer, diff_id)
         return tar
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -140,8 +140,7 @@ class _ListedBlob:
 
     def read_headers(self, diff_id: Digest, fetch: Callable[[], LayerTar]) -> LayerTar:
         kind = detect(self.stored.read_at(0, 6))
-        with self.open() as stream:
-            plain = open_plain(stream, kind, self.where)
+        with self.open() as stream, closing(open_plain(stream, kind, self.where)) as plain:
             headers = keep_headers(plain, self.spool, diff_id, self.where)
         return replace(headers, fetch=fetch)
 

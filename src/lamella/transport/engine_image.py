@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from lamella.errors import EngineError, MalformedImage
@@ -119,8 +120,8 @@ def _reduce(layers: Sequence[Layer], wanted: Wanted, spool: Spool) -> list[Layer
     def reduced(position: int, layer: Layer) -> Layer:
         if position in wanted.content or layer.verified or not has_content(layer):
             return layer
-        with layer.blob.open() as stream:
-            plain = open_plain(stream, layer.compression, layer.where)
+        kind, where = layer.compression, layer.where
+        with layer.blob.open() as stream, closing(open_plain(stream, kind, where)) as plain:
             headers = keep_headers(plain, spool, layer.diff_id, layer.where)
         return replace(layer, blob=headers, verified=True)
 

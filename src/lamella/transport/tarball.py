@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -88,8 +89,8 @@ def open_archive(file: BinaryIO, where: str, spool: Spool, *, seekable: bool) ->
     source = FileRange.whole(file)
     kind = detect(source.read_at(0, 6))
     if kind != "none":
-        with source.open() as stream:
-            source, _ = spool.keep(open_plain(stream, kind, where))
+        with source.open() as stream, closing(open_plain(stream, kind, where)) as plain:
+            source, _ = spool.keep(plain)
     if not source.size:
         raise MalformedImage(where, "not an image archive: it is empty")
     return Archive(source, where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -278,10 +278,11 @@ class RemoteBlob:
         with self.open() as stream:
             copy = _Copying(stream, self.spool) if self.keep and not self.kept else None
             passing = io.BufferedReader(copy, CHUNK) if copy else cast("io.BufferedReader", stream)
-            plain = open_plain(passing, detect(passing.peek(6)[:6]), self.where)
-            headers = keep_headers(plain, self.spool, diff_id, self.where)
-            while passing.read(CHUNK):
-                pass
+            kind = detect(passing.peek(6)[:6])
+            with closing(open_plain(passing, kind, self.where)) as plain:
+                headers = keep_headers(plain, self.spool, diff_id, self.where)
+                while passing.read(CHUNK):
+                    pass
         if self.cache is not None:
             self.cache.save(diff_id, headers)
         if copy:
