@@ -97,6 +97,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"api", "demo", "errors", "progress", "report", "mutate", "transport", "waiting"},
         # what the screen of `explore` shows
         *{"analysis", "analyzing", "result"},
+        "files",  # the page of an analysis is written completely, or not at all
     },
     "__init__": {*BELOW_API, "api", "places"},
     "__main__": {"cli"},

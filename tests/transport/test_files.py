@@ -162,7 +162,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"open\n"
     writers[0].send_signal(signal.SIGKILL)
-    writers[0].wait()
+    writers[0].communicate()
     assert len(state_of(tmp_path)) == 4
     with AtomicFile(tmp_path / "next") as out:
         out.commit()

@@ -102,7 +102,7 @@ def test_blob_that_another_program_removed_is_missed(tmp_path: Path) -> None:
     with FolderBlobs(tmp_path) as blobs:
         assert blobs.has(Digest.of(TARS[0]))
         (tmp_path / "blobs/sha256" / Digest.of(TARS[0]).hex).unlink()
-        with pytest.raises(OutputError, match="another program removed sha256:"):
+        with pytest.raises(OutputError, match="another program removed"):
             blobs.finish([entry(b"new")])
     assert (tmp_path / "index.json").read_bytes() == before
 
