@@ -6,6 +6,7 @@ Nothing here may fail or take long: who presses Tab wants words, or nothing.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
+
+from lamella.report.text import printable
 
 if TYPE_CHECKING:
     from lamella.api import Environment
@@ -23,6 +26,7 @@ _FILES = ("docker-archive:", "oci-archive:", "oci:")
 _ENGINE = "docker-daemon:"
 _REMOTE = ("docker://", "podman:", "containers-storage:", "-")
 _SHORT = 12
+_PLAIN = re.compile(r"[\w.:/@+~,=%^ -]+")
 _SUFFIXES = (".tar", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2", ".tgz", ".oci")
 
 
@@ -34,10 +38,11 @@ def complete_image(
     for prefix in _FILES:
         if incomplete.startswith(prefix):
             found = _paths(incomplete.removeprefix(prefix), wanted=_any_file)
-            return [CompletionItem(prefix + path) for path in found]
+            return [CompletionItem(prefix + path) for path in found if _is_plain(path)]
     if incomplete.startswith(_ENGINE):
-        return [CompletionItem(_ENGINE + name) for name in _names(incomplete.removeprefix(_ENGINE))]
-    words = (*_paths(incomplete, _looks_like), *_names(incomplete))
+        names = _names(incomplete.removeprefix(_ENGINE))
+        return [CompletionItem(_ENGINE + name) for name in names if _is_plain(name)]
+    words = filter(_is_plain, (*_paths(incomplete, _looks_like), *_names(incomplete)))
     return [CompletionItem(word) for word in words]
 
 
@@ -59,11 +64,16 @@ def complete_layer(
         with api.open_layers(image, env=_environment()) as (_, lines):
             layers = [(line.id.removeprefix("sha256:")[:_SHORT], line) for line in lines]
         return [
-            CompletionItem(short, help=f"#{line.number} {line.command}")
+            CompletionItem(short, help=printable(f"#{line.number} {line.command}"))
             for short, line in layers
             if short.startswith(incomplete)
         ]
     return []
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a shell takes a word as it is: names of others may be commands to it."""
+    return bool(_PLAIN.fullmatch(word)) and word.isprintable()
 
 
 def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:

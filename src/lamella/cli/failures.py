@@ -21,11 +21,22 @@ def explain(error: BaseException) -> tuple[str, int]:
             return _usage_message(error), error.exit_code
         case LamellaError():
             return str(error), error.exit_code
+    return _reason(error), 1
+
+
+def _reason(error: BaseException) -> str:
+    """Say what it is that is none of our errors."""
+    match error:
+        case MemoryError():
+            return "out of memory"
+        case RecursionError():
+            return "the input is nested too deeply to be read"
+        case RuntimeError() if "start new thread" in str(error):
+            return "can't start a thread: the system allows no more (see `ulimit -u`)"
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return f"{where}{error.strerror or error}", 1
-    what = f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
-    return what, 1
+            return f"{where}{error.strerror or error}"
+    return f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
 
 
 def _usage_message(error: click.ClickException) -> str:

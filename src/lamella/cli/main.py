@@ -10,12 +10,11 @@ import os
 import re
 import select
 import sys
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from lamella.cli.signals import signals
-from lamella.report.text import printable
+from lamella.cli.terminal import one_message, tell, tell_traceback
 from lamella.waiting import is_asked_to_end
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _fail(error: BaseException, arguments: Sequence[str]) -> int:
     from lamella.cli.failures import explain  # noqa: PLC0415 - as above
 
     message, code = explain(error)
-    _complain(message, loud=_is_loud(arguments))
+    _complain(error, message, loud=_is_loud(arguments))
     return code
 
 
@@ -86,15 +85,16 @@ def _is_loud(arguments: Sequence[str]) -> bool:
     return short + list(given).count("--verbose") >= _LOUD
 
 
-def _complain(message: str, *, loud: bool) -> None:
+def _complain(error: BaseException, message: str, *, loud: bool) -> None:
     with suppress(OSError, ValueError):
         if is_asked_to_end() and not _takes_more(sys.stderr):
             return
         if loud:
-            traceback.print_exc()
-        if not message.startswith("Usage:"):
-            message = f"lamella: {printable(' '.join(message.splitlines()))}"
-        print(message, file=sys.stderr)
+            tell_traceback(error)
+        if message.startswith("Usage:"):
+            tell(*message.split("\n"))
+        else:
+            tell(f"lamella: {one_message(message)}")
 
 
 def _takes_more(stream: TextIO) -> bool:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
-import click
-
+from lamella.cli.terminal import colour
 from lamella.report.drawing import Paint, plain
 
 __all__ = ["make_painter", "on_terminal"]
 
-_COLOURS: dict[str, dict[str, Any]] = {
-    "title": {"bold": True},
-    "live": {"fg": "green"},
-    "dead": {"fg": "red"},
-    "secret": {"fg": "red", "bold": True},
-}
+_COLOURS = {"title": "1", "live": "32", "dead": "31", "secret": "31;1"}
 
 
 def on_terminal() -> bool:
@@ -29,4 +22,4 @@ def make_painter() -> Paint:
     """Return what colours texts: nothing for who set NO_COLOR, https://no-color.org."""
     if not on_terminal() or os.environ.get("NO_COLOR"):
         return plain
-    return lambda look, text: click.style(text, **_COLOURS[look]) if text else text
+    return lambda look, text: colour(_COLOURS[look], text) if text else text

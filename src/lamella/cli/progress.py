@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
+from lamella.cli.terminal import line, tell
 from lamella.report.text import human_size
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Reporter(AbstractContextManager["Reporter"]):
             self._line(message)
 
     def _line(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        tell(message)
 
 
 class PlainReporter(Reporter):
@@ -107,7 +108,7 @@ class BarReporter(Reporter):
                 self._rich = _make_bar()
             if self._task is not None:
                 self._rich.remove_task(self._task)
-            self._task = self._rich.add_task(name, total=total)
+            self._task = self._rich.add_task(line(name), total=total)
 
     def advance(self, amount: int) -> None:
         """Move the bar."""
@@ -116,7 +117,7 @@ class BarReporter(Reporter):
 
     def _line(self, message: str) -> None:
         if self._rich is not None:
-            self._rich.console.print(message, markup=False, highlight=False)
+            self._rich.console.print(line(message), markup=False, highlight=False)
         else:
             super()._line(message)
 
@@ -135,7 +136,7 @@ def _make_bar() -> RichProgress:
 
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DIVE_FILE", "add_dive_rules", "bytes_option", "share_option"]
 
 DIVE_FILE = ".dive-ci"
+_DIVE_LIMIT = 1 << 16
 _Value = TypeVar("_Value", int, float)
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
 _SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
@@ -70,8 +71,8 @@ def _convert(
 ) -> _Value | None:
     try:
         return None if value is None else read(value)
-    except ValueError:
-        message = f"{parameter.opts[0]}: want {want}, found {value!r}"
+    except (ValueError, OverflowError):
+        message = f"{parameter.opts[0]}: want {want}, found {value!r:.60}"
         raise UsageError(message) from None
 
 
@@ -105,8 +106,8 @@ def add_dive_rules(rules: Rules, file: str | None) -> Rules:
             return None
         try:
             return convert(text)
-        except ValueError:
-            message = f"{path}: {key}: want {example} or disabled, found {text!r}"
+        except (ValueError, OverflowError):
+            message = f"{path}: {key}: want {example} or disabled, found {text!r:.60}"
             raise UsageError(message) from None
 
     return replace(
@@ -122,7 +123,15 @@ def _read(path: Path) -> dict[str, object]:
 
     value: object
     try:
-        value = yaml.safe_load(path.read_bytes())
+        with path.open("rb") as file:
+            raw = file.read(_DIVE_LIMIT + 1)
+        if len(raw) > _DIVE_LIMIT:
+            raise UsageError(f"{path}: want rules, found more than {_DIVE_LIMIT} bytes")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw)):
+            raise UsageError(f"{path}: want plain values, found an alias")  # they may multiply
+        value = yaml.safe_load(raw)
+    except (RecursionError, ValueError) as error:  # nested too deeply; a date that is none
+        raise UsageError(f"{path}: no valid YAML: {error!s:.200}") from error
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -130,4 +139,10 @@ def _read(path: Path) -> dict[str, object]:
     rules: object = value.get("rules") if isinstance(value, dict) else None
     if not isinstance(rules, dict):
         raise UsageError(f"{path}: want rules below the key rules, as dive reads them")
-    return {str(key): found for key, found in rules.items()}
+    for key, found in rules.items():
+        if not isinstance(found, str | int | float | None):
+            raise UsageError(f"{path}: {key!s:.60}: want one value, found a {type(found).__name__}")
+    try:
+        return {f"{key!s:.60}": str(found) for key, found in rules.items()}
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError(f"{path}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ from lamella.cli.paint import make_painter
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.cli.rules import add_dive_rules, bytes_option, share_option
+from lamella.cli.terminal import say, say_json, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,15 +114,14 @@ def command(
         document = report.to_json(found)
         if asked:
             document["rules"] = [_to_json(verdict) for verdict in verdicts]
-        print(json.dumps(document, indent=2))
+        say_json(document)
     elif html == STDOUT:
-        for verdict in verdicts:
-            click.echo(_line(verdict), err=True)
+        tell(*map(_line, verdicts))
     else:
         best = report.best_savings(found)
         typed = _squash(image, best[0].first, best[0].last) if best else ""
         lines = report.screen(found, typed, make_painter())
-        print("\n".join([*lines, *([""] if verdicts else []), *map(_line, verdicts)]))
+        say(*lines, *([""] if verdicts else []), *map(_line, verdicts))
     return 0 if all(verdict.passed for verdict in verdicts) else _BROKEN
 
 

@@ -12,6 +12,7 @@ from lamella import api
 from lamella.cli.options import common_options, make_environment
 from lamella.cli.page import write_page
 from lamella.cli.progress import make_reporter
+from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError
 from lamella.report.html import render
@@ -97,4 +98,4 @@ def _draw(source: Path, html: str, env: api.Environment) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(text)
+    say_text(text)

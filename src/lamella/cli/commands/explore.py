@@ -15,6 +15,7 @@ from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
 from lamella.cli.signals import signals
+from lamella.cli.terminal import say
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def command(
     finally:
         signals.heed_again()  # the screen had them
     for result in app.results:
-        print("\n".join(summary(result)))
+        say(*summary(result))
     if app.failure is not None:
         raise app.failure
     if app.interrupted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import Literal
 
@@ -13,6 +12,7 @@ from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
+from lamella.cli.terminal import say, say_json
 from lamella.errors import UsageError
 
 __all__ = ["command"]
@@ -77,8 +77,9 @@ def command(
             lines,
         ):
             if as_json:
-                out = [json.dumps(report.to_json(opened, lines), indent=2)]
-            elif dockerfile:
+                say_json(report.to_json(opened, lines))
+                return 0
+            if dockerfile:
                 out = report.dockerfile(opened)
             elif machine:
                 out = report.machine(lines, commands=commands)
@@ -89,6 +90,5 @@ def command(
                 out = report.table(lines, width, make_painter())
             else:
                 out = report.tree_numbered(lines)
-    for line in out:
-        click.echo(line)
+    say(*out)
     return 0

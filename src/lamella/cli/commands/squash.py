@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ from lamella.cli.options import (
 )
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
+from lamella.cli.terminal import say, say_json, tell
 from lamella.errors import UsageError
 from lamella.report.text import plan_lines, summary
 
@@ -192,11 +192,11 @@ def command(
 def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> None:
     """Print the result: an ID or a document on standard output, the summary on standard error."""
     if as_json:
-        print(json.dumps(result.to_json(), indent=2))
+        say_json(result.to_json())
     elif shown:
-        print(shown)
+        say(shown)
     if not quiet:
         if sys.stdout is not None:
             sys.stdout.flush()
         lines = [*summary(result), *(plan_lines(result) if result.dry_run else ())]
-        print("\n".join(lines), file=sys.stderr)
+        tell(*lines)

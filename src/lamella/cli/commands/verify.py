@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Literal
 
 import click
@@ -12,6 +10,7 @@ from lamella.cli.completion import complete_image
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
+from lamella.cli.terminal import say, say_json, tell
 from lamella.report.text import printable
 
 __all__ = ["command"]
@@ -62,13 +61,12 @@ def command(
         differences = api.verify(a, b, platform=platform, env=env)
     found = [printable(str(difference)) for difference in differences]
     if as_json:
-        print(json.dumps({"version": 1, "equal": not found, "differences": found}, indent=2))
+        say_json({"version": 1, "equal": not found, "differences": found})
     else:
-        for line in found[:_SHOWN]:
-            print(line)
+        say(*found[:_SHOWN])
         if len(found) > _SHOWN:
-            print(f"… {len(found) - _SHOWN} more (--json shows all)")
+            say(f"… {len(found) - _SHOWN} more (--json shows all)")
     if not quiet:
         verdict = f"{len(found)} differences" if found else "the same"
-        print(printable(f"{a} and {b}: {verdict}"), file=sys.stderr)
+        tell(f"{a} and {b}: {verdict}")
     return _DIFFERENT if found else 0
