@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transport": {"errors", "limits", "files", "progress", "spec", "layer", "image"},
     "analysis": {
         "errors",
+        "limits",
         "progress",
         "spec",
         "tar",

@@ -11,6 +11,7 @@ __all__ = [
     "ANSWER",
     "DOCUMENT",
     "EXTENDED_HEADER",
+    "LAYERS",
     "NAME",
     "PATH",
 ]
@@ -32,3 +33,9 @@ Registries take 4 MiB (containers/image: iolimits), indexes of large layouts hav
 
 ANSWER = 1 << 20
 """Bytes of a short answer of another program: an error's body, a token, a login."""
+
+LAYERS = 1000
+"""Layers of an image of which every range is told: a table that grows with their square.
+
+Engines stack 125 (Docker's overlay2) to 500 (the kernel's overlay). A squash has no such limit.
+"""
