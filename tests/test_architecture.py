@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transport": {"errors", "limits", "files", "progress", "waiting", "spec", "layer", "image"},
     "analysis": {
         "errors",
+        "limits",
         "progress",
         "spec",
         "tar",

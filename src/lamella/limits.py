@@ -11,6 +11,7 @@ __all__ = [
     "ANSWER",
     "DOCUMENT",
     "EXTENDED_HEADER",
+    "LAYERS",
     "NAME",
     "NESTING",
     "PATH",
@@ -49,4 +50,10 @@ WINDOWS = 640 << 20
 """Bytes of all windows and dictionaries that are in memory at the same time.
 
 Layers beyond it wait for others: this is no error.
+"""
+
+LAYERS = 1000
+"""Layers of an image of which every range is told: a table that grows with their square.
+
+Engines stack 125 (Docker's overlay2) to 500 (the kernel's overlay). A squash has no such limit.
 """

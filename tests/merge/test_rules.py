@@ -514,6 +514,22 @@ def test_neighbours_are_one_copy() -> None:
     assert len(plan.pieces) == 3
 
 
+def test_targets_of_symlinks_are_followed_up_to_a_path_s_length() -> None:
+    """Beyond 4,096 bytes, all targets on the way together, an entry is refused."""
+    chain = [symlink("s", "d/../" * 500 + "t"), symlink("t", "d/../" * 500 + "d")]
+    with pytest.raises(MalformedTar, match=r"'t/x' leads into symlinks .* at most 4096"):
+        merge(layer("x"), layer("d/", symlink("t", "d/../" * 900 + "d"), "t/x"))
+    with pytest.raises(MalformedTar, match="at most 4096"):
+        merge(layer("x"), layer("d/", *chain, "s/x"))
+    assert names(merge(layer("x"), layer("d/", chain[1], "t/x"))) == ["x", "d/", "t", "d/x"]
+
+
+def test_symlink_on_a_detour_is_followed_anew() -> None:
+    """A symlink that comes in the place of nothing changes where older ones lead."""
+    images = layer("x"), layer(symlink("s", "n/../b"), "s/one", "q/", symlink("n", "q/r"), "s/two")
+    check_every_selection(images)
+
+
 def test_c11_links_to_files_of_aufs_become_files() -> None:
     """What only storage drivers see is stored under the first name that leads to it."""
     plnk = entry(".wh..wh.plnk/1.2", b"text", mode=0o600)

@@ -22,7 +22,9 @@ from lamella.analysis.lots import Lots
 from lamella.analysis.model import Saving
 from lamella.analysis.recorded import Directory, Period, Stretch
 from lamella.analysis.written import Written
+from lamella.errors import Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
+from lamella.limits import LAYERS
 from lamella.tar.entry import DIRECTORY, HARD_LINK, Member
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
@@ -38,7 +40,14 @@ def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
 
     Raises:
         MalformedTar: a header that must be read in full is damaged.
+        Unsupported: there are more layers than `LAYERS`.
     """
+    if len(laid.changesets) > LAYERS:
+        message = (
+            f"the image has {len(laid.changesets)} layers, and what each range of them would save "
+            f"is told of at most {LAYERS}; squash some of them first, with --layers or --last"
+        )
+        raise Unsupported(message)
     sizes = [changeset.source.size for changeset in laid.changesets]
     found: dict[tuple[int, int], Saving] = {}
     for first, row in enumerate(_Account(laid).rows(), 1):

@@ -20,9 +20,10 @@ from operator import attrgetter
 
 from lamella.errors import MalformedTar
 from lamella.layer.whiteout import PREFIX
+from lamella.limits import PATH
 from lamella.merge.changeset import Changeset, sort_removal
 from lamella.merge.nodes import Folder, Link, Loss, Node, child_of, symlink_of
-from lamella.tar.entry import DIRECTORY, HARD_LINK, Member, clean
+from lamella.tar.entry import DIRECTORY, HARD_LINK, SYMLINK, Member, clean
 
 __all__ = ["Folder", "Link", "Loss", "Node", "Tree"]
 
@@ -43,6 +44,7 @@ class Tree:
         self.links_below = False
         """A name was given to a file of the tree below."""
         self._seen: dict[bytes, Folder] = {}  # directories of the layer at hand, by path
+        self._detours = False  # one of them was found by way of names that need not be there
         self._aside: dict[bytes, Member] = {}  # see `Changeset.aside`; of all layers
 
     def apply(self, changeset: Changeset) -> None:
@@ -84,6 +86,8 @@ class Tree:
                 self._put(folder, name, self._link(member), member)
             elif folder.kids.setdefault(name, member) is not member:
                 self._put(folder, name, member, member)
+            elif kind == SYMLINK and self._detours:
+                self._seen_anew()
 
     def find(self, path: bytes) -> Node:
         """Return what a path stands for, here or below; None if there is nothing."""
@@ -158,10 +162,22 @@ class Tree:
         parent = self._seen.get(above)
         if parent is not None and symlink_of(parent.kids.get(name), member.origin) is None:
             return self._step(parent, name, member)
-        folder = self.root
-        real = self._resolve(path, member, member.origin)
-        for part in real.split(b"/") if real else ():
-            folder = self._step(folder, part, member)
+        folder, parts = self.root, path.split(b"/") if path else []
+        for number, part in enumerate(parts, 1):
+            if symlink_of(folder.kids.get(part), member.origin) is None:
+                folder = self._step(folder, part, member)
+            else:
+                folder = self._led(b"/".join(parts[:number]), member)
+        return folder
+
+    def _led(self, path: bytes, member: Member) -> Folder:
+        """Return the directory that a symlink of this layer leads to; it is followed once."""
+        folder = self._seen.get(path)
+        if folder is None:
+            folder, real = self.root, self._resolve(path, member, member.origin)
+            for part in real.split(b"/") if real else ():
+                folder = self._step(folder, part, member)
+            self._seen[path] = folder
         return folder
 
     def _step(self, parent: Folder, name: bytes, member: Member) -> Folder:
@@ -173,11 +189,13 @@ class Tree:
 
     def _resolve(self, path: bytes, member: Member, origin: int | None = None) -> bytes:
         """Follow symlinks in a path (those of one layer, if one is given), inside the root."""
-        todo, done, hops = path.split(b"/")[::-1], [(b"", self.find(b""))], 0
+        todo, done = path.split(b"/")[::-1], [(b"", self.find(b""))]
+        hops = length = 0
         while todo:
             name = todo.pop()
             if name == b"..":
                 del done[max(1, len(done) - 1) :]
+                self._detours = True
                 continue
             if name in {b"", b"."}:
                 continue
@@ -186,10 +204,9 @@ class Tree:
             if target is None:
                 done.append((name, node))
                 continue
-            hops += 1
-            if hops > _SYMLINKS_FOLLOWED:
-                message = f"entry {member.path!r} leads into a loop of symlinks"
-                raise MalformedTar(message, member.start)
+            hops, length = hops + 1, length + len(target)
+            if hops > _SYMLINKS_FOLLOWED or length > PATH:
+                raise _too_far(member, length)
             if target[:1] == b"/":
                 del done[1:]
             todo += target.split(b"/")[::-1]
@@ -224,10 +241,14 @@ class Tree:
     def _forget(self, old: Node) -> bool:
         """Whether paths lead elsewhere now, because a directory or symlink is replaced."""
         if isinstance(old, Folder) or symlink_of(old, None) is not None:
-            self._seen.clear()
-            self._seen[b""] = self.root
+            self._seen_anew()
             return True
         return False
+
+    def _seen_anew(self) -> None:
+        self._seen.clear()
+        self._seen[b""] = self.root
+        self._detours = False
 
     def _link(self, member: Member) -> Link:
         """Find what a hard link links to, here or below."""
@@ -290,6 +311,14 @@ class Tree:
                 yield prefix + name, node
                 if isinstance(node, Folder):
                     stack.append((prefix + name + b"/", node))
+
+
+def _too_far(member: Member, length: int) -> MalformedTar:
+    if length > PATH:
+        why = f"symlinks with {length} bytes of targets, at most {PATH} are followed"
+    else:
+        why = "a loop of symlinks"
+    return MalformedTar(f"entry {member.path!r} leads into {why}", member.start)
 
 
 class _Own(Tree):
