@@ -69,7 +69,7 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
         capture_output=True,
         env=env,
         check=False,
-        timeout=120,
+        timeout=600,
         **settings,
     )
     assert list(tmp.iterdir()) == []

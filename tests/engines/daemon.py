@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.engines.namespace import Namespace, wait_until
 from tests.engines.process import DEFAULT_TIMEOUT, CommandError, run, run_bytes
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 
 # Debian 12's client: it has the builder that needs no buildx, and speaks to newer engines too.
 DOCKER_CLI = Path("/usr/bin/docker")

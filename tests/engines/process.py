@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-DEFAULT_TIMEOUT = 120.0
+DEFAULT_TIMEOUT = 600.0  # a machine may be much slower than ours: only a hang takes so long
 
 
 class CommandError(Exception):

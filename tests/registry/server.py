@@ -128,7 +128,7 @@ def registry_server(
             )
         server = Server(host, work, work / "ca.pem" if tls else None)
         try:
-            wait_until(lambda: _listens(host) or process.poll() is not None, timeout=20)
+            wait_until(lambda: _listens(host) or process.poll() is not None, timeout=120)
             if not _listens(host):
                 raise EngineUnavailableError(f"docker-registry does not start: {server.log[-500:]}")
             yield server
