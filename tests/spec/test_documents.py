@@ -176,6 +176,48 @@ def test_what_is_no_platform(text: str) -> None:
         Platform.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("linux/x86_64", "linux/amd64"),
+        ("Linux/AMD64/v1", "linux/amd64"),
+        ("linux/aarch64", "linux/arm64/v8"),
+        ("linux/arm64", "linux/arm64/8"),
+        ("linux/arm", "linux/arm/v7"),
+        ("linux/armhf", "linux/arm/7"),
+        ("linux/armel", "linux/arm/v6"),
+        ("linux/i386", "linux/386"),
+        ("macos/arm64", "darwin/arm64"),
+    ],
+)
+def test_platforms_that_are_the_same(text: str, same: str) -> None:
+    """Names and variants are spelled in several ways; engines take them alike."""
+    assert Platform.parse(text).normalized == Platform.parse(same).normalized
+
+
+@pytest.mark.parametrize(
+    ("wanted", "best_first"),
+    [
+        ("linux/amd64", ["linux/amd64", "linux/amd64/v2"]),
+        ("linux/amd64/v3", ["linux/amd64/v3", "linux/amd64/v2", "linux/amd64/v1"]),
+        ("linux/arm", ["linux/arm/v7", "linux/arm/v6", "linux/arm/v5", "linux/arm/v8"]),
+        ("linux/arm64/v9", ["linux/arm64/v9", "linux/arm64"]),
+    ],
+)
+def test_images_that_serve_a_platform(wanted: str, best_first: list[str]) -> None:
+    """The very one is best, then lower variants; others only where no variant is asked for."""
+    found = [Platform.parse(text) for text in best_first]
+    ranks = [Platform.parse(wanted).rank(vars(platform)) for platform in found]
+    assert None not in ranks
+    assert ranks == sorted(set(ranks), key=lambda rank: rank or 0)
+
+
+def test_higher_variants_do_not_serve() -> None:
+    """What a lower machine can't run is not taken for it."""
+    assert Platform.parse("linux/amd64/v2").rank(vars(Platform.parse("linux/amd64/v3"))) is None
+    assert Platform.parse("linux/arm/v6").rank(vars(Platform.parse("linux/arm"))) is None
+
+
 def test_platforms_match() -> None:
     """A variant that isn't given is any."""
     found = {"os": "linux", "architecture": "arm", "variant": "v7"}

@@ -193,7 +193,9 @@ def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Fou
     if platform is None and len(found) == 1:
         return found[0]
     wanted = platform or Platform.of_host()
-    fits = [f for f in found if wanted.matches(f.descriptor.platform)]
+    ranks = [wanted.rank(f.descriptor.platform) for f in found]
+    best = min((rank for rank in ranks if rank is not None), default=None)
+    fits = [f for f, rank in zip(found, ranks, strict=True) if rank is not None and rank == best]
     if len(fits) == 1:
         return fits[0]
     if platform is not None and len(found) == 1 and not found[0].descriptor.platform:
@@ -227,7 +229,8 @@ def which_one(found: Sequence[Found], where: str) -> str:
 def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
     platforms = sorted({str(Platform.of(f.descriptor.platform)) for f in found})
     one_of = f"try --platform with one of: {', '.join(platforms)}"
-    if fitting and len(platforms) == len(found):
+    distinct = {Platform.of(f.descriptor.platform).normalized for f in found}
+    if fitting and len(distinct) == len(found):
         message = f"{where} has {len(found)} images for platform {wanted}; {one_of}"
         raise Ambiguous(message)
     if fitting or all(not f.descriptor.platform for f in found):
