@@ -6,7 +6,7 @@ import io
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,12 +44,20 @@ def app(work: Path) -> str:
     return f"docker-archive:{path}"
 
 
+def _signals() -> list[object]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
+    handlers: list[object] = [signal.getsignal(getattr(signal, name)) for name in names]
+    return [*handlers, signal.getitimer(signal.ITIMER_REAL)[0] > 0, sys.unraisablehook]
+
+
 @pytest.fixture
 def lamella(
     tmp: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Iterator[Lamella]:
-    """Call the command in this process: `lamella("squash", …, stdin=…, env=…)`."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+) -> Lamella:
+    """Call the command in this process: `lamella("squash", …, stdin=…, env=…)`.
+
+    What signals do there stays as it is: only the program itself takes them.
+    """
 
     def call(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ran:
         with monkeypatch.context() as patch:
@@ -61,11 +69,11 @@ def lamella(
             patch.setattr(tempfile, "tempdir", str(tmp))
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             capfdbinary.readouterr()
+            before = _signals()
             code = main(args)
+            assert _signals() == before
             out, err = capfdbinary.readouterr()
         assert list(tmp.iterdir()) == []
         return Ran(code, out, err.decode())
 
-    yield call
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return call

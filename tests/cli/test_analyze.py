@@ -385,6 +385,18 @@ def test_rules_of_dive_elsewhere(lamella: Lamella, work: Path, in_work: str) -> 
         ("rules:\n  lowestEfficiency: 95\n", "ci: lowestEfficiency: want a number from 0 to 1"),
         ("rules:\n  highestWastedBytes: lots\n", "ci: highestWastedBytes: want a size like 20MB"),
         ("rules: !!python/object:os.system {}\n", "ci: no valid YAML: "),
+        (f"rules: {'[' * 5000}", "ci: no valid YAML: "),
+        ("rules: {lowestEfficiency: 2001-99-99}", "ci: no valid YAML: "),
+        ("rules: {a: &a 1, b: *a}", "ci: want plain values, found an alias"),
+        (f"# {'x' * 65536}\nrules: {{}}\n", "ci: want rules, found more than 65536 bytes"),
+        ("rules: {lowestEfficiency: [1]}", "ci: lowestEfficiency: want one value, found a list"),
+        ("rules: {lowestEfficiency: 2001-01-01}", "want one value, found a date"),
+        (f"rules: {{lowestEfficiency: {'9' * 5000}}}", "ci: "),
+        (f"rules: {{lowestEfficiency: 0x{'f' * 5000}}}", "ci: "),
+        ("rules: {lowestEfficiency: .nan}", "ci: lowestEfficiency: want a number from 0 to 1"),
+        ("rules: {highestWastedBytes: .inf}", "ci: highestWastedBytes: want a size like 20MB"),
+        (f"rules: {{highestWastedBytes: '{'9' * 400}'}}", "want a size like 20MB"),
+        (f"rules: {{{'k' * 9000}: 1}}", "ci: unknown rule kkk"),
     ],
 )
 def test_wrong_rules_of_dive_are_refused(

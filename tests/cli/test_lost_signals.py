@@ -79,6 +79,22 @@ def test_at_any_moment(seed: int, tmp_path: Path) -> None:
     assert HARNESS.run(seed, tmp_path).findings == []
 
 
+def test_no_beat_outlasts_the_work() -> None:
+    """Completion leaves by SystemExit; a beat would kill the process while Python ends."""
+    script = """
+import atexit, os, signal, sys
+from lamella.cli.main import main
+os.environ |= {"_LAMELLA_COMPLETE": "zsh_complete", "COMP_WORDS": "lamella sq", "COMP_CWORD": "1"}
+atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)))
+sys.argv = ["lamella"]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.endswith("\n(0.0, 0.0)\n")
+
+
 def test_python_m_lamella() -> None:
     """`python -m lamella` is the command."""
     command = [sys.executable, "-m", "lamella"]

@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         signals.stop()
         if argv is None:
             signals.leave(code)
+    finally:
+        signals.stop()  # completion leaves by SystemExit: a beat while Python ends kills the process
     return code
 
 

@@ -61,7 +61,9 @@ class _Signals:
         sys.unraisablehook = _forgive
 
     def stop(self) -> None:
-        """Heed none any more: what there is to say is said."""
+        """Heed none any more: what there is to say is said. Whoever called `main` keeps theirs."""
+        if not self._begun:
+            return
         self._over = True
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -95,7 +97,8 @@ class _Signals:
         if self._over:
             return
         passed = time.monotonic() - self._asked
-        if _is_on_its_way(sys.exception()):
+        forgiving = frame is not None and frame.f_code is _forgive.__code__
+        if forgiving or _is_on_its_way(sys.exception()):
             if passed > _LONGEST_CLEANUP:  # it hangs: better to be gone than to be waited for
                 os._exit(INTERRUPTED)
         elif passed > _LONGEST_STEP or not _is_within_step(frame):

@@ -1,0 +1,43 @@
+"""What is said of errors that are none of lamella's own."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from lamella.cli.failures import explain
+
+
+def _deeper(n: int) -> int:
+    return _deeper(n + 1) + 1
+
+
+def test_recursion_is_a_nested_input() -> None:
+    """Python's own error, as a parser that calls itself raises it; no bug to report."""
+    with pytest.raises(RecursionError) as found:
+        _deeper(0)
+    assert explain(found.value) == ("the input is nested too deeply to be read", 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory"),
+        (
+            RuntimeError("can't start new thread"),
+            "can't start a thread: the system allows no more (see `ulimit -u`)",
+        ),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device"),
+        (RuntimeError("new"), "unexpected RuntimeError: new; please report it (-vv shows where)"),
+    ],
+)
+def test_limits_of_the_system_are_no_bugs(error: Exception, said: str) -> None:
+    """Only what nobody expects is to be reported."""
+    assert explain(error) == (said, 1)
+
+
+def test_interrupted() -> None:
+    """By the key, or by click where it asks something."""
+    for error in (KeyboardInterrupt(), click.Abort()):
+        assert explain(error) == ("interrupted; nothing was left behind", 130)
