@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from lamella import limits
 from lamella.spec.json import load_json
-from lamella.transport.registry.answers import field_of, one_line
+from lamella.transport.answers import field_of, one_line
 
 __all__ = ["HelperFailed", "ask_helper"]
 
