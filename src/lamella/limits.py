@@ -12,6 +12,7 @@ __all__ = [
     "DOCUMENT",
     "EXTENDED_HEADER",
     "LAYERS",
+    "LISTING",
     "NAME",
     "NESTING",
     "PATH",
@@ -39,6 +40,9 @@ NESTING = 500
 
 ANSWER = 1 << 20
 """Bytes of a short answer of another program: an error's body, a token, a login."""
+
+LISTING = 64 << 20
+"""Bytes of what an engine says of itself and of all its images: 100,000 of them have room."""
 
 WINDOW = 1 << 29
 """Bytes of a zstd window or an xz dictionary (``zstd --long=29``).

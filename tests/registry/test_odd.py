@@ -13,8 +13,8 @@ import pytest
 
 import lamella
 from lamella.errors import EngineError, LamellaError, Unsupported
+from lamella.transport.answers import redact, retry_after
 from lamella.transport.registry import Backoff, RegistryName, RegistryOptions
-from lamella.transport.registry.answers import redact, retry_after
 from lamella.transport.registry.client import Registry
 from lamella.transport.registry.credentials import Search
 from lamella.transport.registry.name import RegistryName as Name
@@ -252,8 +252,9 @@ def test_helpers_that_hang_end_when_nobody_waits(helper: Callable[[str], Search]
 def test_helpers_of_docker_hub(helper: Callable[..., Search], key: str) -> None:
     """They are found under each of its names."""
     script = """read -r asked; echo "{\\"Username\\": \\"$asked\\", \\"Secret\\": \\"s\\"}" """
-    found = helper(script, key, "docker.io").find("library/debian")
-    assert found is not None
+    search = helper(script, key, "docker.io")
+    found = search.find("library/debian")
+    assert found is not None, search.notes
     assert found.username == "https://index.docker.io/v1/"
 
 
@@ -287,12 +288,19 @@ def test_pauses_that_make_no_sense(value: str) -> None:
     assert found is None or found == 10**9
 
 
-def test_every_error_is_ours() -> None:
+@pytest.mark.parametrize("status", [200, 206, 404, 429, 500])
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-Type", "\xff"),
+        ("Docker-Content-Digest", "sha256:x"),
+        ("Range", "9" * 5000),
+        ("Retry-After", "²".encode().decode("latin-1")),
+    ],
+)
+def test_every_error_is_ours(header: str, value: str, status: int) -> None:
     """Odd headers on every answer end in an error of ours."""
-    odd = [{"Content-Type": "\xff"}, {"Docker-Content-Digest": "sha256:x"}, {"Range": "9" * 5000}]
-    for headers in [*odd, {"Retry-After": "²".encode().decode("latin-1")}]:
-        for status in (200, 206, 404, 429, 500):
-            with front_of(_NOBODY) as front:
-                front.add(".*", status=status, headers=headers, body=b"", times=999)
-                with pytest.raises(LamellaError):
-                    ask(front)
+    with front_of(_NOBODY) as front:
+        front.add(".*", status=status, headers={header: value}, body=b"", times=999)
+        with pytest.raises(LamellaError):
+            ask(front)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import EngineError, InvalidReference, UsageError
-from lamella.transport.registry.answers import retry_after, words_of
+from lamella.transport.answers import retry_after, words_of
 from lamella.transport.registry.auth import parse_challenges
 from lamella.transport.registry.client import Registry
 from lamella.transport.registry.credentials import Credentials, Search

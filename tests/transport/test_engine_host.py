@@ -98,8 +98,8 @@ def test_when_a_context_means_tls(
     if tls is None:
         assert found is None
     else:
-        paths = [files / name if name else None for name in tls[:3]]
-        assert found == Tls(*paths, verify=bool(tls[3]))
+        ca, cert, key = (files / name if name else None for name in tls[:3])
+        assert found == Tls(ca, cert, key, verify=bool(tls[3]))
 
 
 def test_tls_that_can_t_be_had(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lamella import limits
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.layer.spool import Spool
-from lamella.transport.tarball import METADATA_LIMIT, ArchiveWriter, open_archive
+from lamella.transport.tarball import ArchiveWriter, open_archive
 from tests.support.tars import END, entry, folder, layer, link, symlink
 from tests.transport.forms import COMPRESSIONS, compress, to_file
 
@@ -77,14 +78,14 @@ def test_last_of_two_files_of_a_name_counts(tmp_path: Path) -> None:
 
 def test_metadata_of_absurd_size_are_refused(tmp_path: Path) -> None:
     """A layer in place of a config would fill the memory."""
-    size = METADATA_LIMIT + 512
+    size = limits.DOCUMENT + 512
     with (tmp_path / "a").open("wb+") as file:
         file.write(entry("config", size=size).encode())
         file.seek(size, io.SEEK_CUR)
         file.write(END)
         file.flush()
         opened = open_archive(file, "a", Spool(), seekable=True)
-        with pytest.raises(MalformedImage, match="want metadata"):
+        with pytest.raises(MalformedImage, match=r"'config': too large: expected "):
             opened.read("config")
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+from lamella import limits
 from lamella.errors import EngineError, ImageNotFound
 from lamella.layer.blob import CHUNK
+from lamella.spec.json import load_json
+from lamella.transport.answers import is_page, words_of
 from lamella.transport.engine_address import Network, Ssh
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
-from lamella.transport.engine_load import LoadRefused, one_line, read_answer
+from lamella.transport.engine_load import LoadRefused, read_answer
 from lamella.waiting import patience
 
 __all__ = ["ByteStream", "EngineClient", "Upload"]
@@ -35,7 +37,9 @@ class _RefusedError(Exception):
     """The engine's answer is an error."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(one_line(_message_of(body)) or f"HTTP {status}")
+        words = words_of(body)
+        page = f"HTTP {status} and a web page" + (f" ({words})" if words else "")
+        super().__init__(page if is_page(body) else words or f"HTTP {status}")
         self.status = status
 
 
@@ -127,11 +131,14 @@ class EngineClient:
         try:
             line.request(method, self._base + path + query)
             answer = line.getresponse()
-            body = answer.read()
+            body = _whole(answer)
         except BaseException:
             line.hang_up()
             raise
-        self._idle.append(line)
+        if answer.isclosed():
+            self._idle.append(line)
+        else:
+            line.hang_up()
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _RefusedError(answer.status, body)
         return answer.headers, body
@@ -140,13 +147,11 @@ class EngineClient:
         """Return an answer; None: there is nothing of that name."""
         with self._asking(what):
             try:
-                return json.loads(self._ask("GET", path, params))
+                return _value_of(self._ask("GET", path, params))
             except _RefusedError as refused:
                 if refused.status == HTTPStatus.NOT_FOUND:
                     return None
                 raise
-            except ValueError as error:
-                raise http.client.HTTPException(f"no JSON: {error}") from error
 
     # -- what there is
 
@@ -213,7 +218,7 @@ class EngineClient:
                 line.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
                 answer = line.getresponse()
                 if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise _RefusedError(answer.status, answer.read())
+                    raise _RefusedError(answer.status, _whole(answer))
             yield ByteStream(self._chunks(answer, what))
 
     def _chunks(self, answer: http.client.HTTPResponse, what: str) -> Iterator[bytes]:
@@ -318,9 +323,9 @@ class Upload:
 
     def _answer(self) -> list[str]:
         answer = self._line.getresponse()
-        text = answer.read()
+        text = _whole(answer)
         if answer.status != HTTPStatus.OK:
-            raise LoadRefused(self._engine, _message_of(text) or answer.reason)
+            raise LoadRefused(self._engine, str(_RefusedError(answer.status, text)))
         lines, problem = read_answer(text)
         if problem:
             raise LoadRefused(self._engine, problem)
@@ -360,8 +365,29 @@ class ByteStream:
         return memoryview(chunk)
 
 
-def _message_of(body: bytes) -> str:
-    """What an error's body says: JSON with a message, or text."""
-    with suppress(ValueError, AttributeError):
-        return str(json.loads(body).get("message") or "")
-    return body[:1000].decode("utf-8", "replace").strip()
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body of an answer; of an error as much as its words need.
+
+    Raises:
+        HTTPException: it is too large.
+    """
+    limit = limits.ANSWER if answer.status >= HTTPStatus.BAD_REQUEST else limits.LISTING
+    if answer.length is not None and answer.length <= limit:
+        return answer.read()  # only so it is told from one that broke off
+    body = answer.read(limit + 1)
+    if len(body) <= limit:
+        return body
+    if limit == limits.ANSWER:
+        return body[:limit]
+    raise http.client.HTTPException(f"its answer is too large: expected at most {limit} bytes")
+
+
+def _value_of(body: bytes) -> Any:  # noqa: ANN401 - parsed JSON
+    if is_page(body):
+        words = words_of(body)
+        title = f" ({words})" if words else ""
+        raise http.client.HTTPException(f"it answers with a web page{title}")
+    try:
+        return load_json(body)
+    except ValueError as error:
+        raise http.client.HTTPException(f"no JSON: {error}") from error

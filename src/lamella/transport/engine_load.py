@@ -22,6 +22,7 @@ from lamella.spec.media_type import (
     OCI_MANIFEST,
     docker_layer,
 )
+from lamella.transport.answers import one_line, redact
 from lamella.transport.docker_archive import MANIFEST
 from lamella.transport.oci_layout import blob_name
 
@@ -31,7 +32,6 @@ __all__ = [
     "TarBody",
     "docker_archive",
     "oci_archive",
-    "one_line",
     "podman_manifest",
     "read_answer",
 ]
@@ -177,7 +177,8 @@ class LoadRefused(EngineError):
     """The engine answers, and does not take the archive."""
 
     def __init__(self, engine: str, said: str) -> None:
-        super().__init__(f"{engine} can't load the image: {one_line(said)}")
+        parts = "; ".join(part.strip() for part in said.splitlines() if part.strip())
+        super().__init__(f"{engine} can't load the image: {redact(one_line(parts))}")
         self.said = said
 
 
@@ -196,6 +197,8 @@ def read_answer(body: bytes) -> tuple[list[str], str]:
     while at < len(text):
         try:
             event, at = decoder.raw_decode(text, at)
+        except RecursionError:  # nested too deep for anybody's words
+            break
         except ValueError:
             at = next((i for i in range(at + 1, len(text)) if text[i] == "{"), len(text))
             continue
@@ -209,8 +212,3 @@ def read_answer(body: bytes) -> tuple[list[str], str]:
         problem = problem or str(said or event.get("error") or "")
     unpacking = [line for line in lines if line.startswith("Error unpacking image")]
     return lines, problem or "".join(unpacking[:1])
-
-
-def one_line(text: str) -> str:
-    """Return what an engine said without its line breaks."""
-    return "; ".join(part.strip() for part in text.splitlines() if part.strip())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from lamella.errors import EngineError
-from lamella.transport.registry.answers import field_of, is_page, load_object, words_of
+from lamella.transport.answers import field_of, is_page, load_object, words_of
 from lamella.transport.registry.credentials import Credentials, Search
 from lamella.transport.registry.url import BadUrl, Url, shown
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from lamella import limits
 from lamella.errors import EngineError, ImageNotFound, MalformedImage
 from lamella.layer.blob import Blob
-from lamella.transport.registry.answers import is_page, one_line, redact, retry_after, words_of
+from lamella.transport.answers import is_page, one_line, redact, retry_after, words_of
 from lamella.transport.registry.auth import Authority, Scopes, TokenAnswer, TokenRequest
 from lamella.transport.registry.credentials import Search
 from lamella.transport.registry.failures import BrokenOff, GivenUp, Unreachable

@@ -16,7 +16,7 @@ from typing import Any
 from lamella import limits
 from lamella.errors import EngineError, UsageError
 from lamella.spec.json import load_json
-from lamella.transport.registry.answers import field_of
+from lamella.transport.answers import field_of
 from lamella.transport.registry.helper import HelperFailed, ask_helper
 from lamella.transport.registry.name import DOCKER_HUB
 from lamella.transport.registry.options import RegistryOptions

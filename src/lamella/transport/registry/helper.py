@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from lamella import limits
 from lamella.spec.json import load_json
-from lamella.transport.registry.answers import field_of, one_line
+from lamella.transport.answers import field_of, one_line
 
 __all__ = ["HelperFailed", "ask_helper"]
 
@@ -85,8 +85,10 @@ def _converse(
                 raise HelperFailed("interrupted")
             if time.monotonic() > until:
                 raise HelperFailed(f"it did not answer within {_PATIENCE:.0f} s")
+            # Looked at first: between the two it may print its answer and end.
+            has_ended = process.poll() is not None
             ready = selector.select(_GLANCE)
-            if not ready and process.poll() is not None:
+            if not ready and has_ended:
                 break  # something that it started holds the pipes
             for key, _ in ready:
                 chunk = os.read(key.fd, 1 << 16)

@@ -18,7 +18,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.json import check_size, load_json
 from lamella.spec.media_type import INDEXES, MANIFESTS
-from lamella.transport.registry.answers import is_page, one_line, words_of
+from lamella.transport.answers import is_page, one_line, words_of
 from lamella.transport.registry.client import Ask, Registry
 from lamella.transport.registry.failures import BrokenOff, GivenUp
 from lamella.transport.registry.web import Answer

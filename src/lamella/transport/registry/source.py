@@ -24,8 +24,8 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, is_foreign
 from lamella.spec.platform import Platform
+from lamella.transport.answers import load_object
 from lamella.transport.index import Artifact, Found, artifact_of, choose, images_of
-from lamella.transport.registry.answers import load_object
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.options import RegistryOptions, connect
 

@@ -1,0 +1,107 @@
+"""Answers that no engine gives, of one or of what stands before it: one line, and bounded."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lamella import limits
+from lamella.errors import EngineError
+from lamella.transport.engine_client import EngineClient
+from lamella.transport.engine_host import find_host
+
+_PAGE = (
+    b"<html>\n<head><title>502 Bad\nGateway</title></head><body>"
+    + b"<p>no\x1b[31m</p>" * 500
+    + b"</body>"
+)
+_DEEP = b'{"a":' * 100_000
+
+
+@contextmanager
+def engine_that_says(folder: Path, status: str, body: bytes, *, cut: int = 0) -> Iterator[str]:
+    """Serve a ping, and the same answer to all else; return what DOCKER_HOST has to be."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline():
+                while self.rfile.readline().strip():
+                    pass
+                if b"/_ping" in line:
+                    self.say("200 OK\r\nApi-Version: 1.41", b"OK")
+                    continue
+                self.say(status, body)
+                if cut:
+                    return
+
+        def say(self, status: str, body: bytes) -> None:
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body) + cut}\r\n\r\n"
+            try:
+                self.wfile.write(head.encode() + body)
+            except OSError:
+                return  # lamella has read enough
+
+    path = folder / "engine.sock"
+    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        ("502 Bad Gateway", _PAGE, "HTTP 502 and a web page (502 Bad Gateway)"),
+        ("403 No", b"<html><p>no</html>", "HTTP 403 and a web page"),
+        ("200 OK", _PAGE, "it answers with a web page (502 Bad Gateway)"),
+        ("500 No", b'{"message":"no\\nroom \\u001b[31m"}', "no room \ufffd[31m"),
+        ("500 No", b"plain\nwords", "plain words"),
+        ("500 No", b"", "HTTP 500"),
+        ("500 No", b"x" * (limits.ANSWER + 100), "x" * 300),
+        ("200 OK", b"OK", "no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("200 OK", _DEEP, "no JSON: "),
+    ],
+)
+def test_answers_are_told_in_one_line(tmp_path: Path, status: str, body: bytes, words: str) -> None:
+    """What a proxy or an engine says is told by its words, not by its tags, and has a bound."""
+    with (
+        engine_that_says(tmp_path, status, body) as address,
+        closing(EngineClient(find_host({"DOCKER_HOST": address}))) as client,
+    ):
+        for _ in range(2):  # and the next question is not disturbed by what nobody read
+            with pytest.raises(EngineError) as error:
+                client.inspect("app")
+            said = str(error.value)
+            assert words in said
+            assert said.isprintable()
+            assert len(said) < 600
+
+
+def test_answer_that_breaks_off(tmp_path: Path) -> None:
+    """Half an answer is no answer."""
+    with (
+        engine_that_says(tmp_path, "200 OK", b"{}", cut=5) as address,
+        closing(EngineClient(find_host({"DOCKER_HOST": address}))) as client,
+        pytest.raises(EngineError, match="it closed the connection"),
+    ):
+        client.inspect("app")
+
+
+def test_answer_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is larger than the memory is given up at the limit."""
+    monkeypatch.setattr(limits, "LISTING", 1000)
+    with (
+        engine_that_says(tmp_path, "200 OK", b'["' + b"a" * 2000 + b'"]') as address,
+        closing(EngineClient(find_host({"DOCKER_HOST": address}))) as client,
+        pytest.raises(EngineError, match="answer is too large: expected at most 1000 bytes"),
+    ):
+        client.images()
