@@ -98,7 +98,8 @@ def _check(layout: Path, done: list[str]) -> list[str]:
     if not (layout / "index.json").exists():
         return [f"no index, but {done}"] if done else []
     index = json.loads((layout / "index.json").read_bytes())
-    findings, tags = [], set()
+    findings: list[str] = []
+    tags: set[str] = set()
     for entry in index["manifests"]:
         tags.add(entry["annotations"][_REF_NAME])
         manifest = json.loads(_read(layout, entry, findings) or b"{}")
