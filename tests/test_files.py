@@ -17,7 +17,7 @@ class Meagre(io.BytesIO):
 
     def write(self, data: object) -> int:
         """Take a part."""
-        return super().write(memoryview(data)[:3])  # type: ignore[arg-type, call-overload]
+        return super().write(memoryview(data)[:3])  # type: ignore[arg-type]
 
 
 class Full(io.BytesIO):

@@ -54,6 +54,7 @@ class Recorder:
     """Remembers what progress was told."""
 
     phases: list[tuple[str, int | None]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     done: int = 0
 
     def phase(self, name: str, total: int | None = None) -> None:
@@ -66,7 +67,8 @@ class Recorder:
         self.done += amount
 
     def note(self, message: str) -> None:
-        """Say nothing."""
+        """Say a line."""
+        self.notes.append(message)
 
     def debug(self, message: str) -> None:
         """Say less."""
@@ -219,12 +221,10 @@ def test_senseless_number_is_named_with_its_layer() -> None:
 
 def test_history_that_does_not_fit_is_told() -> None:
     """It is no reason to refuse an image that engines take; a line says what is made of it."""
-    said: list[str] = []
     recorder = Recorder()
-    recorder.note = said.append  # type: ignore[method-assign]
     with Layers(Spool()) as layers:
         prepare(image(*TARS, history=made_by("a")), Selection((range(4),)), layers, recorder)
-    assert [line.partition(";")[0] for line in said] == [
+    assert [line.partition(";")[0] for line in recorder.notes] == [
         "test: its history tells of 1 layers, it has 4"
     ]
 

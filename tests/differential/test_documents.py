@@ -21,6 +21,7 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ from lamella.spec.json import (
     parse_json_list,
 )
 
-KINDS = {"manifest": MANIFEST, "index": INDEX, "config": CONFIG, "archive": Many(ARCHIVE_ENTRY)}
+KINDS: dict[str, Fields | Many] = {
+    "manifest": MANIFEST,
+    "index": INDEX,
+    "config": CONFIG,
+    "archive": Many(ARCHIVE_ENTRY),
+}
 COUNT = int(os.environ.get("LAMELLA_DOCUMENTS", "20000"))
 TEXTS = [
     '"a"',
@@ -117,7 +123,9 @@ class Writer:
 
     def name(self, name: str) -> bytes:
         """Write a name, in any case."""
-        change = self.random.choice([str, str, str, str.upper, str.lower, str.title, _folding])
+        changes: list[Callable[[str], str]] = [str, str, str, str.upper, str.lower]
+        changes += [str.title, _folding]
+        change = self.random.choice(changes)
         return json.dumps(change(name), ensure_ascii=self.random.random() < 0.5).encode()
 
     def document(self) -> tuple[str, bytes]:

@@ -11,6 +11,7 @@ import pytest
 from lamella.errors import LamellaError
 from lamella.merge import emit, overlay, plan
 from lamella.merge.changeset import Changeset
+from lamella.merge.nodes import symlink_of
 from lamella.tar.entry import Header, Member
 from lamella.tar.writer import format_header
 from tests.properties.check import check_every_selection
@@ -134,8 +135,7 @@ def follow_no_symlink(patch: pytest.MonkeyPatch) -> None:
 
 def follow_all_symlinks(patch: pytest.MonkeyPatch) -> None:
     """Symlinks of lower layers are followed too."""
-    symlink = overlay.symlink_of
-    patch.setattr(overlay, "symlink_of", lambda node, origin: symlink(node, None))
+    patch.setattr(overlay, "symlink_of", lambda node, origin: symlink_of(node, None))
 
 
 def write_no_parents(patch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,17 @@ _HEAD = 64
 """Bytes that say how large the window is, in any stream that an encoder makes."""
 _ZSTD, _SKIPPED, _ZSTD_LEAST = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18", 6
 _SKIPPED_FIRST = 0x50  # to 0x5F
+_ZSTD_ONE_SIZE = (b"\x20", b"\x24")
+"""Descriptors of frames that have no window, but a byte for the content's size in its place."""
+_ZSTD_BLOCK, _ZSTD_SUM = b"\1\0\0", b"\x99\xe9\xd8\x51"
+"""The last block, raw, of no bytes; and the checksum of nothing."""
+_ZSTD_NOTHING = {
+    b"\x00": _ZSTD_BLOCK,
+    b"\x20": _ZSTD_BLOCK,
+    b"\x04": _ZSTD_BLOCK + _ZSTD_SUM,
+    b"\x24": _ZSTD_BLOCK + _ZSTD_SUM,
+}
+"""What follows the descriptor and one more byte, by the descriptor, if there is no content."""
 _XZ, _XZ_BLOCK, _LZMA2 = b"\xfd7zXZ\0", 12, 0x21
 _BZIP2 = b"BZh"
 _XZ_LEAST = 64 << 20
@@ -84,6 +95,8 @@ class _Kind:
     """Whether bytes are the start of a stream; as many as there are of a magic number's."""
     window: Callable[[bytes], int]
     """Bytes that the stream with this start asks for."""
+    empty: Callable[[bytes], int]
+    """Bytes of the stream if it is surely sound and gives nothing, else 0: no decoder is made."""
     decoder: Callable[[int], _Decoder]
     """Make a decoder that takes no more than so many bytes."""
 
@@ -121,21 +134,23 @@ class Joined(io.RawIOBase):
 
     def _begin(self) -> _Decoder | None:
         """Return a decoder for the next stream, if there is one."""
-        head = self._head()
-        while self._begun and head[:1] == b"\0":
-            self._at = len(self._packed) - len(self._packed[self._at :].lstrip(b"\0"))
-            head = self._head()
-        if not head:
-            return None
-        if not self._kind.begins(head):
-            raise Damaged("something else follows the end of the stream")
-        window = self._kind.window(head)
-        if window > limits.WINDOW:
-            raise WindowTooLarge(window)
-        self._holds = _memory.take(window)
-        self._decoder = self._kind.decoder(window)
-        self._begun, self._fed = True, False
-        return self._decoder
+        while head := self._head():
+            if self._begun and head[:1] == b"\0":
+                self._at = len(self._packed) - len(self._packed[self._at :].lstrip(b"\0"))
+                continue
+            if not self._kind.begins(head):
+                raise Damaged("something else follows the end of the stream")
+            window = self._kind.window(head)
+            if window > limits.WINDOW:
+                raise WindowTooLarge(window)
+            self._begun = True
+            if empty := self._kind.empty(head):
+                self._at += empty
+                continue
+            self._holds = _memory.take(window)
+            self._decoder, self._fed = self._kind.decoder(window), False
+            return self._decoder
+        return None
 
     def _head(self) -> bytes:
         """Return what comes next, enough to see what it is unless the end is near."""
@@ -195,6 +210,21 @@ def _zstd_window(head: bytes) -> int:
     return int.from_bytes(head[at : at + length], "little") + (256 if length == 2 else 0)  # noqa: PLR2004 - as quoted
 
 
+def _zstd_empty(head: bytes) -> int:
+    """Return the length of a short frame to be skipped, or of one with a single block of nothing.
+
+    There may be millions of them, and to make a decoder takes some hundred microseconds.
+    """
+    if head[:4] != _ZSTD:
+        size = 8 + int.from_bytes(head[4:8], "little")
+        return size if size <= len(head) else 0
+    descriptor = head[4:5]
+    if descriptor in _ZSTD_ONE_SIZE and head[5:6] != b"\0":
+        return 0  # it has some content
+    rest = _ZSTD_NOTHING.get(descriptor)
+    return _ZSTD_LEAST + len(rest) if rest and head.startswith(rest, _ZSTD_LEAST) else 0
+
+
 def _zstd_decoder(window: int) -> _Decoder:
     most = max(window - 1, 1 << 10).bit_length()
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: most})
@@ -235,14 +265,16 @@ def _xz_number(fields: io.BytesIO) -> int:
 
 
 _KINDS = {
-    "zstd": _Kind(_zstd_begins, _zstd_window, _zstd_decoder),
+    "zstd": _Kind(_zstd_begins, _zstd_window, _zstd_empty, _zstd_decoder),
     "xz": _Kind(
         lambda head: _XZ.startswith(head[:6]),
         _xz_window,
+        lambda _: 0,
         lambda window: lzma.LZMADecompressor(lzma.FORMAT_XZ, window + _XZ_MORE),
     ),
     "bzip2": _Kind(
         lambda head: _BZIP2.startswith(head[:3]),
+        lambda _: 0,
         lambda _: 0,
         lambda _: bz2.BZ2Decompressor(),
     ),
