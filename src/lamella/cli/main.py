@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             signals.leave(code)
     finally:
-        signals.stop()  # completion leaves by SystemExit: a later beat would kill the process
+        signals.stop()  # completion leaves by SystemExit; a beat while Python ends would kill
     return code
 
 
