@@ -35,12 +35,12 @@ def engine_that_says(folder: Path, status: str, body: bytes, *, cut: int = 0) ->
                 if b"/_ping" in line:
                     self.say("200 OK\r\nApi-Version: 1.41", b"OK")
                     continue
-                self.say(status, body)
+                self.say(status, body, missing=cut)
                 if cut:
                     return
 
-        def say(self, status: str, body: bytes) -> None:
-            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body) + cut}\r\n\r\n"
+        def say(self, status: str, body: bytes, *, missing: int = 0) -> None:
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body) + missing}\r\n\r\n"
             try:
                 self.wfile.write(head.encode() + body)
             except OSError:
