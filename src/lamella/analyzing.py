@@ -10,6 +10,7 @@ from lamella.analysis.browse import Contents
 from lamella.analysis.facts import Label, dead_shares, take_apart
 from lamella.analysis.lives import Laid
 from lamella.analysis.model import Analysis
+from lamella.analysis.savings import check_layers
 from lamella.analysis.sharing import shared_layers
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
@@ -59,6 +60,9 @@ def _take_apart(
         image = source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
+        check_layers(len(image.layers))
+        if image.history_gap:
+            env.progress.note(image.history_gap)
         if platform is None and image.platforms:
             env.progress.note(image.choice)
         labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]

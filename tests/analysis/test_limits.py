@@ -1,19 +1,45 @@
-"""What an analysis refuses, since its tables would grow beyond all use."""
+"""What an analysis refuses, for its tables would outgrow all use, and what it says of history."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lamella.analysis.lives import lay
-from lamella.analysis.savings import savings
+from lamella import api
 from lamella.errors import Unsupported
-from lamella.layer.blob import Bytes
 from lamella.limits import LAYERS
-from lamella.merge.changeset import read_changeset
+from lamella.progress import Progress
+from tests.support.images import docker_archive, made_by
+from tests.support.tars import layer
 
 
-def test_more_layers_than_a_table_has_rows_for_are_refused() -> None:
-    """The table of all ranges grows with the square of the layers; the error tells the limit."""
-    changesets = [read_changeset(Bytes(bytes(1024)), i) for i in range(LAYERS + 1)]
+class Notes(Progress):
+    """Keeps what is said beside the work."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Keep it."""
+        self.notes.append(message)
+
+
+def test_more_layers_than_a_table_has_rows_for_are_refused(tmp_path: Path) -> None:
+    """The table of all ranges grows with the square of the layers; the error tells the limit.
+
+    The layers are not looked at: these are no tars.
+    """
+    path = tmp_path / "many.tar"
+    path.write_bytes(docker_archive(*[b"no tar"] * (LAYERS + 1)))
     with pytest.raises(Unsupported, match=f"{LAYERS + 1} layers.* at most {LAYERS}"):
-        savings(lay(changesets))
+        api.analyze(str(path))
+
+
+def test_history_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    """An analysis matches it from the top, and says so, as a squash does."""
+    path = tmp_path / "short.tar"
+    path.write_bytes(docker_archive(layer("a"), layer("b"), history=made_by("top")))
+    notes = Notes()
+    api.analyze(str(path), env=api.Environment(progress=notes))
+    assert any("its history tells of 1 layers, it has 2" in note for note in notes.notes)

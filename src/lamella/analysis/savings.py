@@ -28,7 +28,20 @@ from lamella.limits import LAYERS
 from lamella.tar.entry import DIRECTORY, HARD_LINK, Member
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
-__all__ = ["savings"]
+__all__ = ["check_layers", "savings"]
+
+
+def check_layers(count: int) -> None:
+    """See to it that every range of so many layers can be told of: before anything is read.
+
+    Raises:
+        Unsupported: there are more layers than `LAYERS`.
+    """
+    if count > LAYERS:
+        raise Unsupported(
+            f"the image has {count} layers, and what each range of them would save is told of at "
+            f"most {LAYERS}; squash some of them first, with --layers or --last"
+        )
 
 
 def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
@@ -40,14 +53,7 @@ def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
 
     Raises:
         MalformedTar: a header that must be read in full is damaged.
-        Unsupported: there are more layers than `LAYERS`.
     """
-    if len(laid.changesets) > LAYERS:
-        message = (
-            f"the image has {len(laid.changesets)} layers, and what each range of them would save "
-            f"is told of at most {LAYERS}; squash some of them first, with --layers or --last"
-        )
-        raise Unsupported(message)
     sizes = [changeset.source.size for changeset in laid.changesets]
     found: dict[tuple[int, int], Saving] = {}
     for first, row in enumerate(_Account(laid).rows(), 1):
