@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import signal
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lamella.cli import progress
 from lamella.cli.main import main
 from tests.cli.running import Ran, environment
 from tests.support.images import docker_archive, made_by
@@ -67,6 +69,9 @@ def lamella(
             for name, value in wanted.items():
                 patch.setenv(name, value)
             patch.setattr(tempfile, "tempdir", str(tmp))
+            # Progress is shown of what takes long, which must not depend on the machine.
+            patch.setattr(progress, "_QUIET_SECONDS", math.inf)
+            patch.setattr(progress, "_LOG_SECONDS", math.inf)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             capfdbinary.readouterr()
             before = _signals()

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["COMMAND", "Ran", "environment", "run", "start"]
 
 COMMAND = Path(sys.executable).with_name("lamella")
+_WORKING = {"analyze", "demo", "layers", "squash", "verify"}
 _SETTINGS = {"SOURCE_DATE_EPOCH", "DOCKER_HOST", "DOCKER_CONTEXT", "NO_COLOR", "TERM"}
 
 
@@ -53,7 +54,9 @@ def environment(tmp: Path, more: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> Ran:  # noqa: ANN401 - of subprocess
-    """Run the command in a process of its own.
+    """Run the command in a process of its own, without progress unless the arguments ask for it.
+
+    Progress is shown of what takes long, which depends on the machine.
 
     Args:
         args: its arguments.
@@ -62,8 +65,9 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
         settings: for `subprocess.run`; `env` is added to the environment.
     """
     env = environment(tmp, settings.pop("env", None))
+    silent = ("--progress", "none") if args and args[0] in _WORKING else ()
     done = subprocess.run(
-        [*settings.pop("before", ()), COMMAND, *args],
+        [*settings.pop("before", ()), COMMAND, *args[:1], *silent, *args[1:]],
         input=stdin,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         capture_output=True,

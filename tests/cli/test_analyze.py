@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,7 +57,7 @@ def on_terminal(tmp: Path, *args: str, **more: str) -> str:
     """Run a command on a terminal of 80 columns; return what that got."""
     master, slave = pty.openpty()
     env = environment(tmp, {"COLUMNS": "80", "TERM": "xterm", **more})
-    command = [str(COMMAND), *args]
+    command = [str(COMMAND), *args, "--progress", "none"]
     with subprocess.Popen(command, env=env, stdout=slave, stderr=subprocess.PIPE) as process:
         os.close(slave)
         got = b""
@@ -263,9 +264,7 @@ def test_colours_are_for_terminals(tmp: Path, lamella: Lamella, in_work: str) ->
 
 
 def _without_colours(text: str) -> str:
-    for code in ("0", "1", "31", "32"):
-        text = text.replace(f"\x1b[{code}m", "")
-    return text
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 # --- Rules ----------------------------------------------------------------------------------------

@@ -73,13 +73,13 @@ def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
         (bytes(10240), "neither manifest.json nor index.json"),
         (entry("manifest.json", b"{").encode() + END, "no valid JSON"),
         (entry("manifest.json", b"[" * 100_000).encode() + END, "no valid JSON"),
-        (entry("manifest.json", b"{}").encode() + END, "want a list of images"),
-        (entry("manifest.json", b"[]").encode() + END, "want a list of images"),
-        (entry("manifest.json", b"[1]").encode() + END, "want an object"),
-        (entry("manifest.json", b'[{"Config":1}]').encode() + END, "want the names"),
+        (entry("manifest.json", b"{}").encode() + END, "expected a list, got an object"),
+        (entry("manifest.json", b"[]").encode() + END, "expected a list of images, got none"),
+        (entry("manifest.json", b"[1]").encode() + END, "expected an object, got 1"),
+        (entry("manifest.json", b'[{"Config":1}]').encode() + END, "Config: expected text, got 1"),
         (
             entry("manifest.json", b'[{"Config":"c","Layers":{"a":1}}]').encode() + END,
-            "want the names",
+            "Layers: expected a list, got an object",
         ),
         (entry("manifest.json", b'[{"Config":"c"}]').encode() + END, "'c' is not in the archive"),
         (docker_archive_with({"c": b"{}"}, [{"Config": "c"}]), "no rootfs"),
@@ -111,7 +111,8 @@ def test_several_images_in_an_archive(lamella: Lamella, work: Path) -> None:
     name = to_file(
         work / "many.tar", several_images({"a:1": TARS[:1], "b:2": TARS, "untagged": TARS[:2]})
     )
-    lamella("layers", name).failed(2, "has 3 images", "a:1, b:2, @2")
+    choices = ", ".join(f"docker-archive:{name}:{one}" for one in ("a:1", "b:2", "@2"))
+    lamella("layers", name).failed(2, "has 3 images", choices)
     lamella("layers", f"docker-archive:{name}:c").failed(2, "no image 'c'", "a:1, b:2")
     lamella("layers", f"docker-archive:{name}:@3").failed(2, "@3")
     for choice, count in (("a:1", 1), ("b:2", 3), ("docker.io/library/b:2", 3), ("@2", 2)):
@@ -205,10 +206,10 @@ def test_base_that_can_not_be_read_is_no_unknown_layer(
     [
         (["-o", "docker-archive:none/new.tar"], 1, "there is no folder none"),
         (["-o", "oci-archive:none/new.tar"], 1, "there is no folder none"),
-        (["-o", "oci:none/new"], 1, "No such file or directory"),
+        (["-o", "oci:none/new"], 1, "there is no folder none"),
         (["-o", "docker-archive:folder"], 1, "Is a directory"),
         (["-o", "oci:full"], 1, "neither empty nor an OCI image layout"),
-        (["-o", "oci:full/file"], 1, "Not a directory"),
+        (["-o", "oci:full/file"], 1, "there is no folder full"),
         (["-o", "oci:broken"], 1, "no valid JSON"),
         (["-o", "docker-archive:new.tar:Bad-Tag"], 2, "Bad-Tag"),
         (["-o", "docker-archive:new.tar", "-t", "Bad-Tag"], 2, "Bad-Tag"),
