@@ -209,7 +209,7 @@ def test_base_that_can_not_be_read_is_no_unknown_layer(
         (["-o", "oci:none/new"], 1, "there is no folder none"),
         (["-o", "docker-archive:folder"], 1, "Is a directory"),
         (["-o", "oci:full"], 1, "neither empty nor an OCI image layout"),
-        (["-o", "oci:full/file"], 1, "there is no folder full"),
+        (["-o", "oci:full/file"], 1, "file is no folder"),
         (["-o", "oci:broken"], 1, "no valid JSON"),
         (["-o", "docker-archive:new.tar:Bad-Tag"], 2, "Bad-Tag"),
         (["-o", "docker-archive:new.tar", "-t", "Bad-Tag"], 2, "Bad-Tag"),
