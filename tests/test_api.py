@@ -19,6 +19,7 @@ from lamella.errors import (
     UsageError,
 )
 from tests.support.images import docker_archive
+from tests.support.progress import Recorder
 from tests.support.tars import layer
 from tests.transport.forms import TARS, layout_of, state_of, to_file, validate_archive
 
@@ -121,31 +122,13 @@ def test_streams_are_arguments(tmp_path: Path) -> None:
 
 def test_progress_is_an_argument(app: str, tmp_path: Path) -> None:
     """Phases have names and sizes, and come to their end."""
-
-    class Recorder:
-        def __init__(self) -> None:
-            self.phases: list[str] = []
-            self.written = 0
-
-        def phase(self, name: str, total: int | None = None) -> None:
-            self.phases.append(name)
-
-        def advance(self, amount: int) -> None:
-            if self.phases[-1] == "write the merged layer":
-                self.written += amount
-
-        def note(self, message: str) -> None:
-            pytest.fail(message)
-
-        def debug(self, message: str) -> None:
-            pass
-
     recorder = Recorder()
     env = lamella.Environment(progress=recorder)
     result = lamella.squash(app, output=f"docker-archive:{tmp_path}/new.tar", env=env)
     assert recorder.phases[0] == "read layers"
     assert recorder.phases[-1] == "publish"
-    assert recorder.written == result.ranges[0].bytes_after
+    assert not recorder.notes
+    assert recorder.bytes["write the merged layer"] == result.ranges[0].bytes_after
 
 
 def test_temporary_files_go_where_they_are_told(tmp_path: Path) -> None:

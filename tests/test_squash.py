@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -25,6 +24,7 @@ from lamella.spec.digest import Digest
 from lamella.squashing import prepare, write
 from tests.properties.reference import flatten
 from tests.support.images import image, made_by
+from tests.support.progress import Recorder
 from tests.support.squashing import MemorySink, merge, plan_of, prepared, squash
 from tests.support.tars import (
     Entry,
@@ -47,31 +47,6 @@ TARS = [
     layer(whiteout("d/b"), ("e", b"5")),
     layer(whiteout("c"), ("f", b"6")),
 ]
-
-
-@dataclass
-class Recorder:
-    """Remembers what progress was told."""
-
-    phases: list[tuple[str, int | None]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    done: int = 0
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        """Begin a phase."""
-        self.phases.append((name, total))
-        self.done = 0
-
-    def advance(self, amount: int) -> None:
-        """Go on."""
-        self.done += amount
-
-    def note(self, message: str) -> None:
-        """Say a line."""
-        self.notes.append(message)
-
-    def debug(self, message: str) -> None:
-        """Say less."""
 
 
 # -- what is known before
@@ -152,11 +127,11 @@ def test_progress_is_told() -> None:
     with Layers(Spool()) as layers:
         ready = prepare(source, Selection((range(2, 4),)), layers, recorder)
         write(ready, MemorySink(), NONE, Wording(), recorder)
-    names = [name for name, _ in recorder.phases]
+    names = recorder.phases
     assert names == [
         *("read layers", "keep layer 1", "keep layer 2", "write the merged layer", "verify layers"),
     ]
-    assert recorder.phases[3][1] == ready.bytes_after
+    assert recorder.totals[names[3]] == ready.bytes_after
 
 
 # -- what is found out

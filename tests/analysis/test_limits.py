@@ -9,20 +9,9 @@ import pytest
 from lamella import api
 from lamella.errors import Unsupported
 from lamella.limits import LAYERS
-from lamella.progress import Progress
 from tests.support.images import docker_archive, made_by
+from tests.support.progress import Recorder
 from tests.support.tars import layer
-
-
-class Notes(Progress):
-    """Keeps what is said beside the work."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        """Keep it."""
-        self.notes.append(message)
 
 
 def test_more_layers_than_a_table_has_rows_for_are_refused(tmp_path: Path) -> None:
@@ -40,6 +29,6 @@ def test_history_that_does_not_fit_is_told(tmp_path: Path) -> None:
     """An analysis matches it from the top, and says so, as a squash does."""
     path = tmp_path / "short.tar"
     path.write_bytes(docker_archive(layer("a"), layer("b"), history=made_by("top")))
-    notes = Notes()
+    notes = Recorder()
     api.analyze(str(path), env=api.Environment(progress=notes))
     assert any("its history tells of 1 layers, it has 2" in note for note in notes.notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -35,31 +34,6 @@ def app(engine: Engine) -> str:
         _apps[engine] = "engine-tests/app:1"
         build_app_image(engine, _apps[engine], BASE)
     return _apps[engine]
-
-
-@dataclass
-class Told:
-    """Progress that remembers what it was told."""
-
-    phases: list[str] = field(default_factory=list)
-    bytes: dict[str, int] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        """Remember."""
-        self.phases.append(name)
-
-    def advance(self, amount: int) -> None:
-        """Add up."""
-        self.bytes[self.phases[-1]] = self.bytes.get(self.phases[-1], 0) + amount
-
-    def note(self, message: str) -> None:
-        """Remember."""
-        self.lines.append(message)
-
-    def debug(self, message: str) -> None:
-        """Remember."""
-        self.lines.append(message)
 
 
 def options(host: str) -> EngineOptions:

@@ -28,9 +28,9 @@ from lamella.transport.engine_client import EngineClient
 from lamella.transport.engine_host import Host
 from tests.engines.daemon import Engine
 from tests.engines.images import build
+from tests.support.progress import Recorder
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import (
-    Told,
     app,
     digests,
     every,
@@ -171,7 +171,7 @@ def test_an_index_with_attestations(docker_containerd: Engine) -> None:
     made = with_attestation(TARS)
     made.entries[0]["annotations"] = {"io.containerd.image.name": f"docker.io/{tag}"}
     docker_containerd.docker("load", input=made.tar())
-    told = Told()
+    told = Recorder()
     with reading(docker_containerd.host, tag, "local", told) as source:
         image = source.fetch(every(source.describe()), frozenset())
         assert verified(image) == list(digests(layers_of(docker_containerd, tag)))
@@ -257,7 +257,7 @@ def test_another_blob_is_found_out(docker_containerd: Engine) -> None:
     engine.docker("rmi", name)
 
 
-class Removing(Told):
+class Removing(Recorder):
     """Removes an image when a phase begins."""
 
     def __init__(self, engine: Engine, name: str, phase: str) -> None:
@@ -313,7 +313,7 @@ def test_another_form_of_store(
     with spoilt_for_us(path, text) as restore:
         with pytest.raises(EngineError, match=rf"{reason}.*; try --source api"):
             squash_by(docker_classic, name, "local", TAG)
-        told = Told()
+        told = Recorder()
         with reading(docker_classic.host, name, "auto", told) as source:
             restoring = Restoring(source, restore)
             image = restoring.fetch(every(source.describe()))
@@ -390,7 +390,7 @@ def test_another_kind_of_engine(
 
 def expect_the_api(host: str, name: str, reason: str) -> None:
     """Check that an image is not read in place, and why."""
-    told = Told()
+    told = Recorder()
     with reading(host, name, "auto", told) as source:
         verified(source.fetch(every(source.describe()), frozenset()))
     assert any(reason in line for line in told.lines)
@@ -408,7 +408,7 @@ def test_an_engine_elsewhere(docker_classic: Engine, monkeypatch: pytest.MonkeyP
 
 def test_a_listed_layer_that_can_t_be_read_in_place(docker_classic: Engine) -> None:
     """Its headers are asked for late: then, too, the API has them."""
-    name, told = built(docker_classic, "engine-tests/late:1"), Told()
+    name, told = built(docker_classic, "engine-tests/late:1"), Recorder()
     path = place_of(docker_classic, name, 0) / "tar-split.json.gz"
     with reading(docker_classic.host, name, "auto", told) as source, Layers(Spool()) as layers:
         image = source.fetch(frozenset({2}), frozenset({0}))

@@ -19,9 +19,9 @@ from lamella.transport.engine_host import Host
 from lamella.transport.engine_load import LoadRefused, TarBody
 from tests.engines.daemon import Engine
 from tests.engines.images import build
+from tests.support.progress import Recorder
 from tests.transport.engine_proxy import Proxy, proxy_of
 from tests.transport.engine_squash import (
-    Told,
     app,
     id_of,
     is_tidy,
@@ -110,7 +110,7 @@ def test_an_answer_that_is_lost(engine: Engine, app: str, proxy: Proxy) -> None:
     assert state_of(engine) == before
 
 
-class Interrupting(Told):
+class Interrupting(Recorder):
     """Presses Ctrl-C after so many bytes of a phase."""
 
     def __init__(self, phase: str, after: int) -> None:

@@ -26,11 +26,11 @@ from tests.engines.images import build
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman
 from tests.support.images import docker_archive
+from tests.support.progress import Recorder
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import (
     BASE,
     BASE_LAYERS,
-    Told,
     app,
     digests,
     every,
@@ -119,7 +119,7 @@ def test_only_needed_layers_are_kept(engine: Engine, app: str) -> None:
 
 def test_headers_can_become_content_after_all(engine: Engine, app: str) -> None:
     """A second save, where a squash turns out to need a file of a lower layer."""
-    told = Told()
+    told = Recorder()
     with source_of(engine.host, app, told) as source:
         headers = source.fetch(frozenset(), frozenset({0})).layers[0]
         assert not has_content(headers)
@@ -232,7 +232,7 @@ def test_the_middle_of_an_image(engine: Engine, app: str) -> None:
 
 def test_kept_layers_are_fetched_if_they_were_not(engine: Engine, app: str) -> None:
     """Without being asked before, at the cost of a second save where the store needs it."""
-    tag, told = "engine-tests/squashed:again", Told()
+    tag, told = "engine-tests/squashed:again", Recorder()
     with source_of(engine.host, app, told) as source:
         destination = EngineDestination(Spool(), options(engine.host), told)
         ranges = [range(2, 5)]
@@ -293,7 +293,7 @@ def test_compression_is_that_of_the_neighbours(docker_containerd: Engine) -> Non
 
 def test_attestations_are_left_out(docker_containerd: Engine) -> None:
     """They tell of the digest of the image they belong to; the new one has another."""
-    engine, tag, told = docker_containerd, "engine-tests/attested:1", Told()
+    engine, tag, told = docker_containerd, "engine-tests/attested:1", Recorder()
     made = with_attestation(TARS)
     made.entries[0]["annotations"] = {"io.containerd.image.name": f"docker.io/{tag}"}
     engine.docker("load", input=made.tar())
@@ -309,7 +309,7 @@ def test_attestations_are_left_out(docker_containerd: Engine) -> None:
 
 def test_podman_is_an_engine_too(podman: Podman) -> None:
     """Over its Docker-compatible socket; of the layers that stay nothing is sent."""
-    tag, told = "engine-tests/podman:1", Told()
+    tag, told = "engine-tests/podman:1", Recorder()
     archive = podman.work / "image.tar"
     archive.write_bytes(docker_archive(*TARS, tags=[f"localhost/{tag}"], history=None))
     podman("load", "--input", archive)
@@ -399,7 +399,7 @@ def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
     files = {"x": f"{engine.name} lost a layer".encode() * 1000}
     tag, target = f"engine-tests/lost-{engine.name}:1", f"engine-tests/found-{engine.name}:1"
     build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
-    before, told = state_of(engine), Told()
+    before, told = state_of(engine), Recorder()
     monkeypatch.setattr(EngineDestination, "_has", lambda *_: True)
     with source_of(origin.host, tag) as source:
         destination = EngineDestination(Spool(), options(engine.host), told)

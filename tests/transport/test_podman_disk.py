@@ -30,8 +30,9 @@ from tests.engines.podman_modern import podman_modern_store
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import STORAGE_CONF, Podman
 from tests.registry.server import registry_server
+from tests.support.progress import Recorder
 from tests.transport.engine_proxy import proxy_of
-from tests.transport.engine_squash import Told, digests, every
+from tests.transport.engine_squash import digests, every
 from tests.transport.test_engine_disk import Reading, Restoring, flip, spoilt_for_us, verified
 
 pytestmark = pytest.mark.engine
@@ -286,7 +287,7 @@ def test_whoever_is_writing_is_waited_for(podman: Podman) -> None:
     podman("rmi", name)
 
 
-class Removing(Told):
+class Removing(Recorder):
     """Removes an image when a phase begins."""
 
     def __init__(self, phase: str, *commands: Callable[[], str]) -> None:
@@ -410,7 +411,7 @@ def expect_the_api(podman: Podman, name: str, path: Path, text: str | None, reas
         described = source.describe()
         with spoilt_for_us(path, text), refused:
             source.fetch(every(described), frozenset())
-    told = Told()
+    told = Recorder()
     with reading(podman, name, "auto", told) as source:
         described = source.describe()
         with spoilt_for_us(path, text) as restore:
@@ -456,7 +457,7 @@ def test_parts_that_are_missing_or_new(
 )
 def test_files_under_other_names(podman: Podman, whole: str, part: str, reason: str) -> None:
     """The content is not where the headers say."""
-    told = Told()
+    told = Recorder()
     with reading(podman, whole) as strict, reading(podman, whole, "auto", told) as source:
         path = content_of(podman, whole).parent / part
         strict.describe()
@@ -484,7 +485,7 @@ def test_another_kind_of_storage(
     podman: Podman, whole: str, driver: object, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another driver, data that are elsewhere, as those of a Podman in a virtual machine."""
-    told, true = Told(), EngineClient.inspect
+    told, true = Recorder(), EngineClient.inspect
     monkeypatch.setattr(
         EngineClient, "inspect", lambda self, name: {**true(self, name), "GraphDriver": driver}
     )
