@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Tests run on all cores; those that share an engine stay together (tests/conftest.py).
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 BENCH_ARGS ?=
 SECONDS ?= 600
 JOBS ?= 2
@@ -38,11 +40,11 @@ demo: $(READY) ## squash a small image made on the spot, and prove the result; n
 
 .PHONY: test
 test: lint types engines ## everything: lint, types, all tests; as root with apt, with real engines and a browser
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(DEV) ## the tests that need no engine and no browser
-	$(BIN)/python -m pytest -m "not engine and not browser" $(PYTEST_ARGS)
+	$(PYTEST) -m "not engine and not browser" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format

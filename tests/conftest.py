@@ -1,3 +1,18 @@
 """What every test can ask for."""
 
+import pytest
+
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all tests with engines in one process, and those with a browser in one.
+
+    Tests run in several processes at a time (`make test`). An engine is started once for all of
+    its tests, so they have to be in the process that started it.
+    """
+    for item in items:
+        for marker in ("engine", "browser"):
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.xdist_group(marker))

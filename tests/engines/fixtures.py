@@ -46,7 +46,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_missing: dict[str, str] = {}
+_UNAVAILABLE = " is not available: "  # what the reason of a skipped test has in it
 
 
 @pytest.fixture(scope="session")
@@ -106,12 +106,20 @@ def crane() -> Tool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the engines that were not tested against, and why."""
-    if not _missing:
+    """Name the engines that were not tested against, and why.
+
+    What the reports tell is used: the tests may have run in other processes.
+    """
+    missing = {
+        reason
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and _UNAVAILABLE in (reason := report.longrepr[2])
+    }
+    if not missing:
         return
     terminalreporter.section("engines NOT tested", red=True)
-    for name, reason in sorted(_missing.items()):
-        terminalreporter.line(f"{name}: {reason}", red=True)
+    for reason in sorted(missing):
+        terminalreporter.line(reason.removeprefix("Skipped: "), red=True)
 
 
 def started(starting: AbstractContextManager[T], name: str) -> Iterator[T]:
@@ -124,7 +132,7 @@ def _attempt(name: str, start: Callable[[], T]) -> T:
     try:
         return start()
     except EngineUnavailableError as error:
-        _missing[name] = reason = str(error)
+        reason = f"{name}{_UNAVAILABLE}{error}"
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is not available: {reason}", pytrace=False)
-    pytest.skip(f"{name} is not available: {reason}")
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
