@@ -14,6 +14,8 @@ JOBS ?= 2
 PIP_FLAGS ?= --only-binary=:all:
 
 SHELL := /bin/sh
+# The tests start lamella a thousand times: each would compile the whole package.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check

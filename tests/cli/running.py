@@ -65,9 +65,8 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
         settings: for `subprocess.run`; `env` is added to the environment.
     """
     env = environment(tmp, settings.pop("env", None))
-    silent = ("--progress", "none") if args and args[0] in _WORKING else ()
     done = subprocess.run(
-        [*settings.pop("before", ()), COMMAND, *args[:1], *silent, *args[1:]],
+        [*settings.pop("before", ()), COMMAND, *_silent(args)],
         input=stdin,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         capture_output=True,
@@ -81,6 +80,17 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
 
 
 def start(*args: str, tmp: Path, **settings: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - as above
-    """Start the command; its stderr is a pipe unless `settings` say otherwise."""
+    """Start the command; its stderr is a pipe unless `settings` say otherwise.
+
+    A pipe gets no progress unless the arguments ask for it.
+    """
     env = environment(tmp, settings.pop("env", None))
+    if "stderr" not in settings:
+        args = _silent(args)
     return subprocess.Popen([COMMAND, *args], env=env, **{"stderr": subprocess.PIPE, **settings})
+
+
+def _silent(args: tuple[str, ...]) -> tuple[str, ...]:
+    """Ask for no progress before all else, so that what the arguments ask for has the last word."""
+    works = bool(args) and args[0] in _WORKING
+    return (args[0], "--progress", "none", *args[1:]) if works else args

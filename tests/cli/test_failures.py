@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
+from lamella.cli import failures
 from lamella.cli.failures import explain
 
 
@@ -37,7 +38,12 @@ def test_limits_of_the_system_are_no_bugs(error: Exception, said: str) -> None:
     assert explain(error) == (said, 1)
 
 
-def test_interrupted() -> None:
+@pytest.mark.parametrize(
+    ("published", "left"),
+    [(False, "nothing was left behind"), (True, "the new image was written before")],
+)
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str) -> None:  # noqa: FBT001
     """By the key, or by click where it asks something."""
+    monkeypatch.setattr(failures, "is_published", lambda: published)
     for error in (KeyboardInterrupt(), click.Abort()):
-        assert explain(error) == ("interrupted; nothing was left behind", 130)
+        assert explain(error) == (f"interrupted; {left}", 130)
