@@ -42,7 +42,7 @@ def test_limits_of_the_system_are_no_bugs(error: Exception, said: str) -> None:
     ("published", "left"),
     [(False, "nothing was left behind"), (True, "the new image was written before")],
 )
-def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str) -> None:  # noqa: FBT001
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str) -> None:
     """By the key, or by click where it asks something."""
     monkeypatch.setattr(failures, "is_published", lambda: published)
     for error in (KeyboardInterrupt(), click.Abort()):
