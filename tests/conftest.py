@@ -1,8 +1,16 @@
 """What every test can ask for."""
 
+import signal
+
 import pytest
 
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT: a shell lets what it runs in the background ignore it, and so all children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
