@@ -24,14 +24,26 @@ _DEEP = b'{"a":' * 100_000
 
 
 @contextmanager
-def engine_that_says(folder: Path, status: str, body: bytes, *, cut: int = 0) -> Iterator[str]:
-    """Serve a ping, and the same answer to all else; return what DOCKER_HOST has to be."""
+def engine_that_says(
+    folder: Path, status: str, body: bytes, *, cut: int = 0, asked: list[bytes] | None = None
+) -> Iterator[str]:
+    """Serve a ping, and the same answer to all else; return what DOCKER_HOST has to be.
+
+    Args:
+        folder: where its socket is.
+        status: of the answer.
+        body: of the answer.
+        cut: so many bytes more are promised than come.
+        asked: gets the lines of all requests.
+    """
+    heard = [] if asked is None else asked
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             while line := self.rfile.readline():
-                while self.rfile.readline().strip():
-                    pass
+                heard.append(line.strip())
+                while more := self.rfile.readline().strip():
+                    heard.append(more)
                 if b"/_ping" in line:
                     self.say("200 OK\r\nApi-Version: 1.41", b"OK")
                     continue
@@ -105,3 +117,20 @@ def test_answer_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         pytest.raises(EngineError, match="answer is too large: expected at most 1000 bytes"),
     ):
         client.images()
+
+
+def test_every_request_has_the_user_s_headers_and_version(tmp_path: Path) -> None:
+    """A proxy before the engine may want the headers with each of them."""
+    asked: list[bytes] = []
+    settings = {"DOCKER_CUSTOM_HEADERS": "X-Token=abc", "DOCKER_API_VERSION": "1.30"}
+    with (
+        engine_that_says(tmp_path, "200 OK", b"[]", asked=asked) as address,
+        closing(EngineClient(find_host({"DOCKER_HOST": address, **settings}))) as client,
+    ):
+        client.images()
+        assert not client.api_at_least(1, 31)
+    assert asked.count(b"X-Token: abc") == 2
+    assert [line for line in asked if line.startswith(b"GET")] == [
+        b"GET /_ping HTTP/1.1",
+        b"GET /v1.30/images/json HTTP/1.1",
+    ]

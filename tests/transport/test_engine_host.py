@@ -141,3 +141,54 @@ def test_a_damaged_config(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(EngineError, match=r"can't read .*config\.json"):
         find_host({"DOCKER_CONFIG": str(tmp_path)})
+
+
+def test_a_damaged_config_where_the_engine_is_named(tmp_path: Path) -> None:
+    """Which engine is meant does not depend on it."""
+    (tmp_path / "config.json").write_text("{")
+    environment = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "tcp://one:1"}
+    assert find_host(environment) == Host("tcp://one:1")
+
+
+# -- what goes with every request
+
+
+def test_headers_of_the_config(tmp_path: Path) -> None:
+    """HttpHeaders, in the shape in which the docker command keeps them; never shown."""
+    (tmp_path / "config.json").write_text('{"HttpHeaders": {"X-Token": "secret"}}')
+    found = find_host({"DOCKER_CONFIG": str(tmp_path)})
+    assert found.headers == {"X-Token": "secret"}
+    assert "secret" not in repr(found)
+
+
+def test_headers_of_the_environment(tmp_path: Path) -> None:
+    """They replace those of the config; values may have commas if they are quoted."""
+    (tmp_path / "config.json").write_text('{"HttpHeaders": {"X-Token": "secret"}}')
+    asked = ' A=1,"B=2, and 3",C='
+    found = find_host({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CUSTOM_HEADERS": asked})
+    assert found.headers == {"A": "1", "B": "2, and 3", "C": ""}
+
+
+@pytest.mark.parametrize(
+    "text", ["A", "A=1,B", "=1", "a b=1", '"A=1', "A=\x1b", "A=1\nB=2", "A=\u00e9"]
+)
+def test_headers_that_are_none(text: str) -> None:
+    """The message names the variable, and shows no value."""
+    with pytest.raises(EngineError, match=r"^DOCKER_CUSTOM_HEADERS") as error:
+        find_host({"DOCKER_CUSTOM_HEADERS": text})
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("value", [5, "x", ["a"], {"A": 1}])
+def test_headers_of_another_form(tmp_path: Path, value: object) -> None:
+    """The config holds them as names and texts."""
+    (tmp_path / "config.json").write_text(json.dumps({"HttpHeaders": value}))
+    with pytest.raises(EngineError, match=r"HttpHeaders in Docker's config\.json"):
+        find_host({"DOCKER_CONFIG": str(tmp_path)})
+
+
+def test_version_of_the_api() -> None:
+    """DOCKER_API_VERSION, as the docker command takes it."""
+    assert find_host({"DOCKER_API_VERSION": "1.41"}).api == "1.41"
+    with pytest.raises(EngineError, match="DOCKER_API_VERSION=new: expected a version such as"):
+        find_host({"DOCKER_API_VERSION": "new"})

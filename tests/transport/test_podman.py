@@ -21,12 +21,12 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import DOCKER_MANIFEST, OCI_MANIFEST, oci_layer
-from lamella.transport import podman, podman_service
+from lamella.transport import podman_host, podman_service
 from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_load import Piece, podman_manifest
 from lamella.transport.engine_names import choose_removal, podman_name
-from lamella.transport.podman import find_podman
+from lamella.transport.podman_host import find_podman
 from lamella.transport.podman_service import PodmanService
 from tests.engines.daemon import Engine
 from tests.engines.namespace import unmount_below, wait_until
@@ -47,7 +47,7 @@ def short() -> Iterator[Path]:
 @pytest.fixture
 def no_service(monkeypatch: pytest.MonkeyPatch, short: Path) -> dict[str, str]:
     """Return an environment in which no Podman listens; its commands are in the folder `bin`."""
-    monkeypatch.setattr(podman, "SYSTEM_SOCKET", f"{short}/none.sock")
+    monkeypatch.setattr(podman_host, "SYSTEM_SOCKET", f"{short}/none.sock")
     monkeypatch.setattr(tempfile, "tempdir", str(short / "tmp"))
     for name in ("bin", "tmp"):
         (short / name).mkdir()
@@ -76,7 +76,7 @@ def test_container_host_wins(short: Path) -> None:
 
 def test_a_user_and_root_have_a_socket_each(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two storages: neither is taken for the other."""
-    monkeypatch.setattr(podman, "SYSTEM_SOCKET", f"{short}/system.sock")
+    monkeypatch.setattr(podman_host, "SYSTEM_SOCKET", f"{short}/system.sock")
     environment = {"XDG_RUNTIME_DIR": str(short)}
     with listening(short / "podman/podman.sock"):
         mine = find_podman(environment, USER)
@@ -87,15 +87,69 @@ def test_a_user_and_root_have_a_socket_each(short: Path, monkeypatch: pytest.Mon
         assert find_podman(environment, USER) is None  # its own is dead, though the file is there
 
 
+def test_podman_over_ssh() -> None:
+    """With the key that podman would take."""
+    url = "ssh://core@machine:22/run/podman.sock"
+    environment = {"CONTAINER_HOST": url, "CONTAINER_SSHKEY": "/keys/a"}
+    assert find_podman(environment, USER) == Host(url, podman=True, key="/keys/a")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
-    [("ssh://core@machine:22/run/podman.sock", "ssh -NL"), ("nonsense", "want unix:///PATH or")],
+    [("nonsense", "want unix:///PATH"), ("npipe://x", "want unix"), ("ssh://a:b@c", "password")],
 )
 def test_a_container_host_of_another_kind(url: str, words: str) -> None:
-    """The message has a way out."""
+    """The message names the variable, and what would do."""
     with pytest.raises(EngineError, match=words) as error:
         find_podman({"CONTAINER_HOST": url}, USER)
-    assert f"CONTAINER_HOST={url}: " in str(error.value)
+    assert str(error.value).startswith("CONTAINER_HOST=")
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> dict[str, str]:
+    """Keep connections in the files of two releases of Podman."""
+    folder = tmp_path / "containers"
+    folder.mkdir()
+    far = {"URI": "ssh://core@far/run/p.sock", "Identity": "/keys/far"}
+    kept = {"Connection": {"Default": "far", "Connections": {"far": far, "odd": {"URI": 5}}}}
+    (folder / "podman-connections.json").write_text(json.dumps(kept))
+    (folder / "containers.conf").write_text(
+        "[engine.service_destinations.old]\nuri = 'unix:///old.sock'\n"
+        "[engine.service_destinations.far]\nuri = 'unix:///not-this.sock'\n"
+    )
+    return {"XDG_CONFIG_HOME": str(tmp_path)}
+
+
+def test_connections_by_name(connections: dict[str, str]) -> None:
+    """CONTAINER_CONNECTION names one; the newer file counts first, CONTAINER_HOST before all."""
+    far = Host("ssh://core@far/run/p.sock", podman=True, key="/keys/far")
+    assert find_podman({**connections, "CONTAINER_CONNECTION": "far"}, USER) == far
+    old = find_podman({**connections, "CONTAINER_CONNECTION": "old"}, USER)
+    assert old == Host("unix:///old.sock", podman=True)
+    both = {"CONTAINER_CONNECTION": "far", "CONTAINER_HOST": "unix:///this.sock"}
+    assert find_podman({**connections, **both}, USER) == Host("unix:///this.sock", podman=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone", "no Podman connection 'gone'; `podman system connection list` lists them"),
+        ("odd", "connection 'odd' in .*podman-connections.json names no service"),
+    ],
+)
+def test_connections_that_are_none(connections: dict[str, str], name: str, words: str) -> None:
+    """It is never another service that is used instead."""
+    with pytest.raises(EngineError, match=words):
+        find_podman({**connections, "CONTAINER_CONNECTION": name}, USER)
+
+
+@pytest.mark.parametrize("text", ["[engine", "\udcff"])
+def test_connections_in_a_damaged_file(tmp_path: Path, text: str) -> None:
+    """The message names the file."""
+    path = tmp_path / "odd.conf"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(EngineError, match=r"can't read .*odd\.conf"):
+        find_podman({"CONTAINERS_CONF": str(path), "CONTAINER_CONNECTION": "a"}, USER)
 
 
 def attempts(environment: dict[str, str]) -> Iterator[None]:

@@ -28,8 +28,15 @@ _ENGINE_VARIABLES = (
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",
+    "DOCKER_API_VERSION",
+    "DOCKER_CUSTOM_HEADERS",
     "HOME",
     "CONTAINER_HOST",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_SSHKEY",
+    "CONTAINERS_CONF",
+    "PODMAN_CONNECTIONS_CONF",
+    "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
 )
 _Function = TypeVar("_Function", bound=Callable[..., object])

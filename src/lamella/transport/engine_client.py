@@ -63,6 +63,9 @@ class EngineClient:
             # A ping tells what /version does, and at once: Podman takes a second over that.
             told, _ = self._exchange("GET", "/_ping", timeout=patience)
             self._api = tuple(int(part) for part in told["Api-Version"].split("."))
+            if host.api:
+                self._base += f"/v{host.api}"
+                self._api = min(self._api, tuple(int(part) for part in host.api.split(".")))
             self.is_podman = "Libpod-Api-Version" in told
             """Whether it is Podman, which speaks Docker's API too."""
         except (*_BROKEN, _RefusedError, ValueError, LookupError, TypeError) as error:

@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamella.errors import EngineError
 from lamella.transport.engine_address import Address, parse_address, without_password
+from lamella.transport.engine_headers import custom_headers
 from lamella.transport.engine_names import docker_name, podman_name
 from lamella.transport.podman_service import PodmanService
 
@@ -27,6 +28,7 @@ __all__ = ["EngineOptions", "Host", "Tls", "connect", "find_host"]
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _DEFAULT_TLS = "tcp://localhost:2376"
 _PORT = 2375
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Host:
     """The Docker context that named it, if one did."""
     podman: bool = False
     """It is Podman's."""
+    key: str = ""
+    """Path of the key for ssh; empty: ssh finds one."""
+    api: str = ""
+    """Version of the API that is to be spoken, as ``1.41``; empty: the engine's own."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request; they may hold secrets."""
 
     def __str__(self) -> str:
         """Return what a message calls it."""
@@ -91,15 +99,32 @@ def find_host(environment: Mapping[str, str]) -> Host:
 
     Args:
         environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH,
-            DOCKER_CONFIG, HOME.
+            DOCKER_CONFIG, DOCKER_API_VERSION, DOCKER_CUSTOM_HEADERS, HOME.
 
     Raises:
-        EngineError: the context it would use is not there, or makes no sense.
+        EngineError: the context it would use is not there, or a setting makes no sense.
     """
     folder = _config_folder(environment)
+    try:
+        config = _config(folder) if folder else {}
+    except EngineError:
+        if not environment.get("DOCKER_HOST", "").strip():
+            raise
+        config = {}  # which engine is meant is clear; the docker command goes on, too
+    return replace(
+        _find_address(environment, folder, config),
+        api=_api_version(environment),
+        headers=custom_headers(environment, config),
+    )
+
+
+def _find_address(
+    environment: Mapping[str, str], folder: Path | None, config: Mapping[str, object]
+) -> Host:
     if url := environment.get("DOCKER_HOST", "").strip():
         return Host(_completed(url), _tls(environment, folder))
-    context = environment.get("DOCKER_CONTEXT") or (_current_context(folder) if folder else "")
+    current = config.get("currentContext")
+    context = environment.get("DOCKER_CONTEXT") or (current if isinstance(current, str) else "")
     if context in {"", "default"}:
         tls = _tls(environment, folder)
         return Host(_DEFAULT_TLS if tls else DEFAULT_SOCKET, tls)
@@ -145,10 +170,16 @@ def _tls(environment: Mapping[str, str], folder: Path | None) -> Tls | None:
     return tls
 
 
-def _current_context(folder: Path) -> str:
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
-    name = _read(path).get("currentContext", "") if path.is_file() else ""
-    return name if isinstance(name, str) else ""
+    return _read(path) if path.is_file() else {}
+
+
+def _api_version(environment: Mapping[str, str]) -> str:
+    version = environment.get("DOCKER_API_VERSION", "").strip().removeprefix("v")
+    if version and not _VERSION.fullmatch(version):
+        raise EngineError(f"DOCKER_API_VERSION={version:.40}: expected a version such as 1.41")
+    return version
 
 
 def _host_of_context(name: str, folder: Path) -> Host:
@@ -182,9 +213,8 @@ def _read(path: Path) -> dict[str, Any]:
 class EngineOptions:
     """How to reach an engine."""
 
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG,
-    HOME: as the docker command reads them; CONTAINER_HOST, XDG_RUNTIME_DIR: as podman does."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What `find_host` and `find_podman` read; it may hold secrets."""
     podman: bool = False
     """Podman is meant, not Docker."""
     podman_service: PodmanService = field(default_factory=PodmanService, compare=False, repr=False)

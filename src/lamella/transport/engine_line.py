@@ -11,9 +11,9 @@ import selectors
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from lamella.transport.engine_address import Network, Socket, Ssh
 from lamella.transport.engine_host import Host, Tls
@@ -35,6 +35,8 @@ class Line(http.client.HTTPConnection):
 
     def __init__(self, sock: socket.socket, name: str, end: Callable[[], object]) -> None:
         super().__init__(name)
+        self.always: Mapping[str, str] = {}
+        """Headers of every request."""
         self.sock: socket.socket | None = sock  # None: closed
         self._end = end
         stops(self)
@@ -56,6 +58,12 @@ class Line(http.client.HTTPConnection):
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(0)
 
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the base's own
+        """Begin a request."""
+        super().putrequest(*args, **kwargs)
+        for name, value in self.always.items():
+            self.putheader(name, value)
+
     def stop(self) -> None:
         """Let what is being read and written end, in an error; from any thread."""
         with suppress(OSError, AttributeError):  # it is closed, or is being closed
@@ -74,11 +82,17 @@ def dial(host: Host) -> Line:
         OSError: nobody answers, or somebody else.
         ValueError: that is no address.
     """
+    line = _dial(host)
+    line.always = host.headers
+    return line
+
+
+def _dial(host: Host) -> Line:
     address = host.address
     if isinstance(address, Socket):
         return Line(_local(address.path), "docker", lambda: None)
     if isinstance(address, Ssh):
-        return _by_ssh(address, "podman" if host.podman else "docker")
+        return _by_ssh(address, "podman" if host.podman else "docker", host.key)
     return _over_network(address, host.tls)
 
 
@@ -121,9 +135,9 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _by_ssh(address: Ssh, program: str) -> Line:
+def _by_ssh(address: Ssh, program: str, key: str) -> Line:
     """Let the user's own ssh connect, with their keys and settings."""
-    options = ["-T", "-o", f"ConnectTimeout={_SSH_TIMEOUT}"]
+    options = ["-T", "-o", f"ConnectTimeout={_SSH_TIMEOUT}", *(["-i", key] if key else [])]
     ours, theirs = socket.socketpair()
     try:
         with theirs:

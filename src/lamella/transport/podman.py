@@ -8,63 +8,16 @@ needs none.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from lamella.errors import EngineError
 from lamella.transport.engine_client import EngineClient
 from lamella.transport.engine_host import EngineOptions, Host
+from lamella.transport.podman_host import find_podman
 from lamella.transport.podman_service import PodmanService
 
-__all__ = ["connect_podman", "find_podman"]
-
-SYSTEM_SOCKET = "/run/podman/podman.sock"
-_LOCAL = ("unix://", "tcp://", "http://", "https://")
-_PATIENCE = 5
-
-
-def find_podman(environment: Mapping[str, str], user: int) -> Host | None:
-    """Find a service that listens; None if there is none and nothing says where one should be.
-
-    As for the podman command, root's images and a user's own are two different storages: a user is
-    never sent to root's service, nor root to a user's.
-
-    Args:
-        environment: CONTAINER_HOST, XDG_RUNTIME_DIR.
-        user: the number of the user that it is asked for; 0 is root.
-
-    Raises:
-        EngineError: CONTAINER_HOST is not of a kind that can be spoken to.
-    """
-    if url := environment.get("CONTAINER_HOST", "").strip():
-        return Host(_checked(url), podman=True)
-    path = SYSTEM_SOCKET
-    if user:
-        folder = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user}"
-        path = f"{folder}/podman/podman.sock"
-    return Host(f"unix://{path}", podman=True) if _listens(path) else None
-
-
-def _checked(url: str) -> str:
-    if url.startswith("ssh://"):
-        raise EngineError(
-            f"CONTAINER_HOST={url}: Podman over ssh can't be reached; forward its socket with "
-            "`ssh -NL /tmp/podman.sock:/run/podman/podman.sock HOST` and set "
-            "CONTAINER_HOST=unix:///tmp/podman.sock"
-        )
-    if not url.startswith(_LOCAL):
-        raise EngineError(f"CONTAINER_HOST={url}: want unix:///PATH or tcp://HOST:PORT")
-    return url
-
-
-def _listens(path: str) -> bool:
-    """Whether somebody answers; a socket may outlive its service."""
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as knocking:
-        knocking.settimeout(_PATIENCE)
-        knocking.connect(path)
-        return True
-    return False
+__all__ = ["connect_podman"]
 
 
 def connect_podman(options: EngineOptions) -> EngineClient:
