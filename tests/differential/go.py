@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["GoProgram", "go_program", "has_go"]
+from tests.engines.tools import Tool
 
-_OFFLINE = {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "CGO_ENABLED": "0"}
-
-
-def has_go() -> bool:
-    """Whether there is a Go compiler."""
-    return shutil.which("go") is not None
+__all__ = ["GoProgram", "build", "running"]
 
 
 class GoProgram:
@@ -30,36 +22,26 @@ class GoProgram:
 
     def ask(self, request: bytes) -> Any:  # noqa: ANN401 - whatever the program answers
         """Return the answer to one request."""
-        return self.ask_all([request])[0]
-
-    def ask_all(self, requests: Sequence[bytes]) -> list[Any]:
-        """Return the answers to many requests, which cost two switches of process each."""
         to, answers = self._process.stdin, self._process.stdout
         assert to is not None
         assert answers is not None
-        found = []
-        for request in requests:
-            to.write(len(request).to_bytes(8, "big") + request)
-            to.flush()
-            line = answers.readline()
-            assert line, "the Go program ended"
-            found.append(json.loads(line))
-        return found
+        to.write(len(request).to_bytes(8, "big") + request)
+        to.flush()
+        line = answers.readline()
+        assert line, "the Go program ended"
+        return json.loads(line)
+
+
+def build(go: Tool, source: Path, folder: Path) -> Path:
+    """Build a program that is one file and uses the standard library alone."""
+    go("build", "-o", str(folder / source.stem), str(source))
+    return folder / source.stem
 
 
 @contextlib.contextmanager
-def go_program(source: Path) -> Iterator[GoProgram]:
-    """Build a program that is one file and uses the standard library alone, and run it."""
-    with tempfile.TemporaryDirectory(prefix="lamella-go.") as folder:
-        cache = os.environ.get("GOCACHE") or str(Path(tempfile.gettempdir()) / "lamella-go-cache")
-        environment = {**os.environ, **_OFFLINE, "GOCACHE": cache}
-        binary = Path(folder) / source.stem
-        command = ["go", "build", "-o", str(binary), str(source)]
-        subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
-        process = subprocess.Popen(
-            [str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
-        )
-        try:
-            yield GoProgram(process)
-        finally:
-            process.communicate()
+def running(binary: Path) -> Iterator[GoProgram]:
+    """Run a program; it ends with its input."""
+    with subprocess.Popen(
+        [str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
+    ) as process:
+        yield GoProgram(process)

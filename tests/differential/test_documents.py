@@ -19,7 +19,6 @@ import base64
 import json
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +38,8 @@ from lamella.spec.json import (
     parse_json,
     parse_json_list,
 )
+from tests.differential.go import build
+from tests.engines.tools import Tool
 
 KINDS: dict[str, Fields | Many] = {
     "manifest": MANIFEST,
@@ -141,21 +142,9 @@ def _folding(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reader(go: Tool, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the program in Go."""
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("needs Go")
-    folder = tmp_path_factory.mktemp("go")
-    env = {
-        **os.environ,
-        "GOCACHE": str(folder / "cache"),
-        "GOFLAGS": "-mod=mod",
-        "GO111MODULE": "off",
-    }
-    source = Path(__file__).with_name("documents.go")
-    subprocess.run([go, "build", "-o", str(folder / "documents"), str(source)], check=True, env=env)
-    return folder / "documents"
+    return build(go, Path(__file__).with_name("documents.go"), tmp_path_factory.mktemp("go"))
 
 
 def by_go(reader: Path, documents: list[tuple[str, bytes]]) -> list[Any]:
@@ -191,6 +180,7 @@ def completed(value: Any, kind: Any) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
+@pytest.mark.engine
 def test_documents_are_read_as_go_reads_them(reader: Path) -> None:
     """Of many documents, right and wrong, each is refused by both or read alike by both."""
     writer = Writer(7)

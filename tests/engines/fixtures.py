@@ -26,6 +26,7 @@ from tests.engines.tools import (
     Podman,
     Tool,
     find_crane,
+    find_go,
     find_skopeo,
     find_umoci,
     podman_store,
@@ -37,6 +38,7 @@ __all__ = [
     "docker_containerd",
     "docker_modern",
     "engine",
+    "go",
     "podman",
     "podman_rootless",
     "pytest_terminal_summary",
@@ -103,6 +105,12 @@ def umoci() -> Tool:
 def crane() -> Tool:
     """Call it as `crane("validate", …)`."""
     return _attempt("crane", find_crane)
+
+
+@pytest.fixture(scope="session")
+def go() -> Tool:
+    """Call it as `go("build", …)`."""
+    return _attempt("go", find_go)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

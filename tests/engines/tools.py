@@ -98,6 +98,19 @@ def find_crane() -> Tool:
     return crane
 
 
+def find_go() -> Tool:
+    """Find Go, to which a program of one file is enough.
+
+    What it has built of its library is kept between runs.
+
+    Raises:
+        EngineUnavailableError: it is not installed.
+    """
+    cache = os.environ.get("GOCACHE") or str(Path(tempfile.gettempdir()) / "lamella-go-cache")
+    settings = {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "CGO_ENABLED": "0"}
+    return Tool.find("go", environment=settings | {"GOCACHE": cache})
+
+
 @dataclass(frozen=True)
 class Podman:
     """Podman with storage of its own, and a service that speaks Docker's API."""

@@ -9,7 +9,7 @@ from lamella.tar.pax import format_records, format_time, parse_records, parse_ti
 from tests.support.examples import examples
 from tests.support.tars import pax_records
 
-KEYS = st.binary(min_size=1, max_size=20).filter(lambda key: b"=" not in key)
+KEYS = st.binary(min_size=1, max_size=20).filter(lambda key: not {b"="[0], 0} & set(key))
 
 
 @examples(100)
@@ -57,7 +57,6 @@ def test_error_tells_the_place() -> None:
         (b"1.1234567899", 1_123_456_789),
         (b"-1.5", -1_500_000_000),
         (b"1.", 1_000_000_000),
-        (b".5", 500_000_000),
         (b"+2", 2_000_000_000),
     ],
 )
@@ -66,7 +65,7 @@ def test_times_are_nanoseconds(text: bytes, nanoseconds: int) -> None:
     assert parse_time(text) == nanoseconds
 
 
-@pytest.mark.parametrize("text", [b"", b"x", b".", b"-", b"1e3", b"1.2.3", b"\xff", b"0x10"])
+@pytest.mark.parametrize("text", [b"", b"x", b".", b".5", b"-", b"1e3", b"1.2.3", b"\xff", b"0x10"])
 def test_no_time(text: bytes) -> None:
     """Anything else is none."""
     with pytest.raises(ValueError, match=r"."):

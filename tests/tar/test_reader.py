@@ -87,11 +87,16 @@ def test_v7_has_no_owners_names() -> None:
 
 
 def test_device_numbers_count_for_devices_only() -> None:
-    """Other types may have anything in these fields."""
+    """In other types they mean nothing, but have to be numbers, except in a V7 header."""
     found = header_of(device("d", 259, 70_000))
     assert (found.devmajor, found.devminor) == (259, 70_000)
     raw = bytearray(block(b"f", b"0"))
+    raw[329:345] = b"0000007\0" * 2
+    assert header_of(Raw(reseal(bytes(raw)))).devmajor == 0
     raw[329:345] = b"junkjunkjunkjunk"
+    with pytest.raises(MalformedTar, match="devmajor"):
+        header_of(Raw(reseal(bytes(raw))))
+    raw[257:265] = bytes(8)
     assert header_of(Raw(reseal(bytes(raw)))).devmajor == 0
 
 

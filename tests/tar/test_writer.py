@@ -22,7 +22,8 @@ _COMPONENT = st.binary(min_size=1, max_size=130).filter(
 NAMES = st.lists(_COMPONENT, min_size=1, max_size=3).map(b"/".join)
 SHORT = st.binary(max_size=40).filter(lambda text: 0 not in text)
 XATTRS = st.dictionaries(
-    st.binary(min_size=1, max_size=8).filter(lambda key: b"=" not in key), st.binary(max_size=300)
+    st.binary(min_size=1, max_size=8).filter(lambda key: not {b"="[0], 0} & set(key)),
+    st.binary(max_size=300),
 )
 
 
@@ -33,7 +34,7 @@ def headers(draw: st.DrawFn) -> Header:
     name = draw(NAMES)
     xattrs = draw(XATTRS)
     numbers = st.integers(0, 2**32)
-    small = st.integers(0, 0o7777777)
+    small = st.integers(-(2**55), 2**55)  # of the kernel, 0 to 2**20; headers hold more
     return Header(
         name=name + b"/" if kind == b"5" else name,
         type=kind,

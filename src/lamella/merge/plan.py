@@ -278,11 +278,7 @@ class _Planner:
         self._literal(format_header(header._replace(name=name or b"./")))
         if member.type != REGULAR:
             return
-        try:
-            extents = list(iter_extents(self._sources[member.origin], member, header))
-        except MalformedTar as error:
-            raise _naming_layer(error, member) from error
-        for offset, length in extents:
+        for offset, length in iter_extents(member, header):
             if offset < 0:
                 self._flush()
                 self._pieces.append(Zeros(length))

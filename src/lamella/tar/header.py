@@ -19,12 +19,14 @@ __all__ = [
     "NO_CHECKSUM",
     "POSIX_MAGIC",
     "STAR_TRAILER",
+    "check_numbers",
     "checksum_holds",
     "checksum_of",
     "full_name",
     "is_gnu",
     "padding",
     "parse_number",
+    "parse_octal",
     "until_nul",
 ]
 
@@ -36,6 +38,17 @@ _GNU_MAGIC = b"ustar  \0"
 # name, mode, uid, gid, size, mtime, checksum, type, linkname, magic, version, uname, gname,
 # devmajor, devminor, prefix
 FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
+
+_MAGIC_AT = 257
+_NUMBERS = (
+    ("mode", 100, 108),
+    ("uid", 108, 116),
+    ("gid", 116, 124),
+    ("size", 124, 136),
+    ("mtime", 136, 148),
+    ("devmajor", 329, 337),
+    ("devminor", 337, 345),
+)
 
 NO_CHECKSUM = b" " * 8
 """What the field counts as while the sum is made."""
@@ -87,15 +100,28 @@ def parse_number(field: bytes) -> int:
     """Read a number field: octal digits, or base-256 where the top bit is set.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or beyond 64 bits.
     """
     if field[:1] >= b"\x80":
         # Two's complement over the field without its top bit (a GNU and star extension).
         value = int.from_bytes(field, "big")
         bits = 8 * len(field) - 1
         value &= (1 << bits) - 1
-        return value - (1 << bits) if value >> (bits - 1) else value
-    digits = until_nul(field.strip(b" \0")).strip()
+        value -= (1 << bits) if value >> (bits - 1) else 0
+        if -(1 << 63) <= value < 1 << 63:
+            return value
+        message = f"beyond 64 bits: {field!r}"
+        raise ValueError(message)
+    return parse_octal(field)
+
+
+def parse_octal(field: bytes) -> int:
+    """Read octal digits, with blanks and NULs around them; none at all are 0.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    digits = until_nul(field.strip(b" \0"))
     if digits and not digits.isdigit():  # int() would take signs and underscores too
         message = f"no number: {field!r}"
         raise ValueError(message)
@@ -118,7 +144,7 @@ def checksum_holds(block: bytes) -> bool:
     Some old writers added signed bytes, which is looked at only when the plain sum fails.
     """
     try:
-        want = parse_number(block[148:156])
+        want = parse_octal(block[148:156])
     except ValueError:
         return False
     block = block[:148] + NO_CHECKSUM + block[156:]
@@ -127,6 +153,30 @@ def checksum_holds(block: bytes) -> bool:
     return sum(b - 256 if b > 127 else b for b in block) == want  # noqa: PLR2004
 
 
+def check_numbers(block: bytes, at: int) -> None:
+    """See to it that all number fields are numbers, as engines do whatever the type is.
+
+    Args:
+        block: a header.
+        at: where it is, for the error.
+
+    Raises:
+        MalformedTar: one is none.
+    """
+    for name, start, end in _NUMBERS:
+        try:
+            if start < _MAGIC_AT or block[_MAGIC_AT:263] == POSIX_MAGIC or is_gnu(block):
+                parse_number(block[start:end])
+        except ValueError:
+            raise malformed_number(name, block[start:end], at) from None
+    if block[_MAGIC_AT:263] == POSIX_MAGIC and block[508:] == STAR_TRAILER:
+        for name, start in (("atime", 476), ("ctime", 488)):
+            try:
+                parse_number(block[start : start + 12])
+            except ValueError:
+                raise malformed_number(name, block[start : start + 12], at) from None
+
+
 def malformed_number(name: str, field: bytes, offset: int) -> MalformedTar:
     """Return the error for a number field that is none."""
-    return MalformedTar(f"header field {name}: want octal or base-256, found {field!r}", offset)
+    return MalformedTar(f"header field {name}: expected octal or base-256, got {field!r}", offset)

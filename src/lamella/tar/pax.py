@@ -1,19 +1,35 @@
 r"""PAX extended headers: ``LENGTH KEY=VALUE\n`` records.
 
 https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (pax Extended Header)
+What is accepted is what Go's ``archive/tar`` accepts.
 """
 
 from __future__ import annotations
 
 from lamella.errors import MalformedTar
 
-__all__ = ["Records", "format_records", "format_time", "parse_records", "parse_time"]
+__all__ = [
+    "Records",
+    "format_records",
+    "format_time",
+    "in_force",
+    "numbers_in",
+    "parse_integer",
+    "parse_records",
+    "parse_time",
+]
 
 # In the order read; a later record of the same key wins, but PAX 0.0 sparse maps repeat keys.
 Records = list[tuple[bytes, bytes]]
 
 _NANO = 10**9
 _NEWLINE = ord("\n")
+_SHORTEST = 5
+"""Bytes of a record whose key has one letter and whose value is empty."""
+_LONGEST_NUMBER = 19
+"""Digits of a 64-bit number."""
+_TEXTS = frozenset({b"path", b"linkpath", b"uname", b"gname"})
+_SPARSE_PAIR = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
 
 
 def parse_records(body: bytes, offset: int) -> Records:
@@ -27,19 +43,84 @@ def parse_records(body: bytes, offset: int) -> Records:
         MalformedTar: a record's length or form is wrong.
     """
     records: Records = []
-    at = 0
-    size = len(body)
+    at, size, pairs = 0, len(body), 0
     while at < size:
-        space = body.find(b" ", at, at + 20)
-        digits = body[at:space]
-        end = at + int(digits) if space > at and digits.isdigit() else 0
+        space = body.find(b" ", at)
+        end = at + _length(body[at:space]) if space > at else at
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
-        if not at < space < end <= size or not equals or body[end - 1] != _NEWLINE:
-            message = f"PAX record: want 'LENGTH KEY=VALUE', found {body[at : at + 40]!r}"
+        sound = at < space < end <= size and equals and key and body[end - 1] == _NEWLINE
+        if not sound or b"\0" in (value if key in _TEXTS else key):
+            message = f"PAX record: expected 'LENGTH KEY=VALUE', got {body[at : at + 40]!r}"
             raise MalformedTar(message, offset + at)
+        if key in _SPARSE_PAIR:
+            if key != _SPARSE_PAIR[pairs % 2] or b"," in value:
+                message = "PAX sparse map: expected pairs of offset and numbytes"
+                raise MalformedTar(message, offset + at)
+            pairs += 1
         records.append((key, value))
         at = end
     return records
+
+
+def _length(digits: bytes) -> int:
+    """Return a record's length; 0, which none has, if it is no number or too small."""
+    try:
+        length = parse_integer(digits)
+    except ValueError:
+        return 0
+    return length if length >= _SHORTEST else 0
+
+
+def in_force(records: Records) -> dict[bytes, bytes]:
+    """Return what counts: of each key the last value, and nothing where that is empty.
+
+    An empty value means "not given". The pairs of a PAX 0.0 sparse map become the one record that
+    0.1 has.
+    """
+    told = dict(records)
+    pairs = [value for key, value in records if key in _SPARSE_PAIR]
+    if pairs:
+        told[b"GNU.sparse.map"] = b",".join(pairs)
+    return {key: value for key, value in told.items() if value and key not in _SPARSE_PAIR}
+
+
+def parse_integer(value: bytes) -> int:
+    """Read a decimal number of 64 bits, perhaps with a sign.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits = value[1:] if value[:1] in {b"+", b"-"} else value
+    significant = digits.lstrip(b"0") or b"0"
+    if digits.isdigit() and len(significant) <= _LONGEST_NUMBER:
+        number = -int(significant) if value[:1] == b"-" else int(significant)
+        if -(1 << 63) <= number < 1 << 63:
+            return number
+    message = f"no number: {value[:40]!r}"
+    raise ValueError(message)
+
+
+def numbers_in(known: dict[bytes, bytes], offset: int) -> dict[bytes, int]:
+    """Return the numbers that records tell: times in nanoseconds since 1970, owner and size.
+
+    Args:
+        known: the records in force.
+        offset: where they stand in the stream, for the error.
+
+    Raises:
+        MalformedTar: one is no number.
+    """
+    numbers: dict[bytes, int] = {}
+    for key, parse in _NUMBERS.items():
+        value = known.get(key)
+        if value is None:
+            continue
+        try:
+            numbers[key] = parse(value)
+        except ValueError:
+            message = f"PAX record {key.decode()}: expected a number, got {value[:40]!r}"
+            raise MalformedTar(message, offset) from None
+    return numbers
 
 
 def format_records(records: Records) -> bytes:
@@ -61,13 +142,13 @@ def parse_time(value: bytes) -> int:
     Raises:
         ValueError: it is no time.
     """
-    text = value.decode("ascii").strip()
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    if not (whole + fraction).isdigit():
-        message = f"no time: {value!r}"
+    whole, _, fraction = value.partition(b".")
+    seconds = parse_integer(whole)
+    if fraction and not fraction.isdigit():
+        message = f"no time: {value[:40]!r}"
         raise ValueError(message)
-    nanoseconds = int(whole or "0") * _NANO + int((fraction + "0" * 9)[:9])
-    return -nanoseconds if text.startswith("-") else nanoseconds
+    nanoseconds = int(fraction[:9].ljust(9, b"0"))
+    return seconds * _NANO + (-nanoseconds if whole[:1] == b"-" else nanoseconds)
 
 
 def format_time(nanoseconds: int) -> bytes:
@@ -76,3 +157,9 @@ def format_time(nanoseconds: int) -> bytes:
     whole, fraction = divmod(abs(nanoseconds), _NANO)
     digits = f"{sign}{whole}.{fraction:09d}".rstrip("0").rstrip(".")
     return digits.encode()
+
+
+_NUMBERS = {
+    **dict.fromkeys((b"uid", b"gid", b"size"), parse_integer),
+    **dict.fromkeys((b"mtime", b"atime", b"ctime"), parse_time),
+}

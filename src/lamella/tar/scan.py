@@ -2,16 +2,20 @@
 
 What is accepted is what Go's archive/tar, which all engines use, accepts: V7, ustar, PAX, GNU long
 names, base-256 numbers, sparse files in all their forms. Global PAX headers are passed over
-(engines never apply them). The time per member is what bounds lamella on images of many small
-files, hence the one loop with local names; what is rare is left to `rare`.
+(engines never apply them). docs/tar.md has the rules and where lamella differs. The time per member
+is what bounds lamella on images of many small files, hence the one loop with local names; what is
+rare is left to `rare`.
 """
 
 from __future__ import annotations
 
+import re
 from struct import Struct
 
 from zlib_ng import zlib_ng
 
+from lamella.errors import MalformedTar
+from lamella.limits import NAME
 from lamella.tar.entry import (
     DIRECTORY,
     HARD_LINK,
@@ -22,24 +26,41 @@ from lamella.tar.entry import (
     clean,
     window_of,
 )
-from lamella.tar.header import BLOCK, POSIX_MAGIC, STAR_TRAILER, until_nul
-from lamella.tar.pax import parse_records
+from lamella.tar.header import (
+    BLOCK,
+    POSIX_MAGIC,
+    STAR_TRAILER,
+    parse_number,
+    parse_octal,
+    until_nul,
+)
+from lamella.tar.pax import in_force, numbers_in, parse_records
 from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
 __all__ = ["scan"]
 
-# What a scan needs: name, size and its last byte, checksum, type; of linkname and prefix the first
-# byte, which tells whether there is one.
-_BRIEF = Struct("100s24x11sc12x8scc187xc166x")
+# What a scan needs: name; mode, uid and gid; size and its last byte; mtime, checksum, type; of
+# linkname the first byte, which tells whether there is one; both device numbers; of prefix the
+# first byte.
+_BRIEF = Struct("100s24s11sc12s8scc171x16sc166x")
 # What is read at once costs a big member little (1024 to 4096 are alike); where members are small
 # it grows, so that one system call serves many.
 _WINDOW, _LARGEST_WINDOW, _SMALL = 2048, 1 << 16, 4096
 _EXTENDED = frozenset({b"x", b"L"})
 _BLANK = frozenset({b"\0", b" "})
 _DIGITS = b"01234567"
+_NAMES = (b"path", b"linkpath")
 _NO_NAMES = frozenset({b"", b".", b".."})
 # What PAX keys contain that change a member's extent or form.
 _CHANGES_FORM = (b"size=", b"GNU.sparse", b".overlay.")
+# Records of times as they are written today: that they are sound shows at a glance.
+_TIMES = re.compile(
+    rb"(?:20 [amc]time=\d{10}\n|%s)*\Z"
+    % b"|".join(
+        rb"%d [amc]time=\d{10}\.\d{%d}\n" % (21 + digits, digits) for digits in range(1, 10)
+    )
+).match
+_FEW = 4096
 
 
 class _Checksums(dict[bytes, int]):
@@ -51,11 +72,28 @@ class _Checksums(dict[bytes, int]):
 
     def __missing__(self, field: bytes) -> int:
         try:
-            wanted = (int(field[:6], 8) - 8 * 32 + sum(field) + 1) % 65521
+            wanted = (parse_octal(field) - 8 * 32 + sum(field) + 1) % 65521
         except ValueError:
             wanted = -1
         self[field] = wanted
         return wanted
+
+
+class _Sound(dict[bytes, bool]):
+    """Whether number fields that stand side by side hold numbers; headers repeat them a lot."""
+
+    def __missing__(self, fields: bytes) -> bool:
+        if len(self) >= _FEW:
+            self.clear()  # nothing repeats itself here
+        width = 8 if len(fields) % 8 == 0 else len(fields)
+        try:
+            for at in range(0, len(fields), width):
+                parse_number(fields[at : at + width])
+            sound = True
+        except ValueError:
+            sound = False
+        self[fields] = sound
+        return sound
 
 
 class _Folders(dict[bytes, bytes | None]):
@@ -74,16 +112,21 @@ class _Folders(dict[bytes, bytes | None]):
 def _names_in(kind: bytes, body: bytes, offset: int) -> dict[bytes, bytes] | None:
     """Return what an extended header says of path and link, as PAX records; perhaps more.
 
-    None: what it says changes more than names.
+    None: what it says changes more than names, or has to be looked at.
     """
-    if any(map(body.__contains__, _CHANGES_FORM)):
-        return None
     if kind == b"L":
-        return {b"path": until_nul(body)}
-    if b"path=" not in body:
-        return {}  # most hold times and attributes, which don't matter here
-    # An empty value means "not given".
-    return {key: value for key, value in parse_records(body, offset) if value}
+        known = {b"path": name} if (name := until_nul(body)) else {}
+    elif _TIMES(body):
+        return {}
+    elif any(map(body.__contains__, _CHANGES_FORM)):
+        return None
+    else:
+        known = in_force(parse_records(body, offset))
+        try:
+            numbers_in(known, offset)
+        except MalformedTar:
+            return None  # no fault, if another header follows that replaces this one
+    return None if any(len(known.get(key, b"")) > NAME for key in _NAMES) else known
 
 
 def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> list[Member]:  # noqa: C901, PLR0912, PLR0915 - hot
@@ -100,7 +143,7 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
     """
     members: list[Member] = [] if found is None else found
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
-    checksums, folders, names = _Checksums(), _Folders(), dict[bytes, bytes]()
+    checksums, sound, folders, names = _Checksums(), _Sound(), _Folders(), dict[bytes, bytes]()
     adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
     at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
@@ -112,9 +155,15 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
             window, base, i, served = read_window(at, length), at, 0, len(members)
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
-        name, octal, last, check, kind, to, prefix = brief(window, i)
+        name, owner, octal, last, mtime, check, kind, to, device, prefix = brief(window, i)
         size = int(octal, 8) if last in _BLANK and not octal.strip(_DIGITS) else -1
-        plain = size >= 0 and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
+        plain = (
+            size >= 0
+            and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
+            and sound[owner]
+            and (mtime.strip(_DIGITS) in _BLANK or sound[mtime])
+            and sound[device]
+        )
         name = name.partition(b"\0")[0]
         if prefix != b"\0":
             posix = window[i + 257 : i + 263] == POSIX_MAGIC

@@ -139,8 +139,8 @@ def _block(  # noqa: PLR0913 - the fields of a header
         b"00",
         uname,
         gname,
-        _octal(device[0], 8),
-        _octal(device[1], 8),
+        _device(device[0]),
+        _device(device[1]),
         b"",
     )
     return _sealed(block)
@@ -154,6 +154,13 @@ def _sealed(block: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def _octal(value: int, width: int) -> bytes:
     return b"%0*o\0" % (width - 1, value)
+
+
+def _device(value: int) -> bytes:
+    """Return the field of a device number; beyond octal in base-256, for PAX has no record."""
+    if _fits(value, 8):
+        return _octal(value, 8)
+    return (value & (1 << 63) - 1 | 1 << 63).to_bytes(8, "big")
 
 
 _WHITEOUT = _block(name=b"", type=REGULAR, mode=0)
