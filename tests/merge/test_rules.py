@@ -517,9 +517,9 @@ def test_neighbours_are_one_copy() -> None:
 def test_targets_of_symlinks_are_followed_up_to_a_path_s_length() -> None:
     """Beyond 4,096 bytes, all targets on the way together, an entry is refused."""
     chain = [symlink("s", "d/../" * 500 + "t"), symlink("t", "d/../" * 500 + "d")]
-    with pytest.raises(MalformedTar, match=r"'t/x' leads into symlinks .* at most 4096"):
+    with pytest.raises(MalformedTar, match=r"target of a link .* expected fewer than 4096"):
         merge(layer("x"), layer("d/", symlink("t", "d/../" * 900 + "d"), "t/x"))
-    with pytest.raises(MalformedTar, match="at most 4096"):
+    with pytest.raises(MalformedTar, match=r"'s/x' leads into symlinks .* at most 4096"):
         merge(layer("x"), layer("d/", *chain, "s/x"))
     assert names(merge(layer("x"), layer("d/", chain[1], "t/x"))) == ["x", "d/", "t", "d/x"]
 
