@@ -1,0 +1,109 @@
+"""A registry in memory, with its token server: as much of the protocol as lamella speaks.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.odd.answers import Answer, Asked, Oddly, serving
+from tests.registry.images import digest_of
+
+__all__ = ["MemoryRegistry", "registry_in_memory"]
+
+_BLOB = re.compile(r"/v2/(?P<repo>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
+_MANIFEST = re.compile(r"/v2/(?P<repo>.+)/manifests/(?P<ref>[^/]+)")
+_UPLOADS = re.compile(r"/v2/(?P<repo>.+)/blobs/uploads/(?P<id>[^/]*)")
+
+
+@dataclass
+class MemoryRegistry:
+    """Its content. Repositories share all blobs."""
+
+    host: str = ""
+    guarded: bool = False
+    """Whether a token is wanted; anybody gets one."""
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    """By repository and tag or digest: media type and bytes."""
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return the right answer."""
+        with self.lock:
+            if asked.path == "/token":
+                return Answer(200, b'{"token": "t"}', {"Content-Type": "application/json"})
+            if self.guarded and "authorization" not in asked.headers:
+                realm = f'Bearer realm="http://{self.host}/token",service="s"'
+                return Answer(401, b"{}", {"Www-Authenticate": realm})
+            if found := _MANIFEST.fullmatch(asked.path):
+                return self._manifest(asked, found["repo"], found["ref"])
+            if found := _BLOB.fullmatch(asked.path):
+                return self._blob(asked, found["digest"])
+            if found := _UPLOADS.fullmatch(asked.path):
+                return self._upload(asked, found["repo"], found["id"])
+            return Answer(200 if asked.path == "/v2/" else 404, b"{}")
+
+    def put(self, repo: str, ref: str, kind: str, raw: bytes) -> None:
+        """Keep a manifest by its digest, too."""
+        self.manifests[repo, ref] = self.manifests[repo, digest_of(raw)] = kind, raw
+
+    def _manifest(self, asked: Asked, repo: str, ref: str) -> Answer:
+        if asked.method == "PUT":
+            self.put(repo, ref, asked.headers.get("content-type", ""), asked.body)
+            return Answer(201, b"", {"Docker-Content-Digest": digest_of(asked.body)})
+        if (repo, ref) not in self.manifests:
+            missing = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "not here"}]}
+            return Answer(404, json.dumps(missing).encode())
+        kind, raw = self.manifests[repo, ref]
+        return Answer(200, raw, {"Content-Type": kind, "Docker-Content-Digest": digest_of(raw)})
+
+    def _blob(self, asked: Asked, digest: str) -> Answer:
+        if digest not in self.blobs:
+            return Answer(404, b'{"errors": [{"code": "BLOB_UNKNOWN"}]}')
+        body = self.blobs[digest]
+        if asked.headers.get("range", "").startswith("bytes="):
+            start = int(asked.headers["range"][6:].partition("-")[0])
+            told = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+            return Answer(206, body[start:], told)
+        return Answer(200, body, {"Docker-Content-Digest": digest})
+
+    def _upload(self, asked: Asked, repo: str, name: str) -> Answer:
+        if asked.method == "POST":
+            name = str(len(self.uploads))
+            self.uploads[name] = b""
+        self.uploads[name] = self.uploads.get(name, b"") + asked.body
+        if asked.method == "PUT":
+            data = self.uploads.pop(name)
+            self.blobs[digest_of(data)] = data
+            return Answer(201, b"", {"Docker-Content-Digest": digest_of(data)})
+        size = len(self.uploads[name])
+        told = {
+            "Location": f"/v2/{repo}/blobs/uploads/{name}?s=1",
+            "Range": f"0-{max(0, size - 1)}",
+        }
+        return Answer(202, b"", told)
+
+
+@contextmanager
+def registry_in_memory(oddly: Oddly) -> Iterator[MemoryRegistry]:
+    """Serve a registry on a port of this machine."""
+    registry = MemoryRegistry()
+    kind = serving(socketserver.TCPServer, lambda asked: oddly.say(asked, registry.answer(asked)))
+    with kind(("127.0.0.1", 0)) as server:
+        registry.host = f"127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield registry
+        finally:
+            server.shutdown()
+            thread.join()
