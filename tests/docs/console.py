@@ -14,6 +14,16 @@ from pathlib import Path
 
 __all__ = ["commands_of", "run_all", "without_times"]
 
+# Progress is shown of what takes long, which depends on the machine.
+_SILENT = """
+lamella() {
+    case $1 in
+        analyze|demo|layers|squash|verify)
+            command=$1; shift; command lamella "$command" --progress none "$@";;
+        *) command lamella "$@";;
+    esac
+}
+"""
 _BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -56,14 +66,14 @@ def _run(command: str, folder: str) -> str:
         "DOCKER_HOST": "unix:///nowhere/docker.sock",
     }
     done = subprocess.run(
-        ["sh", "-c", command],
+        ["sh", "-c", _SILENT + command],
         cwd=folder,
         env=env,
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=600,
     )
     text = done.stdout.decode()
     return without_times(text if text.endswith("\n") or not text else text + "\n")

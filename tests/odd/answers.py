@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -287,7 +288,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError, ValueError):
-            if self.rfile.peek(1)[:1] == _TLS_HANDSHAKE:
+            if self.connection.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
                 return
             while (line := self.rfile.readline()).strip():
                 method, target, _ = line.decode("latin-1").split(" ", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _PAGE = (
     + b"<p>no\x1b[31m</p>" * 500
     + b"</body>"
 )
+_NO_VERSION = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 _DEEP = b'{"a":' * 100_000
 
 
@@ -134,3 +136,47 @@ def test_every_request_has_the_user_s_headers_and_version(tmp_path: Path) -> Non
         b"GET /_ping HTTP/1.1",
         b"GET /v1.30/images/json HTTP/1.1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[]", "an answer of another form: expected an object, got a list"),
+        (b'{"Id": 5}', "Id: expected text, got 5"),
+        (b"{}", "its answer has no image ID"),
+        (b'{"Id": "a", "RootFS": {"Layers": ["b", {}]}}', "RootFS.Layers[1]: expected text"),
+        (b'{"Id": "a", "GraphDriver": "overlay2"}', "GraphDriver: expected an object"),
+    ],
+)
+def test_an_image_of_another_form(tmp_path: Path, body: bytes, words: str) -> None:
+    """What is no image is told as what it is, before anything is made of it."""
+    with (
+        engine_that_says(tmp_path, "200 OK", body) as address,
+        closing(EngineClient(find_host({"DOCKER_HOST": address}))) as client,
+        pytest.raises(EngineError, match="can't inspect 'app'") as error,
+    ):
+        client.inspect("app")
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 -5 no\r\n\r\n", b"SSH-2.0-\x1b[31m\r\n\r\n", b"\r\n", _NO_VERSION]
+)
+def test_an_answer_that_is_no_http(tmp_path: Path, answer: bytes) -> None:
+    """It is shown, in one line that can be printed."""
+    path = tmp_path / "odd.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            with listener.accept()[0] as line:
+                line.recv(1000)
+                line.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(EngineError, match="can't reach") as error:
+            EngineClient(find_host({"DOCKER_HOST": f"unix://{path}"}))
+        thread.join()
+    assert str(error.value).isprintable()

@@ -243,19 +243,17 @@ def parse_json_list(raw: bytes, where: str, fields: Fields) -> list[dict[str, An
 def _parse(raw: bytes, where: str, kind: Any, want: str) -> Any:  # noqa: ANN401 - of that kind
     check_size(len(raw), where)
     try:
-        value = load_json(raw)
-    except (ValueError, RecursionError) as error:
-        raise MalformedImage(where, f"no valid JSON ({error})") from error
-    try:
-        found = read_as(value, kind)
+        found = read_as(load_json(raw), kind)
     except _WrongType as error:
         raise MalformedImage(where, str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise MalformedImage(where, f"no valid JSON ({error})") from error
     if found is None:
         raise MalformedImage(where, f"expected {want}, got null")
     return found
 
 
-class _WrongType(Exception):
+class _WrongType(ValueError):
     def __init__(self, want: str, got: object, path: str = "") -> None:
         super().__init__(f"{path}: " * bool(path) + f"expected {want}, got {_shown(got)}")
         self.want, self.got, self.path = want, got, path
@@ -288,6 +286,9 @@ def read_as(value: Any, kind: Any, old: Any = None) -> Any:  # noqa: ANN401 - as
 
     Returns:
         The value, or None where Go has what a variable holds at first.
+
+    Raises:
+        ValueError: it, or something in it, is of another type; the message tells what and where.
     """
     if kind == ANY:
         return value

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from lamella import limits
 from lamella.errors import EngineError, ImageNotFound
 from lamella.layer.blob import CHUNK
-from lamella.spec.json import load_json
+from lamella.spec.json import load_json, read_as
 from lamella.transport.answers import is_page, words_of
 from lamella.transport.engine_address import Network, Ssh
+from lamella.transport.engine_documents import HISTORY, IMAGE, IMAGES, INFO
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine_load import LoadRefused, read_answer
@@ -62,13 +64,13 @@ class EngineClient:
             patience = _SSH_TIMEOUT if isinstance(address, Ssh) else CONNECT_TIMEOUT
             # A ping tells what /version does, and at once: Podman takes a second over that.
             told, _ = self._exchange("GET", "/_ping", timeout=patience)
-            self._api = tuple(int(part) for part in told["Api-Version"].split("."))
+            self._api = _version(told.get("Api-Version", ""))
             if host.api:
                 self._base += f"/v{host.api}"
-                self._api = min(self._api, tuple(int(part) for part in host.api.split(".")))
+                self._api = min(self._api, _version(host.api))
             self.is_podman = "Libpod-Api-Version" in told
             """Whether it is Podman, which speaks Docker's API too."""
-        except (*_BROKEN, _RefusedError, ValueError, LookupError, TypeError) as error:
+        except (*_BROKEN, _RefusedError, ValueError) as error:
             self._hang_up()
             raise self._unreachable(error) from error
 
@@ -146,11 +148,11 @@ class EngineClient:
             raise _RefusedError(answer.status, body)
         return answer.headers, body
 
-    def _json(self, path: str, what: str, **params: object) -> Any:  # noqa: ANN401 - parsed JSON
-        """Return an answer; None: there is nothing of that name."""
+    def _json(self, path: str, what: str, kind: object, **params: object) -> Any:  # noqa: ANN401 - of that kind
+        """Return an answer of some kind; None: there is nothing of that name."""
         with self._asking(what):
             try:
-                return _value_of(self._ask("GET", path, params))
+                return _value_of(self._ask("GET", path, params), kind)
             except _RefusedError as refused:
                 if refused.status == HTTPStatus.NOT_FOUND:
                     return None
@@ -166,7 +168,7 @@ class EngineClient:
     def info(self) -> Mapping[str, Any]:
         """What the engine says of itself: where its data are, and how it keeps them."""
         if self._info is None:
-            self._info = self._json("/info", "ask what it is") or {}
+            self._info = self._json("/info", "ask what it is", INFO) or {}
         return self._info
 
     @property
@@ -181,7 +183,10 @@ class EngineClient:
         """Return what the engine says of an image; None if it has none of that name."""
         params: dict[str, object] = {"manifests": 1} if manifests else {}
         path = f"/images/{quote(name, safe='/:@')}/json"
-        return cast("dict[str, Any] | None", self._json(path, f"inspect {name!r}", **params))
+        found: dict[str, Any] | None = self._json(path, f"inspect {name!r}", IMAGE, **params)
+        if found is not None and not found.get("Id"):
+            raise EngineError(f"{self}: can't inspect {name!r}: its answer has no image ID")
+        return found
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Return what the engine says of an image.
@@ -197,12 +202,13 @@ class EngineClient:
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """Return an image's history, newest first."""
-        found = self._json(f"/images/{quote(name, safe='/:@')}/history", f"read {name!r}")
-        return found or []
+        path = f"/images/{quote(name, safe='/:@')}/history"
+        return self._json(path, f"read {name!r}", HISTORY) or []
 
     def images(self) -> list[dict[str, Any]]:
         """List the images that have a name, and those that lost theirs, newest first."""
-        return self._json("/images/json", "list its images") or []
+        listed = self._json("/images/json", "list its images", IMAGES) or []
+        return [image for image in listed if image.get("Id")]
 
     # -- what is moved
 
@@ -368,6 +374,13 @@ class ByteStream:
         return memoryview(chunk)
 
 
+def _version(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", text.strip())
+    if found is None:
+        raise ValueError("it does not say which version of Docker's API it speaks")
+    return int(found[1]), int(found[2])
+
+
 def _whole(answer: http.client.HTTPResponse) -> bytes:
     """Return the body of an answer; of an error as much as its words need.
 
@@ -385,12 +398,16 @@ def _whole(answer: http.client.HTTPResponse) -> bytes:
     raise http.client.HTTPException(f"its answer is too large: expected at most {limit} bytes")
 
 
-def _value_of(body: bytes) -> Any:  # noqa: ANN401 - parsed JSON
+def _value_of(body: bytes, kind: object) -> Any:  # noqa: ANN401 - of that kind
     if is_page(body):
         words = words_of(body)
         title = f" ({words})" if words else ""
         raise http.client.HTTPException(f"it answers with a web page{title}")
     try:
-        return load_json(body)
+        value = load_json(body)
     except ValueError as error:
         raise http.client.HTTPException(f"no JSON: {error}") from error
+    try:
+        return read_as(value, kind)
+    except ValueError as error:
+        raise http.client.HTTPException(f"an answer of another form: {error}") from error

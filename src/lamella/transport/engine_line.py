@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
+from lamella.transport.answers import one_line
 from lamella.transport.engine_address import Network, Socket, Ssh
 from lamella.transport.engine_host import Host, Tls
 from lamella.waiting import apart, patience, stops
@@ -167,4 +168,4 @@ def reason_of(error: BaseException) -> str:
         return "it closed the connection"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
         return error.strerror
-    return str(error) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
