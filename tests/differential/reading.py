@@ -73,7 +73,7 @@ def expected(answer: dict[str, Any]) -> list[Entry] | None:
     """Return what lamella should find, from what Go found: the table in docs/tar.md is applied."""
     if answer["error"] or any(entry["error"] for entry in answer["entries"]):
         return None
-    entries = []
+    entries: list[Entry] = []
     for entry in answer["entries"]:
         name, link, kind = (bytes.fromhex(entry[key]) for key in ("name", "link", "type"))
         if kind == b"g":

@@ -280,6 +280,7 @@ def _written(answer: Answer, length: int, *, head: bool) -> bytes:
     return raw if head else raw + answer.body
 
 
+_BODILESS = {b"100", b"204", b"304"}  # what a client takes for no answer, or one without a body
 _TLS_HANDSHAKE = b"\x16"
 
 
@@ -317,7 +318,8 @@ class _Handler(socketserver.StreamRequestHandler):
 def _is_whole(raw: bytes, method: str) -> bool:
     """Whether the connection can go on after an answer."""
     head, end, body = raw.partition(b"\r\n\r\n")
-    return bool(end) and (
+    has_body = head[9:12] not in _BODILESS
+    return bool(end and has_body) and (
         method == "HEAD" or f"Content-Length: {len(body)}\r\n".encode() in head + b"\r\n"
     )
 

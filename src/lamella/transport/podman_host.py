@@ -78,12 +78,12 @@ def _connections(environment: Mapping[str, str]) -> Iterator[tuple[Path, dict[st
     home = environment.get("HOME")
     folder = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
     own = Path(folder) / "containers" if folder else None
+    kept = [own / "podman-connections.json"] if own else []
     if named := environment.get("PODMAN_CONNECTIONS_CONF"):
-        kept = Path(named)
-    else:
-        kept = own / "podman-connections.json" if own else None
-    if kept is not None and kept.is_file():
-        yield kept, _dict(_dict(_load(kept).get("Connection")).get("Connections"))
+        kept = [Path(named)]
+    for file in kept:
+        if file.is_file():
+            yield file, _dict(_dict(_load(file).get("Connection")).get("Connections"))
     if named := environment.get("CONTAINERS_CONF"):
         files = [Path(named)]
     else:
