@@ -20,9 +20,10 @@ from lamella.transport.engine_documents import HISTORY, IMAGE, IMAGES, INFO
 from lamella.transport.engine_host import Host
 from lamella.transport.engine_line import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine_load import LoadRefused, read_answer
+from lamella.transport.engine_stream import ByteStream
 from lamella.waiting import patience
 
-__all__ = ["ByteStream", "EngineClient", "Upload"]
+__all__ = ["EngineClient", "Upload"]
 
 _ANSWER_TIMEOUT = 120
 # Before it answers, ssh may ask for a passphrase and go through other machines.
@@ -30,7 +31,6 @@ _SSH_TIMEOUT = 60
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
-_LONGEST_WORDS = 1 << 16
 _WAY_OUT = "is it running? Set {}, or use docker-archive:FILE"
 _BROKEN = (OSError, http.client.HTTPException)
 
@@ -339,39 +339,6 @@ class Upload:
         if problem:
             raise LoadRefused(self._engine, problem)
         return lines
-
-
-class ByteStream:
-    """An answer that is read once, forward."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-        self._tail = b""
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, fewer only at the end."""
-        parts: list[memoryview] = []
-        while size:
-            part = self._rest[:size] if self._rest else self._next()
-            if not part:
-                break
-            part, self._rest = part[:size], (self._rest or part)[size:]
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def last_words(self) -> str:
-        """What an engine says, as JSON, where it can't go on with an archive."""
-        end = self._tail + self.read(_LONGEST_WORDS)
-        at = end.rfind(b'{"errorDetail"')
-        return read_answer(end[at:])[1] if at >= 0 else ""
-
-    def _next(self) -> memoryview:
-        chunk = next(self._chunks, b"")
-        if chunk:
-            self._tail = chunk
-        return memoryview(chunk)
 
 
 def _version(text: str) -> tuple[int, int]:
