@@ -151,7 +151,9 @@ OUTER = {"cli", "__main__"}
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 # "path" or "path:function" → why it may be longer.
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "tar/scan.py:scan": "every member passes this loop: a call in it costs a tenth of its time",
+}
 
 # --- The rules ----------------------------------------------------------------------------------
 

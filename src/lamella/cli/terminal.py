@@ -83,6 +83,6 @@ def tell_traceback(error: BaseException) -> None:
 
 def _print(stream: TextIO | None, lines: tuple[str, ...] | list[str]) -> None:
     if stream is not None:
-        stream.write("".join(f"{line(one)}\n" for one in lines))
+        print("".join(f"{line(one)}\n" for one in lines), end="", file=stream)
         if stream is sys.stderr:
             stream.flush()
