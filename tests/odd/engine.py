@@ -25,7 +25,6 @@ class MemoryEngine:
 
     archive: bytes
     config: bytes
-    address: str = ""
 
     def answer(self, asked: Asked) -> Answer:
         """Return the right answer."""

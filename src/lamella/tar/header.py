@@ -39,16 +39,15 @@ _GNU_MAGIC = b"ustar  \0"
 # devmajor, devminor, prefix
 FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
 
-_MAGIC_AT = 257
 _NUMBERS = (
     ("mode", 100, 108),
     ("uid", 108, 116),
     ("gid", 116, 124),
     ("size", 124, 136),
     ("mtime", 136, 148),
-    ("devmajor", 329, 337),
-    ("devminor", 337, 345),
 )
+_DEVICES = (("devmajor", 329, 337), ("devminor", 337, 345))
+_STAR_TIMES = (("atime", 476, 488), ("ctime", 488, 500))
 
 NO_CHECKSUM = b" " * 8
 """What the field counts as while the sum is made."""
@@ -163,18 +162,17 @@ def check_numbers(block: bytes, at: int) -> None:
     Raises:
         MalformedTar: one is none.
     """
-    for name, start, end in _NUMBERS:
+    fields: tuple[tuple[str, int, int], ...] = _NUMBERS
+    is_posix = block[257:263] == POSIX_MAGIC
+    if is_posix or is_gnu(block):
+        fields += _DEVICES
+    if is_posix and block[508:] == STAR_TRAILER:
+        fields += _STAR_TIMES
+    for name, start, end in fields:
         try:
-            if start < _MAGIC_AT or block[_MAGIC_AT:263] == POSIX_MAGIC or is_gnu(block):
-                parse_number(block[start:end])
+            parse_number(block[start:end])
         except ValueError:
             raise malformed_number(name, block[start:end], at) from None
-    if block[_MAGIC_AT:263] == POSIX_MAGIC and block[508:] == STAR_TRAILER:
-        for name, start in (("atime", 476), ("ctime", 488)):
-            try:
-                parse_number(block[start : start + 12])
-            except ValueError:
-                raise malformed_number(name, block[start : start + 12], at) from None
 
 
 def malformed_number(name: str, field: bytes, offset: int) -> MalformedTar:
