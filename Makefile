@@ -5,13 +5,16 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# Tests run on all cores; those that share an engine stay together (tests/conftest.py).
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+# Tests run on all cores; those that share an engine stay together (tests/conftest.py): with Docker,
+# with other engines, and without any go on at the same time, so three processes at least.
+PROCESSES ?= $(shell n=$$(nproc); if [ "$$n" -gt 3 ]; then echo "$$n"; else echo 3; fi)
+PYTEST = $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
 BENCH_ARGS ?=
 SECONDS ?= 600
 JOBS ?= 2
-# Wheels only: a source build would fetch build tools that no lock file names.
-PIP_FLAGS ?= --only-binary=:all:
+# Wheels only: a source build would fetch build tools that no lock file names. Python compiles what
+# it imports; most of what the tools bring is never imported.
+PIP_FLAGS ?= --only-binary=:all: --no-compile
 
 SHELL := /bin/sh
 # The tests start lamella a thousand times: each would compile the whole package.
@@ -41,7 +44,8 @@ demo: $(READY) ## squash a small image made on the spot, and prove the result; n
 	@$(BIN)/lamella demo --html demo.html
 
 .PHONY: test
-test: lint types engines ## everything: lint, types, all tests; as root with apt, with real engines and a browser
+test: $(DEV) ## everything: lint, types, all tests; as root with apt, with real engines and a browser
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types engines
 	$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick

@@ -23,6 +23,7 @@ from pathlib import Path
 from soak.harness import Harness, Round
 from tests.cli.running import environment
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import layer
 
 __all__ = ["HARNESS", "SITUATIONS"]
@@ -293,7 +294,7 @@ def _ask(at: Waiting, tmp: Path, number: signal.Signals, after: float) -> str | 
         process.send_signal(number)
         asked = time.monotonic()
         try:
-            _, said = process.communicate(timeout=10 * _SOON)
+            _, said = process.communicate(timeout=patience(10 * _SOON))
         except subprocess.TimeoutExpired:
             return "it does not end"
         took = time.monotonic() - asked

@@ -6,6 +6,11 @@ import pytest
 
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
 
+pytest_plugins = ["tests.support.time_limit"]
+
+_DOCKER = {"docker_classic", "docker_containerd", "docker_modern", "engine", "places"}
+"""Fixtures that start Docker; `places` starts every engine."""
+
 
 def pytest_configure() -> None:
     """Heed SIGINT: a shell lets what it runs in the background ignore it, and so all children."""
@@ -15,12 +20,15 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all tests with engines in one process, and those with a browser in one.
+    """Keep tests that share an engine in one process, and those with a browser in one.
 
     Tests run in several processes at a time (`make test`). An engine is started once for all of
-    its tests, so they have to be in the process that started it.
+    its tests in a process; those with Docker take longest, so all others are apart from them.
     """
     for item in items:
-        for marker in ("engine", "browser"):
-            if item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.xdist_group(marker))
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif item.get_closest_marker("engine"):
+            assert isinstance(item, pytest.Function)
+            group = "engine" if _DOCKER.isdisjoint(item.fixturenames) else "docker"
+            item.add_marker(pytest.mark.xdist_group(group))

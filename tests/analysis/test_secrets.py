@@ -175,13 +175,20 @@ def test_key_store_by_its_first_bytes_alone() -> None:
 
 @pytest.mark.engine
 def test_plain_debian_has_no_secrets(tmp_path: Path) -> None:
-    """Nor have the engines that are installed in the tests' own."""
+    """Nor have the engines that are installed in the tests' own. Large programs are left out."""
     try:
         root = find_chroot()
     except EngineUnavailableError as missing:
         pytest.skip(str(missing))
     target = tmp_path / "debian.tar"
-    subprocess.run(["tar", "-C", root, "-cf", target, "."], check=True, capture_output=True)
+    names = subprocess.run(
+        ["find", ".", "-xdev", "-size", "-200k", "-print0"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    ).stdout
+    command = ["tar", "-C", root, "--no-recursion", "--null", "-T", "-", "-cf", target]
+    subprocess.run(command, input=names, check=True, capture_output=True)
     with target.open("rb") as file:
         source = FileRange.whole(file)
         changeset = read_changeset(source, 0)

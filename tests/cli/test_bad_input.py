@@ -12,6 +12,7 @@ from lamella.spec.digest import Digest
 from tests.cli.conftest import Lamella
 from tests.cli.running import Ran, run, start
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import END, entry, layer
 from tests.transport.forms import (
     TARS,
@@ -30,7 +31,7 @@ def reading_nothing(*args: str, tmp: Path, cwd: Path) -> Ran:
         assert process.stderr is not None
         assert process.stdout is not None
         err, out = process.stderr.read(), process.stdout.read()
-        process.wait(60)
+        process.wait(patience(60))
     assert list(tmp.iterdir()) == []
     return Ran(process.returncode, out, err.decode())
 
@@ -253,10 +254,10 @@ def test_archive_is_not_written_to_a_terminal(app: str, tmp: Path) -> None:
     with os.fdopen(terminal, "rb"), os.fdopen(ours, "wb") as stdout:
         for source, options, code in ((app, ["-o", "-"], 1), (app, ["-o", "oci-archive:-"], 1)):
             process = start("squash", source, *options, tmp=tmp, stdout=stdout)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=patience(60))
             Ran(process.returncode, b"", err.decode()).failed(code, "terminal", "-o FILE")
         process = start("squash", app, "-o", "-", "--dry-run", tmp=tmp, stdout=stdout)
-        process.communicate(timeout=60)
+        process.communicate(timeout=patience(60))
         assert process.returncode == 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from soak.signals import HARNESS, SITUATIONS
+from tests.support.machine import patience
 
 _ROUNDS = 5 * len(SITUATIONS)
 _FRAME = """
@@ -68,7 +69,11 @@ def test_one_signal_is_enough(name: str, body: str, said: str) -> None:
     """One signal ends a wait, though its first exception came too early; clean-up is finished."""
     script = _FRAME.format(body=body.format(name=name))
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=False,
     )
     assert (done.stdout, done.stderr) == (said, "")
 
@@ -90,7 +95,11 @@ sys.argv = ["lamella"]
 sys.exit(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=True,
     )
     assert done.stdout.endswith("\n(0.0, 0.0)\n")
 
@@ -99,9 +108,11 @@ def test_python_m_lamella() -> None:
     """`python -m lamella` is the command."""
     command = [sys.executable, "-m", "lamella"]
     done = subprocess.run(
-        [*command, "--version"], capture_output=True, text=True, check=True, timeout=60
+        [*command, "--version"], capture_output=True, text=True, check=True, timeout=patience(60)
     )
     assert done.stdout.startswith("lamella ")
-    wrong = subprocess.run([*command, "nonsense"], capture_output=True, check=False, timeout=60)
+    wrong = subprocess.run(
+        [*command, "nonsense"], capture_output=True, check=False, timeout=patience(60)
+    )
     assert wrong.returncode == 2
     assert wrong.stderr.startswith(b"lamella: ")

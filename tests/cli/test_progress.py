@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import start
+from tests.support.machine import patience
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -29,7 +30,7 @@ def on_a_terminal(*args: str, tmp: Path, env: dict[str, str]) -> str:
                 break
             said += chunk
     os.close(ours)
-    assert process.wait(60) == 0, said
+    assert process.wait(patience(60)) == 0, said
     return said.decode()
 
 

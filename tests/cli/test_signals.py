@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.running import start
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import layer
 from tests.transport.forms import TARS, layout_of, state_of, to_file
 
@@ -35,7 +36,7 @@ def assert_interrupted(process: Process, tmp: Path) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
-    assert process.wait(60) == 130, err
+    assert process.wait(patience(60)) == 130, err
     assert err.splitlines()[-1] == "lamella: interrupted; nothing was left behind"
     assert "Traceback" not in err
     assert list(tmp.iterdir()) == []
@@ -151,6 +152,6 @@ def test_hangup_that_is_ignored_stays_so(work: Path, tmp: Path) -> None:
     stdin.write(archive[:1024])
     stdin.flush()
     process.send_signal(signal.SIGHUP)
-    out, _ = process.communicate(archive[1024:], timeout=60)
+    out, _ = process.communicate(archive[1024:], timeout=patience(60))
     assert process.returncode == 0
     assert out.startswith(b"sha256:")

@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Lamella
 from tests.cli.running import COMMAND, Ran, run, start
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import layer
 from tests.transport.forms import TARS, compress, layout_of, state_of, to_file, validate_archive
 
@@ -98,7 +99,7 @@ def test_reader_that_goes_away_is_told_in_one_line(work: Path, tmp: Path, form: 
     assert process.stderr is not None
     err = process.stderr.read().decode()
     process.stderr.close()
-    Ran(process.wait(60), b"", err).failed(1, "whoever reads it went away")
+    Ran(process.wait(patience(60)), b"", err).failed(1, "whoever reads it went away")
     assert list(state_of(work)) == ["big.tar"]
 
 
@@ -113,7 +114,7 @@ def test_reader_of_text_may_go_away(app: str, tmp: Path, arguments: list[str]) -
     more = [] if arguments == ["--help"] else [app]
     with start(*arguments, *more, tmp=tmp, stdout=theirs) as process:
         os.close(theirs)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience(60))
     assert b"Traceback" not in err
     assert b"Exception ignored" not in err
     assert b"unexpected" not in err
@@ -129,7 +130,7 @@ def test_full_disk_behind_stdout_is_told(
     images = [app, *(other if command == ["verify"] else [])]
     with Path("/dev/full").open("wb") as full:
         process = start(*command, *images, *quiet, tmp=tmp, stdout=full)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience(60))
     last = err.decode().splitlines()[-1]
     assert (process.returncode, last) == (1, "lamella: No space left on device")
     assert b"Exception ignored" not in err

@@ -40,6 +40,7 @@ from lamella.spec.json import (
 )
 from tests.differential.go import build
 from tests.engines.tools import Tool
+from tests.support.machine import share
 
 KINDS: dict[str, Fields | Many] = {
     "manifest": MANIFEST,
@@ -47,7 +48,7 @@ KINDS: dict[str, Fields | Many] = {
     "config": CONFIG,
     "archive": Many(ARCHIVE_ENTRY),
 }
-COUNT = int(os.environ.get("LAMELLA_DOCUMENTS", "20000"))
+COUNT = int(os.environ.get("LAMELLA_DOCUMENTS", share(20_000, least=1000)))
 TEXTS = [
     '"a"',
     '""',

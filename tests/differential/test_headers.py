@@ -14,8 +14,9 @@ from tests.differential.go import build, running
 from tests.differential.headers import odd_tar
 from tests.differential.reading import difference
 from tests.engines.tools import Tool
+from tests.support.machine import share
 
-TARS = int(os.environ.get("LAMELLA_TARS", "10000"))
+TARS = int(os.environ.get("LAMELLA_TARS", share(10_000, least=500)))
 """So many, of three and a half headers each; `make soak ONLY=headers` makes more."""
 
 

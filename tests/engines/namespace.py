@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.engines.process import run
+from tests.support.machine import patience
 
 STOP_TIMEOUT = 20.0
 POLL_INTERVAL = 0.02
@@ -25,8 +26,11 @@ POLL_INTERVAL = 0.02
 def wait_until(
     condition: Callable[[], bool], *, timeout: float, interval: float = POLL_INTERVAL
 ) -> bool:
-    """Ask `condition` again and again until it holds; False when it does not in `timeout` s."""
-    deadline = time.monotonic() + timeout
+    """Ask `condition` again and again until it holds; False when it does not in `timeout` s.
+
+    On a slow machine it has longer.
+    """
+    deadline = time.monotonic() + patience(timeout)
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -103,13 +107,13 @@ class Namespace:
             if (init := self.init_pid) is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(init, 15)
-            self.process.wait(STOP_TIMEOUT)
+            self.process.wait(patience(STOP_TIMEOUT))
         except subprocess.TimeoutExpired:
             pass
         finally:
             if self.is_running():
                 self.process.kill()
-            self.process.wait(STOP_TIMEOUT)
+            self.process.wait(patience(STOP_TIMEOUT))
 
 
 def unmount_below(folder: Path) -> None:

@@ -11,10 +11,11 @@ from textual.pilot import Pilot
 from lamella.cli.commands.explore import make_app
 from lamella.cli.explore.app import ExploreApp
 from lamella.places import Environment
+from tests.support.machine import patience
 
 __all__ = ["Screen", "explore", "show"]
 
-_DEADLINE = 20.0
+_DEADLINE = patience(20)
 _STEP = 0.01
 
 

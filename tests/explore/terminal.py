@@ -13,10 +13,11 @@ from pathlib import Path
 from tests.cli.running import COMMAND, environment
 from tests.engines.process import CommandError
 from tests.engines.tools import Tool
+from tests.support.machine import patience
 
 __all__ = ["Terminal", "open_terminal"]
 
-_DEADLINE = 30.0
+_DEADLINE = patience(30)
 _STEP = 0.05
 
 

@@ -24,6 +24,7 @@ from lamella.layer.compression import NONE, Compression, detect
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Plan, Run
 from lamella.spec.digest import Digest
+from tests.support.machine import patience
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -180,7 +181,7 @@ def threads() -> int:
 
 def end_of_threads(before: int) -> bool:
     """Whether there are no more threads than before; the system takes a moment to forget one."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + patience(5)
     while threads() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     return threads() <= before

@@ -16,6 +16,7 @@ from lamella.layer.blob import Bytes, Layer
 from lamella.layer.compression import Compression, detect, open_plain
 from lamella.layer.spool import Layers, Spool
 from lamella.spec.digest import Digest
+from tests.support.machine import patience
 from tests.support.tars import layer
 
 if sys.version_info >= (3, 14):
@@ -175,7 +176,7 @@ def test_a_dictionary_of_zstd_is_no_damage_to_guess_at() -> None:
         unpacked("zstd", frame(0x58, content=b"\7", descriptor=1))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(patience(60))
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "xz", "bzip2"])
 def test_many_streams_of_nothing(kind: str) -> None:
     """They take time in proportion to their size, and give nothing."""
@@ -195,7 +196,7 @@ class Endless(io.RawIOBase):
         return self.part
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(patience(60))
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "xz", "bzip2"])
 def test_nobody_waits_for_streams_of_nothing(kind: str) -> None:
     """Unpacking ends when nobody wants the layer any more, though it never gives a byte."""
@@ -209,7 +210,7 @@ def test_nobody_waits_for_streams_of_nothing(kind: str) -> None:
         endless.read_once.wait()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(patience(120))
 def test_large_windows_wait_for_each_other() -> None:
     """Layers with the largest window are opened at once, also if some are damaged."""
     good, bad = PACKED["zstd of a window of 2^29, size unknown"][1], with_window(29)[:-20]

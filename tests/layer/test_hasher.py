@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lamella.layer.hasher import Hasher
 from tests.support.examples import examples
+from tests.support.machine import patience
 
 NOISE = os.urandom(1 << 18)
 
@@ -64,4 +65,4 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_forked_process_hashes_too() -> None:
     """A server that squashed something and then forks has left its threads behind."""
-    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=patience(20))

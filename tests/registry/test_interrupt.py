@@ -21,6 +21,7 @@ from tests.registry.faulty import Front
 from tests.registry.images import Client
 from tests.registry.server import Server
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import entry, folder, layer
 
 _RANDOM = random.Random(13)
@@ -29,7 +30,7 @@ TARS = [
     layer(folder("app"), entry("app/one", _RANDOM.randbytes(300_000))),
     layer(folder("app"), entry("app/two", _RANDOM.randbytes(300_000))),
 ]
-_SOON = 10
+_SOON = patience(10)
 """Seconds; a registry that does not answer is otherwise waited for for 60 or 300."""
 
 
@@ -42,7 +43,7 @@ class Silence:
     def __call__(self) -> None:
         """Begin; it lasts until the test is over."""
         self.reached.set()
-        self.over.wait(120)
+        self.over.wait(patience(120))
 
 
 @pytest.fixture

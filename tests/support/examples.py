@@ -10,15 +10,18 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.machine import share
+
 __all__ = ["examples"]
 
 _FACTOR = int(os.environ.get("LAMELLA_EXAMPLES", "1"))
+_LEAST = 10
 
 
 def examples(count: int) -> settings:
     """Return the settings of a property that is tried so many times by default."""
     return settings(
-        max_examples=count * _FACTOR,
+        max_examples=share(count, least=_LEAST) if _FACTOR == 1 else count * _FACTOR,
         derandomize=_FACTOR == 1,
         database=None,
         deadline=None,

@@ -32,6 +32,7 @@ from tests.engines.daemon import Engine
 from tests.engines.namespace import unmount_below, wait_until
 from tests.engines.tools import CONTAINERS_CONF, STORAGE_CONF
 from tests.support.images import config_of
+from tests.support.machine import patience
 
 LAMELLA = Path(sys.executable).with_name("lamella")
 USER = 1000
@@ -360,7 +361,7 @@ def test_no_service_is_left_behind(
         assert wait_until(lambda: any(short.glob("own/*/podman.sock")), timeout=20)
         assert services_in(short)
         process.send_signal(number)
-        process.wait(20)
+        process.wait(patience(20))
     assert process.returncode == (-number if number == signal.SIGKILL else 130)
     assert wait_until(lambda: not services_in(short), timeout=20)
     if number != signal.SIGKILL:

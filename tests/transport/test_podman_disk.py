@@ -30,6 +30,7 @@ from tests.engines.podman_modern import podman_modern_store
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import STORAGE_CONF, Podman
 from tests.registry.server import registry_server
+from tests.support.machine import patience
 from tests.support.progress import Recorder
 from tests.transport.engine_proxy import proxy_of
 from tests.transport.engine_squash import digests, every
@@ -281,7 +282,7 @@ def test_whoever_is_writing_is_waited_for(podman: Podman) -> None:
             )
             assert not read.is_set()
             holder.communicate()
-        thread.join(20)
+        thread.join(patience(20))
         assert read.is_set()
         assert waiting not in locks.read_text()
     podman("rmi", name)
