@@ -16,6 +16,8 @@ __all__ = [
     "NAME",
     "NESTING",
     "PATH",
+    "SPARSE_FILE",
+    "SPARSE_PARTS",
     "WINDOW",
     "WINDOWS",
 ]
@@ -28,6 +30,15 @@ NAME = 255
 
 PATH = 4096
 """Bytes of a path or of the target of a link (Linux's PATH_MAX)."""
+
+SPARSE_FILE = 1 << 40
+"""Bytes of a sparse file, holes included: whoever unpacks or compares it makes them all."""
+
+SPARSE_PARTS = 26_000
+"""Parts of a sparse file whose map is in headers.
+
+It is written anew as a map in the content. So many always fit into the 1 MiB that such a map has.
+"""
 
 DOCUMENT = 8 << 20
 """Bytes of a JSON document of an image: manifest, config, index.

@@ -17,7 +17,7 @@ from lamella.errors import OutputError
 from lamella.layer.compression import NONE
 from lamella.layer.spool import Spool
 from lamella.merge.emit import PlanTar
-from lamella.merge.plan import Plan, Zeros
+from lamella.merge.plan import Plan
 from lamella.transport.base import spool_packed
 from tests.cli.running import run
 from tests.support.images import docker_archive
@@ -145,6 +145,6 @@ def test_device_that_is_full(work: Path, tmp: Path) -> None:
 
 def test_room_for_a_layer_that_waits_in_the_spool(disk: Path) -> None:
     """Some engines want its digest first. Its size is known, so nothing is begun in vain."""
-    made = PlanTar(Plan([Zeros(1 << 20)], 1 << 20, 0, [], [], []), {})
+    made = PlanTar(Plan([bytes(1 << 20)], 1 << 20, 0, [], [], []), {})
     with pytest.raises(OutputError, match=r"0\.5 MB free on that disk, at least 1\.0 MB needed"):
         spool_packed(made, NONE, Spool(str(disk)))

@@ -6,18 +6,21 @@ stack the results (overlay), and those that unpack one over the other.
 
 from __future__ import annotations
 
+import io
+import tarfile
+
 import pytest
 
 from lamella.errors import MalformedTar, Unsupported
 from tests.merge.seeing import member, names, rows
 from tests.properties.check import check_every_selection
+from tests.support.sparse import FORMS, sparse
 from tests.support.squashing import merge, plan_of
 from tests.support.tars import (
     MTIME,
     Entry,
     Raw,
     Spec,
-    block,
     device,
     entry,
     extended,
@@ -461,18 +464,29 @@ def test_d9_old_formats_are_copied_as_they_are() -> None:
     assert all(one.encode() in merged for one in made)
 
 
-def test_d10_old_sparse_files_are_written_whole() -> None:
-    """Engines refuse old GNU sparse files, so they become plain ones; the size is known before."""
-    head = bytearray(block(b"s", b"S", size=3, magic=b"ustar  \0", uid=5))
-    head[386:410] = b"%011o\0%011o\0" % (1000, 3)
-    head[483:495] = b"%011o\0" % 5000
-    head[148:156] = b" " * 8
-    head[148:156] = b"%06o\0 " % sum(head)
-    tars = layer("x"), layer(Raw(bytes(head) + b"abc".ljust(512, b"\0"))), layer("y")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("path", ["s", "ü", "long/" + "ü" * 40])
+def test_d10_sparse_files_become_those_of_pax(form: str, path: str) -> None:
+    """Engines refuse old GNU sparse files, and read those of PAX 1.0; holes stay holes."""
+    parts, content = [(1000, 3), (4000, 600), (5000, 0)], b"x" * 603
+    tars = layer("x"), layer(sparse(form, path, parts, 5000, content)), layer("y")
     merged = merge(*tars)
-    assert member(merged, "s").content == bytes(1000) + b"abc" + bytes(3997)
-    assert (member(merged, "s").type, member(merged, "s").uid) == (b"0", 5)
+    whole = bytes(1000) + b"xxx" + bytes(2997) + b"x" * 600 + bytes(400)
+    assert member(merged, path).content == whole
+    assert (member(merged, path).type, member(merged, path).uid) == (b"0", 5)
     assert len(merged) == plan_of(*tars).size
+    with tarfile.open(fileobj=io.BytesIO(merged)) as read:
+        file = read.extractfile(path)
+        assert file is not None
+        assert file.read() == whole
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_d10_holes_cost_nothing(form: str) -> None:
+    """A terabyte of zeros is said in some bytes, also under another name."""
+    made = sparse(form, "s", [(8, 3)], 1 << 40, b"abc")
+    assert len(merge(layer("x"), layer(made))) < 6000
+    assert len(merge(layer(made, link("t", "s")), layer(whiteout("s")))) < 6000
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"new\nline", b"\x01\x7f", b"n" * 255, "ü".encode()])

@@ -71,6 +71,8 @@ def read_tar(tar: bytes) -> tuple[list[Read], bytes]:
         content = tar[at : at + length]
         assert len(content) == length, "a member is cut off"
         at += -(-length // 512) * 512
+        if told.get(b"GNU.sparse.major") == b"1":
+            content = _expanded(content, int(told[b"GNU.sparse.realsize"]))
         members.append(Read(**member, content=content, headers=headers, raw=tar[start:at]))  # type: ignore[arg-type]
     return members, tar[at:]
 
@@ -80,7 +82,7 @@ def _member(head: bytes, told: dict[bytes, bytes], headers: bytes) -> tuple[dict
     posix, gnu = head[257:263] == b"ustar\0", head[257:265] == b"ustar  \0"
     if prefix and (posix or (gnu and prefix.isascii() and not prefix[:11].isdigit())):
         name = prefix + b"/" + name
-    name = told.get(b"path") or name
+    name = told.get(b"GNU.sparse.name") or told.get(b"path") or name
     kind = head[156:157]
     if kind == b"\0":
         kind = b"5" if name.endswith(b"/") else b"0"
@@ -101,6 +103,20 @@ def _member(head: bytes, told: dict[bytes, bytes], headers: bytes) -> tuple[dict
         "device": device,
         "xattrs": tuple(sorted(xattrs.items())),
     }, size if kind == b"0" else 0
+
+
+def _expanded(stored: bytes, size: int) -> bytes:
+    """Return the content of a sparse file (PAX 1.0): lines with its map, then its parts."""
+    count, _, rest = stored.partition(b"\n")
+    *lines, _ = rest.split(b"\n", 2 * int(count))
+    used = len(count) + 1 + sum(len(line) + 1 for line in lines)
+    at = -(-used // 512) * 512
+    content = bytearray(size)
+    for offset, length in zip(map(int, lines[::2]), map(int, lines[1::2]), strict=True):
+        content[offset : offset + length] = stored[at : at + length]
+        at += length
+    assert (at, len(content)) == (len(stored), size), "a sparse file is not what its map says"
+    return bytes(content)
 
 
 def _text(field: bytes) -> bytes:

@@ -2,9 +2,9 @@
 
 Whoever builds may have so long and no longer, and a machine may be slow. With
 ``LAMELLA_TESTS_UNTIL=SECONDS`` (since 1970, as `date +%s` tells them) in the environment, tests are
-run by rank: one of each file, then one case of each test, then all others. After that moment only
-one of each file is still run. What is left out is counted, loudly. Where the time is enough, and
-where no limit is given, everything is run.
+run by rank: one of each file, then one case of each test, then all others. After that moment no
+test is begun, but ten minutes they always have. What is left out is counted, loudly. Where the time
+is enough, and where no limit is given, everything is run.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-_UNTIL = float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf))
+_AT_LEAST = 600.0
+_UNTIL = max(float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf)), time.time() + _AT_LEAST)
 _LEFT_OUT = "the time for the tests is over"
-_RANK = pytest.StashKey[int]()
 
 
 def pytest_configure() -> None:
@@ -49,18 +49,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not math.isfinite(_UNTIL):
         return
     seen: set[str] = set()
+    ranks: dict[str, int] = {}
     for item in items:
         test = item.nodeid.partition("[")[0]
         names = (test.partition("::")[0], test)
-        item.stash[_RANK] = sum(name in seen for name in names)
+        ranks[item.nodeid] = sum(name in seen for name in names)
         seen.update(names)
-    items.sort(key=lambda item: item.stash[_RANK])
+    items.sort(key=lambda item: ranks[item.nodeid])
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_setup() -> None:
     """Leave it out when it is too late."""
-    if time.time() > _UNTIL and item.stash[_RANK] > 0:
+    if time.time() > _UNTIL:
         pytest.skip(_LEFT_OUT)
 
 

@@ -7,6 +7,7 @@ from lamella.layer.blob import Bytes
 from lamella.tar.entry import REWRITE, SPARSE, Member
 from lamella.tar.reader import iter_content, read_header
 from lamella.tar.scan import scan
+from tests.support.sparse import FORMS, sparse
 from tests.support.tars import (
     END,
     Entry,
@@ -346,47 +347,6 @@ def test_overlay_marks_are_not_copied(name: bytes) -> None:
 # -- sparse files
 
 
-def sparse_old(parts: list[tuple[int, int]], size: int, content: bytes) -> bytes:
-    """Write an old GNU sparse file: four parts in the header, 21 in each further block."""
-    raw = bytearray(block(b"sparse", b"S", size=len(content), magic=b"ustar  \0"))
-    pairs = [b"%011o\0%011o\0" % part for part in parts]
-    raw[386:482] = b"".join(pairs[:4]).ljust(96, b"\0")
-    raw[482] = len(pairs) > 4
-    raw[483:495] = b"%011o\0" % size
-    out = reseal(bytes(raw))
-    rest = pairs[4:]
-    while rest:
-        more = b"".join(rest[:21]).ljust(504, b"\0")
-        rest = rest[21:]
-        out += more + bytes([bool(rest)]) + bytes(7)
-    return out + content + bytes(-len(content) % 512)
-
-
-def sparse_pax(version: str, parts: list[tuple[int, int]], size: int, content: bytes) -> bytes:
-    """Write a PAX sparse file, 0.0, 0.1 or 1.0."""
-    if version == "0.0":
-        records = [
-            (b"GNU.sparse.size", b"%d" % size),
-            (b"GNU.sparse.numblocks", b"%d" % len(parts)),
-        ]
-        for offset, length in parts:
-            records += [
-                (b"GNU.sparse.offset", b"%d" % offset),
-                (b"GNU.sparse.numbytes", b"%d" % length),
-            ]
-    elif version == "0.1":
-        numbers = b",".join(b"%d,%d" % part for part in parts)
-        records = [(b"GNU.sparse.size", b"%d" % size), (b"GNU.sparse.map", numbers)]
-        records += [(b"GNU.sparse.name", b"sparse"), (b"GNU.sparse.numblocks", b"%d" % len(parts))]
-    else:
-        records = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0")]
-        records += [(b"GNU.sparse.name", b"sparse"), (b"GNU.sparse.realsize", b"%d" % size)]
-        lines = b"%d\n" % len(parts) + b"".join(b"%d\n%d\n" % part for part in parts)
-        content = lines + bytes(-len(lines) % 512) + content
-    name = b"sparse" if version == "0.0" else b"GNUSparseFile.1/sparse"
-    return entry(name, content, records=tuple(records)).encode()
-
-
 PARTS = [(1000 * i + 100, 10 + i) for i in range(30)]
 CONTENT = bytes(range(1, 256)) * 3
 CONTENT = CONTENT[: sum(length for _, length in PARTS)]
@@ -402,14 +362,11 @@ def plain() -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("form", ["old", "0.0", "0.1", "1.0"])
+@pytest.mark.parametrize("form", FORMS)
 def test_sparse_files_are_read_whole(form: str) -> None:
     """Holes are zeros, in all four forms of sparse files; but for the newest they are undone."""
-    if form == "old":
-        raw = sparse_old(PARTS, SPARSE_SIZE, CONTENT)
-    else:
-        raw = sparse_pax(form, PARTS, SPARSE_SIZE, CONTENT)
-    tar = Bytes(layer(Raw(raw), "after"))
+    raw = sparse(form, "sparse", PARTS, SPARSE_SIZE, CONTENT)
+    tar = Bytes(layer(raw, "after"))
     member, after = scan(tar)
     assert (member.path, after.path) == (b"sparse", b"after")
     assert member.flags == (SPARSE if form == "1.0" else SPARSE | REWRITE)  # others are rare
@@ -417,7 +374,7 @@ def test_sparse_files_are_read_whole(form: str) -> None:
     assert b"".join(iter_content(tar, member)) == plain()
 
 
-@pytest.mark.parametrize("form", ["old", "0.0", "0.1", "1.0"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "parts",
     [
@@ -431,11 +388,8 @@ def test_sparse_files_are_read_whole(form: str) -> None:
 def test_senseless_sparse_map_is_refused(form: str, parts: list[tuple[int, int]]) -> None:
     """A map must be in order, inside the file, and no longer than the content."""
     content = b"x" * 20
-    if form == "old":
-        raw = sparse_old(parts, SPARSE_SIZE, content)
-    else:
-        raw = sparse_pax(form, parts, SPARSE_SIZE, content)
-    tar = Bytes(layer(Raw(raw)))
+    raw = sparse(form, "sparse", parts, SPARSE_SIZE, content)
+    tar = Bytes(layer(raw))
     with pytest.raises(MalformedTar, match="sparse"):
         [list(iter_content(tar, member)) for member in scan(tar)]
 
@@ -446,16 +400,37 @@ def test_negative_numbers_in_a_sparse_map_are_refused(
     form: str, parts: list[tuple[int, int]]
 ) -> None:
     """Nothing has fewer than no bytes."""
-    tar = Bytes(layer(Raw(sparse_pax(form, parts, SPARSE_SIZE, b"x" * 20))))
+    tar = Bytes(layer(sparse(form, "sparse", parts, SPARSE_SIZE, b"x" * 20)))
     with pytest.raises(MalformedTar, match="sparse"):
         [list(iter_content(tar, member)) for member in scan(tar)]
 
 
 def test_cut_sparse_headers_are_refused() -> None:
     """The further blocks of an old sparse file must be there."""
-    raw = sparse_old(PARTS, SPARSE_SIZE, CONTENT)
+    raw = sparse("old", "sparse", PARTS, SPARSE_SIZE, CONTENT)
     with pytest.raises(MalformedTar, match="truncated"):
-        scan(Bytes(raw[:600]))
+        scan(Bytes(raw.data[:600]))
+
+
+@pytest.mark.parametrize(("count", "right"), [(26_000, True), (26_001, False)])
+def test_maps_in_headers_can_be_said_anew(count: int, right: bool) -> None:
+    """So many parts fit into the map of PAX 1.0, even with the longest numbers."""
+    parts = [(n * 4, 1) for n in range(count)]
+    tar = Bytes(layer(sparse("old", "sparse", parts, 4 * count, b"x" * count)))
+    if right:
+        assert scan(tar)[0].size == count
+    else:
+        with pytest.raises(MalformedTar, match="expected at most 26000 parts, got 26001"):
+            scan(tar)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sparse_files_have_a_largest_size(form: str) -> None:
+    """Who unpacks one makes all of its zeros, whatever little it takes to say them."""
+    largest = 1 << 40
+    assert scan(Bytes(layer(sparse(form, "s", [(0, 2)], largest, b"ab"))))
+    with pytest.raises(MalformedTar, match=f"expected at most {largest} bytes with its holes"):
+        scan(Bytes(layer(sparse(form, "s", [(0, 2)], largest + 1, b"ab"))))
 
 
 # -- big

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lamella import limits
-from lamella.errors import MalformedImage, MalformedTar
+from lamella.errors import MalformedImage, MalformedTar, OutputError
 from lamella.layer.spool import Spool
 from lamella.transport.tarball import ArchiveWriter, open_archive
+from tests.support.sparse import FORMS, sparse
 from tests.support.tars import END, entry, folder, layer, link, symlink
 from tests.transport.forms import COMPRESSIONS, compress, to_file
 
@@ -47,6 +48,37 @@ def test_links_are_followed(tmp_path: Path, members: list[object], name: str) ->
         opened = open_archive(file, "a", Spool(), seekable=True)
         assert name in opened
         assert opened.read(name) == b"content"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sparse_files_are_unpacked(tmp_path: Path, form: str) -> None:
+    """Docker and skopeo load such archives: holes are zeros."""
+    tar = layer("a", sparse(form, "layer.tar", [(2, 3), (900, 1)], 1000, b"abcd"), "b")
+    with Path(to_file(tmp_path / "a", tar)).open("rb") as file:
+        opened = open_archive(file, "a", Spool(str(tmp_path)), seekable=True)
+        assert opened.read("layer.tar") == bytes(2) + b"abc" + bytes(895) + b"d" + bytes(99)
+        assert opened.range("layer.tar") is opened.range("./layer.tar")
+
+
+class Crowded(Spool):
+    """Temporary space that has no room."""
+
+    def check_room(self, need: int) -> None:
+        """Have none."""
+        message = f"no room for {need} bytes"
+        raise OutputError(message)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_holes_fill_neither_memory_nor_disk(tmp_path: Path, form: str) -> None:
+    """Some bytes may say a terabyte."""
+    tar = layer(sparse(form, "file", [(2, 3)], 1 << 40, b"abc"))
+    with Path(to_file(tmp_path / "a", tar)).open("rb") as file:
+        opened = open_archive(file, "a", Crowded(str(tmp_path)), seekable=True)
+        with pytest.raises(MalformedImage, match="too large"):
+            opened.read("file")
+        with pytest.raises(OutputError, match=f"no room for {1 << 40} bytes"):
+            opened.range("file")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Written:
         header = self._header(member)
         name = path + b"/" if member.type == DIRECTORY else path
         size = len(format_header(header._replace(name=name or b"./")))
-        return size + header.size + padding(header.size) if member.type == REGULAR else size
+        return size + header.stored + padding(header.stored) if member.type == REGULAR else size
 
     def _link(self, inode: Member, leader: bytes, link: Member) -> int:
         as_it_is = (

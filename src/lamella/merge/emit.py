@@ -12,7 +12,7 @@ from itertools import accumulate
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
 from lamella.layer.spool import LayerTar
-from lamella.merge.plan import Piece, Plan, Run
+from lamella.merge.plan import Piece, Plan
 from lamella.spec.digest import Digest
 
 __all__ = ["PlanTar"]
@@ -69,15 +69,12 @@ class PlanTar:
         """Put bytes of a piece where there is room for no more than it has."""
         if isinstance(piece, bytes):
             room[:] = piece[within : within + len(room)]
-        elif isinstance(piece, Run):
-            got = self._tars[piece.position].read_into(room, piece.offset + within)
-            if not got:
-                message = "a layer became shorter while it was read"
-                raise ImageError(message)
-            return got
-        else:
-            room[:] = bytes(len(room))
-        return len(room)
+            return len(room)
+        got = self._tars[piece.position].read_into(room, piece.offset + within)
+        if not got:
+            message = "a layer became shorter while it was read"
+            raise ImageError(message)
+        return got
 
     def write_to(self, write: Callable[[memoryview], object]) -> Digest:
         """Write all of it in chunks that are valid only during the call; return the diff_id.

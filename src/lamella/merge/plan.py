@@ -31,10 +31,10 @@ from lamella.tar.entry import (
     join,
 )
 from lamella.tar.header import padding
-from lamella.tar.reader import iter_extents, read_attributes, read_header
+from lamella.tar.reader import read_attributes, read_header, stored_content
 from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_whiteout
 
-__all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "Zeros", "make_plan"]
+__all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "make_plan"]
 
 
 class Run(NamedTuple):
@@ -45,13 +45,7 @@ class Run(NamedTuple):
     length: int
 
 
-class Zeros(NamedTuple):
-    """So many zero bytes: a hole of a sparse file."""
-
-    length: int
-
-
-Piece: TypeAlias = bytes | Run | Zeros
+Piece: TypeAlias = bytes | Run
 
 
 class Whiteout(NamedTuple):
@@ -278,14 +272,9 @@ class _Planner:
         self._literal(format_header(header._replace(name=name or b"./")))
         if member.type != REGULAR:
             return
-        for offset, length in iter_extents(member, header):
-            if offset < 0:
-                self._flush()
-                self._pieces.append(Zeros(length))
-                self._size += length
-            else:
-                self._copy(member.origin, offset, length)
-        self._literal(bytes(padding(header.size)))
+        offset, length = stored_content(member, header)
+        self._copy(member.origin, offset, length)
+        self._literal(bytes(padding(length)))
 
     def _check_device(self, member: Member) -> None:
         header = self._header(member)

@@ -141,6 +141,11 @@ class Header(NamedTuple):
     """Of a sparse file: (offset in the file, length) of each part that is in the stream."""
 
     @property
+    def stored(self) -> int:
+        """Bytes of the file that are in the stream: all but holes."""
+        return self.size if self.parts is None else sum(length for _, length in self.parts)
+
+    @property
     def xattrs(self) -> dict[bytes, bytes]:
         """Extended attributes by name (PAX records ``SCHILY.xattr.NAME``)."""
         return {k[13:]: v for k, v in self.pax if k.startswith(b"SCHILY.xattr.")}

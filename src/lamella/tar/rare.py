@@ -6,10 +6,11 @@ The rules are those of Go's ``archive/tar``; where engines do more or less than 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lamella.errors import MalformedTar
-from lamella.limits import EXTENDED_HEADER, NAME, PATH
+from lamella.limits import EXTENDED_HEADER, NAME, PATH, SPARSE_PARTS
 from lamella.tar.entry import (
     DIRECTORY,
     HARD_LINK,
@@ -33,7 +34,17 @@ from lamella.tar.header import (
     until_nul,
 )
 from lamella.tar.pax import Records, in_force, numbers_in, parse_records
-from lamella.tar.sparse import OLD, ONE, check_parts, form_of, old_map, senseless, zero_map
+from lamella.tar.sparse import (
+    OLD,
+    ONE,
+    check_parts,
+    check_size,
+    file_size,
+    form_of,
+    old_map,
+    senseless,
+    zero_map,
+)
 
 __all__ = [
     "TYPES",
@@ -290,10 +301,16 @@ def _check_sparse(
     data = found.at + BLOCK
     if kind != REGULAR:
         raise senseless(found.at)
+    if form == ONE:  # whose map is content
+        with suppress(ValueError):
+            check_size(file_size(found.known, 0), found.at)
+        return data
     if form == OLD:
         parts, full, data = old_map(found.block, read, found.at)
-        check_parts(parts, full, size, found.at)
-    elif form != ONE:
+    else:
         parts, full = zero_map(found.known, size, found.at)
-        check_parts(parts, full, size, found.at)
+    if len(parts) > SPARSE_PARTS:
+        message = f"sparse file map: expected at most {SPARSE_PARTS} parts, got {len(parts)}"
+        raise MalformedTar(message, found.at)
+    check_parts(parts, full, size, found.at)
     return data

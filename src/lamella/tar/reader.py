@@ -138,14 +138,17 @@ def _sparse(
     return header._replace(parts=parts, size=size)
 
 
+def stored_content(member: Member, header: Header) -> tuple[int, int]:
+    """Return where a regular file's content is in the stream, and its bytes there; no holes."""
+    # A map at the head of the content is what the parts leave of it.
+    return member.data + member.size - header.stored, header.stored
+
+
 def iter_extents(member: Member, header: Header) -> Iterator[tuple[int, int]]:
     """Yield a regular file's content as (offset in the stream, length); offset -1 is a hole."""
-    if header.parts is None:
-        yield member.data, member.size
-        return
-    # A map at the head of the content is what the parts leave of it.
-    at, position = 0, member.data + member.size - sum(length for _, length in header.parts)
-    for offset, length in header.parts:
+    position, stored = stored_content(member, header)
+    at = 0
+    for offset, length in ((0, stored),) if header.parts is None else header.parts:
         if offset > at:
             yield -1, offset - at
         if length:

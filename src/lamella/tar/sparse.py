@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lamella.errors import MalformedTar
-from lamella.limits import EXTENDED_HEADER
+from lamella.limits import EXTENDED_HEADER, SPARSE_FILE
 from lamella.tar.header import BLOCK, is_gnu, parse_number
 from lamella.tar.pax import parse_integer
 
@@ -18,6 +18,7 @@ __all__ = [
     "ZERO",
     "Parts",
     "check_parts",
+    "check_size",
     "file_size",
     "form_of",
     "old_map",
@@ -61,12 +62,24 @@ def senseless(at: int) -> MalformedTar:
     return MalformedTar("sparse file map makes no sense", at)
 
 
+def check_size(size: int, at: int) -> None:
+    """See to it that a file is no larger than allowed, holes included.
+
+    Raises:
+        MalformedTar: it is.
+    """
+    if size > SPARSE_FILE:
+        message = f"sparse file: expected at most {SPARSE_FILE} bytes with its holes, got {size}"
+        raise MalformedTar(message, at)
+
+
 def check_parts(parts: Parts, size: int, content: int, at: int) -> None:
     """See to it that parts are in order, within the file, and just what the stream has.
 
     Raises:
-        MalformedTar: they are not.
+        MalformedTar: they are not, or the file is larger than allowed.
     """
+    check_size(size, at)
     end = 0
     for offset, length in parts:
         if offset < end or length < 0 or offset + length >= _LONGEST:

@@ -1,7 +1,8 @@
 """Write headers anew: ustar where it fits, PAX records where it doesn't, nothing else.
 
-Used only for what can't be copied: promoted hard links, whiteouts, names that engines read
-differently. All that the old header said, also in PAX records unknown to us, is said again.
+Used only for what can't be copied: promoted hard links, whiteouts, old sparse files, names that
+engines read differently. All that the old header said is said again, also in PAX records unknown
+to us.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
 from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding
 from lamella.tar.pax import Records, format_records, format_time
+from lamella.tar.sparse import Parts
 
 __all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block", "format_whiteout"]
 
@@ -18,18 +20,46 @@ END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _NANO = 10**9
 _NAME = 100
+_SPARSE_NAME = b"GNUSparseFile.0/x"
+"""What one sees who does not know sparse files; the name is in a record."""
 # Records that the fields of a Header tell, or that only belonged to the old form.
 _TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
 _DROPPED = (
-    b"GNU.sparse.",  # written out plain
+    b"GNU.sparse.",  # said anew
     b"SCHILY.xattr.trusted.overlay.",  # would be taken for an overlay's own marks
     b"SCHILY.xattr.user.overlay.",
 )
 
 
 def format_header(header: Header) -> bytes:
-    """Return the header blocks of a member; its content, padded, is to follow."""
-    records: Records = []
+    """Return the header blocks of a member; its content, padded, is to follow.
+
+    Of a sparse file they end with its map; the parts are to follow, one behind the other.
+    """
+    if header.parts is not None:
+        return _format_sparse(header, header.parts)
+    return _format(header, [])
+
+
+def _format_sparse(header: Header, parts: Parts) -> bytes:
+    """Return headers and map in the form PAX 1.0: of all that there are, engines read only this.
+
+    https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html
+    """
+    numbers = [len(parts), *(number for part in parts for number in part)]
+    text = b"".join(b"%d\n" % number for number in numbers)
+    text += bytes(padding(len(text)))
+    records = [
+        (b"GNU.sparse.major", b"1"),
+        (b"GNU.sparse.minor", b"0"),
+        (b"GNU.sparse.name", header.name),
+        (b"GNU.sparse.realsize", b"%d" % header.size),
+    ]
+    size = len(text) + header.stored
+    return _format(header._replace(name=_SPARSE_NAME, size=size), records) + text
+
+
+def _format(header: Header, records: Records) -> bytes:
     name = _text(header.name, _NAME, b"path", records)
     link = _text(header.link, _NAME, b"linkpath", records)
     size = header.size if header.type == REGULAR else 0

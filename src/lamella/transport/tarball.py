@@ -15,6 +15,7 @@ from lamella.layer.spool import LayerTar, Spool
 from lamella.spec.json import check_size
 from lamella.tar.entry import HARD_LINK, REGULAR, SPARSE, SYMLINK, Header, Member, clean
 from lamella.tar.header import BLOCK, padding
+from lamella.tar.reader import iter_content, read_header
 from lamella.tar.scan import scan
 from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
 from lamella.transport.files import writing
@@ -28,9 +29,10 @@ _KERNEL_STEP = 16 << 20
 class Archive:
     """The files of a tar, by name. Links among them are followed (`docker save` makes some)."""
 
-    def __init__(self, source: FileRange, where: str) -> None:
+    def __init__(self, source: FileRange, where: str, spool: Spool) -> None:
         self.where = where
-        self._source = source
+        self._source, self._spool = source, spool
+        self._unpacked: dict[bytes, FileRange] = {}
         try:
             self._members = {m.path: m for m in scan(source)}
         except MalformedTar as error:
@@ -53,17 +55,44 @@ class Archive:
         return None
 
     def range(self, name: str) -> FileRange:
-        """Return a file's bytes in place.
+        """Return a file's bytes, in place; a sparse file is unpacked into the spool, once.
 
         Raises:
             MalformedImage: there is no such file.
+            MalformedTar: its sparse map makes no sense.
+            OutputError: there is no room for a sparse file.
         """
+        member = self._member(name)
+        if not member.flags & SPARSE:
+            return self._source.part(member.data, member.size)
+        if member.path not in self._unpacked:
+            self._unpacked[member.path] = self._unpack(member)
+        return self._unpacked[member.path]
+
+    def _member(self, name: str) -> Member:
         member = self._find(name)
         if member is None:
             raise MalformedImage(self.where, f"{name!r} is not in the archive")
-        if member.flags & SPARSE:
-            raise MalformedImage(self.where, f"{name!r} is stored as a sparse file")
-        return self._source.part(member.data, member.size)
+        return member
+
+    def _unpack(self, member: Member) -> FileRange:
+        self._spool.check_room(self._size(member))
+        file = self._spool.file()
+        try:
+            for chunk in iter_content(self._source, member):
+                self._spool.write(file, chunk)
+        except MalformedTar as error:
+            raise error.at(self.where) from error
+        return FileRange.whole(file)
+
+    def _size(self, member: Member) -> int:
+        """Bytes of a file, holes included."""
+        if not member.flags & SPARSE:
+            return member.size
+        try:
+            return read_header(self._source, member).size
+        except MalformedTar as error:
+            raise error.at(self.where) from error
 
     def read(self, name: str) -> bytes:
         """Return a small file's content.
@@ -71,8 +100,8 @@ class Archive:
         Raises:
             MalformedImage: there is no such file, or it is far too big for metadata.
         """
+        check_size(self._size(self._member(name)), f"{self.where}: {name!r}")
         found = self.range(name)
-        check_size(found.size, f"{self.where}: {name!r}")
         return found.read_at(0, found.size)
 
 
@@ -93,7 +122,7 @@ def open_archive(file: BinaryIO, where: str, spool: Spool, *, seekable: bool) ->
             source, _ = spool.keep(plain)
     if not source.size:
         raise MalformedImage(where, "not an image archive: it is empty")
-    return Archive(source, where)
+    return Archive(source, where, spool)
 
 
 class ArchiveWriter:
