@@ -28,6 +28,7 @@ from tests.engines.tools import (
     find_crane,
     find_go,
     find_skopeo,
+    find_strace,
     find_umoci,
     podman_store,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "podman_rootless",
     "pytest_terminal_summary",
     "skopeo",
+    "strace",
     "umoci",
 ]
 
@@ -111,6 +113,12 @@ def crane() -> Tool:
 def go() -> Tool:
     """Call it as `go("build", …)`."""
     return _attempt("go", find_go)
+
+
+@pytest.fixture(scope="session")
+def strace() -> Tool:
+    """Call it as `strace("-f", …)`."""
+    return _attempt("strace", find_strace)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

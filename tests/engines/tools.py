@@ -111,6 +111,15 @@ def find_go() -> Tool:
     return Tool.find("go", environment=settings | {"GOCACHE": cache})
 
 
+def find_strace() -> Tool:
+    """Find strace, which lets system calls fail.
+
+    Raises:
+        EngineUnavailableError: it is not installed.
+    """
+    return Tool.find("strace")
+
+
 @dataclass(frozen=True)
 class Podman:
     """Podman with storage of its own, and a service that speaks Docker's API."""

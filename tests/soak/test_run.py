@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from soak.run import HERE, load, main
+from tests.engines.tools import Tool
 
-CHEAP = sorted(set(load(HERE)) - {"headers", "signals"})
-"""Those that need no Go, and have no tests of their own."""
+CHEAP = sorted(set(load(HERE)) - {"headers", "signals", "syscalls"})
+"""Those that need no other program, and have no tests of their own."""
 
 HARNESS = """
 import os, sys, time
@@ -69,6 +70,16 @@ def test_a_broken_round_is_a_finding(
 def test_unknown_names_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A harness that does not exist is an error and not a soak of nothing."""
     assert soak(tmp_path, capsys, "pass", "--only", "nothing")[0] == 2
+
+
+@pytest.mark.engine
+def test_a_round_of_failing_system_calls_finds_nothing(
+    strace: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This one needs strace."""
+    assert "strace" in strace("--version")
+    code = main(["--only", "syscalls", "--rounds", "1", "--seed", "1", "--kept", str(tmp_path)])
+    assert code == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", CHEAP)

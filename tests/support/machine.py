@@ -13,7 +13,10 @@ import time
 __all__ = ["measure", "patience", "share", "slowness"]
 
 _VARIABLE = "LAMELLA_TEST_SLOWNESS"
-_UNITS, _UNIT = 60, 50_000
+_UNIT = 50_000
+_MEASURED = 1.5
+"""Seconds: a processor may be ours for a moment and then stand still for one."""
+_FEWEST = 20
 _NOISE = 3.0
 """A machine that takes no more times as long is like one of its own."""
 _SMALLEST_SHARE = 1 / 20
@@ -23,17 +26,17 @@ _LONGEST = 20.0
 def measure() -> float:
     """Return how many times longer work takes here than it does while nothing interferes.
 
-    Equal pieces of work are timed: the quickest had the processor for itself. 0.1 s of work.
+    Equal pieces of work are timed: the quickest had the processor for itself.
     """
     begun = last = time.perf_counter()
-    quickest = float("inf")
-    for _ in range(_UNITS):
+    quickest, units = float("inf"), 0
+    while last - begun < _MEASURED or units < _FEWEST:
         for _ in range(_UNIT):
             pass
         now = time.perf_counter()
         quickest = min(quickest, now - last)
-        last = now
-    return (last - begun) / (_UNITS * quickest)
+        last, units = now, units + 1
+    return (last - begun) / (units * quickest)
 
 
 def slowness() -> float:
