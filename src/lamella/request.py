@@ -44,7 +44,7 @@ class Request:
         """Check what needs no image to be known as wrong.
 
         Raises:
-            UsageError: two choices of layers, or one that no image can fulfil.
+            UsageError: two choices of layers, one that no image can fulfil, or no text.
         """
         named = (self.base is not None, self.last is not None, bool(self.ranges))
         if sum((*named, self.max_layers is not None, self.auto)) > 1:
@@ -56,6 +56,9 @@ class Request:
             raise UsageError("--include-base goes with --auto")
         if self.last is not None and self.last < 1:
             raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
+        _check_text("--message", self.wording.message)
+        for name in (self.output.tag or "", *self.tags):
+            _check_text("the new image's name", name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,3 +70,11 @@ class Request:
         tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
         name = podman_name if self.output.transport == "podman" else docker_name
         return tuple(dict.fromkeys(name(tag) for tag in tags))
+
+
+def _check_text(what: str, text: str) -> None:
+    """See to it that documents can say it: they are UTF-8, arguments may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what}: expected UTF-8, got {text!a}") from None

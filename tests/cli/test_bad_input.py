@@ -221,6 +221,8 @@ def test_base_that_can_not_be_read_is_no_unknown_layer(
         (["-o", "docker-archive:new.tar", "--tmp-dir", "none"], 2, "--tmp-dir none"),
         (["-o", "docker-archive:new.tar", "--tmp-dir", "full/file"], 2, "--tmp-dir full/file"),
         (["-o", "docker-archive:-", "--json"], 2, "-o FILE"),
+        (["-o", "docker-archive:new.tar", "--message", "\udcff"], 2, r"got '\udcff'"),
+        (["-o", "oci:new:\udcff"], 2, r"expected UTF-8, got '\udcff'"),
     ],
 )
 def test_what_can_not_work_is_found_out_before_anything_is_read(
