@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from lamella.files import pwrite_all, write_all
+from lamella.files import TemporaryFolder, pwrite_all, write_all
 
 
 class Meagre(io.BytesIO):
@@ -63,3 +64,42 @@ def test_pipe_that_does_not_block() -> None:
         write_all(pipe, data)
         reader.join()
     assert got == [data]
+
+
+def left_behind(parent: Path, *, age: float) -> Path:
+    """Make a folder as one of a killed run, with something in it."""
+    folder = parent / "lamella-test-old"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"x")
+    os.utime(folder, (time.time() - age,) * 2)
+    return folder
+
+
+def test_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
+    """By the next run of its kind; others are let alone."""
+    old, other = left_behind(tmp_path, age=3600), tmp_path / "lamella-other"
+    other.mkdir()
+    os.utime(other, (0, 0))
+    with TemporaryFolder("lamella-test-", str(tmp_path)) as made:
+        assert sorted(tmp_path.iterdir()) == sorted([other, made.path])
+        assert made.path != old
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_folder_that_is_new_or_used_stays(tmp_path: Path) -> None:
+    """However old one is, whoever uses it has locked it."""
+    with TemporaryFolder("lamella-test-", str(tmp_path)) as used:
+        os.utime(used.path, (0, 0))
+        new = left_behind(tmp_path, age=1)
+        with TemporaryFolder("lamella-test-", str(tmp_path)):
+            assert used.path.is_dir()
+            assert new.is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="has to give a folder to another user: root alone")
+def test_folder_of_another_user_stays(tmp_path: Path) -> None:
+    """It may be bait."""
+    old = left_behind(tmp_path, age=3600)
+    os.chown(old, 12345, 12345)
+    with TemporaryFolder("lamella-test-", str(tmp_path)):
+        assert old.is_dir()

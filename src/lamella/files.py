@@ -12,15 +12,22 @@ import os
 import re
 import secrets
 import select
+import shutil
 import stat
+import tempfile
+import time
 from contextlib import suppress
-from typing import BinaryIO
+from pathlib import Path
+from typing import BinaryIO, Self
 
-__all__ = ["NewFile", "pwrite_all", "sweep", "sync_folder", "write_all"]
+__all__ = ["NewFile", "TemporaryFolder", "pwrite_all", "sweep", "sync_folder", "write_all"]
 
 _LEFTOVER = re.compile(r"\.lamella-[0-9a-f]{16}\.tmp")
 _NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
 """How file systems and old kernels say that they have no files without a name."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OLD = 600.0
+"""Seconds after which a folder that is not locked was left behind."""
 _NO_SYNC = {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS}
 """How file systems say that folders need no sync, and what a folder that can't be read says."""
 
@@ -191,5 +198,63 @@ def _sweep_one(folder: int, name: str) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(fd).st_nlink:  # still a temporary name: a writer gives it another locked
                 os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(fd)
+
+
+class TemporaryFolder:
+    """A folder with a name, for what other programs have to find; it is gone in the end.
+
+    It is locked as long as somebody uses it. Where lamella was killed it stays, and the next who
+    makes one of the same prefix there removes it.
+    """
+
+    def __init__(self, prefix: str, parent: str | None = None) -> None:
+        """Make it.
+
+        Args:
+            prefix: of its name; also tells which others are of its kind.
+            parent: where; None: the system's place for temporary files.
+
+        Raises:
+            OSError: it can't be made there.
+        """
+        where = Path(parent or tempfile.gettempdir())
+        for path in where.glob(f"{prefix}*"):
+            with suppress(OSError):
+                _sweep_folder(path)
+        self._made = tempfile.TemporaryDirectory(
+            prefix=prefix, dir=where, ignore_cleanup_errors=True
+        )
+        self.path = Path(self._made.name)
+        self._fd = os.open(self.path, _FOLDER)
+        with suppress(OSError):  # without locks it may be swept when it is old
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remove it."""
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        self._made.cleanup()
+        with suppress(OSError):
+            os.close(self._fd)
+        self._fd = -1
+
+
+def _sweep_folder(path: Path) -> None:
+    """Remove a folder of ours that nobody uses."""
+    fd = os.open(path, _FOLDER | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(fd)
+        is_old = time.time() - found.st_mtime > _OLD  # one that was just made is not locked yet
+        if found.st_uid == os.geteuid() and is_old:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path)
     finally:
         os.close(fd)

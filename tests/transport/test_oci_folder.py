@@ -14,7 +14,7 @@ import lamella
 from lamella.errors import LamellaError, OutputError
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.transport import oci_folder
+from lamella.transport import folders, oci_folder
 from lamella.transport.oci_folder import FolderBlobs
 from soak.writers import HARNESS
 from tests.support.images import docker_archive
@@ -188,6 +188,27 @@ def test_links_of_another_user_are_not_read(tmp_path: Path) -> None:
     os.chown(blob, 65534, 65534, follow_symlinks=False)
     with pytest.raises(LamellaError, match="another user's symlink"):
         lamella.squash(f"oci:{layout}", output=f"oci:{tmp_path}/new")
+
+
+def test_symlink_that_is_swapped_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others may write, what was looked at and what was opened may be two."""
+    (tmp_path / "right").write_bytes(b"right")
+    (tmp_path / "wrong").write_bytes(b"wrong")
+    (tmp_path / "link").symlink_to("right")
+    file, is_linked = folders.open_below(tmp_path, "link")
+    with file:
+        assert (file.read(), is_linked) == (b"right", True)
+
+    open_file = os.open
+
+    def late(path: str, flags: int) -> int:
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to("wrong")
+        return open_file(path, flags)
+
+    monkeypatch.setattr(folders.os, "open", late)
+    with pytest.raises(OSError, match="another program replaced it meanwhile"):
+        folders.open_below(tmp_path, "link")
 
 
 @pytest.mark.parametrize("what", ["layer", "index.json"])

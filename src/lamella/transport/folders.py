@@ -179,12 +179,27 @@ def open_below(root: Path, name: str) -> tuple[BufferedReader, bool]:
     Raises:
         OSError: there is none, it can't be read, or another user's symlink is in the way.
     """
-    owners, is_linked, path = {_ROOT, os.geteuid(), root.stat().st_uid}, False, root
+    links = _links_below(root, name)
+    file = _regular(os.open(root / name, _READ))
+    if _links_below(root, name) != links:  # or what was looked at is not what was opened
+        file.close()
+        raise OSError(errno.ESTALE, "another program replaced it meanwhile")
+    return file, bool(links)
+
+
+def _links_below(root: Path, name: str) -> list[tuple[int, int, int]]:
+    """Return which symlinks are on the way: device, inode, and when it was changed.
+
+    Raises:
+        OSError: there is no such file, or one of them is another user's.
+    """
+    owners, path = {_ROOT, os.geteuid(), root.stat().st_uid}, root
+    links: list[tuple[int, int, int]] = []
     for part in name.split("/"):
         path /= part
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            is_linked = True
             if found.st_uid not in owners:
                 raise OSError(errno.EPERM, f"another user's symlink (uid {found.st_uid})")
-    return _regular(os.open(path, _READ)), is_linked
+            links.append((found.st_dev, found.st_ino, found.st_ctime_ns))
+    return links

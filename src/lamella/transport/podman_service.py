@@ -9,14 +9,14 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from lamella.errors import EngineError
+from lamella.files import TemporaryFolder
 from lamella.waiting import patience
 
 __all__ = ["PodmanService"]
 
-_START_TIMEOUT = 30.0
+_START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 10.0
 _POLL = 0.02
 _LONGEST_SOCKET = 100
@@ -77,12 +77,10 @@ def _find_command(path: str | None) -> str:
 
 class _Running:
     def __init__(self, command: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="lamella-podman-", dir=_short_folder(), ignore_cleanup_errors=True
-        )
-        self._socket = Path(self._folder.name) / "podman.sock"
+        self._folder = TemporaryFolder("lamella-podman-", _short_folder())
+        self._socket = self._folder.path / "podman.sock"
         self.url = f"unix://{self._socket}"
-        self._log = Path(self._folder.name) / "log"
+        self._log = self._folder.path / "log"
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = self._start(command)
@@ -133,7 +131,7 @@ class _Running:
             if self._process is not None:
                 self._stop(self._process)
         finally:
-            self._folder.cleanup()
+            self._folder.remove()
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdin is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lamella.cli.progress import make_reporter
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError
+from lamella.files import TemporaryFolder
 from lamella.report.html import render
 from lamella.report.layers import tree_numbered
 from lamella.report.text import human_size, summary
@@ -42,10 +42,10 @@ def command(
     tells what was gained. Nothing but a temporary folder is touched, unless you ask for more.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="lamella-demo-", dir=tmp_dir) as temporary,
+        TemporaryFolder("lamella-demo-", tmp_dir) as temporary,
         make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter,
     ):
-        folder = Path(keep or temporary)
+        folder = Path(keep) if keep else temporary.path
         folder.mkdir(parents=True, exist_ok=True)
         env = make_environment(tmp_dir, reporter, to_stdout=False)
         _play(folder / "demo.tar", folder / "demo-squashed.tar", env)
