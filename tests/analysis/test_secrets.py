@@ -187,7 +187,7 @@ def test_plain_debian_has_no_secrets(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     ).stdout
-    command = ["tar", "-C", root, "--no-recursion", "--null", "-T", "-", "-cf", target]
+    command = ["tar", "-C", str(root), "--no-recursion", "--null", "-T", "-", "-cf", str(target)]
     subprocess.run(command, input=names, check=True, capture_output=True)
     with target.open("rb") as file:
         source = FileRange.whole(file)

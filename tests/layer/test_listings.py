@@ -25,6 +25,7 @@ from lamella.tar.scan import scan
 from tests.properties.corners import CORNERS
 from tests.properties.strategies import layers
 from tests.support.examples import examples
+from tests.support.sparse import FORMS, sparse
 from tests.support.tars import (
     END,
     Entry,
@@ -39,7 +40,7 @@ from tests.support.tars import (
     pax_records,
     symlink,
 )
-from tests.tar.test_scan import CONTENT, PARTS, SPARSE_SIZE, sparse_old, sparse_pax
+from tests.tar.test_scan import CONTENT, PARTS, SPARSE_SIZE
 
 TAR = layer("d/", entry("d/" + "long" * 60, b"x" * 5000), ("d/b", b"y" * 100_000))
 DIFF_ID = Digest.of(TAR)
@@ -79,8 +80,7 @@ TARS = {
     )[: -len(END)]
     + layer(device("d/c", 1, 3), device("d/b", 8, 0, kind=b"4")),
     "sparse files": layer(
-        Raw(sparse_old(PARTS, SPARSE_SIZE, CONTENT)),
-        *(Raw(sparse_pax(form, PARTS, SPARSE_SIZE, CONTENT)) for form in ("0.0", "0.1", "1.0")),
+        *(sparse(form, "sparse", PARTS, SPARSE_SIZE, CONTENT) for form in FORMS),
         "after",
     ),
     "a global header between": layer(

@@ -206,7 +206,7 @@ def test_symlink_that_is_swapped_meanwhile(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "link").symlink_to("wrong")
         return open_file(path, flags)
 
-    monkeypatch.setattr(folders.os, "open", late)
+    monkeypatch.setattr("lamella.transport.folders.os.open", late)
     with pytest.raises(OSError, match="another program replaced it meanwhile"):
         folders.open_below(tmp_path, "link")
 
