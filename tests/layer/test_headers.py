@@ -32,8 +32,10 @@ TARS = {
     "small files": layer(*[(f"f{i}", b"x" * (i % 1500)) for i in range(300)]),
     "big file": layer(("a", BIG), ("b", b"small"), folder("c/"), ("d", BIG)),
     "links": layer(("a", BIG), link("b", "a"), symlink("c", "a")),
-    "long names": layer(*[entry("n" * 300 + str(i), b"y" * 600) for i in range(20)]),
-    "GNU long names": layer(entry("n" * 300, BIG, format="gnu"), entry("m" * 3000, format="gnu")),
+    "long names": layer(*[entry("n" * 250 + str(i), b"y" * 600) for i in range(20)]),
+    "GNU long names": layer(
+        entry("n" * 250, BIG, format="gnu"), entry("m" * 99 + "/m" * 900, format="gnu")
+    ),
     "attributes": layer(entry("a", BIG, xattrs={b"user.x": b"v" * 5000}), ("b", b"b")),
     "long record": layer(entry("a", xattrs={b"user.x": b"v" * 700_000}), ("b", BIG)),
     "bytes after the end": layer(("a", BIG), end=END + b"rest" * 1000),

@@ -201,7 +201,7 @@ ODD = {
     "no end": layer("a", end=b""),
     "long record": layer(entry("a", xattrs={b"user.x": b"v" * 700_000}), ("b", BIG)),
     "long record at the end of a chunk": layer(
-        ("a", BIG[: CHUNK - 2048]), entry("b" * 300, xattrs={b"user.x": b"v" * 5000}), "c"
+        ("a", BIG[: CHUNK - 2048]), entry("b" * 250, xattrs={b"user.x": b"v" * 5000}), "c"
     ),
     "much after the end": layer("a", end=END + BIG * 20),
 }
