@@ -7,6 +7,7 @@ part of this file feeds it code that must not pass.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,6 +146,14 @@ WRITES_ALL = {
 WRITES_NO_FILE = {"layer/compress.py"}  # hands on what it makes
 WRITERS = {"write", "writelines", "pwrite", "pwritev", "writev", "write_bytes", "write_text"}
 
+# Who writes to a terminal past its gate, `cli/terminal.py`, and why that is safe.
+PAST_THE_GATE: dict[str, str] = {
+    "cli/terminal.py": "it is the gate",
+    "cli/page.py": "a page for a file or a pipe, as the user asked",
+    "cli/commands/completion.py": "a script of our own, in which nothing of an image is",
+    "cli/progress.py": "Rich draws the bar; its texts have passed the gate",
+}
+
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}
 
@@ -157,6 +166,9 @@ LONGER: dict[str, str] = {
 
 # --- The rules ----------------------------------------------------------------------------------
 
+PRINTS = re.compile(
+    r"print|(.*\.)?(secho|echo|print|print_exc|print_exception)|.*std(out|err)(\.buffer)?\.write(lines)?"
+)
 WORLD = {
     "breakpoint",
     "exit",
@@ -282,6 +294,15 @@ def writes_in_part(source: str, path: str) -> list[str]:
     return findings
 
 
+def prints_past_the_gate(source: str, path: str) -> list[str]:
+    """List where one file writes to standard output or standard error by itself."""
+    if path in PAST_THE_GATE:
+        return []
+    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    texts = ((call.lineno, ast.unparse(call)) for call in calls)
+    return [f"{path}:{line}: {text}" for line, text in texts if PRINTS.fullmatch(text)]
+
+
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Count a function's lines from its def on; its docstring, the contract, is free."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
@@ -332,6 +353,18 @@ def test_nothing_below_cli_touches_the_world(path: str) -> None:
 def test_files_are_written_in_one_place(path: str) -> None:
     """A short write goes unnoticed nowhere: `lamella.files` does them all."""
     assert writes_in_part(read(path), path) == []
+
+
+@pytest.mark.parametrize("path", source_files())
+def test_text_reaches_a_terminal_through_one_gate(path: str) -> None:
+    """What an image calls itself may have escape sequences: all text passes `cli.terminal`."""
+    assert prints_past_the_gate(read(path), path) == []
+
+
+@pytest.mark.parametrize("path", PAST_THE_GATE)
+def test_each_way_past_the_gate_is_still_used(path: str) -> None:
+    """An exception leaves with the code that needed it."""
+    assert prints_past_the_gate(read(path), f"not/{path}") != []
 
 
 @pytest.mark.parametrize("path", source_files())
@@ -452,6 +485,24 @@ def test_a_write_that_may_be_short_is_found(source: str) -> None:
     """The rule can fail."""
     assert len(writes_in_part(source, "transport/local.py")) == 1
     assert writes_in_part("self._tar.write(b'')", "transport/local.py") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('hi')",
+        "import click\nclick.echo('hi')",
+        "echo('hi')",
+        "console.print('hi')",
+        "sys.stdout.write('hi')",
+        "sys.stderr.buffer.write(b'hi')",
+        "traceback.print_exc()",
+    ],
+)
+def test_a_way_past_the_gate_is_found(source: str) -> None:
+    """The rule can fail."""
+    assert len(prints_past_the_gate(source, "cli/commands/layers.py")) == 1
+    assert prints_past_the_gate("say('hi')\nprintable('hi')", "cli/commands/layers.py") == []
 
 
 def test_own_methods_may_be_called_like_the_world() -> None:
