@@ -132,7 +132,7 @@ class SquashScreen(ModalScreen[None]):
         result: Result | None = None
         try:
             result = self._job(self._saving, tag, output, watched)
-            text = "\n".join([*summary(result), *watched.notes])
+            text = "\n".join(map(printable, [*summary(result), *watched.notes]))
         except KeyboardInterrupt:
             text = "stopped; nothing was left behind"
         except (LamellaError, OSError) as error:
