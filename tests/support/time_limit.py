@@ -3,7 +3,7 @@
 Whoever builds may have so long and no longer, and a machine may be slow. With
 ``LAMELLA_TESTS_UNTIL=SECONDS`` (since 1970, as `date +%s` tells them) in the environment, tests are
 run by rank: one of each file, then one case of each test, then all others. After that moment no
-test is begun, but ten minutes they always have. What is left out is counted, loudly. Where the time
+test is begun, but five minutes they always have. What is left out is counted, loudly. Where the time
 is enough, and where no limit is given, everything is run.
 """
 
@@ -25,7 +25,7 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-_AT_LEAST = 600.0
+_AT_LEAST = 300.0
 _UNTIL = max(float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf)), time.time() + _AT_LEAST)
 _LEFT_OUT = "the time for the tests is over"
 
