@@ -29,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
         elif item.get_closest_marker("engine"):
-            assert isinstance(item, pytest.Function)
-            group = "engine" if _DOCKER.isdisjoint(item.fixturenames) else "docker"
-            item.add_marker(pytest.mark.xdist_group(group))
+            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    """Name those who share an engine; a case may name its own among its values."""
+    assert isinstance(item, pytest.Function)
+    names = {*item.fixturenames}
+    if hasattr(item, "callspec"):
+        names.update(value for value in item.callspec.params.values() if isinstance(value, str))
+    return "engine" if _DOCKER.isdisjoint(names) else "docker"
