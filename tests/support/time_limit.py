@@ -3,8 +3,8 @@
 Whoever builds may have so long and no longer, and a machine may be slow. With
 ``LAMELLA_TESTS_UNTIL=SECONDS`` (since 1970, as `date +%s` tells them) in the environment, tests are
 run by rank: one of each file, then one case of each test, then all others. After that moment no
-test is begun, but five minutes they always have. What is left out is counted, loudly. Where the time
-is enough, and where no limit is given, everything is run.
+test is begun, but five minutes they always have. What is left out is counted, loudly. Where the
+time is enough, and where no limit is given, everything is run.
 """
 
 from __future__ import annotations
