@@ -15,11 +15,10 @@ import time
 
 import pytest
 
-from tests.support.machine import slowness
+from tests.support.machine import patience, slowness
 
 __all__ = [
     "pytest_collection_modifyitems",
-    "pytest_configure",
     "pytest_report_header",
     "pytest_runtest_setup",
     "pytest_terminal_summary",
@@ -28,11 +27,9 @@ __all__ = [
 _AT_LEAST = 300.0
 _UNTIL = max(float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf)), time.time() + _AT_LEAST)
 _LEFT_OUT = "the time for the tests is over"
-
-
-def pytest_configure() -> None:
-    """Measure how slow this machine is, before there is more than one process."""
-    slowness()
+_HANGS_AFTER, _LONGEST = 900.0, 3600.0
+# For pytest-timeout, which looks there once; and measures, before there is more than one process.
+os.environ.setdefault("PYTEST_TIMEOUT", str(min(patience(_HANGS_AFTER), _LONGEST)))
 
 
 def pytest_report_header() -> str | None:
