@@ -271,11 +271,15 @@ def _ranges(prepared: Prepared, written: Written | None) -> Iterator[SquashedRan
 def _prove(prepared: Prepared) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
+    All layers that stay are read, too: copying a compressed one shows that it is what its digest
+    says, and only unpacking it that it is what the config says.
+
     Raises:
+        DigestMismatch: a layer that stays is not what the config says.
         ImageError: they differ, which would be a fault of lamella; nothing is published then.
     """
     top = max((positions.stop for positions in prepared.plans), default=0)
-    old = prepared.layers.open_headers(prepared.image.layers[:top])
+    old = prepared.layers.open_headers(prepared.image.layers)[:top]
     new: list[LayerTar] = []
     starts = {positions.start: positions for positions in prepared.plans}
     position = 0

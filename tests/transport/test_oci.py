@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lamella
-from lamella.errors import Ambiguous, OutputError, Unsupported, UsageError
+from lamella.errors import Ambiguous, DigestMismatch, OutputError, Unsupported, UsageError
 from lamella.files import NewFile
 from lamella.spec.digest import Digest
 from tests.support.images import docker_archive
@@ -347,3 +347,14 @@ def test_layout_of_others(tmp_path: Path, path: Path) -> None:
     lamella.squash(f"oci:{path}", output=f"oci:{tmp_path}/new", check=True)
     validate_layout(tmp_path / "new")
     assert lamella.verify(f"oci:{path}", f"oci:{tmp_path}/new") == []
+
+
+def test_layer_that_stays_is_unpacked_to_be_proved(tmp_path: Path) -> None:
+    """Its digest holds, and its content is not what the config says: engines refuse such images."""
+    wrong = [Digest.of(tar) for tar in (*TARS[:2], b"wrong")]
+    made = layout_of(config={"rootfs": {"type": "layers", "diff_ids": wrong}})
+    source, target = f"oci:{made.write(tmp_path / 'old')}", f"oci:{tmp_path}/new"
+    lamella.squash(source, layers=["1-2"], output=target)
+    with pytest.raises(DigestMismatch, match=str(wrong[2])):
+        lamella.squash(source, layers=["1-2"], output=f"{target}-proved", check=True)
+    assert not (tmp_path / "new-proved").exists()
