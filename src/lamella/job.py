@@ -17,6 +17,7 @@ from lamella.errors import (
     UsageError,
 )
 from lamella.image import Image
+from lamella.layer.blob import FileRange
 from lamella.layer.spool import Layers, LayerTar, Spool
 from lamella.mutate import new_manifest
 from lamella.places import Environment, in_engine, locate, open_destination, open_source
@@ -271,15 +272,17 @@ def _ranges(prepared: Prepared, written: Written | None) -> Iterator[SquashedRan
 def _prove(prepared: Prepared) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
-    All layers that stay are read, too: copying a compressed one shows that it is what its digest
-    says, and only unpacking it that it is what the config says.
+    In files the layers above are read, too: copying a compressed one shows that it is what its
+    digest says, and only unpacking it that it is what the config says.
 
     Raises:
         DigestMismatch: a layer that stays is not what the config says.
         ImageError: they differ, which would be a fault of lamella; nothing is published then.
     """
     top = max((positions.stop for positions in prepared.plans), default=0)
-    old = prepared.layers.open_headers(prepared.image.layers)[:top]
+    old = prepared.layers.open_headers(prepared.image.layers[:top])
+    above = prepared.image.layers[top:]
+    prepared.layers.open([layer for layer in above if isinstance(layer.blob, FileRange)])
     new: list[LayerTar] = []
     starts = {positions.start: positions for positions in prepared.plans}
     position = 0
