@@ -22,11 +22,12 @@ from lamella.merge.causes import Dropped
 from lamella.merge.changeset import Changeset
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
 from tests.explore.piloting import Screen, show
+from tests.support.machine import patience
 
 _LAYERS = 6
 _WIDE = 50_000
 _ENTRIES = 300_000
-_LONGEST = 0.3
+_LONGEST = patience(0.3)
 """Seconds."""
 
 
