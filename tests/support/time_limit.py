@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,17 @@ from tests.support.machine import patience, slowness
 __all__ = [
     "pytest_collection_modifyitems",
     "pytest_report_header",
-    "pytest_runtest_setup",
+    "pytest_runtest_protocol",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
 ]
 
 _AT_LEAST = 300.0
-_UNTIL = max(float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf)), time.time() + _AT_LEAST)
-_LEFT_OUT = "the time for the tests is over"
+_UNTIL = float(os.environ.get("LAMELLA_TESTS_UNTIL", math.inf))
+_END = pytest.StashKey[float]()
+_LEFT_OUT = pytest.StashKey[int]()
+_LEFT_OUT_KEY = "lamella_left_out"
 _HANGS_AFTER, _LONGEST = 900.0, 3600.0
 # For pytest-timeout, which looks there once; and measures, before there is more than one process.
 os.environ.setdefault("PYTEST_TIMEOUT", str(min(patience(_HANGS_AFTER), _LONGEST)))
@@ -41,8 +46,9 @@ def pytest_report_header() -> str | None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put one of each file first, then one case of each test; what is shuffled stays so."""
+    config.stash[_END] = max(_UNTIL, time.time() + _AT_LEAST)
     if not math.isfinite(_UNTIL):
         return
     seen: set[str] = set()
@@ -56,16 +62,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Leave it out when it is too late."""
-    if time.time() > _UNTIL:
-        pytest.skip(_LEFT_OUT)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Pass it over when it is too late."""
+    if time.time() <= item.config.stash[_END]:
+        return None
+    item.config.stash[_LEFT_OUT] = item.config.stash.get(_LEFT_OUT, 0) + 1
+    return True
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many were left out."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    left_out = sum(_LEFT_OUT in str(report.longrepr) for report in skipped)
-    if left_out:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that started this one."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_LEFT_OUT_KEY] = session.config.stash.get(_LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has no types
+    """Add what another process has passed over."""
+    more = getattr(node, "workeroutput", {}).get(_LEFT_OUT_KEY, 0)
+    node.config.stash[_LEFT_OUT] = node.config.stash.get(_LEFT_OUT, 0) + more
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell how many were passed over."""
+    if left_out := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.section("tests NOT run", red=True)
-        terminalreporter.line(f"{left_out}: {_LEFT_OUT}", red=True)
+        terminalreporter.line(f"{left_out}: the time for the tests was over", red=True)
