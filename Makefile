@@ -21,7 +21,9 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A pip of 22.3 or newer serves other environments, too; to install one more takes longer than all else.
+HOST_PIP = $(PYTHON) -m pip --python $(BIN)/python
+PIP = $$([ -x $(BIN)/pip ] && echo $(BIN)/python -m pip || echo $(HOST_PIP)) --disable-pip-version-check
 LOCKS := requirements.txt requirements-build.txt requirements-dev.txt
 LOCK_VENV := .venv-lock
 
@@ -106,7 +108,7 @@ clean: ## remove the environment and all that was built
 
 $(LOCKED): $(LOCKS)
 	@sh .ci/need-venv "$(PYTHON)"
-	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) -m venv --clear $$($(PYTHON) -m pip --help 2>&1 | grep -q -e --python && echo --without-pip) $(VENV)
 	$(PIP) install --quiet --require-hashes $(PIP_FLAGS) -r requirements.txt -r requirements-build.txt
 	@touch $@
 
