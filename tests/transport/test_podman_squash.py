@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+import lamella
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image, build_base
 from tests.engines.process import CommandError
 from tests.engines.rootfs import Node, export_rootfs
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import Podman
+from tests.support.images import docker_archive
+from tests.support.tars import layer
 from tests.transport.engine_proxy import proxy_of
 
 pytestmark = pytest.mark.engine
@@ -244,3 +247,22 @@ def test_a_service_is_started_for_a_user(user: RootlessPodman) -> None:
     assert user.export_rootfs("localhost/app:last") == user.export_rootfs(APP)
     assert not list((user.work / "tmp").glob("lamella-podman-*"))
     assert str(user.work / "tmp") not in user.inside("ps", "axww")
+
+
+def test_history_without_times(podman: Podman, tmp_path: Path) -> None:
+    """Podman takes such images, and fails to tell their history (its code dereferences nil)."""
+    tars = layer(("a", b"1")), layer(("b", b"2")), layer(("a", b"3"))
+    steps = [{"created_by": f"step {number}"} for number in range(3)]
+    name = "localhost/podman-tests/timeless:1"
+    path = tmp_path / "timeless.tar"
+    path.write_bytes(docker_archive(*tars, tags=(name,), history=steps))
+    podman("load", "-i", path)
+    listed = run(at(podman), "layers", f"podman:{name}").stdout.splitlines()
+    assert [line.lstrip(" └─").split()[0] for line in listed] == ["#1", "#2", "#3"]
+
+    new = tmp_path / "new.tar"
+    run(at(podman), "squash", f"podman:{name}", "#1", "-o", f"docker-archive:{new}")
+    with lamella.open_image(str(new)) as image:
+        history = json.loads(image.config.raw)["history"]
+    assert history[0] == {"created_by": "step 0"}
+    podman("rmi", name)

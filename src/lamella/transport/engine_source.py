@@ -99,7 +99,7 @@ class EngineSource:
         self._id, self._inspected = inspected["Id"], inspected
         self._check_platform(inspected)
         total = len(diff_ids_of(inspected))
-        history = History(self._client.history(self._id))
+        history = History(self._history())
         made = history.layers(total, self._count)
         config = Config.parse(describe_config(inspected, history, made), self._name)
         sizes = [size for size, is_layer in zip(history.sizes, made, strict=True) if is_layer]
@@ -109,6 +109,16 @@ class EngineSource:
             for number, (diff_id, size) in enumerate(zip(config.diff_ids, sizes, strict=False), 1)
         )
         return Image(self._name, config, layers, None, tags_of(inspected), history.ids)
+
+    def _history(self) -> Sequence[Mapping[str, Any]]:
+        """Ask for the steps; Podman fails where one has no time, though it takes such images."""
+        try:
+            return self._client.history(self._id)
+        except EngineError as error:
+            if not self._client.is_podman:
+                raise
+            self._progress.note(f"{error}; what made its layers is not shown")
+            return []
 
     def _check_platform(self, inspected: Mapping[str, object]) -> None:
         wanted = self._platform
