@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 # Tests run on all cores; those that share an engine stay together (tests/conftest.py): with Docker,
 # with other engines, and without any go on at the same time, so three processes at least.
-PROCESSES ?= $(shell n=$$(nproc); if [ "$$n" -gt 3 ]; then echo "$$n"; else echo 3; fi)
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(3, os.cpu_count() or 0))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
 BENCH_ARGS ?=
 SECONDS ?= 600
@@ -47,7 +47,7 @@ demo: $(READY) ## squash a small image made on the spot, and prove the result; n
 
 .PHONY: test
 test: $(DEV) ## everything: lint, types, all tests; as root with apt, with real engines and a browser
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types engines
+	@$(MAKE) --no-print-directory --jobs 2 lint types engines
 	$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick
