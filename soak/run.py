@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soak.harness import Harness
+from tests.support.machine import slowness
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / "soak-findings"
@@ -251,6 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Return 1 if anything was found, 2 if a name is of no harness."""
     given = _arguments(argv)
     harnesses = load(given.source)
+    slowness()  # measured once for all rounds
     if given.round:
         name, seed, folder = given.round
         run_round(harnesses[name], int(seed), Path(folder))

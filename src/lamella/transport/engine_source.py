@@ -111,14 +111,13 @@ class EngineSource:
         return Image(self._name, config, layers, None, tags_of(inspected), history.ids)
 
     def _history(self) -> Sequence[Mapping[str, Any]]:
-        """Ask for the steps; Podman fails where one has no time, though it takes such images."""
-        try:
-            return self._client.history(self._id)
-        except EngineError as error:
-            if not self._client.is_podman:
-                raise
-            self._progress.note(f"{error}; what made its layers is not shown")
-            return []
+        """Ask for the steps, newest first; say so if there is no telling."""
+        told = self._client.history(self._id)
+        if told is None:
+            self._progress.note(
+                f"{self._name}: Podman can't tell its history; what made its layers is not shown"
+            )
+        return told or []
 
     def _check_platform(self, inspected: Mapping[str, object]) -> None:
         wanted = self._platform
