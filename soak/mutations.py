@@ -28,7 +28,7 @@ from tests.transport.forms import COMPRESSIONS, Layout, compress, docker_archive
 
 __all__ = ["HARNESS"]
 
-_IMAGES = 20
+_IMAGES = 100
 _SECONDS = 30
 _MEMORY = 1 << 30
 _BLOCK = 512

@@ -1,11 +1,13 @@
 """No signal is lost: lamella is asked to end, once, at any moment, whatever it waits for.
 
-A round is one run against somebody who keeps it waiting. It must end soon, with exit code 130 and
-one line, and leave nothing behind; or as the system ends it, if Python had not begun yet.
+Each run is against somebody who keeps it waiting. It must end soon, with exit code 130 and one
+line, and leave nothing behind; or as the system ends it, if lamella had not begun yet. The first
+run of a round starts as a user starts it, the others are forks: they are at work at once.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -18,17 +20,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+from soak.forked import Start, started, wait
 from soak.harness import Harness, Round
 from tests.cli.running import environment
 from tests.support.images import docker_archive
 from tests.support.machine import patience
 from tests.support.tars import layer
 
-__all__ = ["HARNESS", "SITUATIONS"]
+__all__ = ["HARNESS", "SITUATIONS", "signalled"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS_A_ROUND = 24
 _LATEST = 1.5
 _SOON = 2.0
 _INTERRUPTED = 130
@@ -258,8 +264,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _run(seed: int, kept: Path) -> Round:
-    """Ask one run to end."""
+    """Ask so many runs to end."""
     del kept
+    found = Round(_SIGNALS_A_ROUND, [], [])
+    for number in range(seed * _SIGNALS_A_ROUND, (seed + 1) * _SIGNALS_A_ROUND):
+        if wrong := signalled(number, forked=number % _SIGNALS_A_ROUND > 0):
+            found.findings.append(wrong)
+    return found
+
+
+def signalled(seed: int, *, forked: bool) -> str | None:
+    """Ask one run to end; return what was wrong."""
     chance = random.Random(seed)
     situation = SITUATIONS[seed % len(SITUATIONS)]
     number, after = chance.choice(_SIGNALS), chance.uniform(0, _LATEST)
@@ -270,44 +285,81 @@ def _run(seed: int, kept: Path) -> Round:
         at = Waiting(work, stack)
         situation(at)
         before = sorted(p.name for p in work.iterdir())
-        found = _ask(at, tmp, number, after)
+        found = _ask(_start(at, Path(folder), forked=forked), number, after)
         left = {p.name for p in work.iterdir()} - set(before) | {p.name for p in tmp.iterdir()}
     if left and not (found is None and left <= {"new.tar"}):
         found = f"{found or ''} left behind: {sorted(left)}"
-    name = f"seed {seed}: {situation.__name__}, {number.name} after {after:.3f} s"
-    return Round(1, [f"{name}: {found}"] if found else [], [])
+    name = f"number {seed}: {situation.__name__}, {number.name} after {after:.3f} s"
+    return f"{name}: {found}" if found else None
 
 
-def _ask(at: Waiting, tmp: Path, number: signal.Signals, after: float) -> str | None:
-    """Start lamella and ask it to end; return what was wrong."""
+@dataclass
+class Asked:
+    """A run of lamella, however it was started."""
+
+    pid: int
+    wait: Callable[[float], int | None]
+    """Wait at most so many seconds; return the exit code."""
+    errors: Path
+    """What it said."""
+
+
+def _start(at: Waiting, folder: Path, *, forked: bool) -> Asked:
+    """Start lamella; it is killed with the stack."""
+    tmp, errors = folder / "tmp", folder / "errors"
     env = environment(tmp, {"HOME": str(tmp), "XDG_CACHE_HOME": str(tmp), **at.variables})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lamella", *at.arguments],
-        stdin=at.stdin,
-        stdout=at.stdout,
-        stderr=subprocess.PIPE,
-        env=env,
-    )
-    try:
-        time.sleep(after)
-        ended_before = process.poll() is not None
-        process.send_signal(number)
-        asked = time.monotonic()
-        try:
-            _, said = process.communicate(timeout=patience(10 * _SOON))
-        except subprocess.TimeoutExpired:
-            return "it does not end"
-        took = time.monotonic() - asked
-    finally:
-        _end(process)
-    return _judge(process.returncode, said.decode(), took, number, ended_before=ended_before)
+    errors.touch()
+    if forked:
+        stdin, stdout = (None if n == subprocess.DEVNULL else n for n in (at.stdin, at.stdout))
+        fork = started(Start(at.arguments, env, errors, stdin, stdout))
+        at.stack.callback(_end_fork, fork)
+        return Asked(_pid(fork), partial(wait, fork), errors)
+    with errors.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lamella", *at.arguments],
+            stdin=at.stdin,
+            stdout=at.stdout,
+            stderr=file,
+            env=env,
+        )
+    at.stack.callback(_end, process)
+    return Asked(process.pid, partial(_wait, process), errors)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(seconds)
+    return None
+
+
+def _pid(fork: ForkProcess) -> int:
+    assert fork.pid is not None
+    return fork.pid
+
+
+def _end_fork(fork: ForkProcess) -> None:
+    fork.kill()
+    fork.join()
+
+
+def _ask(run: Asked, number: signal.Signals, after: float) -> str | None:
+    """Ask it to end; return what was wrong."""
+    ended_before = run.wait(after) is not None
+    asked = time.monotonic()
+    if not ended_before:
+        os.kill(run.pid, number)
+    code = run.wait(patience(10 * _SOON))
+    if code is None:
+        return "it does not end"
+    took, said = time.monotonic() - asked, run.errors.read_text(errors="replace")
+    return _judge(code, said, took, number, ended_before=ended_before)
 
 
 def _judge(
     code: int, said: str, took: float, number: signal.Signals, *, ended_before: bool
 ) -> str | None:
     """Say what is wrong with how it ended."""
-    if took > _SOON + _slowness():
+    if took > patience(_SOON) and took > patience(_SOON) + _load():
         return f"it took {took:.1f} s"
     early = number == signal.SIGINT and "Interrupt" in said and not _BEGUN.search(said)
     if code == -number or early:
@@ -320,11 +372,11 @@ def _judge(
     return None
 
 
-def _slowness() -> float:
+def _load() -> float:
     """Return seconds that a machine with other work may take longer: to start Python, say."""
     start = time.monotonic()
     subprocess.run([sys.executable, "-c", "import click, json"], check=False)
     return 3 * (time.monotonic() - start)
 
 
-HARNESS = Harness("signals", "signals", _run, processes=2)
+HARNESS = Harness("signals", "signals", _run, processes=4)

@@ -8,14 +8,17 @@ fails.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+import lamella
 from lamella.spec.digest import Digest
+from soak.forked import imported
 from soak.harness import Harness, Round
 from tests.support.images import docker_archive
 from tests.support.tars import layer
@@ -28,22 +31,20 @@ _IMAGES = 4
 """That each writer writes."""
 _REF_NAME = "org.opencontainers.image.ref.name"
 
-_WRITE = """
-import sys
-import lamella
-number, images, folder, layout = sys.argv[1:]
-print("ready", flush=True)
-sys.stdin.readline()
-for n in range(int(images)):
-    tag = f"{number}-{n}"
-    try:
-        image = f"docker-archive:{folder}/{n}-{int(number) % 2}.tar"
-        lamella.squash(image, "#1", output=f"oci:{layout}:{tag}")
-        print(tag, flush=True)
-        lamella.squash(f"oci:{folder}/damaged", "#1", output=f"oci:{layout}:damaged")
-    except lamella.LamellaError as error:
-        print(f"! {error}", flush=True)
-"""
+
+def _write(number: int, folder: Path, layout: Path, told: Path, start: Connection) -> None:
+    """Be one of the writers: tell each tag that is done, and each failure."""
+    start.recv()
+    with told.open("a", buffering=1) as file:
+        for n in range(_IMAGES):
+            tag = f"{number}-{n}"
+            try:
+                image = f"docker-archive:{folder}/{n}-{number % 2}.tar"
+                lamella.squash(image, "#1", output=f"oci:{layout}:{tag}")
+                print(tag, file=file)
+                lamella.squash(f"oci:{folder}/damaged", "#1", output=f"oci:{layout}:damaged")
+            except lamella.LamellaError as error:
+                print(f"! {error}", file=file)
 
 
 def _make_images(folder: Path) -> None:
@@ -65,31 +66,27 @@ def _blob(descriptor: dict[str, str]) -> str:
 
 def _write_all(rng: random.Random, folder: Path, layout: Path) -> tuple[list[str], list[str]]:
     """Return the tags that were reported as done, and complaints that nobody should have."""
+    imported()
+    fork = multiprocessing.get_context("fork")
+    told = [folder / f"told-{number}" for number in range(_WRITERS)]
+    gates = [fork.Pipe(duplex=False) for _ in told]
     writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _WRITE, str(number), str(_IMAGES), folder, layout],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        fork.Process(target=_write, args=(number, folder, layout, told[number], gates[number][0]))
         for number in range(_WRITERS)
     ]
     for writer in writers:
-        assert writer.stdin is not None
-        assert writer.stdout is not None
-        writer.stdout.readline()
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("\n")
-        writer.stdin.flush()
+        writer.start()
+    for _, gate in gates:
+        gate.send(None)
     for writer in rng.sample(writers, _WRITERS // 2):
-        try:
-            writer.wait(rng.random() * 0.4)
-        except subprocess.TimeoutExpired:
-            writer.kill()
-    said = [line for writer in writers for line in writer.communicate()[0].splitlines()]
+        writer.join(rng.random() * 0.4)
+        writer.kill()
+    for writer in writers:
+        writer.join()
+    said = [line for path in told if path.exists() for line in path.read_text().splitlines()]
     wrong = [line for line in said if line.startswith("!") and "digest mismatch" not in line]
-    wrong += [f"a writer ended with {w.returncode}" for w in writers if w.returncode not in {0, -9}]
+    codes = {writer.exitcode for writer in writers} - {0, -signal.SIGKILL}
+    wrong += [f"a writer ended with {code}" for code in codes]
     return [line for line in said if not line.startswith("!")], wrong
 
 

@@ -61,7 +61,7 @@ def compress(kind: str, data: bytes) -> bytes:
         case "zstd":
             return zstd.compress(data)
         case "xz":
-            return lzma.compress(data)
+            return lzma.compress(data, preset=0)
         case "bzip2":
             return bz2.compress(data)
     return data

@@ -109,13 +109,15 @@ class _Hasher:
     def __init__(self) -> None:
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
-        for _ in range(_BUFFERS):
-            self._free.put(memoryview(bytearray(CHUNK)))
+        self._to_make = _BUFFERS
         self._sha256 = hashlib.sha256()
         self._thread = threading.Thread(target=self._run, name="lamella-hash", daemon=True)
         self._thread.start()
 
     def take(self) -> memoryview:
+        if self._to_make and self._free.empty():  # small layers need few
+            self._to_make -= 1
+            return memoryview(bytearray(CHUNK))
         return self._free.get()
 
     def give(self, buffer: memoryview, used: int) -> None:

@@ -14,7 +14,7 @@ from lamella.errors import OutputError
 from lamella.files import NewFile, sweep, sync_folder
 from lamella.transport.folders import Place
 
-__all__ = ["AtomicFile", "take_mode", "writing"]
+__all__ = ["AtomicFile", "confirm", "take_mode", "writing"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -32,6 +32,23 @@ def writing(where: str) -> Iterator[None]:
             message = f"{where}: no space left on that disk"
         else:
             message = f"can't write {where}: {error.strerror or error}"
+        raise OutputError(message) from error
+
+
+def confirm(where: str, *folders: int) -> None:
+    """See to it that the new names in folders outlive a power cut.
+
+    Raises:
+        OutputError: the disk does not tell so; the names are there nevertheless.
+    """
+    try:
+        for folder in folders:
+            sync_folder(folder)
+    except OSError as error:
+        message = (
+            f"{where}: it was written, but the disk did not confirm it "
+            f"({error.strerror or error}); check the disk and run the command again"
+        )
         raise OutputError(message) from error
 
 
@@ -85,7 +102,7 @@ class AtomicFile:
             if self._new is not None and self._place is not None:
                 self._new.sync()
                 self._new.give_name(self._place.name)
-                sync_folder(self._place.folder)
+                confirm(str(self.target), self._place.folder)
             self._discard()
 
     def __exit__(self, *error: object) -> None:

@@ -30,7 +30,7 @@ from lamella.spec.json import check_size, format_json
 from lamella.spec.manifest import Index
 from lamella.spec.media_type import OCI_INDEX
 from lamella.transport.entry_names import name_of
-from lamella.transport.files import take_mode, writing
+from lamella.transport.files import confirm, take_mode, writing
 from lamella.transport.folders import Place, open_folder, open_regular
 from lamella.transport.oci_layout import INDEX
 from lamella.transport.oci_writer import OCI_LAYOUT, BlobWriter
@@ -219,8 +219,7 @@ class FolderBlobs:
         self._index = _with_entries(index, entries)
         self._put(INDEX, self._index, root)
         self._undo.clear()
-        sync_folder(root)
-        sync_folder(self._place.folder)
+        confirm(str(self._folder), root, self._place.folder)
 
     def _subfolder(self, name: str, above: int) -> int:
         if _make_folder(name, above):
