@@ -11,7 +11,7 @@ import io
 import multiprocessing
 import os
 import pkgutil
-import select
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +26,7 @@ from lamella.cli.main import main
 __all__ = ["Start", "imported", "started", "wait"]
 
 _MOST_FILES = 4096
+_HOLD = {signal.SIGUSR1}
 _NOT_NEEDED = ("lamella.__main__", "lamella.explore", "lamella.cli.explore")
 
 
@@ -50,14 +51,15 @@ class Start:
     """A descriptor; None: nothing to read."""
     stdout: int | None = None
     """A descriptor; None: it is thrown away."""
-    traced: bool = False
-    """Wait until somebody traces the process."""
+    held: bool = False
+    """Wait for SIGUSR1 before all else."""
 
 
 def started(start: Start) -> ForkProcess:
     """Start lamella in a process of its own."""
     imported()
     process = multiprocessing.get_context("fork").Process(target=_be_lamella, args=(start,))
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HOLD)
     process.start()
     return process
 
@@ -65,14 +67,12 @@ def started(start: Start) -> ForkProcess:
 def wait(process: ForkProcess, seconds: float) -> int | None:
     """Wait at most so many seconds; return the exit code, None if it goes on.
 
-    `join` looks at a descriptor that the process has closed.
+    `join` looks at a descriptor that the process has closed. One that is traced is gone when its
+    tracer has heard of it, a moment after it ended.
     """
-    if process.exitcode is None and process.pid is not None:
-        fd = os.pidfd_open(process.pid)
-        try:
-            select.select([fd], [], [], seconds)
-        finally:
-            os.close(fd)
+    end = time.monotonic() + seconds
+    while process.exitcode is None and time.monotonic() < end:
+        time.sleep(0.005)
     return process.exitcode
 
 
@@ -91,11 +91,7 @@ def _be_lamella(start: Start) -> None:
     os.environ.update(start.variables)
     tempfile.tempdir = None
     sys.argv = ["lamella", *start.arguments]
-    while start.traced and not _tracer():
-        time.sleep(0.001)
+    if start.held:
+        signal.sigwait(_HOLD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD)
     sys.exit(main())
-
-
-def _tracer() -> int:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("TracerPid:")[2].split()[0])

@@ -7,9 +7,12 @@ there before is still there.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import lamella
@@ -93,14 +96,14 @@ def _check(form: str, failure: str) -> str:
         output = f"{transport}:{target}" + (":new" if transport == "oci" else "")
         more = ["--compression", compression] if compression else []
         code, said = _squash([str(source), "#1", "-o", output, *more], Path(where), failure)
-        after = state_of(work)
+        after, left = state_of(work), _left(tmp, failure)
         if code == 0 or _WRITTEN in said:
             wrong = [str(one) for one in lamella.verify(str(source), output)]
             lost = [name for name in before if name not in after]
-            return f"it was written: lost {lost}, {wrong}" if lost or wrong else _left(tmp)
+            return f"it was written: lost {lost}, {wrong}" if lost or wrong else left
         if code is None:
             return f"it hangs; it said {said[-600:]!r}"
-        return _judge_error(f"exit code {code}", said, before, after) or _left(tmp)
+        return _judge_error(f"exit code {code}", said, before, after) or left
 
 
 def _squash(arguments: list[str], where: Path, failure: str) -> tuple[int | None, str]:
@@ -108,16 +111,24 @@ def _squash(arguments: list[str], where: Path, failure: str) -> tuple[int | None
     name, errors = failure.partition(":")[0], where / "errors"
     errors.touch()
     command = ["squash", "--progress", "none", *arguments]
-    process = started(Start(command, environment(where / "tmp"), errors, traced=True))
+    process = started(Start(command, environment(where / "tmp"), errors, held=True))
     tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}"]
     strace = subprocess.Popen([*tracer, "-e", f"inject={failure}", "-p", str(process.pid)])
     try:
+        _let_go_when_traced(process.pid)
         code = wait(process, patience(_SECONDS))
         return code, errors.read_text(errors="replace")
     finally:
         process.kill()
         process.join()
         strace.wait()
+
+
+def _let_go_when_traced(pid: int | None) -> None:
+    assert pid is not None
+    while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGUSR1)
 
 
 def _judge_error(code: str, said: str, before: _State, after: _State) -> str:
@@ -131,8 +142,10 @@ def _judge_error(code: str, said: str, before: _State, after: _State) -> str:
     return ""
 
 
-def _left(tmp: Path) -> str:
+def _left(tmp: Path, failure: str) -> str:
     left = sorted(path.name for path in tmp.iterdir())
+    if failure.startswith("unlink"):  # it could not be removed
+        return ""
     return f"left in TMPDIR: {left}" if left else ""
 
 

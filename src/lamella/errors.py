@@ -37,13 +37,31 @@ __all__ = [
     "UnknownLayer",
     "Unsupported",
     "UsageError",
+    "shortened",
 ]
+
+_LONGEST = 1000
+_TAIL = 160
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return text of at most so many characters: what is longer loses its middle."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - _TAIL - 3]} … {text[-_TAIL:]}"
 
 
 class LamellaError(Exception):
-    """Base of all errors that lamella raises on purpose."""
+    """Base of all errors that lamella raises on purpose.
+
+    As text it has at most 1,000 characters, whatever the input that it quotes.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return shortened(super().__str__(), _LONGEST)
 
 
 class ImageError(LamellaError):

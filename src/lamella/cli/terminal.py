@@ -14,6 +14,7 @@ import sys
 import traceback
 from typing import TextIO
 
+from lamella.errors import shortened
 from lamella.report.text import printable
 
 __all__ = ["colour", "line", "one_message", "say", "say_json", "say_text", "tell", "tell_traceback"]
@@ -21,7 +22,6 @@ __all__ = ["colour", "line", "one_message", "say", "say_json", "say_text", "tell
 LONGEST_MESSAGE = 500
 """Characters of an error: what is longer loses its middle."""
 _LONGEST_TRACE = 2000
-_TAIL = 160
 _RESET = "\x1b[0m"
 # Text can't have a mark of ours by accident or on purpose: it is another one in each process.
 _MARK = f"\x00{secrets.token_hex(8)}"
@@ -47,12 +47,8 @@ def line(text: str) -> str:
 
 def one_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
     """Return a message as one line, not too long."""
-    safe = printable(" ".join(text[: 20 * longest].split("\n")))
-    if len(safe) <= longest and len(text) <= 20 * longest:
-        return safe
-    return (
-        f"{safe[: longest - _TAIL - 3]} … {printable(text[-_TAIL:].replace(chr(10), ' '))[-_TAIL:]}"
-    )
+    safe = printable(" ".join(shortened(text, longest).split("\n")))
+    return shortened(safe, longest)
 
 
 def say(*lines: str) -> None:

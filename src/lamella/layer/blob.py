@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO, Protocol, cast, runtime_checkable
 
+from lamella.errors import ImageError
 from lamella.layer.compression import detect
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -62,18 +63,33 @@ class FileRange:
         return cls(file, 0, os.fstat(file.fileno()).st_size)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Return bytes of the range; see `ReadAt`."""
+        """Return bytes of the range; see `ReadAt`.
+
+        Raises:
+            ImageError: the disk does not give them.
+        """
         left = self.size - offset
         if length > left:  # noqa: PLR1730 - `min` would take a fifth of what reading a header does
             length = left
-        return os.pread(self.file.fileno(), length, self.offset + offset) if length > 0 else b""
+        try:
+            return os.pread(self.file.fileno(), length, self.offset + offset) if length > 0 else b""
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill a buffer from `offset`; return how many bytes were read, 0 only at the end."""
         left = self.size - offset
         if left < len(buffer):
             buffer = buffer[: max(0, left)]
-        return os.preadv(self.file.fileno(), [buffer], self.offset + offset) if buffer else 0
+        try:
+            return os.preadv(self.file.fileno(), [buffer], self.offset + offset) if buffer else 0
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> ImageError:
+        name = self.file.name  # a number, where it was opened without one
+        where = os.fspath(name) if isinstance(name, str | os.PathLike) else "a temporary file"
+        return ImageError(f"can't read {where}: {error.strerror}; check the disk it is on")
 
     def part(self, offset: int, size: int) -> FileRange:
         """Return a range within this one."""
