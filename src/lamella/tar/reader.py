@@ -10,6 +10,7 @@ from lamella.tar.header import (
     BLOCK,
     FIELDS,
     POSIX_MAGIC,
+    full_name,
     is_gnu,
     malformed_number,
     parse_number,
@@ -45,6 +46,8 @@ def read_header(source: ReadAt, member: Member) -> Header:
     raw = source.read_at(member.start, member.head)
     if len(raw) < member.head:
         raise truncated("header", member.head, raw, member.start)
+    if member.head == BLOCK and not member.flags & SPARSE:  # nothing but the block itself
+        return _base(raw, member, member.start, full_name(raw), until_nul(raw[157:257]))
 
     def read(offset: int, length: int) -> bytes:
         i = offset - member.start
@@ -54,12 +57,11 @@ def read_header(source: ReadAt, member: Member) -> Header:
     if not found.block:
         raise truncated("header", BLOCK, b"", member.start)
     form = form_of(found.block[156:157], found.known) if member.flags & SPARSE else None
-    header = _base(found.block, member, found.at)._replace(
-        name=found.full_name(form), link=found.full_link(), pax=tuple(found.records)
-    )
-    if found.known:
+    header = _base(found.block, member, found.at, found.full_name(form), found.full_link())
+    if found.records:
         numbers = numbers_in(found.known, member.start)
         header = header._replace(
+            pax=tuple(found.records),
             uid=numbers.get(b"uid", header.uid),
             gid=numbers.get(b"gid", header.gid),
             mtime=numbers.get(b"mtime", header.mtime),
@@ -69,22 +71,22 @@ def read_header(source: ReadAt, member: Member) -> Header:
     return header if form is None else _sparse(header, form, found, member, read)
 
 
-def _base(block: bytes, member: Member, offset: int) -> Header:
-    """The fields of the header block itself, but for its names."""
+def _base(block: bytes, member: Member, offset: int, name: bytes, link: bytes) -> Header:
+    """The fields of the header block itself; the names that count may be told elsewhere."""
     (_, mode, uid, gid, _, mtime, _, _, _, magic, _, uname, gname, major, minor, _) = FIELDS.unpack(
         block
     )
     ustar = magic == POSIX_MAGIC or is_gnu(block)
     device = ustar and member.type in b"34"
     return Header(
-        b"",
+        name,
         member.type,
         _number("mode", mode, offset),
         _number("uid", uid, offset),
         _number("gid", gid, offset),
         member.size,
         _number("mtime", mtime, offset) * _NANO,
-        b"",
+        link,
         until_nul(uname) if ustar else b"",
         until_nul(gname) if ustar else b"",
         _number("devmajor", major, offset) if device else 0,

@@ -39,10 +39,9 @@ from lamella.tar.rare import TYPES, check_end, path_of, read_member, truncated
 
 __all__ = ["scan"]
 
-# What a scan needs: name; mode, uid and gid; size and its last byte; mtime, checksum, type; of
-# linkname the first byte, which tells whether there is one; both device numbers; of prefix the
-# first byte.
-_BRIEF = Struct("100s24s11sc12s8scc171x16sc166x")
+# What a scan needs: name; mode, uid, gid; size; mtime; checksum; type; the first byte of linkname,
+# which tells whether there is one; both device numbers and the first byte of prefix.
+_BRIEF = Struct("100s24s12s12s8scc171x17s166x")
 # What is read at once costs a big member little (1024 to 4096 are alike); where members are small
 # it grows, so that one system call serves many.
 _WINDOW, _LARGEST_WINDOW, _SMALL = 2048, 1 << 16, 4096
@@ -96,6 +95,26 @@ class _Sound(dict[bytes, bool]):
         return sound
 
 
+class _Sizes(dict[bytes, int]):
+    """What size fields say: those of octal digits; -1 for others. Small sizes repeat themselves."""
+
+    def __missing__(self, field: bytes) -> int:
+        if len(self) >= _FEW:
+            self.clear()
+        octal = field[:11]
+        known = field[11:] in _BLANK and not octal.strip(_DIGITS)
+        self[field] = size = int(octal, 8) if known else -1
+        return size
+
+
+class _Tails(_Sound):
+    """Whether both device numbers are numbers, and no prefix follows them."""
+
+    def __missing__(self, fields: bytes) -> bool:
+        found = self[fields] = fields[16:] == b"\0" and super().__missing__(fields[:16])
+        return found
+
+
 class _Folders(dict[bytes, bytes | None]):
     """Paths of directories as written and cleaned; None for one that engines may read differently.
 
@@ -144,6 +163,7 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
     members: list[Member] = [] if found is None else found
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
     checksums, sound, folders, names = _Checksums(), _Sound(), _Folders(), dict[bytes, bytes]()
+    sizes, tails, time = _Sizes(), _Tails(), b""
     adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
     at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
@@ -155,20 +175,21 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
             window, base, i, served = read_window(at, length), at, 0, len(members)
             if len(window) < BLOCK:
                 raise truncated("header", BLOCK, window, at)
-        name, owner, octal, last, mtime, check, kind, to, device, prefix = brief(window, i)
-        size = int(octal, 8) if last in _BLANK and not octal.strip(_DIGITS) else -1
+        name, owner, octal, mtime, check, kind, to, tail = brief(window, i)
+        size = sizes[octal]
         plain = (
             size >= 0
             and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
             and sound[owner]
-            and (mtime.strip(_DIGITS) in _BLANK or sound[mtime])
-            and sound[device]
+            and (mtime == time or mtime.strip(_DIGITS) in _BLANK or sound[mtime])
         )
-        name = name.partition(b"\0")[0]
-        if prefix != b"\0":
-            posix = window[i + 257 : i + 263] == POSIX_MAGIC
-            name = until_nul(window[i + 345 : i + 500]) + b"/" + name
-            plain = plain and posix and window[i + 508 : i + 512] != STAR_TRAILER
+        time, name = mtime, name.partition(b"\0")[0]
+        if not tails[tail]:
+            plain = plain and sound[tail[:16]]
+            if tail[16:] != b"\0":
+                posix = window[i + 257 : i + 263] == POSIX_MAGIC
+                name = until_nul(window[i + 345 : i + 500]) + b"/" + name
+                plain = plain and posix and window[i + 508 : i + 512] != STAR_TRAILER
         if not plain or kind not in TYPES:
             if plain and kind in _EXTENDED:
                 body = window[i + BLOCK : i + BLOCK + size]
