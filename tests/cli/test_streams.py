@@ -132,8 +132,27 @@ def test_full_disk_behind_stdout_is_told(
         process = start(*command, *images, *quiet, tmp=tmp, stdout=full)
         _, err = process.communicate(timeout=patience(60))
     last = err.decode().splitlines()[-1]
-    assert (process.returncode, last) == (1, "lamella: No space left on device")
+    said = "lamella: can't write standard output: No space left on device"
+    assert (process.returncode, last) == (1, said)
     assert b"Exception ignored" not in err
+
+
+def test_image_is_there_though_stdout_is_full(app: str, work: Path, tmp: Path) -> None:
+    """The message says so: whoever runs it again would squash twice."""
+    with Path("/dev/full").open("wb") as full:
+        process = start("squash", app, "-o", f"oci:{work}/new", "--json", tmp=tmp, stdout=full)
+        _, err = process.communicate(timeout=patience(60))
+    assert process.returncode == 1
+    assert err.endswith(b"No space left on device; the new image was written before\n")
+    assert (work / "new" / "index.json").exists()
+
+
+def test_full_standard_error_stops_nothing(app: str, work: Path, tmp: Path) -> None:
+    """Nobody can be told what was done, but it is done."""
+    with Path("/dev/full").open("wb") as full:
+        process = start("squash", app, "-o", f"oci:{work}/new", tmp=tmp, stderr=full)
+        assert process.wait(timeout=patience(60)) == 0
+    assert (work / "new" / "index.json").exists()
 
 
 @pytest.mark.parametrize("arguments", [["layers"], ["squash", "-o", "docker-archive:new.tar"]])

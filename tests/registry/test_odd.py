@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import random
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 import lamella
 from lamella.errors import EngineError, LamellaError, Unsupported
+from lamella.spec.digest import Digest
 from lamella.transport.answers import redact, retry_after
 from lamella.transport.registry import Backoff, RegistryName, RegistryOptions
 from lamella.transport.registry.client import Registry
 from lamella.transport.registry.credentials import Search
+from lamella.transport.registry.failures import Unreachable
 from lamella.transport.registry.name import RegistryName as Name
 from lamella.transport.registry.proxy import proxy_for
 from lamella.transport.registry.repository import Repository
+from lamella.transport.registry.upload import mount_blob, put_blob
 from lamella.transport.registry.url import BadUrl, Url, resolve
+from lamella.transport.registry.web import Web
+from tests.odd.answers import Oddly
+from tests.odd.registry import registry_in_memory
 from tests.registry.faulty import Front, front_of
 
 _PAGE = b"<html><head><title>Please log in</title></head></html>"
@@ -134,6 +144,92 @@ def test_refused_connections_are_told_so() -> None:
         registry = Registry(host, RegistryOptions(backoff=_QUICK))
         with pytest.raises(EngineError, match=f"can't reach {host}: Connection refused; does a"):
             registry.find()
+
+
+@pytest.mark.parametrize(
+    ("host", "insecure", "schemes"),
+    [
+        ("localhost", False, ["https", "http"]),
+        ("127.0.0.1", False, ["https", "http"]),
+        ("a.example", True, ["https", "http"]),
+        ("a.example", False, ["https"]),
+    ],
+)
+def test_ports_that_are_tried(
+    monkeypatch: pytest.MonkeyPatch, host: str, insecure: bool, schemes: list[str]
+) -> None:
+    """Where plain HTTP is allowed, port 80 is tried once nobody listens on 443."""
+    asked: list[str] = []
+
+    def refuse(_web: Web, _method: str, address: str, _headers: object) -> None:
+        asked.append(address)
+        raise Unreachable(f"can't reach {address}: Connection refused")
+
+    monkeypatch.setattr(Web, "send", refuse)
+    with pytest.raises(EngineError, match="Connection refused"):
+        Registry(host, RegistryOptions(backoff=_QUICK, insecure=insecure)).find()
+    assert asked == [f"{scheme}://{host}/v2/" for scheme in schemes]
+
+
+def test_silence_is_told_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes connections and says nothing did not refuse any."""
+    monkeypatch.setattr("lamella.transport.registry.web._READING", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EngineError, match=f"{host} broke off: it did not answer in time"):
+            Registry(host, RegistryOptions(backoff=_QUICK)).find()
+
+
+def test_mount_that_the_token_server_refuses() -> None:
+    """It gives no token for two repositories: the blob is sent, then."""
+    with front_of(_NOBODY) as front:
+        _guard(front)
+        front.add("GET /token.*scope=.*scope=", status=403, times=99)
+        registry = Registry(front.host, RegistryOptions(backoff=_QUICK))
+        assert not mount_blob(Repository(registry, "team/app"), Digest.of(b"x"), "team/base")
+        assert front.count("GET /token.*scope=.*scope=.* 403") == 1
+        assert front.count("POST") == 0
+        registry.close()
+
+
+@dataclass
+class _Far:
+    """A blob elsewhere: counts what is read of it."""
+
+    content: bytes
+    read: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def open(self) -> BinaryIO:
+        far = self
+
+        class Counting(io.BytesIO):
+            def read(self, length: int | None = -1) -> bytes:
+                part = super().read(length)
+                far.read += len(part)
+                return part
+
+        return Counting(self.content)
+
+
+def test_blob_in_pieces_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from its start for each piece, which it may have to be downloaded for."""
+    monkeypatch.setattr("lamella.transport.registry.upload._PIECE", 1 << 16)
+    blob = _Far(random.Random(1).randbytes(40 << 16))
+    with registry_in_memory(Oddly(0)) as behind, front_of(behind.host) as front:
+        front.add("PUT .*digest", status=413)
+        registry = Registry(front.host, RegistryOptions(backoff=_QUICK))
+        digest = Digest.of(blob.content)
+        put_blob(Repository(registry, "team/app"), blob, digest, lambda _: None)
+        registry.close()
+        assert behind.blobs[str(digest)] == blob.content
+        assert front.count("PATCH") == 40
+    assert blob.read <= 2 * blob.size
 
 
 def test_unknown_hosts_are_told_so() -> None:

@@ -6,7 +6,6 @@ What takes time to import is imported once signals are heeded.
 from __future__ import annotations
 
 import io
-import os
 import re
 import select
 import sys
@@ -14,7 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from lamella.cli.signals import signals
-from lamella.cli.terminal import one_message, tell, tell_traceback
+from lamella.cli.terminal import flush, give_up, one_message, tell, tell_traceback
+from lamella.errors import OutputError
 from lamella.waiting import is_asked_to_end
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signals.stop()
     except KeyboardInterrupt as error:
         if argv is None:
-            _give_up_stdout()  # what it would still get is of no use
+            give_up(sys.stdout)  # what it would still get is of no use
         code = _fail(error, arguments)
         signals.stop()
         if argv is None:
@@ -59,14 +59,13 @@ def _run(arguments: list[str]) -> int:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         code = run(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        flush()
     except BrokenPipeError:
-        _give_up_stdout()  # whoever read it went away, which is no failure of ours to talk about
+        give_up(sys.stdout)  # whoever read it went away, which is no failure of ours to talk about
         return 1
     except Exception as error:  # noqa: BLE001 - no traceback for users
-        if isinstance(error, OSError):
-            _give_up_stdout()
+        if isinstance(error, OSError | OutputError):
+            give_up(sys.stdout)
         code = _fail(error, arguments)
     return code
 
@@ -102,9 +101,3 @@ def _complain(error: BaseException, message: str, *, loud: bool) -> None:
 def _takes_more(stream: TextIO) -> bool:
     """Whether something can be written at once, or soon: who reads it may have stopped."""
     return bool(select.select((), (stream,), (), _TELL_SECONDS)[1])
-
-
-def _give_up_stdout() -> None:
-    """The interpreter must not complain at exit about what could not be written, nor wait."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,16 +8,31 @@ colours.
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from lamella.errors import shortened
+from lamella.errors import OutputError, shortened
 from lamella.report.text import printable
+from lamella.waiting import is_published
 
-__all__ = ["colour", "line", "one_message", "say", "say_json", "say_text", "tell", "tell_traceback"]
+__all__ = [
+    "colour",
+    "flush",
+    "give_up",
+    "line",
+    "one_message",
+    "say",
+    "say_json",
+    "say_text",
+    "tell",
+    "tell_traceback",
+]
 
 LONGEST_MESSAGE = 500
 """Characters of an error: what is longer loses its middle."""
@@ -52,13 +67,22 @@ def one_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 
 def say(*lines: str) -> None:
-    """Print lines to standard output."""
-    _print(sys.stdout, lines)
+    """Print lines to standard output.
+
+    Raises:
+        OutputError: they can't be written.
+        BrokenPipeError: nobody reads them any more.
+    """
+    with _told():
+        _print(sys.stdout, lines)
 
 
 def tell(*lines: str) -> None:
-    """Print lines to standard error."""
-    _print(sys.stderr, lines)
+    """Print lines to standard error; where that can't be written, nobody can be told."""
+    try:
+        _print(sys.stderr, lines)
+    except OSError:
+        give_up(sys.stderr)
 
 
 def say_text(text: str) -> None:
@@ -68,7 +92,7 @@ def say_text(text: str) -> None:
 
 def say_json(document: object) -> None:
     """Print one JSON document, which is ASCII, to standard output."""
-    _print(sys.stdout, json.dumps(document, indent=2).split("\n"))
+    say(*json.dumps(document, indent=2).split("\n"))
 
 
 def tell_traceback(error: BaseException) -> None:
@@ -77,7 +101,32 @@ def tell_traceback(error: BaseException) -> None:
         tell(*(one_message(one, _LONGEST_TRACE) for one in part.rstrip("\n").split("\n")))
 
 
-def _print(stream: TextIO | None, lines: tuple[str, ...] | list[str]) -> None:
+def flush() -> None:
+    """Write what is left of standard output; raises what `say` does."""
+    if sys.stdout is not None:
+        with _told():
+            sys.stdout.flush()
+
+
+def give_up(stream: TextIO) -> None:
+    """The interpreter must not complain at exit about what could not be written, nor wait."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        before = "; the new image was written before" if is_published() else ""
+        message = f"can't write standard output: {error.strerror or error}{before}"
+        raise OutputError(message) from error
+
+
+def _print(stream: TextIO | None, lines: Sequence[str]) -> None:
     if stream is not None:
         print("".join(f"{line(one)}\n" for one in lines), end="", file=stream)
         if stream is sys.stderr:

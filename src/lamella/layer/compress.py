@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
+from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import Compression
 from lamella.spec.digest import Digest
@@ -234,11 +235,28 @@ class _ZstdPacker(_Context):
         self._frame = zstd.ZstdCompressor(options=options)
 
     def write(self, chunk: bytes | memoryview) -> None:
-        if packed := self._frame.compress(chunk):
+        try:
+            packed = self._frame.compress(chunk)
+        except zstd.ZstdError as error:
+            raise _no_room(error) from error
+        if packed:
             self._write(packed)
 
     def finish(self) -> None:
-        self._write(self._frame.flush())
+        try:
+            packed = self._frame.flush()
+        except zstd.ZstdError as error:
+            raise _no_room(error) from error
+        self._write(packed)
 
     def close(self) -> None:
         del self._frame  # which ends its threads
+
+
+def _no_room(error: zstd.ZstdError) -> OutputError:
+    """Nothing else lets libzstd fail here; it does not tell memory and threads apart."""
+    message = (
+        f"can't compress with zstd: the system gives no more memory or threads ({error}); "
+        "see `ulimit -a`, or choose --compression gzip"
+    )
+    return OutputError(message)
