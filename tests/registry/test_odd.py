@@ -16,7 +16,7 @@ from typing import BinaryIO
 import pytest
 
 import lamella
-from lamella.errors import EngineError, LamellaError, Unsupported
+from lamella.errors import EngineError, InvalidReference, LamellaError, Unsupported
 from lamella.spec.digest import Digest
 from lamella.transport.answers import redact, retry_after
 from lamella.transport.registry import Backoff, RegistryName, RegistryOptions
@@ -368,6 +368,15 @@ def test_upper_case_hosts() -> None:
     assert RegistryName.parse("docker://MyRegistry/team/app") == Name(
         "MyRegistry", "team/app", "latest"
     )
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "9" * 50, "9" * 5000])
+def test_ports_that_are_none(port: str) -> None:
+    """Such a name is refused as one, before anybody is asked."""
+    for host in ("a.example", "[::1]"):
+        with pytest.raises(InvalidReference):
+            RegistryName.parse(f"docker://{host}:{port}/app")
+    assert RegistryName.parse("docker://a.example:65535/app").host == "a.example:65535"
 
 
 def test_sha512_is_unsupported() -> None:
