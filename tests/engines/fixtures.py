@@ -28,6 +28,7 @@ from tests.engines.tools import (
     find_crane,
     find_go,
     find_skopeo,
+    find_sshd,
     find_strace,
     find_umoci,
     podman_store,
@@ -44,6 +45,7 @@ __all__ = [
     "podman_rootless",
     "pytest_terminal_summary",
     "skopeo",
+    "sshd",
     "strace",
     "umoci",
 ]
@@ -113,6 +115,12 @@ def crane() -> Tool:
 def go() -> Tool:
     """Call it as `go("build", …)`."""
     return _attempt("go", find_go)
+
+
+@pytest.fixture(scope="session")
+def sshd() -> Tool:
+    """The ssh server; see `tests.engines.sshd`."""
+    return _attempt("sshd", find_sshd)
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,17 @@ def find_strace() -> Tool:
     return Tool.find("strace")
 
 
+def find_sshd() -> Tool:
+    """Find the ssh server.
+
+    Raises:
+        EngineUnavailableError: it is not installed.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    found = shutil.which("sshd", path=path)
+    return Tool(Path(found)) if found else Tool.find("sshd")
+
+
 @dataclass(frozen=True)
 class Podman:
     """Podman with storage of its own, and a service that speaks Docker's API."""

@@ -18,6 +18,8 @@ from lamella.transport.engine import EngineOptions
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image
 from tests.engines.rootfs import export_rootfs
+from tests.engines.sshd import sshd_on_loopback
+from tests.engines.tools import Tool
 from tests.registry.server import make_certificates
 
 APP = "line-tests/app:1"
@@ -135,6 +137,16 @@ def test_by_ssh_to_a_socket(near: Engine, tmp_path: Path, monkeypatch: pytest.Mo
     for line in log.read_text().splitlines():
         assert "-- far.example docker --host 'unix://" in line
         assert line.endswith("system dial-stdio")
+
+
+@pytest.mark.engine
+def test_by_a_real_ssh_server(
+    near: Engine, sshd: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with Docker's own command, but for the engine at the path."""
+    with sshd_on_loopback(sshd, tmp_path) as server:
+        monkeypatch.setenv("PATH", str(server.commands), prepend=":")
+        squash(near, {"DOCKER_HOST": f"{server.address}{near.socket}"}, "line-tests/ssh:3")
 
 
 def test_ssh_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
