@@ -149,7 +149,6 @@ WRITERS = {"write", "writelines", "pwrite", "pwritev", "writev", "write_bytes", 
 # Who writes to a terminal past its gate, `cli/terminal.py`, and why that is safe.
 PAST_THE_GATE: dict[str, str] = {
     "cli/terminal.py": "it is the gate",
-    "cli/page.py": "a page for a file or a pipe, as the user asked",
     "cli/commands/completion.py": "a script of our own, in which nothing of an image is",
     "cli/progress.py": "Rich draws the bar; its texts have passed the gate",
 }

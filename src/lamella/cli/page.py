@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+from lamella.cli.terminal import say_whole
 
 __all__ = ["STDOUT", "write_page"]
 
@@ -21,7 +21,7 @@ def write_page(path: str, page: str) -> None:
     from lamella.transport.files import AtomicFile, writing  # noqa: PLC0415 - as above
 
     if path == STDOUT:
-        click.echo(page, nl=False)
+        say_whole(page)
         return
     with AtomicFile(Path(path)) as out:
         with writing(path):

@@ -30,6 +30,7 @@ __all__ = [
     "say",
     "say_json",
     "say_text",
+    "say_whole",
     "tell",
     "tell_traceback",
 ]
@@ -88,6 +89,12 @@ def tell(*lines: str) -> None:
 def say_text(text: str) -> None:
     """Print text of several lines of our own making to standard output."""
     say(*text.split("\n"))
+
+
+def say_whole(text: str) -> None:
+    """Write text that is not for a terminal as it is to standard output; raises what `say` does."""
+    with _told():
+        print(text, end="")
 
 
 def say_json(document: object) -> None:

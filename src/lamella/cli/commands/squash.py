@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -16,7 +15,7 @@ from lamella.cli.options import (
 )
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
-from lamella.cli.terminal import say, say_json, tell
+from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 from lamella.report.text import plan_lines, summary
 
@@ -196,7 +195,6 @@ def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> N
     elif shown:
         say(shown)
     if not quiet:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        flush()
         lines = [*summary(result), *(plan_lines(result) if result.dry_run else ())]
         tell(*lines)
