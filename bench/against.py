@@ -29,11 +29,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import lamella
-from bench import images
+from bench import images, scan
 from lamella.layer.blob import CHUNK
-from lamella.merge.changeset import read_changeset
-from lamella.merge.overlay import Tree
-from lamella.merge.plan import make_plan
+from lamella.merge.collector import collector_paused
 
 HERE = Path(__file__).resolve().parent
 _ENTRIES = 1500
@@ -42,30 +40,21 @@ _WARM = 3
 
 def pieces(folder: Path) -> dict[str, Callable[[], object]]:
     """Return what is timed."""
-    from bench.scan import spans  # noqa: PLC0415 - of either revision, whose path comes first
-
-    tars = spans(folder / "tiny.tar")
+    tars = scan.spans(folder / "tiny.tar")
+    changesets = scan.scan_all(tars)
     result = folder / f"result-{os.getpid()}.tar"
-
-    def scan() -> object:
-        return {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
-
-    changesets = {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
-
-    def plan() -> object:
-        below = Tree()
-        below.apply(changesets[0])
-        tree = Tree(below)
-        for changeset in list(changesets.values())[1:]:
-            tree.apply(changeset)
-        return make_plan(tree, changesets)
 
     def squash() -> object:
         return lamella.squash(str(folder / "files.tar"), "#1", output=f"docker-archive:{result}")
 
-    return {"scan": scan, "plan": plan, "archive → archive": squash}
+    return {
+        "scan": lambda: scan.scan_all(tars),
+        "plan": lambda: scan.plan_top(changesets),
+        "archive → archive": squash,
+    }
 
 
+@collector_paused()
 def measure(folder: Path, seconds: float) -> dict[str, float]:
     """Return the quickest time of each piece in milliseconds, and the peak memory in MB."""
     best = {}

@@ -13,16 +13,17 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lamella.layer.blob import FileRange
 from lamella.layer.spool import Spool
-from lamella.merge.changeset import read_changeset
+from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.collector import collector_paused
 from lamella.merge.overlay import Tree
-from lamella.merge.plan import make_plan
+from lamella.merge.plan import Plan, make_plan
 from lamella.transport.docker_archive import read_image
 from lamella.transport.tarball import open_archive
 
@@ -33,19 +34,29 @@ def spans(path: Path) -> list[FileRange]:
     return [layer.blob for layer in read_image(archive, "", str(path)).layers]  # type: ignore[misc]
 
 
-@collector_paused()
-def scan_and_plan(source: Path) -> dict[str, float]:
-    """Return the number of entries, and seconds to scan and to plan."""
-    tars = spans(source)
-    begin = time.process_time()
-    changesets = {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
-    scanned = time.process_time()
+def scan_all(tars: Sequence[FileRange]) -> dict[int, Changeset]:
+    """Read what each layer changes."""
+    return {i: read_changeset(tar, i) for i, tar in enumerate(tars)}
+
+
+def plan_top(changesets: Mapping[int, Changeset]) -> Plan:
+    """Plan the squash of all layers above the first."""
     below = Tree()
     below.apply(changesets[0])
     tree = Tree(below)
     for changeset in list(changesets.values())[1:]:
         tree.apply(changeset)
-    make_plan(tree, changesets)
+    return make_plan(tree, changesets)
+
+
+@collector_paused()
+def scan_and_plan(source: Path) -> dict[str, float]:
+    """Return the number of entries, and seconds to scan and to plan."""
+    tars = spans(source)
+    begin = time.process_time()
+    changesets = scan_all(tars)
+    scanned = time.process_time()
+    plan_top(changesets)
     planned = time.process_time()
     entries = sum(len(c.entries) + len(c.whiteouts) + len(c.opaques) for c in changesets.values())
     return {"entries": entries, "scan": scanned - begin, "plan": planned - scanned}

@@ -58,9 +58,11 @@ class Start:
 def started(start: Start) -> ForkProcess:
     """Start lamella in a process of its own."""
     imported()
+    start.errors.touch()  # who reads it may come before the process has opened it
     process = multiprocessing.get_context("fork").Process(target=_be_lamella, args=(start,))
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HOLD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HOLD)  # it inherits that, and is not killed by it
     process.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD)
     return process
 
 

@@ -308,7 +308,6 @@ def _start(at: Waiting, folder: Path, *, forked: bool) -> Asked:
     """Start lamella; it is killed with the stack."""
     tmp, errors = folder / "tmp", folder / "errors"
     env = environment(tmp, {"HOME": str(tmp), "XDG_CACHE_HOME": str(tmp), **at.variables})
-    errors.touch()
     if forked:
         stdin, stdout = (None if n == subprocess.DEVNULL else n for n in (at.stdin, at.stdout))
         fork = started(Start(at.arguments, env, errors, stdin, stdout))
@@ -359,7 +358,8 @@ def _judge(
     code: int, said: str, took: float, number: signal.Signals, *, ended_before: bool
 ) -> str | None:
     """Say what is wrong with how it ended."""
-    if took > patience(_SOON) and took > patience(_SOON) + _load():
+    late = took - patience(_SOON)
+    if late > 0 and late > _load():  # which takes a while itself
         return f"it took {took:.1f} s"
     early = number == signal.SIGINT and "Interrupt" in said and not _BEGUN.search(said)
     if code == -number or early:

@@ -109,13 +109,12 @@ def _check(form: str, failure: str) -> str:
 def _squash(arguments: list[str], where: Path, failure: str) -> tuple[int | None, str]:
     """Return the exit code, None if it hangs, and what it said."""
     name, errors = failure.partition(":")[0], where / "errors"
-    errors.touch()
     command = ["squash", "--progress", "none", *arguments]
     process = started(Start(command, environment(where / "tmp"), errors, held=True))
     tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}"]
     strace = subprocess.Popen([*tracer, "-e", f"inject={failure}", "-p", str(process.pid)])
     try:
-        _let_go_when_traced(process.pid)
+        _let_go_when_traced(process.pid, strace)
         code = wait(process, patience(_SECONDS))
         return code, errors.read_text(errors="replace")
     finally:
@@ -124,9 +123,10 @@ def _squash(arguments: list[str], where: Path, failure: str) -> tuple[int | None
         strace.wait()
 
 
-def _let_go_when_traced(pid: int | None) -> None:
+def _let_go_when_traced(pid: int | None, strace: subprocess.Popen[bytes]) -> None:
     assert pid is not None
     while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+        assert strace.poll() is None, "strace can't trace it"
         time.sleep(0.002)
     os.kill(pid, signal.SIGUSR1)
 
@@ -144,7 +144,7 @@ def _judge_error(code: str, said: str, before: _State, after: _State) -> str:
 
 def _left(tmp: Path, failure: str) -> str:
     left = sorted(path.name for path in tmp.iterdir())
-    if failure.startswith("unlink"):  # it could not be removed
+    if failure.startswith("unlink") and len(left) == 1:  # what could not be removed
         return ""
     return f"left in TMPDIR: {left}" if left else ""
 

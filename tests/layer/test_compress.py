@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zlib_ng import zlib_ng
 
+from lamella.errors import OutputError
 from lamella.layer.blob import Bytes
 from lamella.layer.compress import BLOCK, open_packer, write_packed
 from lamella.layer.compression import NONE, Compression, detect
@@ -259,3 +260,19 @@ def test_none_is_not_hashed_twice() -> None:
     """The digest of a plain layer is its diff_id."""
     packed = write_packed(merged_of(b"abc"), NONE, lambda _: None)
     assert packed.diff_id == packed.digest == Digest.of(b"abc")
+
+
+def test_zstd_without_memory_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what the system lacks, and what needs less."""
+
+    class Poor:
+        def __init__(self, options: object) -> None: ...
+
+        def compress(self, _chunk: bytes) -> bytes:
+            raise zstd.ZstdError("Allocation error : not enough memory")
+
+        flush = compress
+
+    monkeypatch.setattr("lamella.layer.compress.zstd.ZstdCompressor", Poor)
+    with pytest.raises(OutputError, match=r"no more memory or threads .*--compression gzip"):
+        pack("zstd", b"a" * 1000)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from lamella import files
 from lamella.errors import OutputError
 from lamella.transport.files import AtomicFile
+from lamella.transport.oci_folder import FolderBlobs
 from tests.transport.forms import state_of
 
 
@@ -195,6 +198,40 @@ def test_content_is_on_the_disk_before_it_has_a_name(
     with AtomicFile(tmp_path / "new") as out:
         out.commit()
     assert done == ["file", "name", "folder"]
+
+
+def write_file(target: Path) -> None:
+    """Write one, whole."""
+    with AtomicFile(target) as out:
+        out.commit()
+
+
+def write_layout(target: Path) -> None:
+    """Write one, without images."""
+    with FolderBlobs(target) as blobs:
+        blobs.finish([])
+
+
+@pytest.mark.parametrize(("write", "made"), [(write_file, ""), (write_layout, "index.json")])
+def test_a_disk_that_does_not_confirm_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path], None],
+    made: str,
+) -> None:
+    """It is an error, and the message does not say that nothing was written."""
+    fsync = os.fsync
+
+    def fail_for_the_parent(fd: int) -> None:
+        if os.path.samestat(os.fstat(fd), tmp_path.stat()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", fail_for_the_parent)
+    told = r"it was written, but the disk did not confirm it \(Input/output error\); check the disk"
+    with pytest.raises(OutputError, match=told):
+        write(tmp_path / "new")
+    assert (tmp_path / "new" / made).is_file()
 
 
 # --- What others planted --------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from lamella.cli.signals import signals
 from lamella.cli.terminal import flush, give_up, one_message, tell, tell_traceback
-from lamella.errors import OutputError
 from lamella.waiting import is_asked_to_end
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def _run(arguments: list[str]) -> int:
         give_up(sys.stdout)  # whoever read it went away, which is no failure of ours to talk about
         return 1
     except Exception as error:  # noqa: BLE001 - no traceback for users
-        if isinstance(error, OSError | OutputError):
+        if isinstance(error, OSError):
             give_up(sys.stdout)
         code = _fail(error, arguments)
     return code

@@ -107,11 +107,17 @@ class _Sizes(dict[bytes, int]):
         return size
 
 
-class _Tails(_Sound):
+class _Tails(dict[bytes, bool]):
     """Whether both device numbers are numbers, and no prefix follows them."""
 
+    def __init__(self, sound: _Sound) -> None:
+        super().__init__()
+        self._sound = sound
+
     def __missing__(self, fields: bytes) -> bool:
-        found = self[fields] = fields[16:] == b"\0" and super().__missing__(fields[:16])
+        if len(self) >= _FEW:
+            self.clear()
+        found = self[fields] = fields[16:] == b"\0" and self._sound[fields[:16]]
         return found
 
 
@@ -163,7 +169,7 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
     members: list[Member] = [] if found is None else found
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
     checksums, sound, folders, names = _Checksums(), _Sound(), _Folders(), dict[bytes, bytes]()
-    sizes, tails, time = _Sizes(), _Tails(), b""
+    sizes, tails, time = _Sizes(), _Tails(sound), b""
     adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
     at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
@@ -183,6 +189,7 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
             and sound[owner]
             and (mtime == time or mtime.strip(_DIGITS) in _BLANK or sound[mtime])
         )
+        # The time before was sound: `read_member` lets no other pass, whatever else is not plain.
         time, name = mtime, name.partition(b"\0")[0]
         if not tails[tail]:
             plain = plain and sound[tail[:16]]

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from lamella.errors import InvalidReference
 from lamella.spec.digest import Digest
 from lamella.spec.reference import Reference
-from lamella.transport.registry.url import HIGHEST_PORT
+from lamella.transport.registry.url import BadUrl, Url
 
 __all__ = ["PREFIX", "RegistryName", "is_loopback"]
 
 PREFIX = "docker://"
 DOCKER_HUB = "docker.io"
-_LONG = 100  # digits: to make a number of very many takes time
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ class RegistryName:
             host, repository = first, rest
         else:
             repository = reference.name
-        port = host.rpartition("]")[2].rpartition(":")[2]
-        if port.isdigit() and not (len(port) < _LONG and 0 < int(port) <= HIGHEST_PORT):
-            raise InvalidReference(f"invalid image name {bare!r}: expected a port of 1 to 65535")
+        try:
+            Url.parse(f"https://{host}/")
+        except BadUrl:
+            message = f"invalid image name {bare!r}: expected HOST or HOST:PORT, 1 to 65535"
+            raise InvalidReference(message) from None
         if host in {DOCKER_HUB, "index.docker.io", "registry-1.docker.io"}:
             host = DOCKER_HUB
             repository = repository if "/" in repository else f"library/{repository}"

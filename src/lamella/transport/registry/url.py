@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import quote, urljoin
 
-__all__ = ["HIGHEST_PORT", "BadUrl", "Url", "origin", "resolve", "shown"]
+__all__ = ["BadUrl", "Url", "origin", "resolve", "shown"]
 
 _FORM = re.compile(r"(https?)://([^/?#]*)([^#]*)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _AUTHORITY = re.compile(
@@ -19,7 +19,7 @@ _AUTHORITY = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
-HIGHEST_PORT = 65535
+_HIGHEST_PORT = 65535
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -51,7 +51,7 @@ class Url:
             raise BadUrl(shown(text))
         scheme = match[1].lower()
         port = int(authority[2] or _PORTS[scheme])
-        if not 0 < port <= HIGHEST_PORT:
+        if not 0 < port <= _HIGHEST_PORT:
             raise BadUrl(shown(text))
         path = match[3] if match[3].startswith("/") else f"/{match[3]}"
         target = quote(path, safe=_AS_IT_IS, encoding="latin-1", errors="replace")
