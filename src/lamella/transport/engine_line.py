@@ -18,6 +18,7 @@ from typing import Any, Self
 from lamella.transport.answers import one_line
 from lamella.transport.engine_address import Network, Socket, Ssh
 from lamella.transport.engine_host import Host, Tls
+from lamella.transport.processes import end_process
 from lamella.waiting import apart, patience, stops
 
 __all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
@@ -153,11 +154,7 @@ def _by_ssh(address: Ssh, program: str, key: str) -> Line:
         raise
 
     def end() -> None:
-        try:
-            process.wait(patience(_HANG_UP_TIMEOUT))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, patience(_HANG_UP_TIMEOUT))
 
     return Line(ours, "docker", end)
 

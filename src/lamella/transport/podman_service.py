@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from lamella.errors import EngineError
 from lamella.files import TemporaryFolder
+from lamella.transport.processes import end_process
 from lamella.waiting import patience
 
 __all__ = ["PodmanService"]
@@ -139,11 +140,7 @@ class _Running:
                 process.stdin.write(b"\n")  # whoever waits for the pipe's end may go
                 process.stdin.close()
         process.terminate()
-        try:
-            process.wait(patience(_STOP_TIMEOUT))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, patience(_STOP_TIMEOUT))
 
 
 def _short_folder() -> str | None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from lamella import limits
 from lamella.spec.json import load_json
 from lamella.transport.answers import field_of, one_line
+from lamella.transport.processes import end_process
 
 __all__ = ["HelperFailed", "ask_helper"]
 
@@ -55,12 +56,11 @@ def ask_helper(program: str, server: str, stopped: threading.Event) -> tuple[str
         said, complaint = _converse(process, server.encode(), stopped)
         code = _end_of(process)
     finally:
-        process.kill()
+        end_process(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):
                 if pipe is not None:
                     pipe.close()
-        process.wait()
     if code:
         _check_refusal(said, complaint, code)
         return None
