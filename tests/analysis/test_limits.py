@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,18 @@ def test_history_that_does_not_fit_is_told(tmp_path: Path) -> None:
     notes = Recorder()
     api.analyze(str(path), env=api.Environment(progress=notes))
     assert any("its history tells of 1 layers, it has 2" in note for note in notes.notes)
+
+
+def test_table_of_all_ranges_takes_a_few_bytes_for_each(tmp_path: Path) -> None:
+    """There are half a million for a thousand layers."""
+    count, path = 150, tmp_path / "many.tar"
+    path.write_bytes(docker_archive(*[layer(f"{number}") for number in range(count)]))
+    api.analyze(str(path))  # what is remembered from now on is not of the table
+    tracemalloc.start()
+    try:
+        found = api.analyze(str(path))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.savings) == count * (count + 1) // 2
+    assert held < 100 * len(found.savings)

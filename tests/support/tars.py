@@ -211,7 +211,7 @@ def block(
 def reseal(raw: bytes, *, signed: bool = False) -> bytes:
     """Return a header block with its checksum made right."""
     plain = raw[:148] + b" " * 8 + raw[156:]
-    total = sum(b - 256 if signed and b > 127 else b for b in plain)
+    total = sum(plain) - (256 * sum(b > 127 for b in plain) if signed else 0)
     return raw[:148] + b"%06o\0 " % total + raw[156:]
 
 

@@ -134,10 +134,11 @@ class Analysis:
 
     def sharing_lost(self, saving: Saving) -> int:
         """Bytes of layers that would no longer be shared: they stay for others, and come again."""
-        squashed = self.layers[saving.first - 1 : saving.last]
         if saving.first == saving.last:
             return 0
-        return sum(layer.size for layer in squashed if layer.number <= self.shared)
+        return sum(
+            layer.size for layer in self.layers[saving.first - 1 : min(saving.last, self.shared)]
+        )
 
     @property
     def dead_bytes(self) -> int:

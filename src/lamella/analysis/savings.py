@@ -11,11 +11,12 @@ Layers count from 0 here, except in what `savings` returns.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
-from itertools import pairwise
-from operator import or_
+from itertools import accumulate, combinations_with_replacement, pairwise
+from operator import add, or_
 
 from lamella.analysis.lives import Laid
 from lamella.analysis.lots import Lots
@@ -44,7 +45,33 @@ def check_layers(count: int) -> None:
         )
 
 
-def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
+class _Savings(Mapping[tuple[int, int], Saving]):
+    """A number for each range; what it is part of is made when it is asked for.
+
+    A thousand layers have half a million ranges.
+    """
+
+    def __init__(self, sizes: Sequence[int], rows: Sequence[array[int]]) -> None:
+        self._until = [0, *accumulate(sizes)]
+        self._rows = rows
+
+    def __getitem__(self, key: tuple[int, int]) -> Saving:
+        first, last = key
+        if not 1 <= first <= last <= len(self._rows):
+            raise KeyError(key)
+        before = self._until[last] - self._until[first - 1]
+        return Saving(
+            first, last, before, before if first == last else self._rows[first - 1][last - 1]
+        )
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return combinations_with_replacement(range(1, len(self._rows) + 1), 2)
+
+    def __len__(self) -> int:
+        return len(self._rows) * (len(self._rows) + 1) // 2
+
+
+def savings(laid: Laid) -> Mapping[tuple[int, int], Saving]:
     """Return what squashing each range of layers would bring: by first and last layer, from 1.
 
     Sizes are bytes of layer tars, to the byte what a squash then reads and writes. A layer alone
@@ -55,21 +82,14 @@ def savings(laid: Laid) -> dict[tuple[int, int], Saving]:
         MalformedTar: a header that must be read in full is damaged.
     """
     sizes = [changeset.source.size for changeset in laid.changesets]
-    found: dict[tuple[int, int], Saving] = {}
-    for first, row in enumerate(_Account(laid).rows(), 1):
-        before = 0
-        for last, after in enumerate(row[first - 1 :], first):
-            before += sizes[last - 1]
-            alone = first == last
-            found[first, last] = Saving(first, last, before, before if alone else after)
-    return found
+    return _Savings(sizes, _Account(laid).rows())
 
 
 class _Matrix:
     """Sums of rectangles, by first and last layer."""
 
     def __init__(self, count: int) -> None:
-        self._differences = [[0] * (count + 1) for _ in range(count + 1)]
+        self._differences = [array("q", bytes(8 * (count + 1))) for _ in range(count + 1)]
 
     def add(self, firsts: range, lasts: range, size: int) -> None:
         """Let merged layers of all these ranges have so many bytes more."""
@@ -80,17 +100,13 @@ class _Matrix:
             high[lasts.start] -= size
             high[lasts.stop] += size
 
-    def rows(self) -> list[list[int]]:
+    def rows(self) -> list[array[int]]:
         """Return the sums: a row for each first layer, in it a column for each last one."""
-        rows: list[list[int]] = []
-        above = [0] * len(self._differences)
+        rows: list[array[int]] = []
+        above = array("q", bytes(8 * len(self._differences)))
         for differences in self._differences[:-1]:
-            total, row = 0, []
-            for difference, one in zip(differences, above, strict=True):
-                total += difference
-                row.append(total + one)
-            above = row
-            rows.append(row[:-1])
+            above = array("q", map(add, accumulate(differences), above))
+            rows.append(above)
         return rows
 
 
@@ -146,7 +162,7 @@ class _Account:
         for directory in (laid.tree.root, *laid.tree.directories):
             self._at[directory.path].append(directory)
 
-    def rows(self) -> list[list[int]]:
+    def rows(self) -> list[array[int]]:
         """Return the merged layers' sizes: a row for each first layer, in it each last one."""
         everywhere = range(self._count)
         self._matrix.add(everywhere, everywhere, len(END_OF_ARCHIVE))

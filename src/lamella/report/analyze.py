@@ -24,14 +24,17 @@ def best_savings(analysis: Analysis) -> list[Saving]:
     Each further one touches fewer layers and still saves nine tenths, or half, of that. Layers that
     other images share are not touched if there is anything to save above them.
     """
-    worth = [saving for saving in analysis.savings.values() if saving.saved > 0]
-    found = [saving for saving in worth if saving.first > analysis.shared] or worth
-    most = max((saving.saved for saving in found), default=0)
+    every = analysis.savings.values()
+    most = max((saving.saved for saving in every if saving.first > analysis.shared), default=0)
+    lowest = analysis.shared + 1 if most > 0 else 1
+    most = most if most > 0 else max((saving.saved for saving in every), default=0)
+    if most <= 0:
+        return []
     best: list[Saving] = []
     for share in _SHARES:
-        enough = (saving for saving in found if saving.saved >= share * most)
-        shortest = min(enough, key=_effort, default=None)
-        if shortest is not None and shortest not in best:
+        enough = (s for s in every if s.first >= lowest and s.saved >= share * most)
+        shortest = min(enough, key=_effort)
+        if shortest not in best:
             best.append(shortest)
     return best
 
