@@ -167,7 +167,7 @@ def _read(tars: Sequence[bytes]) -> list[Changeset]:
     return [read_changeset(Bytes(tar), position) for position, tar in enumerate(tars)]
 
 
-def _told(tars: Sequence[bytes]) -> dict[tuple[int, int], Saving]:
+def _told(tars: Sequence[bytes]) -> Mapping[tuple[int, int], Saving]:
     return savings(lay(_read(tars)))
 
 
