@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
+from lamella.environment import Environment
 from lamella.errors import LamellaError
-from lamella.places import Environment
 from lamella.report.layers import dockerfile, machine, tree
 from lamella.transport.engine import EngineOptions
 

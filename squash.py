@@ -20,9 +20,9 @@ from types import FrameType
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
+from lamella.environment import Environment
 from lamella.errors import LamellaError, UsageError
-from lamella.places import Environment
-from lamella.report.layers import Line
+from lamella.layer_list import Line
 from lamella.transport.engine import EngineOptions
 
 LOG = logging.getLogger()

@@ -31,7 +31,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import lamella
 from bench import images, scan
 from lamella.layer.blob import CHUNK
-from lamella.merge.collector import collector_paused
 
 HERE = Path(__file__).resolve().parent
 _ENTRIES = 1500
@@ -54,7 +53,7 @@ def pieces(folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-@collector_paused()
+@scan.collector_paused()
 def measure(folder: Path, seconds: float) -> dict[str, float]:
     """Return the quickest time of each piece in milliseconds, and the peak memory in MB."""
     best = {}

@@ -20,15 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.scan import spans
 from lamella.analysis.facts import Label, take_apart
-from lamella.analysis.lives import Laid, lay
+from lamella.analysis.lifetimes import Laid, lay
 from lamella.layer.blob import FileRange
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
 from lamella.merge.causes import causes_of
 from lamella.merge.changeset import read_changeset
-from lamella.merge.collector import collector_paused
+from lamella.merge.gc_pause import collector_paused
 from lamella.progress import SILENT
-from lamella.transport.docker_archive import read_image
-from lamella.transport.tarball import open_archive
+from lamella.transport.file.docker_archive import read_image
+from lamella.transport.file.tarball import open_archive
 
 
 @collector_paused()
@@ -56,9 +57,9 @@ def analyzed(path: Path) -> float:
     archive = open_archive(path.open("rb"), str(path), Spool(), seekable=True)
     image = read_image(archive, "", str(path))
     labels = [Label(str(layer.diff_id), "", ()) for layer in image.layers]
-    with Layers(Spool()) as layers:
+    with LayerOpener(Spool()) as opener:
         begin = time.thread_time()
-        take_apart(image, layers, labels, SILENT, secrets=True)
+        take_apart(image, opener, labels, SILENT, secrets=True)
         return time.thread_time() - begin
 
 

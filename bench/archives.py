@@ -15,7 +15,7 @@ from bench.case import Case, Way
 from bench.goals import COPIES
 from bench.measure import Sample, inside
 from bench.shop import Shop
-from lamella.layer.spool import digest_of
+from lamella.layer.opener import digest_of
 from tests.engines.process import run
 from tests.engines.tools import find_skopeo, find_umoci
 

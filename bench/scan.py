@@ -21,11 +21,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lamella.layer.blob import FileRange
 from lamella.layer.spool import Spool
 from lamella.merge.changeset import Changeset, read_changeset
-from lamella.merge.collector import collector_paused
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
-from lamella.transport.docker_archive import read_image
-from lamella.transport.tarball import open_archive
+
+try:
+    from lamella.merge.gc_pause import collector_paused
+    from lamella.transport.file.docker_archive import read_image
+    from lamella.transport.file.tarball import open_archive
+except (
+    ModuleNotFoundError
+):  # `against.py` runs this with older revisions, where they stood elsewhere
+    from lamella.merge.collector import (  # type: ignore[import-not-found, no-redef]
+        collector_paused,
+    )
+    from lamella.transport.docker_archive import (  # type: ignore[import-not-found, no-redef]
+        read_image,
+    )
+    from lamella.transport.tarball import (  # type: ignore[import-not-found, no-redef]
+        open_archive,
+    )
+
+__all__ = ["collector_paused", "plan_top", "scan_all", "spans"]
 
 
 def spans(path: Path) -> list[FileRange]:

@@ -25,7 +25,7 @@ from tests.engines.daemon import Engine, EngineUnavailableError, docker_classic_
 from tests.engines.namespace import Namespace
 from tests.engines.process import run
 from tests.engines.tools import Podman, podman_store
-from tests.registry.server import Server, registry_server
+from tests.transport.registry.server import Server, registry_server
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 

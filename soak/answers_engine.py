@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lamella
 from lamella import api
-from lamella.transport.engine_host import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 from soak.harness import Harness, Round
 from tests.odd.answers import Oddly
 from tests.odd.engine import engine_in_memory

@@ -14,9 +14,9 @@ from soak.harness import Harness, Round
 from tests.odd.answers import Oddly
 from tests.odd.judging import fault_of
 from tests.odd.registry import MemoryRegistry, registry_in_memory
-from tests.registry.images import DOCKER, OCI, Client, digest_of
 from tests.support.images import docker_archive
 from tests.support.tars import layer, whiteout
+from tests.transport.registry.images import DOCKER, OCI, Client, digest_of
 
 __all__ = ["HARNESS"]
 

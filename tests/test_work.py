@@ -15,10 +15,11 @@ import pytest
 import lamella
 from lamella.demo import write_demo_image
 from lamella.layer.blob import FileRange
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
+from lamella.operations.merge_layers import prepare
 from lamella.progress import SILENT
 from lamella.selection import Selection
-from lamella.squashing import prepare
 from lamella.tar.entry import Member, ReadAt
 from lamella.tar.scan import scan
 from tests.support.images import image
@@ -139,7 +140,7 @@ def test_of_what_is_replaced_nothing_is_spooled(
     spooled: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of compressed layers, squashed newest first, the spool holds headers and what stays."""
-    monkeypatch.setattr("lamella.layer.spool._AT_ONCE", 1)
+    monkeypatch.setattr("lamella.layer.opener._AT_ONCE", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # one at a time: all newer ones are known
     noise = random.Random(1).randbytes(1 << 20)
     tars = (
@@ -169,8 +170,8 @@ def squash_compressed(*tars: bytes, slow: int | None = None) -> tuple[int, int]:
     stored = {i: gzip.compress(tar, 1) for i, tar in enumerate(tars)}
     if slow is not None:
         stored[slow] = bz2.compress(tars[slow])
-    with Layers(Spool()) as layers:
-        ready = prepare(image(*tars, stored=stored), Selection((range(2),)), layers, SILENT)
+    with LayerOpener(Spool()) as opener:
+        ready = prepare(image(*tars, stored=stored), Selection((range(2),)), opener, SILENT)
         merged = ready.merged(range(2))
         merged.write_to(len)
         return ready.dropped.total, merged.size

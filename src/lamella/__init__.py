@@ -18,10 +18,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
     from lamella.api import analyze, open_image, squash, verify
+    from lamella.environment import Environment
     from lamella.errors import LamellaError
     from lamella.image import Image
-    from lamella.places import Environment
-    from lamella.result import Result
+    from lamella.operations.result import Result
     from lamella.rootfs import Difference
 
 __all__ = [
@@ -40,10 +40,10 @@ __all__ = [
 _HOMES = {
     "Analysis": "analysis.model",
     "Difference": "rootfs",
-    "Environment": "places",
+    "Environment": "environment",
     "Image": "image",
     "LamellaError": "errors",
-    "Result": "result",
+    "Result": "operations.result",
     "analyze": "api",
     "open_image": "api",
     "squash": "api",

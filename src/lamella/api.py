@@ -16,24 +16,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from lamella.environment import Environment, in_engine, locate, open_source
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
-from lamella.job import Job
 from lamella.layer.compression import Compression
 from lamella.layer.spool import Spool
-from lamella.mutate import HistoryMode, Wording
-from lamella.places import Environment, in_engine, locate, open_source
-from lamella.request import Request
-from lamella.result import Result
+from lamella.operations.request import Request
+from lamella.operations.result import Result
+from lamella.operations.squash import Job
+from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
-from lamella.transport.names import Location, parse_location
+from lamella.transport.location import Location, parse_location
 from lamella.transport.registry import RegistryName
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
-    from lamella.analyzing import Explored
-    from lamella.report.layers import Line
+    from lamella.layer_list import Line
+    from lamella.operations.analyze import Explored
     from lamella.rootfs import Difference
 
 __all__ = [
@@ -133,7 +133,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     )
     with ExitStack() as stack:
         if every:
-            from lamella.platforms import squash_every_platform  # noqa: PLC0415 - few ask for it
+            from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
 
             return squash_every_platform(request, env, stack)
         return Job(request, env, stack).run()
@@ -248,7 +248,7 @@ def open_layers(
     Raises:
         LamellaError: there is no such image, or it is malformed.
     """
-    from lamella.report.layers import layer_lines  # noqa: PLC0415 - as below
+    from lamella.layer_list import layer_lines  # noqa: PLC0415 - as below
 
     env = env or Environment()
     wanted = _platform(platform)
@@ -259,7 +259,7 @@ def open_layers(
             env.progress.note(image.history_gap)
         lines = layer_lines(image, known)
         if dead is not False:
-            from lamella.analyzing import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
+            from lamella.operations.analyze import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
 
             # What nobody asked for must not be in the way of what was asked for.
             with suppress(*() if dead else (ImageError,)):
@@ -286,7 +286,7 @@ def analyze(
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
-    from lamella.analyzing import analyze_source  # noqa: PLC0415 - a squash needs none of it
+    from lamella.operations.analyze import analyze_source  # noqa: PLC0415 - a squash needs none of it
 
     return analyze_source(image, _platform(platform), env or Environment(), secrets=secrets)
 
@@ -302,7 +302,7 @@ def explore(image: str, *, platform: str | None = None, env: Environment | None 
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
-    from lamella.analyzing import explore_source  # noqa: PLC0415 - as above
+    from lamella.operations.analyze import explore_source  # noqa: PLC0415 - as above
 
     return explore_source(image, _platform(platform), env or Environment())
 
@@ -325,7 +325,7 @@ def verify(
     Raises:
         LamellaError: one of them can't be read, or is malformed.
     """
-    from lamella.comparing import compare_images, compare_platforms  # noqa: PLC0415 - as above
+    from lamella.operations.verify import compare_images, compare_platforms  # noqa: PLC0415 - as above
 
     env = env or Environment()
     if platform == "all":
@@ -339,7 +339,7 @@ def image_names(env: Environment | None = None) -> list[str]:
     Raises:
         EngineError: there is none, or it broke off.
     """
-    from lamella.transport.engine_host import connect  # noqa: PLC0415 - for completion: few need it
+    from lamella.transport.engine.connect import connect  # noqa: PLC0415 - for completion: few need it
 
     env = env or Environment()
     client = connect(env.engine)

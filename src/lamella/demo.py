@@ -26,8 +26,8 @@ from lamella.spec.digest import Digest
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Header
 from lamella.tar.header import padding
 from lamella.tar.writer import END_OF_ARCHIVE, format_header
-from lamella.transport.files import AtomicFile
-from lamella.transport.tarball import ArchiveWriter
+from lamella.transport.file.atomic import AtomicFile
+from lamella.transport.file.tarball import ArchiveWriter
 
 __all__ = ["BASE_LAYERS", "NAME", "write_demo_image"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from lamella.image import Image
-from lamella.layer.spool import LayerTar
+from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import read_changeset
-from lamella.merge.collector import collector_paused
+from lamella.merge.gc_pause import collector_paused
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.tar.entry import REGULAR, SYMLINK, Header, Member
 from lamella.tar.reader import iter_content, read_header

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lamella.analysis.facts import Label, analyze_image
 from lamella.analysis.model import Analysis
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
 from lamella.progress import SILENT
 from tests.support.images import image
 
@@ -15,5 +16,5 @@ def analyze(*tars: bytes, secrets: bool = True) -> Analysis:
     """Analyze the image that layers make, base first."""
     made = image(*tars)
     labels = [Label(f"id{number}", f"step {number}", ()) for number in range(1, len(tars) + 1)]
-    with Layers(Spool()) as layers:
-        return analyze_image(made, layers, labels, SILENT, secrets=secrets)
+    with LayerOpener(Spool()) as opener:
+        return analyze_image(made, opener, labels, SILENT, secrets=secrets)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.analysis.lives import Life, lay
+from lamella.analysis.lifetimes import Life, lay
 from lamella.analysis.model import Saving
 from lamella.analysis.plans import choose_auto, choose_max_layers
 from lamella.analysis.savings import savings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from lamella.analysis.lives import lay
+from lamella.analysis.lifetimes import lay
 from lamella.analysis.model import Saving
 from lamella.analysis.savings import savings
 from lamella.errors import MalformedTar

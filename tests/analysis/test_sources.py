@@ -11,13 +11,13 @@ import pytest
 import lamella
 from lamella.analysis.model import Analysis
 from lamella.api import open_layers
-from lamella.transport.engine_host import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
-from tests.registry.conftest import Make, _front, client, env, front, name, plain
-from tests.registry.faulty import Front
-from tests.registry.images import OCI, Client
 from tests.support.tars import entry, layer, whiteout
-from tests.transport.engine_squash import app
+from tests.transport.engine.squashing import app
+from tests.transport.registry.conftest import Make, _front, client, env, front, name, plain
+from tests.transport.registry.faulty import Front
+from tests.transport.registry.images import OCI, Client
 
 __all__ = ["_front", "app", "client", "env", "front", "name", "plain"]
 

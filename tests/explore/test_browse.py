@@ -18,7 +18,7 @@ from lamella.analysis.browse import (
     Row,
     View,
 )
-from lamella.analysis.lives import lay
+from lamella.analysis.lifetimes import lay
 from lamella.layer.blob import Bytes
 from lamella.merge.changeset import read_changeset
 from lamella.merge.overlay import Folder, Link, Tree

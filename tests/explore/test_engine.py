@@ -7,7 +7,7 @@ import pytest
 from lamella import api
 from tests.engines.daemon import Engine
 from tests.explore.piloting import Screen, explore
-from tests.transport.engine_squash import app, options
+from tests.transport.engine.squashing import app, options
 
 __all__ = ["app"]
 

@@ -14,7 +14,8 @@ import pytest
 from lamella.errors import ImageError, MalformedImage, Unsupported, UsageError
 from lamella.layer.blob import Bytes, Layer
 from lamella.layer.compression import Compression, detect, open_plain
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest
 from tests.support.machine import patience
 from tests.support.tars import layer
@@ -203,10 +204,10 @@ def test_nobody_waits_for_streams_of_nothing(kind: str) -> None:
     endless = Endless(NOTHING[kind])
     blob = Bytes(b"")
     object.__setattr__(blob, "open", lambda: endless)
-    with Layers(Spool()) as layers:
+    with LayerOpener(Spool()) as opener:
         one = Layer(Digest.of(PLAIN), blob, "there")
         object.__setattr__(one, "compression", kind)
-        layers.check(one)
+        opener.check(one)
         endless.read_once.wait()
 
 
@@ -216,10 +217,10 @@ def test_large_windows_wait_for_each_other() -> None:
     good, bad = PACKED["zstd of a window of 2^29, size unknown"][1], with_window(29)[:-20]
     stored = [good, bad, good, good, bad, good]
     some = [Layer(Digest.of(PLAIN), Bytes(one), f"layer {n}") for n, one in enumerate(stored)]
-    with Layers(Spool()) as layers:
+    with LayerOpener(Spool()) as opener:
         with pytest.raises(MalformedImage, match="layer 1: zstd data are damaged or cut off"):
-            layers.open(some)
-        assert [tar.size for tar in layers.open([some[0], *some[2:4]])] == [len(PLAIN)] * 3
+            opener.open(some)
+        assert [tar.size for tar in opener.open([some[0], *some[2:4]])] == [len(PLAIN)] * 3
 
 
 @pytest.mark.parametrize(

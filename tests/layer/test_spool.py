@@ -16,7 +16,8 @@ import pytest
 
 from lamella.errors import DigestMismatch, MalformedImage, MalformedTar, OutputError
 from lamella.layer.blob import Bytes, FileRange, Layer, iter_chunks
-from lamella.layer.spool import Layers, Spool, digest_of
+from lamella.layer.opener import LayerOpener, digest_of
+from lamella.layer.spool import Spool
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from tests.support.tars import layer
@@ -81,8 +82,12 @@ def test_full_disk(tmp_path: Path) -> None:
 def test_full_disk_while_layers_are_unpacked(tmp_path: Path) -> None:
     """The error comes out of the thread that met it."""
     packed = stored(TAR, gzip.compress(TAR))
-    with small_files(10_000), Layers(Spool(str(tmp_path))) as layers, pytest.raises(OutputError):
-        layers.open([packed])
+    with (
+        small_files(10_000),
+        LayerOpener(Spool(str(tmp_path))) as opener,
+        pytest.raises(OutputError),
+    ):
+        opener.open([packed])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -145,26 +150,26 @@ def test_bytes_in_memory() -> None:
 @pytest.mark.parametrize("packed", [TAR, gzip.compress(TAR)], ids=["plain", "gzip"])
 def test_sound_layer(packed: bytes, described: bool) -> None:
     """It is read, and nothing is said."""
-    with Layers(Spool()) as layers:
-        (tar,) = layers.open([stored(TAR, packed, described=described)])
+    with LayerOpener(Spool()) as opener:
+        (tar,) = opener.open([stored(TAR, packed, described=described)])
         assert tar.read_at(0, tar.size) == TAR
-        layers.verify()
+        opener.verify()
 
 
 def test_layer_is_opened_once() -> None:
     """However often it is asked for."""
     one, other = stored(TAR, gzip.compress(TAR)), stored(TAR, gzip.compress(TAR))
-    with Layers(Spool()) as layers:
-        first = layers.open([one, other])
-        assert first[0] is layers.open([one])[0]
+    with LayerOpener(Spool()) as opener:
+        first = opener.open([one, other])
+        assert first[0] is opener.open([one])[0]
         assert first[0] is not first[1]
 
 
 def test_plain_layer_is_read_where_it_is() -> None:
     """Nothing is copied."""
     one = stored(TAR, TAR)
-    with Layers(Spool("/nowhere")) as layers:
-        (tar,) = layers.open([one])
+    with LayerOpener(Spool("/nowhere")) as opener:
+        (tar,) = opener.open([one])
         assert id(tar) == id(one.blob)
 
 
@@ -186,9 +191,9 @@ def wrong_layers() -> dict[str, Layer]:
 
 def read_and_verify(one: Layer) -> None:
     """Do what a squash does."""
-    with Layers(Spool()) as layers:
-        layers.open([one])
-        layers.verify()
+    with LayerOpener(Spool()) as opener:
+        opener.open([one])
+        opener.verify()
 
 
 @pytest.mark.parametrize("name", wrong_layers())
@@ -202,37 +207,37 @@ def test_wrong_layer_is_found_out(name: str) -> None:
 def test_wrong_layer_that_is_only_copied_is_found_out(name: str) -> None:
     """Unless whoever copies it checks it against its descriptor."""
     wrong = wrong_layers()[name]
-    with Layers(Spool()) as layers:
-        layers.check(wrong)
+    with LayerOpener(Spool()) as opener:
+        opener.check(wrong)
         if wrong.compression != "none":
-            layers.verify()
+            opener.verify()
         else:
             with pytest.raises(DigestMismatch):
-                layers.verify()
+                opener.verify()
 
 
 def test_damaged_layer() -> None:
     """Compressed data that break off."""
     wrong = stored(TAR, gzip.compress(TAR)[:-9])
-    with Layers(Spool()) as layers, pytest.raises(MalformedImage, match=r"^there"):
-        layers.open([wrong])
+    with LayerOpener(Spool()) as opener, pytest.raises(MalformedImage, match=r"^there"):
+        opener.open([wrong])
 
 
 def test_verified_layer_is_not_read_again() -> None:
     """Whoever made it has checked it."""
     known = Layer(Digest.of(OTHER), Bytes(TAR), "there", verified=True)
-    with Layers(Spool()) as layers:
-        layers.open([known])
-        layers.check(known)
-        layers.verify()
+    with LayerOpener(Spool()) as opener:
+        opener.open([known])
+        opener.check(known)
+        opener.verify()
 
 
 def test_wrong_digest_explains_a_damaged_tar() -> None:
     """The cause is told, not its effect."""
     error = MalformedTar("nonsense")
-    with Layers(Spool()) as layers:
-        layers.open([stored(TAR, TAR, diff_id=OTHER, described=False)])
-        assert isinstance(layers.explain(error), DigestMismatch)
-    with Layers(Spool()) as layers:
-        layers.open([stored(TAR, TAR)])
-        assert layers.explain(error) is error
+    with LayerOpener(Spool()) as opener:
+        opener.open([stored(TAR, TAR, diff_id=OTHER, described=False)])
+        assert isinstance(opener.explain(error), DigestMismatch)
+    with LayerOpener(Spool()) as opener:
+        opener.open([stored(TAR, TAR)])
+        assert opener.explain(error) is error

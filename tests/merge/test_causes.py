@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.layer.blob import CHUNK, Bytes, FileRange
-from lamella.layer.files_below import FilesBelow
-from lamella.layer.spool import LayerTar, Spool
-from lamella.layer.tar_split import read_split
+from lamella.layer.protocols import LayerTar
+from lamella.layer.spool import Spool
 from lamella.merge.causes import Dropped, causes_of, count_dropped
 from lamella.merge.changeset import read_changeset
 from lamella.tar.entry import Member
+from lamella.transport.engine.store.files_below import FilesBelow
+from lamella.transport.engine.store.tar_split import read_split
 from tests.support.examples import examples
 from tests.support.splits import take_apart
 from tests.support.squashing import plan_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.odd.answers import Answer, Asked, Oddly, serving
-from tests.registry.images import digest_of
+from tests.transport.registry.images import digest_of
 
 __all__ = ["MemoryEngine", "engine_in_memory"]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.odd.answers import Answer, Asked, Oddly, serving
-from tests.registry.images import digest_of
+from tests.transport.registry.images import digest_of
 
 __all__ = ["MemoryRegistry", "registry_in_memory"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lamella.image import Image
-from lamella.squashing import Prepared
+from lamella.operations.merge_layers import Prepared
 from tests.properties.portable import complaints
 from tests.properties.reference import BrokenLayer, Listing, differences, flatten
 from tests.support.images import image

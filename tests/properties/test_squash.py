@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from lamella.image import Image
 from lamella.layer.blob import Bytes
-from lamella.layer.sieve import sieves
-from lamella.layer.spool import Layers, Spool
-from lamella.merge.alone import difference_alone
+from lamella.layer.opener import LayerOpener
+from lamella.layer.partial.sieve import sieves
+from lamella.layer.spool import Spool
 from lamella.merge.changeset import read_changeset
+from lamella.merge.independent import difference_alone
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
+from lamella.operations.merge_layers import prepare
 from lamella.progress import SILENT
 from lamella.selection import Selection
 from lamella.spec.digest import Digest
-from lamella.squashing import prepare
 from tests.properties.check import check_every_selection, selections
 from tests.properties.corners import CORNERS
 from tests.properties.reading import clean
@@ -131,7 +132,7 @@ def test_compressed_layers_merge_alike(drawn: list[list[Entry]], chance: random.
     source = image(*tars)
     stored = image(*tars, stored={i: _packed(tar, chance) for i, tar in enumerate(tars)})
     for ranges in selections(len(tars)):
-        with prepared(source, *ranges) as want, Layers(Spool()) as opened:
+        with prepared(source, *ranges) as want, LayerOpener(Spool()) as opened:
             if chance.random() < 0.5:
                 _unpack_one_by_one(stored, ranges, opened)
             found = prepare(stored, Selection(ranges), opened, SILENT)
@@ -141,7 +142,7 @@ def test_compressed_layers_merge_alike(drawn: list[list[Entry]], chance: random.
             opened.verify()
 
 
-def _unpack_one_by_one(source: Image, ranges: Sequence[range], opened: Layers) -> None:
+def _unpack_one_by_one(source: Image, ranges: Sequence[range], opened: LayerOpener) -> None:
     for positions in ranges:
         squashed = source.layers[positions.start : positions.stop]
         for one, sieve in reversed(list(zip(squashed, sieves(squashed), strict=True))):

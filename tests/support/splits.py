@@ -12,10 +12,10 @@ from typing import Any
 from fastcrc import crc64
 
 from lamella.layer.blob import Bytes
-from lamella.layer.tar_split import SplitPlace
 from lamella.spec.digest import Digest
 from lamella.tar.entry import REGULAR, SYMLINK
 from lamella.tar.scan import scan
+from lamella.transport.engine.store.tar_split import SplitPlace
 
 __all__ = ["add", "pack", "take_apart", "unpack"]
 

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from lamella.image import Image
 from lamella.layer.blob import Bytes, Layer, Merged
 from lamella.layer.compression import NONE, Compression
-from lamella.layer.spool import Layers, Spool
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.emit import PlanTar
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
-from lamella.mutate import Wording
+from lamella.operations.merge_layers import Prepared, Written, prepare, write
 from lamella.progress import SILENT
+from lamella.rewrite import Wording
 from lamella.selection import Selection
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import oci_layer
-from lamella.squashing import Prepared, Written, prepare, write
 from tests.support.images import image
 
 __all__ = ["MemorySink", "merge", "merge_one", "plan_of", "prepared", "squash", "stream_of"]
@@ -36,9 +37,9 @@ class MemorySink:
     def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """There is room."""
 
-    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
         """Take a layer as it is."""
-        tar = layers.open([layer])[0]
+        tar = opener.open([layer])[0]
         self.tars.append(tar.read_at(0, tar.size))
         self.kept.append(layer)
         return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
@@ -54,8 +55,8 @@ class MemorySink:
 @contextmanager
 def prepared(source: Image, *ranges: range) -> Iterator[Prepared]:
     """Plan a squash."""
-    with Layers(Spool()) as layers:
-        yield prepare(source, Selection(ranges), layers, SILENT)
+    with LayerOpener(Spool()) as opener:
+        yield prepare(source, Selection(ranges), opener, SILENT)
 
 
 def squash(

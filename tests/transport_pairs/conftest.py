@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import lamella, tmp
 from tests.engines.fixtures import started
 from tests.engines.tools import Tool
-from tests.registry.server import Server, registry_server
+from tests.transport.registry.server import Server, registry_server
 from tests.transport_pairs.destinations import Tools
 from tests.transport_pairs.sources import SOURCES, Place, make_source
 

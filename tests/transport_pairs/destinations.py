@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.engines.tools import Tool
-from tests.registry.server import Server
+from tests.transport.registry.server import Server
 from tests.transport_pairs.reading import Found, read_archive, read_folder
 from tests.transport_pairs.sources import ENGINES, Client, Get, client_of
 

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from tests.engines.images import CAPABILITY
-from tests.registry.images import OCI, digest_of
 from tests.support.images import made_by
 from tests.support.squashing import merge
 from tests.support.tars import MTIME, entry, layer, link, symlink, whiteout
 from tests.transport.forms import Layout, compress, docker_archive_with
+from tests.transport.registry.images import OCI, digest_of
 
 __all__ = ["ARGUMENTS", "CONFIG", "NAME", "SQUASHED", "TARS", "archive", "layout", "squashed"]
 

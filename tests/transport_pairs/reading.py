@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.registry.images import digest_of
+from tests.transport.registry.images import digest_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd

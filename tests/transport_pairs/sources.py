@@ -10,7 +10,7 @@ from tests.engines.daemon import DOCKER_CLI, Engine
 from tests.engines.process import run_bytes
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import Podman, Tool
-from tests.registry.server import Server
+from tests.transport.registry.server import Server
 from tests.transport_pairs.image import NAME, archive, layout
 
 __all__ = ["ENGINES", "SOURCES", "Client", "Get", "Place", "client_of", "make_source"]

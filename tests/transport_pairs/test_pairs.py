@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Lamella
-from tests.registry.images import digest_of
+from tests.transport.registry.images import digest_of
 from tests.transport_pairs.destinations import DESTINATIONS, Tools, destination_of
 from tests.transport_pairs.image import ARGUMENTS, SQUASHED, archive, squashed
 from tests.transport_pairs.sources import ENGINES, SOURCES, Place, client_of

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
-from lamella.analysis.lives import Laid
+from lamella.analysis.lifetimes import Laid
 from lamella.analysis.paths import Inside
-from lamella.merge.collector import collector_paused
+from lamella.merge.gc_pause import collector_paused
 from lamella.tar.entry import DIRECTORY, Member, join
 
 __all__ = [

@@ -19,9 +19,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lamella.analysis.lots import Lots
+from lamella.analysis.groups import Lots
 from lamella.analysis.paths import Inside, with_parents
-from lamella.layer.spool import LayerTar
+from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import Changeset
 from lamella.tar.entry import DIRECTORY, SPARSE
 from lamella.tar.reader import read_header
@@ -52,7 +52,7 @@ def measure(
     Args:
         changesets: all layers, by position.
         tars: the same.
-        lots: what they have; see `lives.Laid`.
+        lots: what they have; see `lifetimes.Laid`.
         deaths: by the id of a member: the layer that took its name away.
     """
     sizes = {

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamella.analysis.dive import measure
-from lamella.analysis.lives import Laid, lay
-from lamella.analysis.lots import Lots
+from lamella.analysis.groups import Lots
+from lamella.analysis.lifetimes import Laid, lay
 from lamella.analysis.model import Analysis, LayerFacts
-from lamella.analysis.places import DeadOf, find_dead, make_places, sort_dead
 from lamella.analysis.savings import savings
 from lamella.analysis.secrets import find_secrets
+from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
 from lamella.errors import MalformedTar
 from lamella.image import Image
-from lamella.layer.spool import Layers, LayerTar
+from lamella.layer.opener import LayerOpener
+from lamella.layer.protocols import LayerTar
 from lamella.merge.causes import Dropped, causes_of
 from lamella.merge.changeset import Changeset, read_changeset
-from lamella.merge.collector import collector_paused
+from lamella.merge.gc_pause import collector_paused
 from lamella.progress import Progress
 from lamella.spec.platform import Platform
 
@@ -46,8 +47,8 @@ class _Read:
     changesets: Mapping[int, Changeset]
 
 
-def _read(image: Image, layers: Layers) -> _Read:
-    tars = dict(enumerate(layers.open_headers(image.layers)))
+def _read(image: Image, opener: LayerOpener) -> _Read:
+    tars = dict(enumerate(opener.open_headers(image.layers)))
     changesets = {}
     for position, tar in tars.items():
         try:
@@ -58,23 +59,23 @@ def _read(image: Image, layers: Layers) -> _Read:
 
 
 @collector_paused()
-def lay_image(image: Image, layers: Layers) -> Laid:
+def lay_image(image: Image, opener: LayerOpener) -> Laid:
     """Read the headers of all layers; return what becomes of each entry.
 
     Raises:
         ImageError: a layer is damaged; the message tells which.
     """
-    return lay(list(_read(image, layers).changesets.values()))
+    return lay(list(_read(image, opener).changesets.values()))
 
 
 @collector_paused()
-def dead_shares(image: Image, layers: Layers) -> list[float]:
+def dead_shares(image: Image, opener: LayerOpener) -> list[float]:
     """Return which part of each layer's bytes is dead, 0 to 1; only headers are read.
 
     Raises:
         ImageError: a layer is damaged; the message tells which.
     """
-    read = _read(image, layers)
+    read = _read(image, opener)
     sums = [0] * len(read.tars)
     for member, _, _ in lay(list(read.changesets.values())).dead():
         sums[member.origin] += member.span
@@ -83,7 +84,7 @@ def dead_shares(image: Image, layers: Layers) -> list[float]:
 
 def analyze_image(
     image: Image,
-    layers: Layers,
+    opener: LayerOpener,
     labels: Sequence[Label],
     progress: Progress,
     *,
@@ -93,7 +94,7 @@ def analyze_image(
 
     Args:
         image: the image; all its layers can be read.
-        layers: opens them.
+        opener: opens them.
         labels: one for each layer.
         progress: is told of phases.
         secrets: whether to look for them.
@@ -101,16 +102,16 @@ def analyze_image(
     Raises:
         ImageError: a layer is damaged; the message tells which.
     """
-    return take_apart(image, layers, labels, progress, secrets=secrets)[0]
+    return take_apart(image, opener, labels, progress, secrets=secrets)[0]
 
 
 @collector_paused()
 def take_apart(
-    image: Image, layers: Layers, labels: Sequence[Label], progress: Progress, *, secrets: bool
+    image: Image, opener: LayerOpener, labels: Sequence[Label], progress: Progress, *, secrets: bool
 ) -> tuple[Analysis, Laid]:
     """Analyze an image, and return also what became of each entry; see `analyze_image`."""
     progress.phase("read layers")
-    read = _read(image, layers)
+    read = _read(image, opener)
     laid = lay(list(read.changesets.values()))
     dead, lots = laid.dead(), laid.lots
     progress.phase("compare files")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from lamella.analysis.lives import Life
+from lamella.analysis.lifetimes import Life
 from lamella.analysis.model import Saving
 from lamella.errors import UsageError
 

@@ -18,11 +18,11 @@ from functools import lru_cache, reduce
 from itertools import accumulate, combinations_with_replacement, pairwise
 from operator import add, or_
 
-from lamella.analysis.lives import Laid
-from lamella.analysis.lots import Lots
+from lamella.analysis.entry_sizes import Written
+from lamella.analysis.groups import Lots
+from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Saving
-from lamella.analysis.recorded import Directory, Period, Stretch
-from lamella.analysis.written import Written
+from lamella.analysis.timeline import Directory, Period, Stretch
 from lamella.errors import Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
 from lamella.limits import LAYERS

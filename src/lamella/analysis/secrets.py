@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamella.analysis.model import Secret
-from lamella.layer.spool import LayerTar
+from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import Changeset
 from lamella.tar.entry import REGULAR, SPARSE, Member
 

@@ -23,7 +23,7 @@ def suggest(image: str) -> Suggestion:
     Raises:
         LamellaError: it is no reference.
     """
-    from lamella.transport.names import parse_location  # noqa: PLC0415 - completion needs it not
+    from lamella.transport.location import parse_location  # noqa: PLC0415 - completion needs it not
 
     location = parse_location(image)
     match location.transport:

@@ -96,7 +96,7 @@ def make_environment(
         UsageError: there is no such temporary folder.
     """
     from lamella.api import Environment  # noqa: PLC0415 - completion needs the options alone
-    from lamella.transport.engine_host import EngineOptions  # noqa: PLC0415 - as above
+    from lamella.transport.engine.options import EngineOptions  # noqa: PLC0415 - as above
 
     if tmp_dir is not None and not os.path.isdir(tmp_dir):  # noqa: PTH112 - a plain question
         raise UsageError(f"--tmp-dir {tmp_dir}: no such folder")

@@ -18,7 +18,7 @@ def write_page(path: str, page: str) -> None:
         OutputError: it can't be written there.
     """
     from lamella.files import write_all  # noqa: PLC0415 - few pages are written
-    from lamella.transport.files import AtomicFile, writing  # noqa: PLC0415 - as above
+    from lamella.transport.file.atomic import AtomicFile, writing  # noqa: PLC0415 - as above
 
     if path == STDOUT:
         say_whole(page)

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TextIO
 
 from lamella.errors import OutputError, shortened
@@ -38,6 +39,8 @@ __all__ = [
 LONGEST_MESSAGE = 500
 """Characters of an error: what is longer loses its middle."""
 _LONGEST_TRACE = 2000
+_PARTS = 1000
+"""Numbers, names and commas that are printed in one go."""
 _RESET = "\x1b[0m"
 # Text can't have a mark of ours by accident or on purpose: it is another one in each process.
 _MARK = f"\x00{secrets.token_hex(8)}"
@@ -104,8 +107,10 @@ def say_json(document: object) -> None:
     """
     if sys.stdout is not None:
         with _told():
-            sys.stdout.writelines(json.JSONEncoder(indent=2).iterencode(document))
-            sys.stdout.write("\n")
+            parts = json.JSONEncoder(indent=2).iterencode(document)
+            while some := "".join(islice(parts, _PARTS)):
+                print(some, end="")
+            print()
 
 
 def tell_traceback(error: BaseException) -> None:

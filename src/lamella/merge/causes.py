@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lamella.layer.blob import CHUNK, FileRange
-from lamella.layer.spool import HasChecksums, LayerTar
+from lamella.layer.protocols import HasChecksums, LayerTar
 from lamella.merge.plan import Plan
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
-from lamella.layer.spool import LayerTar
+from lamella.layer.protocols import LayerTar
 from lamella.merge.plan import Piece, Plan
 from lamella.spec.digest import Digest
 

@@ -8,7 +8,8 @@ from typing import Any
 from lamella.analysis.model import Analysis, LayerFacts, Saving
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
 from lamella.report.layers import instruction
-from lamella.report.text import CAUSES, count_of, human_size, path_text, percent, printable
+from lamella.report.text import CAUSES, count_of, human_size, percent, printable
+from lamella.tar.entry import path_text
 
 __all__ = ["best_savings", "head", "screen", "to_json"]
 

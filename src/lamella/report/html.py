@@ -19,7 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lamella.analysis.model import Analysis, Place, Saving
 from lamella.report.analyze import best_savings
 from lamella.report.layers import instruction
-from lamella.report.text import CAUSES, count_of, human_size, path_text, percent, printable
+from lamella.report.text import CAUSES, count_of, human_size, percent, printable
+from lamella.tar.entry import path_text
 
 __all__ = ["render"]
 

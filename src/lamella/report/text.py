@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamella.merge.causes import Dropped
-    from lamella.result import Result
+    from lamella.operations.result import Result
 
 __all__ = [
     "CAUSES",
     "causes_text",
     "count_of",
     "human_size",
-    "path_text",
     "percent",
     "plan_lines",
     "printable",
@@ -50,11 +49,6 @@ def count_of(count: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Return text that takes one line and does nothing to a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def path_text(path: bytes) -> str:
-    r"""Return a path as text; what is no UTF-8 is shown as ``\xNN``."""
-    return path.decode("utf-8", "backslashreplace")
 
 
 def percent(part: int, total: int) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "ReadAt",
     "clean",
     "join",
+    "path_text",
     "window_of",
 ]
 
@@ -168,3 +169,8 @@ def clean(name: bytes) -> bytes:
         elif part not in {b"", b"."}:
             out.append(part)
     return b"/".join(out)
+
+
+def path_text(path: bytes) -> str:
+    r"""Return a path as text; what is no UTF-8 is shown as ``\xNN``."""
+    return path.decode("utf-8", "backslashreplace")

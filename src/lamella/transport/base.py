@@ -12,7 +12,9 @@ from lamella.layer.blob import CHUNK, Blob, FileRange, Layer, Merged, iter_chunk
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.hasher import Hasher
-from lamella.layer.spool import LayerSink, LayerTar, Spool
+from lamella.layer.protocols import LayerTar
+from lamella.layer.sink import LayerSink
+from lamella.layer.spool import Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest

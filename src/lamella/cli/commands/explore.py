@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lamella.analysis.model import Saving
     from lamella.api import Environment
     from lamella.cli.explore.app import ExploreApp
+    from lamella.operations.result import Result
     from lamella.progress import Progress
-    from lamella.result import Result
 
 __all__ = ["command", "make_app"]
 

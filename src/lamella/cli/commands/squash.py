@@ -163,7 +163,7 @@ def command(
     Standard output has the new image's ID, or the archive; all else goes to standard error.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
-    from lamella.transport.names import parse_location  # noqa: PLC0415 - as above
+    from lamella.transport.location import parse_location  # noqa: PLC0415 - as above
 
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")

@@ -11,11 +11,11 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from lamella.analyzing import Explored
 from lamella.cli.explore.screen import ImageScreen
 from lamella.cli.explore.squashing import Job, SquashScreen
 from lamella.cli.naming import Suggestion
-from lamella.result import Result
+from lamella.operations.analyze import Explored
+from lamella.operations.result import Result
 
 __all__ = ["ExploreApp"]
 

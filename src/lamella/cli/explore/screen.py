@@ -17,16 +17,16 @@ from textual.worker import get_current_worker
 
 from lamella.analysis.browse import ALL, CHANGES, Filter, Found, View
 from lamella.analysis.model import Dead
-from lamella.analyzing import Explored
 from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.squashing import Job, SquashScreen, saving_text
 from lamella.cli.naming import Suggestion
+from lamella.operations.analyze import Explored
+from lamella.operations.result import Result
 from lamella.report.analyze import best_savings, head
 from lamella.report.text import human_size
-from lamella.result import Result
 
 __all__ = ["ImageScreen"]
 

@@ -15,9 +15,9 @@ from textual.widgets import Button, Input, ProgressBar, Static
 
 from lamella.analysis.model import Saving
 from lamella.errors import LamellaError
+from lamella.operations.result import Result
 from lamella.progress import Progress
 from lamella.report.text import human_size, printable, summary
-from lamella.result import Result
 
 __all__ = ["Job", "SquashScreen", "saving_text"]
 

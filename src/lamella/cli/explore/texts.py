@@ -6,7 +6,8 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from lamella.analysis.browse import ADDED, CHANGED, DELETED, UNCHANGED, Row
-from lamella.report.text import human_size, path_text, printable
+from lamella.report.text import human_size, printable
+from lamella.tar.entry import path_text
 
 __all__ = ["COLUMN", "MARKS", "row_text", "shown"]
 

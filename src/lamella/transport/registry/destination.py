@@ -12,7 +12,8 @@ from lamella.image import Image
 from lamella.layer.blob import Blob, Bytes, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
-from lamella.layer.spool import Layers, Spool, Stoppable
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
 from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -27,10 +28,11 @@ from lamella.spec.media_type import (
 )
 from lamella.transport.base import AsItIs, Source, copy_stored, spool_packed, staying
 from lamella.transport.index import Artifact
+from lamella.transport.registry.client import Registry
 from lamella.transport.registry.name import RegistryName
-from lamella.transport.registry.options import RegistryOptions, connect
+from lamella.transport.registry.options import RegistryOptions
 from lamella.transport.registry.source import RemoteBlob
-from lamella.waiting import finish
+from lamella.waiting import Stoppable, finish
 
 if TYPE_CHECKING:
     from lamella.transport.registry.repository import Repository
@@ -63,7 +65,7 @@ class RegistryDestination:
             Repository,
         )
 
-        self._registry = connect(self._name.host, self._options)
+        self._registry = Registry(self._name.host, self._options)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-push")
         try:
             self._registry.find()
@@ -108,26 +110,26 @@ class RegistryDestination:
     def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
         """Nothing: how much room a registry has it doesn't say."""
 
-    def put_layer(self, layer: Layer, layers: Layers) -> Descriptor:
+    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
         """Take a layer in its stored form; what is stored plain without a descriptor is packed."""
         descriptor = layer.descriptor
         blob = layer.blob
         if descriptor is None:
-            descriptor, blob = self._described(layer, layers)
+            descriptor, blob = self._described(layer, opener)
         if not is_foreign(descriptor.media_type):
             if isinstance(blob, Stoppable):
                 self._passing.append(blob)
             self._pending.append(self._pool.submit(self._ensure, descriptor, blob, layer.where))
         return descriptor
 
-    def _described(self, layer: Layer, layers: Layers) -> tuple[Descriptor, Blob]:
+    def _described(self, layer: Layer, opener: LayerOpener) -> tuple[Descriptor, Blob]:
         """Return the form in which a layer out of a docker-archive or an engine is stored."""
         if layer.compression in {"gzip", "zstd"} and not (
             self._docker and layer.compression == "zstd"
         ):
             digest, size = copy_stored(layer, lambda _: None)
             return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
-        tar = layers.open([layer])[0]
+        tar = opener.open([layer])[0]
         merged = AsItIs(tar, layer.diff_id)
         packed, blob = spool_packed(merged, Compression("gzip"), self._spool)
         return Descriptor(oci_layer("gzip"), packed.digest, packed.size), blob

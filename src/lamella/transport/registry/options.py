@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lamella.transport.registry.client import Registry
-
-__all__ = ["Backoff", "RegistryOptions", "connect"]
+__all__ = ["Backoff", "RegistryOptions"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +40,3 @@ class RegistryOptions:
     backoff: Backoff = field(default_factory=Backoff)
     run_folder: str | None = None
     """Where ``podman login`` writes if there is no XDG_RUNTIME_DIR: ``/run/containers/UID``."""
-
-
-def connect(host: str, options: RegistryOptions) -> Registry:
-    """Return a client of a registry; nothing is asked yet."""
-    from lamella.transport.registry.client import Registry  # noqa: PLC0415 - imports urllib3
-
-    return Registry(host, options)

@@ -14,9 +14,10 @@ from lamella.errors import MalformedImage, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
-from lamella.layer.headers import keep_headers
-from lamella.layer.listings import ListingCache
-from lamella.layer.spool import LayerTar, Spool
+from lamella.layer.partial.headers import keep_headers
+from lamella.layer.partial.listings import ListingCache
+from lamella.layer.protocols import LayerTar
+from lamella.layer.spool import Spool
 from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -26,8 +27,9 @@ from lamella.spec.media_type import INDEXES, is_foreign
 from lamella.spec.platform import Platform
 from lamella.transport.answers import load_object
 from lamella.transport.index import Artifact, Found, artifact_of, choose, images_of
+from lamella.transport.registry.client import Registry
 from lamella.transport.registry.name import RegistryName
-from lamella.transport.registry.options import RegistryOptions, connect
+from lamella.transport.registry.options import RegistryOptions
 
 if TYPE_CHECKING:
     from lamella.transport.registry.repository import Repository
@@ -145,7 +147,7 @@ class RegistrySource:
 
         key = name.whole_repository
         if key not in self._repositories:
-            registry = connect(name.host, self._options)
+            registry = Registry(name.host, self._options)
             self._stack.callback(registry.close)
             self._repositories[key] = Repository(registry, name.repository)
         return self._repositories[key]

@@ -1,0 +1,214 @@
+"""Opens layers as uncompressed tars, and checks every one against its diff_id."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import lru_cache, partial
+from typing import Self, cast
+
+from lamella.errors import DigestMismatch, ImageError
+from lamella.layer.blob import CHUNK, Layer
+from lamella.layer.compression import detect, open_plain
+from lamella.layer.hasher import Hashing, step_back
+from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
+from lamella.layer.spool import Spool
+from lamella.spec.digest import Digest
+from lamella.waiting import Stoppable, finish
+
+__all__ = ["LayerOpener", "digest_of", "is_near"]
+
+_AT_ONCE = 3
+"""Layers at work at the least: one that comes through a network leaves the processor idle."""
+_HASHED_AT_ONCE = 4 << 20
+"""Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
+thread that scans headers has: a few long turns cost that one less than many short ones."""
+
+
+def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
+    """Return the SHA-256 digest of a whole tar."""
+    sha256, at = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(_HASHED_AT_ONCE))
+    while got := source.read_into(buffer, at):
+        sha256.update(buffer[:got])
+        at += got
+        if stop and stop.is_set():
+            break
+    return Digest(f"sha256:{sha256.hexdigest()}")
+
+
+class LayerOpener:
+    """Opens layers as uncompressed tars and checks every one against its diff_id.
+
+    Uncompressed layers of local files are read where they lie and hashed beside the work;
+    compressed ones are decompressed once into the spool, several at a time. `verify` has the last
+    word: nothing that was read counts before it has returned.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        workers = max(_AT_ONCE, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
+        self._hashers = ThreadPoolExecutor(
+            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=step_back
+        )
+        self._stop = threading.Event()
+        self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
+        self._tars: dict[int, Future[LayerTar]] = {}
+        self._headers: dict[int, Future[LayerTar]] = {}
+        self._stoppable: list[Stoppable] = []
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop what still runs."""
+        self._stop.set()
+        if any(not future.done() for future in (*self._tars.values(), *self._headers.values())):
+            for blob in self._stoppable:
+                blob.stop()
+        for pool in (self._pool, self._hashers):
+            finish(pool)
+        # Tars may know this as what gets the whole of them: in a circle, files would stay open.
+        for opened in (self._tars, self._headers, self._checks):
+            opened.clear()
+
+    def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
+        """Return the tars of some layers, each opened once however often it is asked for.
+
+        Args:
+            layers: which.
+            sieves: one for each layer, None for one that is to be kept as a whole. The last layer
+                is unpacked first then.
+
+        Raises:
+            DigestMismatch: a compressed layer isn't what its diff_id or digest says.
+            MalformedImage: its compressed data are damaged.
+            OutputError: there is no room for the spool.
+        """
+        unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
+        self.spool.check_room(sum(layer.blob.size for layer in unpacked))
+        for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
+            self._started(layer, sieve)
+        for layer in sorted(layers, key=lambda layer: -layer.blob.size):
+            self._started(layer)  # large ones first, or one thread would be left alone with one
+        return [self._started(layer).result() for layer in layers]
+
+    def open_headers(self, layers: Sequence[Layer]) -> list[LayerTar]:
+        """Return tars of which the headers will be read, and content as an exception.
+
+        What is near is opened as by `open`; of what is remote only the headers are kept.
+
+        Raises:
+            LamellaError: as `open`, or a layer can't be fetched.
+        """
+        return [future.result() for future in [self._listed(layer) for layer in layers]]
+
+    def check(self, layer: Layer) -> None:
+        """See to it that `verify` also answers for a layer that is only copied.
+
+        One that is compressed and has a descriptor is left out: copying it checks its digest.
+        """
+        if layer.verified or (layer.compression != "none" and layer.descriptor is not None):
+            return
+        self._started(layer)
+        if is_near(layer):
+            self._hash(layer)  # also what checks its files itself: the whole must be as its name
+
+    def verify(self) -> None:
+        """Wait until all layers opened or checked are known to be what they should be.
+
+        Raises:
+            DigestMismatch: one isn't.
+        """
+        for opened in self._tars.values():
+            opened.result()
+        for layer, check in self._checks.values():
+            _compare(layer, check.result())
+            _compare_stored(layer)
+
+    def explain(self, error: ImageError) -> ImageError:
+        """Return the better reason for an error: a wrong digest explains a damaged tar."""
+        try:
+            self.verify()
+        except ImageError as reason:
+            return reason
+        return error
+
+    def _started(self, layer: Layer, sieve: Sieve | None = None) -> Future[LayerTar]:
+        if id(layer) not in self._tars:
+            self._tars[id(layer)] = self._start(layer, sieve)
+        return self._tars[id(layer)]
+
+    def _listed(self, layer: Layer) -> Future[LayerTar]:
+        blob = layer.blob
+        if id(layer) in self._tars or not isinstance(blob, Remote):
+            return self._started(layer)
+        if id(layer) not in self._headers:
+            if isinstance(blob, Stoppable):
+                self._stoppable.append(blob)
+            whole = partial(self._whole, layer)
+            self._headers[id(layer)] = self._pool.submit(blob.read_headers, layer.diff_id, whole)
+        return self._headers[id(layer)]
+
+    def _whole(self, layer: Layer) -> LayerTar:
+        return self.open([layer])[0]
+
+    def _start(self, layer: Layer, sieve: Sieve | None) -> Future[LayerTar]:
+        blob = layer.blob
+        if isinstance(blob, LayerTar) and is_near(layer):
+            if not (layer.verified or isinstance(blob, HasChecksums)):
+                self._hash(layer)
+            done: Future[LayerTar] = Future()
+            done.set_result(blob)
+            return done
+        if isinstance(blob, Stoppable):
+            self._stoppable.append(blob)
+        return self._pool.submit(self._unpack, layer, sieve)
+
+    def _hash(self, layer: Layer) -> None:
+        if id(layer) not in self._checks:
+            blob = cast("LayerTar", layer.blob)
+            self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
+
+    def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
+        with layer.blob.open() as stream:
+            stored = Hashing(stream, self._stop)
+            # The kind is seen in passing: to open a remote layer once more would cost a request.
+            passing = io.BufferedReader(stored, CHUNK)
+            kind = detect(passing.peek(6)[:6])
+            tar: LayerTar
+            with closing(open_plain(passing, kind, layer.where)) as plain:
+                if sieve is None:
+                    tar, diff_id = self.spool.keep(plain, self._stop)
+                else:
+                    whole = lru_cache(partial(self._unpack, layer))
+                    tar, diff_id = sieve.keep(plain, self.spool, self._stop, whole)
+                if not self._stop.is_set():
+                    stored.check(layer)
+        _compare(layer, diff_id)
+        return tar
+
+
+def is_near(layer: Layer) -> bool:
+    """Whether a layer can be read where it is."""
+    return isinstance(layer.blob, LayerTar) and layer.compression == "none"
+
+
+def _compare(layer: Layer, diff_id: Digest) -> None:
+    if diff_id != layer.diff_id:
+        raise DigestMismatch(layer.where, layer.diff_id, diff_id)
+
+
+def _compare_stored(layer: Layer) -> None:
+    """A plain layer is stored as it is, so its descriptor can only name its diff_id."""
+    want = layer.descriptor
+    if want and (want.digest, want.size) != (layer.diff_id, layer.blob.size):
+        found = f"{layer.diff_id} ({layer.blob.size} bytes)"
+        raise DigestMismatch(layer.where, f"{want.digest} ({want.size} bytes)", found)

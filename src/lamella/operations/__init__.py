@@ -1,0 +1,8 @@
+"""What lamella does, a file for each verb.
+
+- `request`, `result`: what is asked for, and what was done, as facts
+- `squash`: one image, from request to result; `squash_index`: every image of an index
+- `merge_layers`: the middle of a squash: plan, merged layers, config, manifest
+- `choose`: the layers, where nobody named them; `conversion`: what a destination stores otherwise
+- `analyze`, `verify`: what the bytes are spent on; whether two images are the same
+"""

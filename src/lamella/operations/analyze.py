@@ -1,0 +1,101 @@
+"""What an image's bytes are spent on: opens the image wherever it is, and takes it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from lamella.analysis.browse import Contents
+from lamella.analysis.facts import Label, dead_shares, take_apart
+from lamella.analysis.lifetimes import Laid
+from lamella.analysis.model import Analysis
+from lamella.analysis.savings import check_layers
+from lamella.analysis.sharing import shared_layers
+from lamella.environment import Environment, locate, open_source
+from lamella.errors import MalformedImage, MalformedTar
+from lamella.image import Image
+from lamella.layer.opener import LayerOpener, is_near
+from lamella.layer.spool import Spool
+from lamella.layer_list import Line, layer_lines
+from lamella.spec.platform import Platform
+from lamella.transport.base import Source
+
+__all__ = ["Explored", "analyze_source", "explore_source", "is_all_near", "with_dead_shares"]
+
+
+class Explored(NamedTuple):
+    """What there is to say of an image, and all that is in it."""
+
+    analysis: Analysis
+    contents: Contents
+
+
+def analyze_source(
+    reference: str, platform: Platform | None, env: Environment, *, secrets: bool
+) -> Analysis:
+    """Analyze an image.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    return _take_apart(reference, platform, env, secrets=secrets)[0]
+
+
+def explore_source(reference: str, platform: Platform | None, env: Environment) -> Explored:
+    """Analyze an image for one who will walk through it.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    analysis, laid = _take_apart(reference, platform, env, secrets=True)
+    return Explored(analysis, Contents(laid))
+
+
+def _take_apart(
+    reference: str, platform: Platform | None, env: Environment, *, secrets: bool
+) -> tuple[Analysis, Laid]:
+    spool = Spool(env.tmp_dir)
+    location = locate(reference, env)
+    with open_source(location, platform, spool, env) as source, LayerOpener(spool) as opener:
+        image = source.describe()
+        if not image.layers:
+            raise MalformedImage(image.name, "it has no layers")
+        check_layers(len(image.layers))
+        if image.history_gap:
+            env.progress.note(image.history_gap)
+        if platform is None and image.platforms:
+            env.progress.note(image.choice)
+        labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]
+        # With all content: some of it will be compared, and nothing should be fetched twice.
+        image = source.fetch(frozenset(range(len(labels))), frozenset())
+        try:
+            found = take_apart(image, opener, labels, env.progress, secrets=secrets)
+        except MalformedTar as error:
+            raise opener.explain(error) from error
+        env.progress.phase("verify layers")
+        opener.verify()
+        shared = shared_layers(image, source.tags_by_chain())
+    return replace(found[0], shared=shared), found[1]
+
+
+def is_all_near(image: Image) -> bool:
+    """Whether its layers can be scanned in no time: nothing must be fetched or unpacked first."""
+    return all(map(is_near, image.layers))
+
+
+def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) -> list[Line]:
+    """Tell of each layer which part of it is dead; only headers are read.
+
+    Raises:
+        LamellaError: a layer can't be read, or is malformed.
+    """
+    image = source.fetch(frozenset(), frozenset(range(len(lines))))
+    if not is_all_near(image):
+        env.progress.phase("read layers")
+    with LayerOpener(Spool(env.tmp_dir)) as opener:
+        try:
+            shares = dead_shares(image, opener)
+        except MalformedTar as error:
+            raise opener.explain(error) from error
+    return [replace(line, dead=share) for line, share in zip(lines, shares, strict=True)]

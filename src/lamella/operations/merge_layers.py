@@ -1,0 +1,217 @@
+"""The whole story: look at the layers, plan, write the new image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+from lamella.errors import ImageError, MalformedTar, Unsupported
+from lamella.image import Image
+from lamella.layer.blob import Layer
+from lamella.layer.compression import Compression
+from lamella.layer.opener import LayerOpener
+from lamella.layer.partial.sieve import sieves
+from lamella.layer.protocols import LayerTar, Sieve
+from lamella.layer.sink import LayerSink
+from lamella.merge.causes import Dropped, count_dropped
+from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.emit import PlanTar
+from lamella.merge.gc_pause import collector_paused
+from lamella.merge.independent import difference_alone
+from lamella.merge.overlay import Tree
+from lamella.merge.plan import Plan, make_plan
+from lamella.progress import Progress
+from lamella.rewrite import Wording, new_config
+from lamella.selection import Selection
+from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+
+__all__ = ["Prepared", "Written", "prepare", "reason_against", "write"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that is known before a byte is written."""
+
+    image: Image
+    selection: Selection
+    opener: LayerOpener
+    tars: Mapping[int, LayerTar]
+    """By position: the layers that were read; those below a range only if it depends on them."""
+    plans: Mapping[range, Plan]
+
+    def count_dropped(self) -> None:
+        """Read what `dropped` has to compare, now rather than when it is asked for."""
+        _ = self.dropped
+
+    @cached_property
+    def dropped(self) -> Dropped:
+        """What the squash leaves out, by cause."""
+        counts = [count_dropped(plan, self.tars) for plan in self.plans.values()]
+        return sum(counts, Dropped())
+
+    @property
+    def bytes_before(self) -> int:
+        """Bytes of the squashed layers' tars."""
+        return sum(self.tars[p].size for positions in self.plans for p in positions)
+
+    @property
+    def bytes_after(self) -> int:
+        """Bytes of the layers that take their place."""
+        return sum(plan.size for plan in self.plans.values())
+
+    def merged(self, positions: range) -> PlanTar:
+        """Return the layer that takes the place of a range."""
+        return PlanTar(self.plans[positions], self.tars)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a new image is made of, once its layers are written."""
+
+    config: Config
+    descriptors: tuple[Descriptor, ...]
+    kept: tuple[tuple[Layer, Descriptor], ...]
+    """Layers that stay, and in which form."""
+
+
+def prepare(
+    image: Image, selection: Selection, opener: LayerOpener, progress: Progress
+) -> Prepared:
+    """Read headers and plan; no content is looked at.
+
+    Raises:
+        ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
+    """
+    if image.history_gap:
+        progress.note(image.history_gap)
+    ranges = selection.squashing
+    reason = reason_against(image)
+    if ranges and reason:
+        raise Unsupported(f"{image.name}: {reason}")
+    progress.phase("read layers")
+    reading = _Reading(image, opener)
+    try:
+        with collector_paused():
+            plans = _plan(reading, ranges)
+    except ImageError as error:
+        raise opener.explain(error) from error
+    return Prepared(image, selection, opener, reading.tars, plans)
+
+
+def reason_against(image: Image) -> str:
+    """Return why an image's layers can't be merged at all; empty if they can."""
+    if image.config.text("os") == "windows":
+        return "layers of Windows hold changes to registry hives, which only Windows can merge"
+    return ""
+
+
+class _Reading:
+    """The layers of an image, each read once, when it is asked for."""
+
+    def __init__(self, image: Image, opener: LayerOpener) -> None:
+        self.image, self._opener = image, opener
+        self.tars: dict[int, LayerTar] = {}
+        self.changesets: dict[int, Changeset] = {}
+
+    def squashed(self, ranges: Sequence[range]) -> None:
+        """Read layers of which the content will be copied."""
+        layers: list[Layer] = []
+        through: list[Sieve | None] = []
+        for positions in ranges:
+            squashed = self.image.layers[positions.start : positions.stop]
+            layers += squashed
+            through += sieves(squashed, positions.start)
+        self._take(list(chain(*ranges)), self._opener.open(layers, through))
+
+    def below(self, top: int) -> None:
+        """Read what layers say of which no content will be copied, as a rule."""
+        positions = [position for position in range(top) if position not in self.tars]
+        self._take(positions, self._opener.open_headers([self.image.layers[p] for p in positions]))
+
+    def _take(self, positions: Sequence[int], opened: Sequence[LayerTar]) -> None:
+        for position, tar in zip(positions, opened, strict=True):
+            self.tars[position] = tar
+            self.changesets[position] = _read(self.image.layers[position], tar, position)
+
+
+def _plan(reading: _Reading, ranges: Sequence[range]) -> dict[range, Plan]:
+    """Plan each range; the layers below are looked at only as far as a range depends on them."""
+    reading.squashed(ranges)
+    changesets, image = reading.changesets, reading.image
+    alone = {r: difference_alone([changesets[position] for position in r]) for r in ranges}
+    reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
+    below, laid = Tree(), 0
+    plans: dict[range, Plan] = {}
+    for positions in ranges:
+        difference = alone[positions]
+        if difference is None:
+            _lay(below, changesets, range(laid, positions.start), image)
+            laid = positions.start
+            difference = Tree(below)
+            _lay(difference, changesets, positions, image)
+        plans[positions] = make_plan(difference, changesets)
+    return plans
+
+
+def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
+    try:
+        return read_changeset(tar, position)
+    except MalformedTar as error:
+        raise error.at(layer.where) from error
+
+
+def _lay(tree: Tree, changesets: Mapping[int, Changeset], positions: range, image: Image) -> None:
+    for position in positions:
+        try:
+            tree.apply(changesets[position])
+        except MalformedTar as error:
+            raise error.at(image.layers[position].where) from error
+
+
+def write(
+    prepared: Prepared,
+    sink: LayerSink,
+    compression: Compression,
+    wording: Wording,
+    progress: Progress,
+) -> Written:
+    """Write the new image's layers, base first; all that was read is verified when this returns.
+
+    Raises:
+        DigestMismatch: a layer is not what it should be.
+        OutputError: the destination is full, or went away.
+    """
+    image, opener = prepared.image, prepared.opener
+    squashed = {position for positions in prepared.plans for position in positions}
+    merged: dict[range, Digest] = {}
+    descriptors: list[Descriptor] = []
+    forms: list[Descriptor] = []
+    starts = {positions.start: positions for positions in prepared.plans}
+    kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
+    new = prepared.bytes_after if compression.kind == "none" else 0
+    sink.expect(kept, new, compression)
+    for layer in kept:
+        opener.check(layer)
+    for position, layer in enumerate(image.layers):
+        if position in starts:
+            positions = starts[position]
+            plan = prepared.plans[positions]
+            progress.phase("write the merged layer", plan.size)
+            tar = PlanTar(plan, prepared.tars, progress.advance)
+            merged[positions], descriptor = sink.put_merged(tar, compression)
+            descriptors.append(descriptor)
+        elif position not in squashed:
+            progress.phase(f"keep layer {position + 1}", layer.blob.size)
+            forms.append(sink.put_layer(layer, opener))
+            descriptors.append(forms[-1])
+    progress.phase("verify layers")
+    prepared.count_dropped()  # while the last layers are hashed by other threads
+    opener.verify()
+    config = image.config
+    if merged:
+        config = new_config(image, prepared.selection, merged, wording)
+    return Written(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))

@@ -1,0 +1,80 @@
+"""What a squash is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lamella.errors import UsageError
+from lamella.layer.compression import Compression
+from lamella.rewrite import Wording
+from lamella.spec.platform import Platform
+from lamella.transport.engine.names import docker_name, podman_name
+from lamella.transport.location import Location
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a squash is asked for, checked before any work."""
+
+    location: Location
+    output: Location
+    base: str | None = None
+    """LAYER: what is above it is squashed."""
+    last: int | None = None
+    ranges: tuple[str, ...] = ()
+    max_layers: int | None = None
+    """Let lamella choose what brings the image to so many layers."""
+    auto: bool = False
+    """Let lamella choose what is worth squashing."""
+    include_base: bool = False
+    """Also layers that other images of the place use."""
+    tags: tuple[str, ...] = ()
+    platform: Platform | None = None
+    every_platform: bool = False
+    compression: Compression | None = None
+    wording: Wording = field(default_factory=Wording)
+    check: bool = False
+    """Prove that both images have the same file system before anything is published."""
+    dry_run: bool = False
+    cleanup: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what needs no image to be known as wrong.
+
+        Raises:
+            UsageError: two choices of layers, one that no image can fulfil, or no text.
+        """
+        named = (self.base is not None, self.last is not None, bool(self.ranges))
+        if sum((*named, self.max_layers is not None, self.auto)) > 1:
+            ways = "LAYER/--from, --last, --layers, --max-layers and --auto"
+            raise UsageError(f"{ways} exclude each other; give one")
+        if self.max_layers is not None and self.max_layers < 1:
+            raise UsageError(f"--max-layers {self.max_layers}: an image has at least one layer")
+        if self.include_base and not self.auto:
+            raise UsageError("--include-base goes with --auto")
+        if self.last is not None and self.last < 1:
+            raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
+        _check_text("--message", self.wording.message)
+        for name in (self.output.tag or "", *self.tags):
+            _check_text("the new image's name", name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the destination will call the image."""
+        if self.output.transport in {"oci", "oci-archive"}:
+            return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
+        if self.output.transport == "docker":
+            return tuple(dict.fromkeys(self.tags))
+        tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
+        name = podman_name if self.output.transport == "podman" else docker_name
+        return tuple(dict.fromkeys(name(tag) for tag in tags))
+
+
+def _check_text(what: str, text: str) -> None:
+    """See to it that documents can say it: they are UTF-8, arguments may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what}: expected UTF-8, got {text!a}") from None

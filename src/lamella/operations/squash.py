@@ -1,0 +1,314 @@
+"""One squash of one image: which layers, from where, to where, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from lamella.environment import Environment, in_engine, locate, open_destination, open_source
+from lamella.errors import (
+    ImageError,
+    ImageNotFound,
+    MalformedImage,
+    UnknownLayer,
+    Unsupported,
+    UsageError,
+)
+from lamella.image import Image
+from lamella.layer.blob import FileRange
+from lamella.layer.opener import LayerOpener
+from lamella.layer.protocols import LayerTar
+from lamella.layer.spool import Spool
+from lamella.operations.conversion import conversion
+from lamella.operations.merge_layers import Prepared, Written, prepare, reason_against, write
+from lamella.operations.request import Request
+from lamella.operations.result import Result, SquashedRange
+from lamella.rewrite import new_manifest
+from lamella.rootfs import compare_rootfs, read_rootfs
+from lamella.selection import Selection, select, select_above_image
+from lamella.spec.manifest import Manifest
+from lamella.spec.platform import Platform
+from lamella.tar.entry import path_text
+from lamella.transport.base import Destination, Rechecks, Source
+from lamella.transport.location import Location
+from lamella.waiting import published
+
+__all__ = ["Job", "Made"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new image of which the layers are written, but which nobody sees yet."""
+
+    prepared: Prepared
+    written: Written
+    manifest: Manifest
+    stored: Manifest | None
+    """The manifest as the destination keeps it; None if it keeps none, or makes its own."""
+    converted: str
+
+
+class Job:
+    """One squash of one image, step by step: select, prepare, then `planned` or write, publish."""
+
+    def __init__(
+        self,
+        request: Request,
+        env: Environment,
+        stack: ExitStack,
+        source: Source | None = None,
+        destination: Destination | None = None,
+    ) -> None:
+        """Open what is not given; it is closed with the stack.
+
+        Args:
+            request: what is asked for.
+            env: temporary folder, progress, streams, how to reach engines.
+            stack: closes what is opened.
+            source: where the image is, if not where the request says.
+            destination: what takes the image, if not what the request says.
+
+        Raises:
+            OutputError: the output can't be written; this is found out before anything is read.
+        """
+        self._request, self._env, self._stack = request, env, stack
+        self._spool = Spool(env.tmp_dir)
+        self._clock = _Clock()
+        self._source = source or self._open(request.location)
+        self._kept_name = ""
+        self._is_alone = destination is None
+        """Not one of several that are published together."""
+        self._whole: Image | None = None
+        """With all its content, if that had to be looked at to choose layers."""
+        if destination is None and not request.dry_run:
+            opened = open_destination(request.output, self._spool, env)
+            destination = stack.enter_context(opened)
+            destination.join(self._source)
+        self._destination = destination
+        self._opener = stack.enter_context(LayerOpener(self._spool))
+
+    def run(self) -> Result:
+        """Do all of it."""
+        prepared = self.prepare(self.select())
+        if self._request.platform is None and prepared.image.platforms:
+            self._env.progress.note(f"{prepared.image.choice} alone (--platform all: every one)")
+        if self._request.dry_run:
+            return self.planned(prepared)
+        return self.publish(self.write(prepared))
+
+    def _open(self, location: Location) -> Source:
+        source = open_source(location, self._request.platform, self._spool, self._env)
+        return self._stack.enter_context(source)
+
+    def select(self) -> Selection:
+        """Find the layers: by names and digests alone, unless lamella is to choose them."""
+        request, image = self._request, self._source.describe()
+        if not image.layers:
+            raise MalformedImage(image.name, "it has no layers")
+        if request.auto or request.max_layers is not None:
+            return self._choose(image)
+        try:
+            return select(image, above=request.base, last=request.last, layers=request.ranges)
+        except UnknownLayer as unknown:
+            if request.base is None or request.base.startswith("#"):
+                raise
+            base = self._base_image(request.base, unknown)
+        self._kept_name = base.name
+        return select_above_image(image, base)
+
+    def _choose(self, image: Image) -> Selection:
+        """Let the layers' content say which are worth squashing."""
+        # Few squashes have to analyze anything.
+        from lamella.analysis.sharing import shared_layers  # noqa: PLC0415
+        from lamella.operations.choose import select_auto, select_max_layers  # noqa: PLC0415
+
+        request = self._request
+        if reason := reason_against(image):
+            raise Unsupported(f"{image.name}: {reason}")
+        base = 0 if request.include_base else shared_layers(image, self._source.tags_by_chain())
+        # All of it, and only once: an engine would save the whole image a second time.
+        self._whole = self._source.fetch(frozenset(range(len(image.layers))), frozenset())
+        self._clock.lap("fetch")
+        if request.auto:
+            selection = select_auto(self._whole, self._opener, base)
+        else:
+            selection = select_max_layers(self._whole, self._opener, request.max_layers or 1, base)
+        self._clock.lap("choose")
+        return selection
+
+    def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
+        """LAYER may be another image: of the place it says, or of the source's own."""
+        location = locate(name, self._env)
+        beside = location.transport == "plain"
+        try:
+            return self._source.beside(name) if beside else self._open(location).describe()
+        except (ImageNotFound, UsageError):
+            if beside:
+                raise unknown from None
+            raise
+
+    def prepare(self, selection: Selection) -> Prepared:
+        """Fetch what is needed, and plan."""
+        ranges = selection.squashing
+        content = frozenset(position for positions in ranges for position in positions)
+        if self._destination is not None:
+            content |= self._destination.needs(self._source.describe(), ranges)
+        listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
+        image = self._whole or self._source.fetch(content, listed)
+        self._clock.lap("fetch")
+        prepared = prepare(image, selection, self._opener, self._env.progress)
+        self._clock.lap("plan")
+        return prepared
+
+    def planned(self, prepared: Prepared) -> Result:
+        """Tell what would be."""
+        self._opener.verify()
+        return replace(self._result(prepared), dry_run=True)
+
+    def write(self, prepared: Prepared) -> Made:
+        """Write the layers; there is a destination.
+
+        Raises:
+            DigestMismatch: a layer is not what it should be.
+            OutputError: the destination is full, or went away.
+        """
+        request, image, destination = self._request, prepared.image, self._written_to
+        compression = request.compression or destination.default_compression(image)
+        written = write(prepared, destination, compression, request.wording, self._env.progress)
+        self._clock.lap("write")
+        if request.check:
+            _prove(prepared)
+            self._clock.lap("verify")
+        manifest = image.manifest
+        if prepared.plans or manifest is None:
+            manifest = new_manifest(image.manifest, written.config, written.descriptors)
+        stored = destination.stored_manifest(manifest)
+        engine = stored is None and in_engine(request.output)
+        converted = conversion(image, written.kept, stored, unpacked=engine)
+        return Made(prepared, written, stored or manifest, stored, converted)
+
+    def publish(self, made: Made) -> Result:
+        """Let the new image be seen."""
+        request = self._request
+        if isinstance(self._source, Rechecks):
+            self._source.recheck()
+        self._env.progress.phase("publish")
+        image_id = self._written_to.commit(made.written.config, made.manifest, request.tags)
+        if self._is_alone:
+            published()
+        self._clock.lap("publish")
+        if request.cleanup:
+            self._clean_up(request.tags)
+        return replace(
+            self._result(made.prepared, made.written),
+            id=image_id,
+            digest=str(made.stored.digest) if made.stored else "",
+            verified=request.check,
+            converted=made.converted,
+        )
+
+    @property
+    def _written_to(self) -> Destination:
+        if self._destination is None:
+            raise TypeError("a dry run has no destination")
+        return self._destination
+
+    def _clean_up(self, tags: Sequence[str]) -> None:
+        kept = self._source.remove(new_tags=tags)
+        if kept:
+            self._env.progress.note(f"--cleanup: {kept}")
+
+    def _result(self, prepared: Prepared, written: Written | None = None) -> Result:
+        image, plans = prepared.image, prepared.plans
+        lost = sum(len(positions) - 1 for positions in plans)
+        sizes = [_size(prepared, position) for position in range(len(image.layers))]
+        kept = min((positions.start for positions in plans), default=len(image.layers))
+        dropped = prepared.dropped
+        self._clock.lap("compare")
+        after = sum(sizes) - prepared.bytes_before + prepared.bytes_after
+        return Result(
+            source=image.name,
+            source_id=str(image.id),
+            destination=str(self._request.output),
+            source_digest=str(image.manifest.digest) if image.manifest else "",
+            tags=self._request.names,
+            layers_before=len(image.layers),
+            layers_after=len(image.layers) - lost,
+            bytes_before=sum(sizes),
+            bytes_after=after,
+            kept=kept,
+            kept_bytes=sum(sizes[:kept]),
+            kept_name=self._kept_name,
+            ranges=tuple(_ranges(prepared, written)),
+            dropped=dropped,
+            seconds=self._clock.seconds,
+            platform=str(Platform.of(image.config.value)),
+        )
+
+
+def _size(prepared: Prepared, position: int) -> int:
+    """Bytes of a layer's tar, or of its stored form if it was not opened."""
+    tar = prepared.tars.get(position)
+    return tar.size if tar is not None else prepared.image.layers[position].blob.size
+
+
+def _ranges(prepared: Prepared, written: Written | None) -> Iterator[SquashedRange]:
+    gone = 0
+    for positions, plan in prepared.plans.items():
+        diff_id = written.config.diff_ids[positions.start - gone] if written else ""
+        gone += len(positions) - 1
+        yield SquashedRange(
+            first=positions.start + 1,
+            last=positions.stop,
+            bytes_before=sum(prepared.tars[p].size for p in positions),
+            bytes_after=plan.size,
+            entries=plan.entries,
+            whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
+            promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
+            diff_id=str(diff_id),
+        )
+
+
+def _prove(prepared: Prepared) -> None:
+    """Read the new layers as any reader would and compare with the old ones.
+
+    In files the layers above are read, too: copying a compressed one shows that it is what its
+    digest says, and only unpacking it that it is what the config says.
+
+    Raises:
+        DigestMismatch: a layer that stays is not what the config says.
+        ImageError: they differ, which would be a fault of lamella; nothing is published then.
+    """
+    top = max((positions.stop for positions in prepared.plans), default=0)
+    old = prepared.opener.open_headers(prepared.image.layers[:top])
+    above = prepared.image.layers[top:]
+    prepared.opener.open([layer for layer in above if isinstance(layer.blob, FileRange)])
+    new: list[LayerTar] = []
+    starts = {positions.start: positions for positions in prepared.plans}
+    position = 0
+    while position < len(old):
+        if position in starts:
+            new.append(prepared.merged(starts[position]))
+            position = starts[position].stop
+        else:
+            new.append(old[position])
+            position += 1
+    found = list(compare_rootfs(read_rootfs(old), read_rootfs(new)))
+    if found:
+        raise ImageError(f"--verify: {len(found)} differences, nothing was published; {found[0]}")
+
+
+class _Clock:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._start = self._last = time.monotonic()
+
+    def lap(self, phase: str) -> None:
+        now = time.monotonic()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
+        self.seconds["total"] = now - self._start
+        self._last = now

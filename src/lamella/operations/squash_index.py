@@ -1,0 +1,279 @@
+"""A squash of every image of an index, and the index written anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
+
+from lamella.environment import Environment, open_destination, open_source
+from lamella.errors import MalformedImage, UsageError
+from lamella.layer.spool import Spool
+from lamella.merge.causes import Dropped
+from lamella.operations.merge_layers import Prepared, reason_against
+from lamella.operations.request import Request
+from lamella.operations.result import Result
+from lamella.operations.squash import Job
+from lamella.progress import Progress
+from lamella.rewrite import new_entry, new_index
+from lamella.selection import Selection
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import INDEXES
+from lamella.spec.platform import Platform
+from lamella.transport.base import Source
+from lamella.transport.index import (
+    Artifact,
+    HasIndex,
+    TakesIndex,
+    images_of,
+    is_image,
+    only_one,
+)
+from lamella.waiting import finish, published
+
+__all__ = ["squash_every_platform"]
+
+_AT_ONCE = 3
+"""Images that are read and planned at the same time."""
+
+
+def squash_every_platform(request: Request, env: Environment, stack: ExitStack) -> Result:
+    """Squash each image of the index that the request's location names.
+
+    Every image is selected, read and planned before one is written, and all are written before the
+    index is: what can't be done for one platform is not done for any.
+
+    Raises:
+        LamellaError: as for one image, and it tells the platform.
+        UsageError: source or destination keeps images of one platform.
+    """
+    source = stack.enter_context(open_source(request.location, None, Spool(env.tmp_dir), env))
+    if not isinstance(source, HasIndex):
+        raise UsageError(
+            f"{request.location}: an engine hands out the image of one platform; "
+            "give --platform OS/ARCH"
+        )
+    index = source.index()
+    if index is None:
+        return Job(replace(request, every_platform=False), env, stack, source).run()
+    return _EveryPlatform(request, env, stack, source, index).run()
+
+
+@dataclass(frozen=True)
+class _One:
+    """One image of the index."""
+
+    descriptor: Descriptor
+    source: Source
+    job: Job
+
+    def prepare(self, selection: Selection) -> Prepared:
+        return self.job.prepare(selection)
+
+
+class _EveryPlatform:
+    def __init__(
+        self,
+        request: Request,
+        env: Environment,
+        stack: ExitStack,
+        source: HasIndex,
+        index: Index,
+    ) -> None:
+        self._request, self._env, self._stack = request, env, stack
+        self._source, self._index = source, index
+        self._started = time.monotonic()
+        self._destination: TakesIndex | None = None
+        if not request.dry_run:
+            opened = open_destination(request.output, Spool(env.tmp_dir), env)
+            if not isinstance(opened, TakesIndex):
+                raise only_one(str(request.output))
+            stack.enter_context(opened)
+            self._destination = opened
+        # Before the jobs, so that it is waited for after they have stopped what it does.
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-platform")
+        stack.callback(finish, self._pool)
+        self._nested = cache(source.nested)  # it is asked for more than once
+        self._left_out: list[str] = []
+        self._artifacts: dict[Digest, Artifact] = {}
+        self._new: dict[Digest, Manifest] = {}
+
+    def run(self) -> Result:
+        ones = list(self._images())
+        if not ones:
+            raise MalformedImage(str(self._request.location), "its index has no image that is here")
+        selections = list(self._pool.map(self._select, ones))
+        prepared = list(self._pool.map(_One.prepare, ones, selections))
+        rewritten = {
+            str(one.descriptor.digest): _name(one.descriptor)
+            for one, it in zip(ones, prepared, strict=True)
+            if it.plans or self._changes(it)
+        }
+        self._judge(self._index, rewritten)
+        if self._destination is None:
+            done = [one.job.planned(it) for one, it in zip(ones, prepared, strict=True)]
+            return self._result(done, None)
+        made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
+        done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
+        self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
+        index = self._destination.stored_index(self._renew(self._index, self._destination))
+        self._destination.commit_index(index, self._request.tags)
+        published()
+        if self._request.cleanup:
+            self._env.progress.note("--cleanup: images of several platforms are left alone")
+        return self._result(done, index)
+
+    def _images(self) -> Iterator[_One]:
+        where = str(self._request.location)
+        for descriptor in images_of(self._index, self._nested, where):
+            source = self._source.image_of(descriptor)
+            if source is None:
+                self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
+            else:
+                yield _One(descriptor, source, self._job(descriptor, source))
+
+    def _job(self, descriptor: Descriptor, source: Source) -> Job:
+        name = _name(descriptor)
+        request = replace(
+            self._request,
+            output=replace(self._request.output, tag=""),
+            tags=(),
+            platform=Platform.of(descriptor.platform) if descriptor.platform else None,
+            cleanup=False,
+        )
+        env = replace(self._env, progress=_Named(self._env.progress, name))
+        destination = self._destination.for_platform() if self._destination else None
+        return Job(request, env, self._stack, source, destination)
+
+    def _select(self, one: _One) -> Selection:
+        reason = reason_against(one.source.describe())
+        if not reason:
+            return one.job.select()
+        self._env.progress.note(f"{_name(one.descriptor)}: left as it is: {reason}")
+        return Selection(())
+
+    def _changes(self, prepared: Prepared) -> bool:
+        """Whether the destination keeps the manifest in other words than the source."""
+        manifest = prepared.image.manifest
+        if self._destination is None or manifest is None:
+            return False
+        return self._destination.stored_manifest(manifest) != manifest
+
+    # -- what is no image
+
+    def _judge(self, index: Index, rewritten: dict[str, str]) -> None:
+        """Find out what stays beside the images: not what is about an image as it was."""
+        for descriptor in index.manifests:
+            if descriptor.media_type in INDEXES:
+                nested = self._nested(descriptor)
+                if nested is None:
+                    self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
+                else:
+                    self._judge(nested, rewritten)
+            elif not is_image(descriptor):
+                self._judge_artifact(descriptor, rewritten)
+
+    def _judge_artifact(self, descriptor: Descriptor, rewritten: dict[str, str]) -> None:
+        artifact = self._source.artifact(descriptor)
+        kind = "attestation" if descriptor.is_attestation else "artifact"
+        if artifact is None:
+            self._leave_out(f"{kind} {descriptor.digest.short}: listed in the index, but not there")
+        elif artifact.subject in rewritten:
+            platform = rewritten[artifact.subject]
+            self._leave_out(f"{platform}: its {kind} describes the image as it was before")
+        else:
+            self._artifacts[descriptor.digest] = artifact
+
+    def _leave_out(self, what: str) -> None:
+        self._left_out.append(what)
+        self._env.progress.note(f"{what}; left out of the new index")
+
+    # -- the new index
+
+    def _renew(self, index: Index, destination: TakesIndex) -> Index:
+        def entry_of(descriptor: Descriptor) -> Descriptor | None:
+            if descriptor.media_type in INDEXES:
+                return self._nested_entry(descriptor, destination)
+            if is_image(descriptor):
+                manifest = self._new.get(descriptor.digest)
+                return _entry(descriptor, manifest) if manifest else None
+            artifact = self._artifacts.get(descriptor.digest)
+            if artifact is None:
+                return None
+            destination.put_artifact(descriptor, artifact)
+            return descriptor
+
+        return new_index(index, entry_of)
+
+    def _nested_entry(self, descriptor: Descriptor, destination: TakesIndex) -> Descriptor | None:
+        nested = self._nested(descriptor)
+        renewed = self._renew(nested, destination) if nested else None
+        if renewed is None or not renewed.manifests:
+            return None
+        renewed = destination.stored_index(renewed)
+        destination.put_nested(renewed)
+        return _entry(descriptor, renewed)
+
+    def _result(self, done: list[Result], index: Index | None) -> Result:
+        def total(of: Callable[[Result], int]) -> int:
+            return sum(of(one) for one in done)
+
+        digest = str(index.digest) if index else ""
+        return Result(
+            source=str(self._request.location),
+            source_id="",
+            source_digest=str(self._index.digest),
+            destination=str(self._request.output),
+            tags=self._request.names,
+            layers_before=total(lambda one: one.layers_before),
+            layers_after=total(lambda one: one.layers_after),
+            bytes_before=total(lambda one: one.bytes_before),
+            bytes_after=total(lambda one: one.bytes_after),
+            kept=total(lambda one: one.kept),
+            kept_bytes=total(lambda one: one.kept_bytes),
+            kept_name="",
+            ranges=(),
+            dropped=sum((one.dropped for one in done), Dropped()),
+            id=digest,
+            digest=digest,
+            dry_run=self._request.dry_run,
+            verified=self._request.check and not self._request.dry_run,
+            seconds={"total": time.monotonic() - self._started},
+            platforms=tuple(done),
+            left_out=tuple(self._left_out),
+        )
+
+
+def _entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
+    return old if document.digest == old.digest else new_entry(old, document)
+
+
+def _name(descriptor: Descriptor) -> str:
+    if descriptor.platform:
+        return str(Platform.of(descriptor.platform))
+    return descriptor.digest.short
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Progress of one of several images at once; a `progress.Progress`."""
+
+    all: Progress
+    name: str
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self.all.phase(f"{self.name}: {name}", total)
+
+    def advance(self, amount: int) -> None:
+        self.all.advance(amount)
+
+    def note(self, message: str) -> None:
+        self.all.note(f"{self.name}: {message}")
+
+    def debug(self, message: str) -> None:
+        self.all.debug(f"{self.name}: {message}")

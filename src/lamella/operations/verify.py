@@ -1,0 +1,95 @@
+"""Whether two images are the same: one of each, or all of two indexes, platform by platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from lamella.environment import Environment, locate, open_source
+from lamella.errors import MalformedTar, UsageError
+from lamella.image import Image
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
+from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
+from lamella.spec.platform import Platform
+from lamella.transport.base import Source
+from lamella.transport.index import HasIndex, images_of
+from lamella.transport.location import parse_location
+
+__all__ = ["compare_images", "compare_platforms"]
+
+
+def compare_images(
+    names: tuple[str, str], platform: Platform | None, env: Environment
+) -> list[Difference]:
+    """Compare two images: file systems in every attribute, and configs.
+
+    Raises:
+        LamellaError: one of them can't be read, or is malformed.
+    """
+    with ExitStack() as stack:
+        one, other = _open(names, platform, env, stack)
+        return _compare(one, other, env)
+
+
+def compare_platforms(names: tuple[str, str], env: Environment) -> list[Difference]:
+    """Compare all images of two indexes; a platform that only one has is a difference.
+
+    Raises:
+        LamellaError: as `compare_images`.
+    """
+    with ExitStack() as stack:
+        opened = _open(names, None, env, stack)
+        ours, theirs = map(_by_platform, opened, names)
+        found: list[Difference] = []
+        for platform in dict.fromkeys([*ours, *theirs]):
+            mine, other = ours.get(platform), theirs.get(platform)
+            if mine is None or other is None:
+                has = ("present" if mine else "missing", "present" if other else "missing")
+                found.append(Difference(b"", "image", *has, platform))
+            else:
+                found += [replace(d, platform=platform) for d in _compare(mine, other, env)]
+        return found
+
+
+def _open(
+    names: tuple[str, str], platform: Platform | None, env: Environment, stack: ExitStack
+) -> list[Source]:
+    if all(parse_location(name).path == "-" for name in names):
+        raise UsageError("only one of two images can come through standard input")
+    spool = Spool(env.tmp_dir)
+    opened = (open_source(locate(name, env), platform, spool, env) for name in names)
+    return [stack.enter_context(source) for source in opened]
+
+
+def _by_platform(source: Source, name: str) -> dict[str, Source]:
+    """Return the images of an index; those that it lists, and that are not there, are left out."""
+    if not isinstance(source, HasIndex) or (index := source.index()) is None:
+        return {str(Platform.of(source.describe().config.value)): source}
+    images: dict[str, Source] = {}
+    for descriptor in images_of(index, source.nested, name):
+        image = source.image_of(descriptor)
+        if image is not None:
+            images[str(Platform.of(descriptor.platform))] = image
+    return images
+
+
+def _compare(one: Source, other: Source, env: Environment) -> list[Difference]:
+    with LayerOpener(Spool(env.tmp_dir)) as opener:
+        images = [_whole_image(source) for source in (one, other)]
+        found = [*compare_configs(*images), *_compare_files(images, opener)]
+        opener.verify()
+        return found
+
+
+def _compare_files(images: Sequence[Image], opener: LayerOpener) -> list[Difference]:
+    try:
+        roots = [read_rootfs(opener.open(image.layers)) for image in images]
+    except MalformedTar as error:
+        raise opener.explain(error) from error
+    return list(compare_rootfs(*roots))
+
+
+def _whole_image(source: Source) -> Image:
+    return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())

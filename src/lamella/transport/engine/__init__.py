@@ -1,0 +1,20 @@
+"""``docker-daemon:NAME``, ``podman:NAME``: images in an engine, over the Docker API.
+
+Nothing that the engine has already is moved: of a save only the squashed layers are kept, and a
+load leaves out the layers that stay. What was loaded is looked at before it gets its name.
+
+- `options`, `host`, `podman_host`: which engine; `address`, `connection`: how it is reached;
+  `connect`: from options to a client; `podman_service`: what listens where nobody did
+- `client`, `documents`, `stream`: questions and answers
+- `source`, `description`, `save`, `saved_image`: reading; `store`: reading where an engine keeps
+  them
+- `destination`, `load_body`, `load_request`: writing; `names`: what images are called
+"""
+
+from __future__ import annotations
+
+from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.engine.source import EngineSource
+
+__all__ = ["EngineDestination", "EngineOptions", "EngineSource"]

@@ -1,0 +1,391 @@
+"""Questions to an engine and its answers, in Docker's API; every failure is one `EngineError`."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from lamella import limits
+from lamella.errors import EngineError, ImageNotFound
+from lamella.layer.blob import CHUNK
+from lamella.spec.json import load_json, read_as
+from lamella.transport.answers import is_page, words_of
+from lamella.transport.engine.address import Network, Ssh
+from lamella.transport.engine.connection import CONNECT_TIMEOUT, Line, dial, reason_of
+from lamella.transport.engine.documents import HISTORY, IMAGE, IMAGES, INFO
+from lamella.transport.engine.host import Host
+from lamella.transport.engine.load_body import LoadRefused, read_answer
+from lamella.transport.engine.stream import ByteStream
+from lamella.waiting import patience
+
+__all__ = ["EngineClient", "Upload"]
+
+_ANSWER_TIMEOUT = 120
+# Before it answers, ssh may ask for a passphrase and go through other machines.
+_SSH_TIMEOUT = 60
+# Before the first byte of a save the engine may copy the whole image; at the end of a load it may
+# unpack all of it.
+_DATA_TIMEOUT = 3600
+_WAY_OUT = "is it running? Set {}, or use docker-archive:FILE"
+_BROKEN = (OSError, http.client.HTTPException)
+
+
+class _RefusedError(Exception):
+    """The engine's answer is an error."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        words = words_of(body)
+        page = f"HTTP {status} and a web page" + (f" ({words})" if words else "")
+        super().__init__(page if is_page(body) else words or f"HTTP {status}")
+        self.status = status
+
+
+class EngineClient:
+    """Speaks to one engine, by as many lines as are needed at once.
+
+    Args:
+        host: where it listens.
+        let_go: is called when the connection ends.
+    """
+
+    def __init__(self, host: Host, let_go: Callable[[], None] = lambda: None) -> None:
+        self.host = host
+        self._let_go = let_go
+        self._info: Mapping[str, Any] | None = None
+        self._idle: list[Line] = []
+        try:
+            address = host.address
+            self._base = address.base if isinstance(address, Network) else ""
+            patience = _SSH_TIMEOUT if isinstance(address, Ssh) else CONNECT_TIMEOUT
+            # A ping tells what /version does, and at once: Podman takes a second over that.
+            told, _ = self._exchange("GET", "/_ping", timeout=patience)
+            self._api = _version(told.get("Api-Version", ""))
+            if host.api:
+                self._base += f"/v{host.api}"
+                self._api = min(self._api, _version(host.api))
+            self.is_podman = "Libpod-Api-Version" in told
+            """Whether it is Podman, which speaks Docker's API too."""
+        except (*_BROKEN, _RefusedError, ValueError) as error:
+            self._hang_up()
+            raise self._unreachable(error) from error
+
+    def __str__(self) -> str:
+        """Return what a message calls the engine."""
+        return f"Podman at {self.host}" if self.host.podman else f"the Docker engine at {self.host}"
+
+    def close(self) -> None:
+        """Hang up."""
+        try:
+            self._hang_up()
+        finally:
+            self._let_go()
+
+    def _hang_up(self) -> None:
+        while self._idle:
+            self._idle.pop().hang_up()
+
+    def _unreachable(self, error: Exception) -> EngineError:
+        way_out = _WAY_OUT.format("CONTAINER_HOST" if self.host.podman else "DOCKER_HOST")
+        return EngineError(f"can't reach {self}: {reason_of(error)}; {way_out}")
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except _RefusedError as refused:
+            raise EngineError(f"{self}: can't {what}: {refused}") from refused
+        except _BROKEN as error:
+            message = f"{self} broke off, can't {what}: {reason_of(error)}"
+            raise EngineError(message) from error
+
+    def _line(self, timeout: float) -> Line:
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_open:
+                break
+            line.hang_up()
+        else:
+            line = dial(self.host)
+        if line.sock is not None:
+            line.sock.settimeout(patience(timeout))
+        return line
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        timeout: float = _ANSWER_TIMEOUT,
+    ) -> bytes:
+        return self._exchange(method, path, params, timeout)[1]
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        timeout: float = _ANSWER_TIMEOUT,
+    ) -> tuple[http.client.HTTPMessage, bytes]:
+        query = f"?{urlencode(params)}" if params else ""
+        line = self._line(timeout)
+        try:
+            line.request(method, self._base + path + query)
+            answer = line.getresponse()
+            body = _whole(answer)
+        except BaseException:
+            line.hang_up()
+            raise
+        if answer.isclosed():
+            self._idle.append(line)
+        else:
+            line.hang_up()
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise _RefusedError(answer.status, body)
+        return answer.headers, body
+
+    def _json(self, path: str, what: str, kind: object, **params: object) -> Any:  # noqa: ANN401 - of that kind
+        """Return an answer of some kind; None: there is nothing of that name."""
+        with self._asking(what):
+            try:
+                return _value_of(self._ask("GET", path, params), kind)
+            except _RefusedError as refused:
+                if refused.status == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+
+    # -- what there is
+
+    def api_at_least(self, major: int, minor: int) -> bool:
+        """Whether the engine speaks this version of the API."""
+        return self._api >= (major, minor)
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What the engine says of itself: where its data are, and how it keeps them."""
+        if self._info is None:
+            self._info = self._json("/info", "ask what it is", INFO) or {}
+        return self._info
+
+    @property
+    def has_containerd_store(self) -> bool:
+        """Whether images are kept by containerd, as they were pulled or built."""
+        if self.is_podman:  # and for Podman the question is a slow one
+            return False
+        status = self.info.get("DriverStatus") or []
+        return ["driver-type", "io.containerd.snapshotter.v1"] in status
+
+    def find(self, name: str, *, manifests: bool = False) -> dict[str, Any] | None:
+        """Return what the engine says of an image; None if it has none of that name."""
+        params: dict[str, object] = {"manifests": 1} if manifests else {}
+        path = f"/images/{quote(name, safe='/:@')}/json"
+        found: dict[str, Any] | None = self._json(path, f"inspect {name!r}", IMAGE, **params)
+        if found is not None and not found.get("Id"):
+            raise EngineError(f"{self}: can't inspect {name!r}: its answer has no image ID")
+        return found
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """Return what the engine says of an image.
+
+        Raises:
+            ImageNotFound: it has none of that name.
+        """
+        found = self.find(name)
+        if found is None:
+            program = "podman" if self.host.podman else "docker"
+            raise ImageNotFound(f"no image {name!r} in {self}; `{program} images` lists them")
+        return found
+
+    def history(self, name: str) -> list[dict[str, Any]] | None:
+        """Return an image's history, newest first; None if Podman fails to tell it.
+
+        It does where a step has no time, though it takes such images.
+        """
+        path = f"/images/{quote(name, safe='/:@')}/history"
+        with self._asking(f"read {name!r}"):
+            try:
+                return _value_of(self._ask("GET", path, {}), HISTORY) or []
+            except _RefusedError as refused:
+                if self.is_podman and refused.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return None
+                if refused.status == HTTPStatus.NOT_FOUND:
+                    return []
+                raise
+
+    def images(self) -> list[dict[str, Any]]:
+        """List the images that have a name, and those that lost theirs, newest first."""
+        listed = self._json("/images/json", "list its images", IMAGES) or []
+        return [image for image in listed if image.get("Id")]
+
+    # -- what is moved
+
+    @contextmanager
+    def save(self, image_id: str, name: str) -> Iterator[ByteStream]:
+        """Open the archive of an image; `name` is what messages call it.
+
+        Raises:
+            EngineError: it can't be had, or breaks off while it is read.
+        """
+        what = f"save {name}"
+        with self._asking(what):
+            line = self._line(_DATA_TIMEOUT)
+        with line:
+            with self._asking(what):
+                line.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
+                answer = line.getresponse()
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise _RefusedError(answer.status, _whole(answer))
+            yield ByteStream(self._chunks(answer, what))
+
+    def _chunks(self, answer: http.client.HTTPResponse, what: str) -> Iterator[bytes]:
+        with self._asking(what):
+            while chunk := answer.read(CHUNK):
+                yield chunk
+
+    @contextmanager
+    def load(self) -> Iterator[Upload]:
+        """Open a request that takes an archive, piece by piece; unless it is finished, no image.
+
+        Raises:
+            EngineError: it broke off.
+        """
+        with self._asking("load the image"):
+            line = self._line(_DATA_TIMEOUT)
+        with line:
+            upload = Upload(str(self), line)
+            upload.begin(self._base)
+            yield upload
+
+    # -- what is changed
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Give an image a name; another image of that name loses it."""
+        name = f"{repository}:{tag}"
+        with self._asking(f"tag the image {name!r}"):
+            self._ask(
+                "POST", f"/images/{quote(image_id, safe=':')}/tag", {"repo": repository, "tag": tag}
+            )
+
+    def remove(self, name: str) -> str | None:
+        """Remove an image or one of its names.
+
+        Returns:
+            Why it was kept, if it is in use.
+        """
+        with self._asking(f"remove {name!r}"):
+            try:
+                self._ask("DELETE", f"/images/{quote(name, safe='/:@')}")
+            except _RefusedError as refused:
+                return None if refused.status == HTTPStatus.NOT_FOUND else str(refused)
+        return None
+
+
+class Upload:
+    """An archive on its way to an engine.
+
+    An engine that hears nothing more before the archive's end throws away what it has got.
+    """
+
+    def __init__(self, engine: str, line: Line) -> None:
+        self._engine, self._line = engine, line
+
+    def begin(self, base: str) -> None:
+        """Send the head of the request; `base` stands before its path."""
+        with self._sending():
+            self._line.putrequest("POST", f"{base}/images/load?quiet=1")
+            self._line.putheader("Content-Type", "application/x-tar")
+            self._line.putheader("Transfer-Encoding", "chunked")  # its length is not known yet
+            self._line.endheaders()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Send bytes; they may change afterwards.
+
+        Raises:
+            LoadRefused: the engine has said why it does not want more.
+            EngineError: it broke off.
+        """
+        if chunk:
+            with self._sending():
+                self._line.send(b"%x\r\n" % len(chunk))
+                self._line.send(chunk)
+                self._line.send(b"\r\n")
+
+    def finish(self) -> list[str]:
+        """Say that this is all; return the lines of the answer.
+
+        Raises:
+            LoadRefused: the engine says that it can't take it.
+            EngineError: it broke off.
+        """
+        with self._sending():
+            self._line.send(b"0\r\n\r\n")
+        try:
+            return self._answer()
+        except _BROKEN as error:
+            raise self._broken(error) from error
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        try:
+            yield
+        except _BROKEN as error:
+            with suppress(*_BROKEN):  # it may have said why before it hung up
+                self._answer()
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> EngineError:
+        message = f"{self._engine} broke off, can't load the image: {reason_of(error)}"
+        return EngineError(message)
+
+    def _answer(self) -> list[str]:
+        answer = self._line.getresponse()
+        text = _whole(answer)
+        if answer.status != HTTPStatus.OK:
+            raise LoadRefused(self._engine, str(_RefusedError(answer.status, text)))
+        lines, problem = read_answer(text)
+        if problem:
+            raise LoadRefused(self._engine, problem)
+        return lines
+
+
+def _version(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", text.strip())
+    if found is None:
+        raise ValueError("it does not say which version of Docker's API it speaks")
+    return int(found[1]), int(found[2])
+
+
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body of an answer; of an error as much as its words need.
+
+    Raises:
+        HTTPException: it is too large.
+    """
+    limit = limits.ANSWER if answer.status >= HTTPStatus.BAD_REQUEST else limits.LISTING
+    if answer.length is not None and answer.length <= limit:
+        return answer.read()  # only so it is told from one that broke off
+    body = answer.read(limit + 1)
+    if len(body) <= limit:
+        return body
+    if limit == limits.ANSWER:
+        return body[:limit]
+    raise http.client.HTTPException(f"its answer is too large: expected at most {limit} bytes")
+
+
+def _value_of(body: bytes, kind: object) -> Any:  # noqa: ANN401 - of that kind
+    if is_page(body):
+        words = words_of(body)
+        title = f" ({words})" if words else ""
+        raise http.client.HTTPException(f"it answers with a web page{title}")
+    try:
+        value = load_json(body)
+    except ValueError as error:
+        raise http.client.HTTPException(f"no JSON: {error}") from error
+    try:
+        return read_as(value, kind)
+    except ValueError as error:
+        raise http.client.HTTPException(f"an answer of another form: {error}") from error

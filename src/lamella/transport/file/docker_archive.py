@@ -1,0 +1,246 @@
+"""``docker-archive:FILE[:TAG]``: what `docker save` and `podman save` write.
+
+A tar with ``manifest.json``: a list of images, each with its config, its tags and its layers.
+The layout before Docker 25 (``ID/layer.tar``, repeated layers as symlinks) and since (``blobs/…``,
+with an OCI index beside it that is sometimes wrong, so ``manifest.json`` is what counts) are read
+alike. What is written is the older, simpler form: Docker since 1.10, Podman and skopeo load it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+from lamella.errors import (
+    Ambiguous,
+    DigestMismatch,
+    InvalidReference,
+    MalformedImage,
+    Unsupported,
+    UsageError,
+)
+from lamella.image import Image
+from lamella.layer.blob import Layer, Merged
+from lamella.layer.compression import NONE, Compression
+from lamella.layer.opener import LayerOpener
+from lamella.layer.spool import Spool
+from lamella.spec.config import Config, format_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.fields import ARCHIVE_ENTRY
+from lamella.spec.json import parse_json_list
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import oci_layer
+from lamella.spec.reference import Reference
+from lamella.transport.base import AsItIs, copy_stored, spool_packed
+from lamella.transport.file.oci_layout import LayoutFiles
+from lamella.transport.file.tarball import ArchiveWriter
+
+__all__ = ["ArchiveImage", "DockerArchiveWriter", "images_in", "read_image"]
+
+MANIFEST = "manifest.json"
+# Since Docker 25 a config lies where its digest says. The older `DIGEST.json` is just a name: no
+# engine checks it, and tools write others.
+_NAMED_BY_DIGEST = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+
+
+class ArchiveImage:
+    """One entry of ``manifest.json``."""
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.config: str = entry.get("Config") or ""
+        self.layers: list[str] = entry.get("Layers") or []
+        self.tags: tuple[str, ...] = tuple(entry.get("RepoTags") or ())
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> list[ArchiveImage]:
+        """Read a ``manifest.json``.
+
+        Raises:
+            MalformedImage: it lists no images.
+        """
+        entries = parse_json_list(raw, f"{where}: {MANIFEST}", ARCHIVE_ENTRY)
+        if not entries:
+            raise MalformedImage(f"{where}: {MANIFEST}", "expected a list of images, got none")
+        return [cls(entry) for entry in entries]
+
+
+def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
+    """List the images of an archive.
+
+    Raises:
+        MalformedImage: it has no ``manifest.json``, or a broken one.
+    """
+    if MANIFEST not in archive:
+        if "repositories" in archive:
+            what = "made by Docker before 1.10, which had no manifest.json; load and save it anew"
+        elif "index.json" in archive:
+            what = f"not a docker-archive but an OCI image layout; try oci-archive:{archive.where}"
+        else:
+            what = "not an image archive: it has neither manifest.json nor index.json"
+        raise MalformedImage(archive.where, what)
+    return ArchiveImage.parse(archive.read(MANIFEST), archive.where)
+
+
+def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveImage:
+    """Find an image by tag, or by ``@N`` from 0 as skopeo has it."""
+    if not wanted:
+        if len(images) == 1:
+            return images[0]
+        counts = Counter(_familiar(tag) for image in images for tag in image.tags)
+        names = [
+            next((tag for tag in i.tags if counts[_familiar(tag)] == 1), f"@{n}")
+            for n, i in enumerate(images)
+        ]
+        raise Ambiguous(_which(where, f"{len(images)} images", names))
+    if wanted[0] == "@" and wanted[1:].isdecimal() and int(wanted[1:]) < len(images):
+        return images[int(wanted[1:])]
+    name = _familiar(wanted)
+    found = [(n, i) for n, i in enumerate(images) if name in map(_familiar, i.tags)]
+    if not found:
+        tags = ", ".join(tag for image in images for tag in image.tags) or "none"
+        message = f"no image {wanted!r} in {where}; its tags: {tags}"
+        raise UsageError(message)
+    if len({image.config for _, image in found}) > 1:
+        message = _which(where, f"{len(found)} images {wanted}", [f"@{n}" for n, _ in found])
+        raise Ambiguous(message)
+    return found[0][1]
+
+
+def _familiar(tag: str) -> str:
+    """Return a tag as Docker shows it; one that is no valid name, of whichever image, as it is."""
+    try:
+        return Reference.parse_tag(tag).familiar
+    except InvalidReference:
+        return tag
+
+
+def _which(where: str, what: str, names: Sequence[str]) -> str:
+    """Ask which image is meant, with references that can be pasted."""
+    choices = ", ".join(shlex.quote(f"docker-archive:{where}:{name}") for name in names)
+    return f"{where} has {what}; choose one: {choices}"
+
+
+def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
+    """Return an image of an archive.
+
+    Args:
+        archive: the opened archive.
+        wanted: its tag, or empty if there is just one image.
+        name: what messages call it.
+
+    Raises:
+        Ambiguous: there are several images and no tag.
+        MalformedImage: a part is missing or wrong.
+    """
+    chosen = _choose(images_in(archive), wanted, archive.where)
+    raw = archive.read(chosen.config)
+    named = _NAMED_BY_DIGEST.fullmatch(chosen.config)
+    if named and Digest.of(raw).hex != named[1]:
+        raise DigestMismatch(f"{archive.where}: config", f"sha256:{named[1]}", Digest.of(raw))
+    config = Config.parse(raw, f"{archive.where}: config {chosen.config}")
+    if len(config.diff_ids) != len(chosen.layers):
+        message = (
+            f"its config lists {len(config.diff_ids)} layers, manifest.json {len(chosen.layers)}"
+        )
+        raise MalformedImage(archive.where, message)
+    layers = tuple(
+        Layer(diff_id, archive.range(file), f"{archive.where}: layer {n}")
+        for n, (diff_id, file) in enumerate(zip(config.diff_ids, chosen.layers, strict=True), 1)
+    )
+    return Image(name, config, layers, tags=chosen.tags)
+
+
+class DockerArchiveWriter:
+    """Writes one image as a docker-archive, front to back: it can go into a pipe."""
+
+    def __init__(self, out: BinaryIO, where: str, spool: Spool) -> None:
+        self._tar = ArchiveWriter(out, where)
+        self._spool = spool
+        self._files: list[str] = []
+        self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
+        self._compression = NONE
+
+    def default_compression(self, image: Image) -> Compression:
+        """Plain, as `docker save` writes layers; gzip if all of the image's layers are."""
+        return Compression("gzip") if all(map(_is_gzip, image.layers)) else NONE
+
+    def expect(self, compression: Compression) -> None:
+        """Learn how all layers will be stored, those that stay too.
+
+        They must be alike, for crane takes every layer for what the first one is.
+
+        Raises:
+            Unsupported: Docker 20.10 can't read that compression here.
+        """
+        if compression.kind == "zstd":
+            raise Unsupported(
+                "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
+            )
+        self._compression = compression
+
+    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
+        """Take a layer that stays; it is stored as all are (see `expect`)."""
+        if layer.diff_id in self._written:
+            name, stored = self._written[layer.diff_id]
+            self._files.append(name)
+            return stored
+        if layer.compression == self._compression.kind == "gzip":
+            stored = self._copy(layer)
+        else:
+            tar = opener.open([layer])[0]
+            stored = self.put_merged(AsItIs(tar, layer.diff_id), self._compression)[1]
+        self._written[layer.diff_id] = self._files[-1], stored
+        return stored
+
+    def _copy(self, layer: Layer) -> Descriptor:
+        self._tar.begin(self._next(), layer.blob.size)
+        digest, size = copy_stored(layer, self._tar.write)
+        self._tar.end(size)
+        return Descriptor(oci_layer(layer.compression), digest, size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer. Its size is known, so a plain one goes straight out."""
+        name = self._next()
+        if compression.kind == "none":
+            self._tar.begin(name, merged.size)
+            diff_id = self._put_plain(merged)
+            self._tar.end(merged.size)
+            return diff_id, Descriptor(oci_layer("none"), diff_id, merged.size)
+        packed, file = spool_packed(merged, compression, self._spool)
+        self._tar.begin(name, packed.size)
+        self._tar.copy(file)
+        self._tar.end(packed.size)
+        stored = Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
+        return packed.diff_id, stored
+
+    def _put_plain(self, merged: Merged) -> Digest:
+        if isinstance(merged, AsItIs):  # inside the kernel, where that works
+            self._tar.copy(merged.tar)
+            return merged.diff_id
+        return merged.write_to(self._tar.write)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Write config and ``manifest.json``, which makes it an image."""
+        del manifest  # a docker-archive has none
+        name = f"{config.digest.hex}.json"
+        self._tar.add(name, config.raw)
+        familiar = [Reference.parse_tag(tag).familiar for tag in tags]
+        entry = {"Config": name, "RepoTags": familiar or None, "Layers": self._files}
+        self._tar.add(MANIFEST, format_json([entry]))
+        self._tar.close()
+        return str(config.digest)
+
+    def _next(self) -> str:
+        name = f"layer-{len(self._files) + 1:03d}.tar"
+        self._files.append(name)
+        return name
+
+
+def _is_gzip(layer: Layer) -> bool:
+    if layer.descriptor is not None:  # of a remote layer the first bytes would cost a request
+        return layer.descriptor.media_type.endswith("gzip")
+    return layer.compression == "gzip"

@@ -1,0 +1,176 @@
+"""Writing the OCI image layout: blobs by their digest, then ``index.json``, last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
+
+from lamella.image import Image
+from lamella.layer.blob import Layer, Merged
+from lamella.layer.compress import write_packed
+from lamella.layer.compression import NONE, Compression
+from lamella.layer.opener import LayerOpener
+from lamella.spec.config import Config, format_json
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
+from lamella.transport.base import copy_blob, copy_stored
+from lamella.transport.file.entry_names import named
+from lamella.transport.file.oci_layout import blob_name
+from lamella.transport.file.tarball import ArchiveWriter
+from lamella.transport.index import Artifact
+
+__all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutWriter"]
+
+OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+class BlobWriter(Protocol):
+    """Takes the bytes of one blob; its name is known when they are all there."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append."""
+
+    def settle(self, digest: Digest) -> None:
+        """Give the blob its name."""
+
+
+class Blobs(Protocol):
+    """Where the blobs of a layout go."""
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a blob is there already."""
+
+    def start(self) -> BlobWriter:
+        """Begin a new blob."""
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Write ``index.json`` with these entries."""
+
+
+class LayoutWriter:
+    """Writes one image into a layout."""
+
+    def __init__(self, blobs: Blobs, *, archive: bool) -> None:
+        self._blobs, self._archive = blobs, archive
+
+    def default_compression(self, image: Image) -> Compression:
+        """In an archive plain; in a folder as the source's layers are."""
+        if self._archive or not image.layers:
+            return NONE
+        kind = image.layers[-1].compression
+        return Compression(kind if kind in {"none", "zstd"} else "gzip")
+
+    def has(self, layer: Layer) -> bool:
+        """Whether a layer is there already."""
+        return layer.descriptor is not None and self._blobs.has(layer.descriptor.digest)
+
+    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
+        """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
+        if layer.descriptor and self.has(layer):
+            return layer.descriptor
+        if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
+            return self._put_plain(layer, opener)
+        blob = self._blobs.start()
+        digest, size = copy_stored(layer, blob.write)
+        blob.settle(digest)
+        return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
+
+    def _put_plain(self, layer: Layer, opener: LayerOpener) -> Descriptor:
+        tar = opener.open([layer])[0]
+        if not self._blobs.has(layer.diff_id):
+            blob, at = self._blobs.start(), 0
+            while chunk := tar.read_at(at, 1 << 18):
+                blob.write(chunk)
+                at += len(chunk)
+            blob.settle(layer.diff_id)
+        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+
+    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+        """Take a new layer."""
+        blob = self._blobs.start()
+        packed = write_packed(merged, compression, blob.write)
+        blob.settle(packed.digest)
+        return packed.diff_id, Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
+
+    def put_image(self, config: Config, manifest: Manifest) -> None:
+        """Write config and manifest; no index names them yet."""
+        self.put_raw(config.raw)
+        self.put_raw(manifest.raw)
+
+    def put_raw(self, raw: bytes) -> None:
+        """Write a small blob."""
+        if not self._blobs.has(Digest.of(raw)):
+            blob = self._blobs.start()
+            blob.write(raw)
+            blob.settle(Digest.of(raw))
+
+    def put_artifact(self, artifact: Artifact, where: str) -> None:
+        """Write something that is no image, with the blobs it names."""
+        for descriptor, content in artifact.blobs:
+            if not self._blobs.has(descriptor.digest):
+                blob = self._blobs.start()
+                copy_blob(content, descriptor, where, blob.write)
+                blob.settle(descriptor.digest)
+        self.put_raw(artifact.raw)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Write config, manifest and the index entry (one for each tag)."""
+        self.put_image(config, manifest)
+        extra: dict[str, object] = {}
+        if config.text("os") and config.text("architecture"):
+            parts = {key: config.text(key) for key in ("architecture", "os", "variant")}
+            extra["platform"] = {key: value for key, value in parts.items() if value}
+        kind = manifest.media_type or OCI_MANIFEST
+        self._finish(Descriptor(kind, manifest.digest, len(manifest.raw), extra), tags)
+        return str(config.digest)
+
+    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+        """Write an index and its entry (one for each tag)."""
+        self.put_raw(index.raw)
+        self._finish(Descriptor(index.media_type, index.digest, len(index.raw)), tags)
+
+    def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
+        names = [name for name in dict.fromkeys(tags) if name]
+        self._blobs.finish([named(entry, name) for name in names or [""]])
+
+
+class ArchiveBlobs:
+    """A layout in a tar. The file must be seekable: a blob's header is written after it."""
+
+    def __init__(self, out: BinaryIO, where: str) -> None:
+        self._tar = ArchiveWriter(out, where)
+        self._there: set[Digest] = set()
+        self._tar.add("oci-layout", OCI_LAYOUT)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a blob is there already."""
+        return digest in self._there
+
+    def start(self) -> BlobWriter:
+        """Begin a new blob."""
+        self._tar.reserve("blobs/sha256")
+        return _ArchiveBlob(self._tar, self._there)
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Write ``index.json`` and the end of the archive."""
+        self._tar.add("index.json", _index(entries))
+        self._tar.close()
+
+
+class _ArchiveBlob:
+    def __init__(self, tar: ArchiveWriter, there: set[Digest]) -> None:
+        self._tar, self._there = tar, there
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        self._tar.write(chunk)
+
+    def settle(self, digest: Digest) -> None:
+        self._tar.settle(blob_name(digest))
+        self._there.add(digest)
+
+
+def _index(entries: Sequence[Descriptor]) -> bytes:
+    manifests = [entry.to_json() for entry in entries]
+    return format_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})

@@ -1,0 +1,1 @@
+"""Tests of layers of which only a part is kept."""

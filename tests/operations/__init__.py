@@ -1,0 +1,1 @@
+"""Tests of what lamella does, a file for each verb."""

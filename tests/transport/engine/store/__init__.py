@@ -1,0 +1,1 @@
+"""Tests of layers read where an engine keeps them."""

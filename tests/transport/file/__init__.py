@@ -1,0 +1,1 @@
+"""Tests of images in files and folders."""

@@ -1,0 +1,121 @@
+"""References: what a user types, and the place it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamella.errors import InvalidReference, UsageError
+from lamella.transport.location import Location, parse_location
+from tests.transport.forms import layout_of
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a file, a layout and a folder that is neither."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("app.tar", "with:colon.tar", "plain"):
+        Path(name).write_bytes(b"")
+    layout_of().write(tmp_path / "layout")
+    Path("folder").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        ("-", Location("archive", "-")),
+        ("app", Location("plain", "app")),
+        ("docker:dind", Location("plain", "docker:dind")),
+        ("example.com:5000/a/b:1", Location("plain", "example.com:5000/a/b:1")),
+        ("folder", Location("plain", "folder")),
+        ("app.tar", Location("archive", "app.tar")),
+        ("./plain", Location("archive", "./plain")),
+        ("layout", Location("oci", "layout")),
+        ("./layout", Location("oci", "./layout")),
+        ("docker-daemon:a:1", Location("docker-daemon", "a:1")),
+        ("docker-archive:app.tar", Location("docker-archive", "app.tar")),
+        ("docker-archive:app.tar:a/b:1", Location("docker-archive", "app.tar", "a/b:1")),
+        ("docker-archive:app.tar:@0", Location("docker-archive", "app.tar", "@0")),
+        ("docker-archive:with:colon.tar", Location("docker-archive", "with:colon.tar")),
+        ("docker-archive:with:colon.tar:a:1", Location("docker-archive", "with:colon.tar", "a:1")),
+        ("docker-archive:-:a:1", Location("docker-archive", "-", "a:1")),
+        ("oci:layout:1.0", Location("oci", "layout", "1.0")),
+        ("oci-archive:missing.tar:1", Location("oci-archive", "missing.tar", "1")),
+    ],
+)
+def test_sources(text: str, location: Location) -> None:
+    """A prefix says it; without one, a file that is there is looked at, the rest is a name."""
+    assert parse_location(text) == location
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        ("-", Location("docker-archive", "-")),
+        ("app:1", Location("plain", "app:1")),
+        ("folder", Location("plain", "folder")),
+        ("layout", Location("oci", "layout")),
+        ("docker-archive:new.tar:a:1", Location("docker-archive", "new.tar", "a:1")),
+        ("docker-archive:-:a:1", Location("docker-archive", "-", "a:1")),
+        ("oci:new:1", Location("oci", "new", "1")),
+        ("oci-archive:with:colon.tar:1", Location("oci-archive", "with:colon.tar", "1")),
+    ],
+)
+def test_outputs(text: str, location: Location) -> None:
+    """A file need not be there; a folder counts only if it is a layout."""
+    assert parse_location(text, output=True) == location
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "docker-daemon:", "docker-archive:", "oci::tag", "oci:-", "./none", "/none", "./folder"],
+)
+def test_what_means_nothing(text: str) -> None:
+    """It is refused as it is read."""
+    with pytest.raises(InvalidReference):
+        parse_location(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["new.tar", "a.tar.gz", "a.tgz", "a.tar.zst", "./new", "/new", "plain"]
+)
+def test_output_that_could_be_two_things(text: str) -> None:
+    """The error names the prefixes that settle it."""
+    with pytest.raises(UsageError) as error:
+        parse_location(text, output=True)
+    for prefix in ("docker-archive:", "oci-archive:", "oci:"):
+        assert prefix + text in str(error.value)
+
+
+def test_registries() -> None:
+    """`docker://` is a registry, whatever is here; an output can't be given a digest."""
+    digest = f"sha256:{'0' * 64}"
+    assert parse_location("docker://a.b/c:1") == Location("docker", "a.b/c:1")
+    assert str(parse_location(f"docker://a.b/c@{digest}")) == f"docker://a.b/c@{digest}"
+    assert parse_location("docker://a.b/c", output=True) == Location("docker", "a.b/c")
+    with pytest.raises(InvalidReference, match="can't be given a digest"):
+        parse_location(f"docker://a.b/c@{digest}", output=True)
+    for wrong in ("docker://", "docker://A/B", "docker://a.b/c:"):
+        with pytest.raises(InvalidReference):
+            parse_location(wrong)
+
+
+@pytest.mark.parametrize("output", [False, True])
+@pytest.mark.parametrize("prefix", ["podman", "containers-storage"])
+def test_podman_has_two_prefixes(prefix: str, output: bool) -> None:
+    """Its own and skopeo's; which storage is meant is not for the reference to say."""
+    location = parse_location(f"{prefix}:localhost/a:1", output=output)
+    assert location == Location("podman", "localhost/a:1")
+    assert str(location) == "podman:localhost/a:1"
+    for wrong in ("", "[overlay@/storage]a:1"):
+        with pytest.raises(InvalidReference, match=f"want {prefix}:NAME"):
+            parse_location(f"{prefix}:{wrong}", output=output)
+
+
+@pytest.mark.parametrize(
+    "text", ["app", "docker-daemon:a:1", "docker-archive:app.tar:b:1", "oci:layout:1", "app.tar"]
+)
+def test_a_location_reads_as_it_was_typed(text: str) -> None:
+    """Messages show what the user wrote."""
+    assert str(parse_location(text)) == text
