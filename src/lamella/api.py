@@ -124,7 +124,6 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         include_base=include_base,
         tags=tags,
         platform=None if every else _platform(platform),
-        every_platform=every,
         compression=Compression.parse(compression) if compression else None,
         wording=Wording(history, message, created),
         check=check,

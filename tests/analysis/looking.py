@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamella.analysis.facts import Label, analyze_image
+from lamella.analysis.facts import Label, take_apart
 from lamella.analysis.model import Analysis
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
@@ -17,4 +17,4 @@ def analyze(*tars: bytes, secrets: bool = True) -> Analysis:
     made = image(*tars)
     labels = [Label(f"id{number}", f"step {number}", ()) for number in range(1, len(tars) + 1)]
     with LayerOpener(Spool()) as opener:
-        return analyze_image(made, opener, labels, SILENT, secrets=secrets)
+        return take_apart(made, opener, labels, SILENT, secrets=secrets)[0]

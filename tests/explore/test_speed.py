@@ -48,7 +48,7 @@ def _layer(origin: int) -> Iterator[Member]:
 def explored() -> Explored:
     """An image so large; of what an analysis tells only what the screen asks for."""
     changesets = [
-        Changeset(Bytes(b""), origin, list(_layer(origin)), [], [], 0) for origin in range(_LAYERS)
+        Changeset(Bytes(b""), origin, list(_layer(origin)), [], []) for origin in range(_LAYERS)
     ]
     assert sum(len(changeset.entries) for changeset in changesets) >= _ENTRIES
     facts = tuple(

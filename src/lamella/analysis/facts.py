@@ -27,7 +27,7 @@ from lamella.merge.gc_pause import collector_paused
 from lamella.progress import Progress
 from lamella.spec.platform import Platform
 
-__all__ = ["Label", "analyze_image", "dead_shares", "lay_image", "take_apart"]
+__all__ = ["Label", "dead_shares", "lay_image", "take_apart"]
 
 
 class Label(NamedTuple):
@@ -82,15 +82,11 @@ def dead_shares(image: Image, opener: LayerOpener) -> list[float]:
     return [dead / (read.tars[position].size or 1) for position, dead in enumerate(sums)]
 
 
-def analyze_image(
-    image: Image,
-    opener: LayerOpener,
-    labels: Sequence[Label],
-    progress: Progress,
-    *,
-    secrets: bool = True,
-) -> Analysis:
-    """Find out all there is to say of an image's bytes.
+@collector_paused()
+def take_apart(
+    image: Image, opener: LayerOpener, labels: Sequence[Label], progress: Progress, *, secrets: bool
+) -> tuple[Analysis, Laid]:
+    """Find out all there is to say of an image's bytes, and what became of each entry.
 
     Args:
         image: the image; all its layers can be read.
@@ -102,14 +98,6 @@ def analyze_image(
     Raises:
         ImageError: a layer is damaged; the message tells which.
     """
-    return take_apart(image, opener, labels, progress, secrets=secrets)[0]
-
-
-@collector_paused()
-def take_apart(
-    image: Image, opener: LayerOpener, labels: Sequence[Label], progress: Progress, *, secrets: bool
-) -> tuple[Analysis, Laid]:
-    """Analyze an image, and return also what became of each entry; see `analyze_image`."""
     progress.phase("read layers")
     read = _read(image, opener)
     laid = lay(list(read.changesets.values()))

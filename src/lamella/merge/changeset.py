@@ -47,8 +47,6 @@ class Changeset:
     """Paths that are deleted, as written."""
     opaques: list[bytes]
     """Directories whose lower children are hidden, as written; empty for the root."""
-    ignored: int
-    """Bytes of members that mean nothing: whiteouts' own, storage-driver leftovers."""
     aside: Sequence[Member] = ()
     """Files in directories with reserved names, in the order of the tar: no container sees them,
     but hard links may lead to them. AUFS kept files with several names in ``/.wh..wh.plnk``."""
@@ -71,7 +69,7 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
     beneath = {f for f in {m.folder for m in members} if _MARK in b"/" + f}
     marked = [m for m in members if m.name[:4] == PREFIX or not m.name or m.folder in beneath]
     if not marked:
-        return Changeset(source, position, members, [], [], 0)
+        return Changeset(source, position, members, [], [])
     whiteouts: list[bytes] = []
     opaques: list[bytes] = []
     dropped = {
@@ -80,11 +78,10 @@ def read_changeset(source: ReadAt, position: int) -> Changeset:
         if member.folder in beneath or sort_removal(member, whiteouts, opaques)
     }
     entries = [m for m in members if id(m) not in dropped]
-    ignored = sum(m.span for m in dropped.values())
     aside = [m for m in dropped.values() if m.folder in beneath and m.type != DIRECTORY]
     removals = [m for m in dropped.values() if m.folder not in beneath and not is_reserved(m.name)]
     linked = removals if _may_be_linked(removals, entries) else ()
-    return Changeset(source, position, entries, whiteouts, opaques, ignored, aside, linked)
+    return Changeset(source, position, entries, whiteouts, opaques, aside, linked)
 
 
 def _may_be_linked(removals: Sequence[Member], entries: Sequence[Member]) -> bool:

@@ -32,7 +32,6 @@ class Request:
     """Also layers that other images of the place use."""
     tags: tuple[str, ...] = ()
     platform: Platform | None = None
-    every_platform: bool = False
     compression: Compression | None = None
     wording: Wording = field(default_factory=Wording)
     check: bool = False

@@ -60,7 +60,7 @@ def squash_every_platform(request: Request, env: Environment, stack: ExitStack) 
         )
     index = source.index()
     if index is None:
-        return Job(replace(request, every_platform=False), env, stack, source).run()
+        return Job(request, env, stack, source).run()
     return _EveryPlatform(request, env, stack, source, index).run()
 
 

@@ -43,11 +43,6 @@ class Config:
         """The config's digest: the image ID in Docker's classic store."""
         return Digest.of(self.raw)
 
-    @property
-    def created(self) -> str | None:
-        """When the image was made, as written."""
-        return self.value.get("created")
-
     def text(self, key: str) -> str:
         """Return a text field (``os``, ``architecture``, ``variant``), empty if not given."""
         return self.value.get(key) or ""

@@ -107,7 +107,7 @@ def test_the_description_is_a_config() -> None:
     raw = describe_config(inspected, steps(("ADD", 9), ("ENV", 0)), [True, False])
     config = Config.parse(raw, "test")
     assert list(config.diff_ids) == [diff_id]
-    assert config.created == "2024-01-02T03:04:05Z"
+    assert config.text("created") == "2024-01-02T03:04:05Z"
     assert (config.text("variant"), config.value["config"]) == ("v7", {"Env": ["A=b"]})
     assert config.history == (
         {"created_by": "ADD", "created": "2023-11-14T22:13:20Z"},
