@@ -21,6 +21,7 @@ from lamella.spec.digest import Digest
 from soak.forked import imported
 from soak.harness import Harness, Round
 from tests.support.images import docker_archive
+from tests.support.machine import patience
 from tests.support.tars import layer
 from tests.transport.forms import layout_of
 
@@ -79,7 +80,7 @@ def _write_all(rng: random.Random, folder: Path, layout: Path) -> tuple[list[str
     for _, gate in gates:
         gate.send(None)
     for writer in rng.sample(writers, _WRITERS // 2):
-        writer.join(rng.random() * 0.4)
+        writer.join(patience(rng.random() * 0.4))
         writer.kill()
     for writer in writers:
         writer.join()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections import deque
@@ -118,7 +117,7 @@ def write_packed(
     with open_packer(compression, out.write) as packer:
         diff_id = merged.write_to(packer.write)
         packer.finish()
-    return Packed(diff_id, Digest(f"sha256:{out.sha256.hexdigest()}"), out.size)
+    return Packed(diff_id, Digest.of_hash(out.hash), out.size)
 
 
 def open_packer(
@@ -149,10 +148,10 @@ def _cores() -> int:
 
 class _Hashing:
     def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write, self.sha256, self.size = write, hashlib.sha256(), 0
+        self._write, self.hash, self.size = write, Digest.new_hash(), 0
 
     def write(self, packed: bytes) -> None:
-        self.sha256.update(packed)
+        self.hash.update(packed)
         self.size += len(packed)
         self._write(packed)
 

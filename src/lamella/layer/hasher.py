@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
@@ -46,7 +45,7 @@ class Hasher:
     def __init__(self) -> None:
         self.size = 0
         """Bytes that passed."""
-        self._sha256 = hashlib.sha256()
+        self._hash = Digest.new_hash()
         self._waiting: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._at_work = False
@@ -56,7 +55,7 @@ class Hasher:
         self.size += len(chunk)
         with self._changed:
             if len(chunk) < _SMALL and not self._at_work:
-                self._sha256.update(chunk)
+                self._hash.update(chunk)
                 return
             while len(self._waiting) >= _WAITING:
                 self._changed.wait()
@@ -74,14 +73,14 @@ class Hasher:
                     return
                 chunk = self._waiting.popleft()
                 self._changed.notify()
-            self._sha256.update(chunk)
+            self._hash.update(chunk)
 
     def digest(self) -> Digest:
         """Return the digest of all that passed so far."""
         with self._changed:
             while self._at_work:
                 self._changed.wait()
-            return Digest(f"sha256:{self._sha256.hexdigest()}")
+            return Digest.of_hash(self._hash)
 
 
 Hasher.start_threads()
@@ -117,12 +116,14 @@ class Hashing(io.RawIOBase):
 
         Raises:
             DigestMismatch: it is something else.
+            Unsupported: that can't be told.
         """
         while self.read(CHUNK):
             pass
         want = layer.descriptor
-        if want is None or not want.digest.startswith("sha256:"):
+        if want is None:
             return
+        want.digest.check_algorithm(layer.where)
         got, size = self._hasher.digest(), self._hasher.size
         if (got, size) != (want.digest, want.size):
             raise DigestMismatch(

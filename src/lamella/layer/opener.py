@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import threading
@@ -32,14 +31,14 @@ thread that scans headers has: a few long turns cost that one less than many sho
 
 def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
     """Return the SHA-256 digest of a whole tar."""
-    sha256, at = hashlib.sha256(), 0
+    hashed, at = Digest.new_hash(), 0
     buffer = memoryview(bytearray(_HASHED_AT_ONCE))
     while got := source.read_into(buffer, at):
-        sha256.update(buffer[:got])
+        hashed.update(buffer[:got])
         at += got
         if stop and stop.is_set():
             break
-    return Digest(f"sha256:{sha256.hexdigest()}")
+    return Digest.of_hash(hashed)
 
 
 class LayerOpener:

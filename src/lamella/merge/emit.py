@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import queue
 import threading
 from bisect import bisect_right
@@ -110,7 +109,7 @@ class _Hasher:
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._to_make = _BUFFERS
-        self._sha256 = hashlib.sha256()
+        self._hash = Digest.new_hash()
         self._thread = threading.Thread(target=self._run, name="lamella-hash", daemon=True)
         self._thread.start()
 
@@ -126,10 +125,10 @@ class _Hasher:
     def finish(self) -> Digest:
         self._full.put(None)
         self._thread.join()
-        return Digest(f"sha256:{self._sha256.hexdigest()}")
+        return Digest.of_hash(self._hash)
 
     def _run(self) -> None:
         while (item := self._full.get()) is not None:
             buffer, used = item
-            self._sha256.update(buffer[:used])
+            self._hash.update(buffer[:used])
             self._free.put(buffer)

@@ -9,10 +9,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from lamella.errors import InvalidReference
+from lamella.errors import InvalidReference, Unsupported
 
 __all__ = ["Digest", "chain_ids"]
 
+_ALGORITHM = "sha256"
+"""Of all digests that are made."""
 _GRAMMAR = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -36,7 +38,31 @@ class Digest(str):
     @classmethod
     def of(cls, content: bytes) -> Digest:
         """Return the SHA-256 digest of some bytes."""
-        return cls(f"sha256:{hashlib.sha256(content).hexdigest()}")
+        return cls.of_hash(hashlib.sha256(content))
+
+    @classmethod
+    def of_hash(cls, hashed: hashlib._Hash) -> Digest:
+        """Return what a hash of `new_hash` came to."""
+        return cls(f"{hashed.name}:{hashed.hexdigest()}")
+
+    @classmethod
+    def of_hex(cls, digits: str) -> Digest:
+        """Return the SHA-256 digest of 64 hex digits, as names of files have them."""
+        return cls(f"{_ALGORITHM}:{digits}")
+
+    @staticmethod
+    def new_hash() -> hashlib._Hash:
+        """Return what hashes bytes for a new digest, part by part."""
+        return hashlib.sha256()
+
+    def check_algorithm(self, where: str) -> None:
+        """See to it that content can be checked against it: no tool is known to write others.
+
+        Raises:
+            Unsupported: its algorithm is another than SHA-256.
+        """
+        if self.algorithm != _ALGORITHM:
+            raise Unsupported(f"{where}: {self:.24}…: only {_ALGORITHM} can be checked")
 
     @property
     def algorithm(self) -> str:

@@ -177,7 +177,7 @@ class _SaveReader:
         elif old:
             self._take_unknown_layer(name, content)
         elif blob and name.startswith("blobs/"):
-            self._take_blob(name, size, content, Digest(f"sha256:{blob[1]}"))
+            self._take_blob(name, size, content, Digest.of_hex(blob[1]))
         elif size <= limits.DOCUMENT:
             self.saved.metadata[name] = content.read(size)
 

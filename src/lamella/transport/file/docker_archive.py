@@ -140,7 +140,7 @@ def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
     raw = archive.read(chosen.config)
     named = _NAMED_BY_DIGEST.fullmatch(chosen.config)
     if named and Digest.of(raw).hex != named[1]:
-        raise DigestMismatch(f"{archive.where}: config", f"sha256:{named[1]}", Digest.of(raw))
+        raise DigestMismatch(f"{archive.where}: config", Digest.of_hex(named[1]), Digest.of(raw))
     config = Config.parse(raw, f"{archive.where}: config {chosen.config}")
     if len(config.diff_ids) != len(chosen.layers):
         message = (

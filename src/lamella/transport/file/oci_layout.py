@@ -281,22 +281,16 @@ def is_there(files: LayoutFiles, descriptor: Descriptor) -> bool:
 
 
 def _metadata(files: LayoutFiles, descriptor: Descriptor) -> bytes:
-    _check_algorithm(files, descriptor)
+    descriptor.digest.check_algorithm(files.where)
     raw = files.read(blob_name(descriptor.digest))
     if Digest.of(raw) != descriptor.digest:
         raise DigestMismatch(f"{files.where}: metadata", descriptor.digest, Digest.of(raw))
     return raw
 
 
-def _check_algorithm(files: LayoutFiles, descriptor: Descriptor) -> None:
-    """What can't be checked is not taken: no tool is known to write anything but sha256."""
-    if descriptor.digest.algorithm != "sha256":
-        raise Unsupported(f"{files.where}: {descriptor.digest:.24}…: only sha256 can be checked")
-
-
 def _layer(files: LayoutFiles, descriptor: Descriptor, diff_id: Digest, number: int) -> Layer:
     where = f"{files.where}: layer {number}"
-    _check_algorithm(files, descriptor)
+    descriptor.digest.check_algorithm(files.where)
     name = blob_name(descriptor.digest)
     blob: Blob
     if name not in files and is_foreign(descriptor.media_type):

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from urllib.parse import quote
 
 from lamella import limits
-from lamella.errors import DigestMismatch, EngineError, Unsupported
+from lamella.errors import DigestMismatch, EngineError
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.layer.hasher import Hasher
 from lamella.spec.descriptor import Descriptor
@@ -79,7 +79,8 @@ class Repository:
         """
         path, what = self.path(f"manifests/{reference}"), f"read the manifest of {reference}"
         ask = self.ask("GET", path, what, _OK, headers={"Accept": _ACCEPT})
-        _check_algorithm(reference, f"{self}: the manifest of {reference:.24}")
+        if ":" in reference:
+            Digest(reference).check_algorithm(f"{self}: the manifest of {reference:.24}")
         fetched = self.registry.fetch(ask, limits.DOCUMENT)
         raw, answer = fetched.body, fetched.answer
         self._check_document(ask, raw)
@@ -176,7 +177,7 @@ class _BlobStream(io.RawIOBase):
         advance: Callable[[int], None] | None,
     ) -> None:
         self._repository, self._want, self._advance = repository, descriptor, advance
-        _check_algorithm(descriptor.digest, str(repository))
+        descriptor.digest.check_algorithm(str(repository))
         self._response: Answer | None = None
         self._hasher, self._at = Hasher(), 0
         self._failures = 0
@@ -275,11 +276,6 @@ class _BlobStream(io.RawIOBase):
             )
         if self._response is not None:
             self._response.release()
-
-
-def _check_algorithm(digest: str, where: str) -> None:
-    if ":" in digest and not digest.startswith("sha256:"):
-        raise Unsupported(f"{where}: {digest:.24}…: only sha256 can be checked")
 
 
 def _told_digest(answer: Answer) -> str:

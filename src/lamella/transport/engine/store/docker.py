@@ -175,8 +175,7 @@ class _ContentStore:
         return replace(image, config=config, layers=layers, manifest=manifest)
 
     def _path(self, digest: Digest) -> Path:
-        if digest.algorithm != "sha256":
-            raise Unsupported(f"a blob named {digest}")
+        digest.check_algorithm("the engine's store")
         return self._folder / digest.hex
 
     def _blob(self, descriptor: Descriptor, where: str, wanted: Wanted, position: int) -> Blob:
