@@ -19,7 +19,7 @@ from lamella import api
 from lamella.environment import Environment
 from lamella.errors import LamellaError
 from lamella.report.layers import dockerfile, machine, tree
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 
 
 def show(layer: str, *, commands: bool, as_dockerfile: bool, plain: bool, tags: bool) -> list[str]:

@@ -23,7 +23,7 @@ from lamella import api
 from lamella.environment import Environment
 from lamella.errors import LamellaError, UsageError
 from lamella.layer_list import Line
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 
 LOG = logging.getLogger()
 

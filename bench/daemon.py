@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import images
 from lamella import __version__
 from lamella.api import Environment, squash
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import EngineUnavailableError, docker_classic_daemon
 from tests.engines.tools import podman_store
 

@@ -62,7 +62,7 @@ def _is_image_name(text: str) -> bool:
 
 def _engine_has(name: str, env: Environment) -> bool:
     """Whether there is an engine that has the image; that there is no engine is no error here."""
-    from lamella.transport.engine import EngineSource  # noqa: PLC0415 - most runs need no engine
+    from lamella.transport.engine.source import EngineSource  # noqa: PLC0415 - most runs need no engine
 
     try:
         with EngineSource(name, Spool(env.tmp_dir), None, env.engine, env.progress) as source:
@@ -91,7 +91,7 @@ def open_source(
         UsageError: it is ``-``, and there is no stream.
     """
     if in_engine(location):
-        from lamella.transport.engine import EngineSource  # noqa: PLC0415 - as above
+        from lamella.transport.engine.source import EngineSource  # noqa: PLC0415 - as above
 
         return EngineSource(location.path, spool, platform, _engine(location, env), env.progress)
     if location.transport == "docker":
@@ -110,7 +110,7 @@ def open_destination(location: Location, spool: Spool, env: Environment) -> Dest
         UsageError: it is ``-``, and there is no stream.
     """
     if in_engine(location):
-        from lamella.transport.engine import EngineDestination  # noqa: PLC0415 - as above
+        from lamella.transport.engine.destination import EngineDestination  # noqa: PLC0415 - as above
 
         return EngineDestination(spool, _engine(location, env), env.progress)
     if location.transport == "docker":

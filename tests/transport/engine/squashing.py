@@ -17,7 +17,9 @@ from lamella.rewrite import Wording, new_manifest
 from lamella.selection import Selection
 from lamella.spec.digest import Digest
 from lamella.transport.base import Destination, Source
-from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
+from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.engine.source import EngineSource
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image
 from tests.engines.namespace import wait_until

@@ -14,7 +14,7 @@ import pytest
 
 import lamella
 from lamella.errors import EngineError
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image
 from tests.engines.rootfs import export_rootfs

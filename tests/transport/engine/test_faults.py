@@ -14,10 +14,12 @@ from lamella.errors import DigestMismatch, EngineError
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT
-from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
 from lamella.transport.engine.client import EngineClient, Upload
+from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.load_body import LoadRefused, TarBody
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.engine.source import EngineSource
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.support.progress import Recorder

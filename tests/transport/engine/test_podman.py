@@ -21,18 +21,15 @@ from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import DOCKER_MANIFEST, OCI_MANIFEST, oci_layer
-from lamella.transport.engine import (
-    EngineDestination,
-    EngineOptions,
-    EngineSource,
-    podman_host,
-    podman_service,
-)
+from lamella.transport.engine import podman_host, podman_service
+from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.load_body import Piece, podman_manifest
 from lamella.transport.engine.names import choose_removal, podman_name
+from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.podman_host import find_podman
 from lamella.transport.engine.podman_service import PodmanService
+from lamella.transport.engine.source import EngineSource
 from tests.engines.daemon import Engine
 from tests.engines.namespace import unmount_below, wait_until
 from tests.engines.tools import CONTAINERS_CONF, STORAGE_CONF

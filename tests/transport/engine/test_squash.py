@@ -19,7 +19,8 @@ from lamella.layer.partial.headers import NotFetched, TarHeaders, has_content
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT
 from lamella.spec.platform import Platform
-from lamella.transport.engine import EngineDestination, EngineSource
+from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.engine.source import EngineSource
 from lamella.transport.file.source import FileSource
 from lamella.transport.location import Location
 from tests.engines.daemon import Engine

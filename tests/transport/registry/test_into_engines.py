@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 import lamella
-from lamella.transport.engine import EngineDestination, EngineOptions
+from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lamella
-from lamella.transport.engine import EngineOptions
+from lamella.transport.engine.options import EngineOptions
 from lamella.transport.registry import RegistryOptions
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image, build_base

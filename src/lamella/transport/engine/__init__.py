@@ -9,12 +9,6 @@ load leaves out the layers that stay. What was loaded is looked at before it get
 - `source`, `description`, `save`, `saved_image`: reading; `store`: reading where an engine keeps
   them
 - `destination`, `load_body`, `load_request`: writing; `names`: what images are called
+
+Nothing is imported here: `options` is needed by all, HTTP and TLS only by who speaks to an engine.
 """
-
-from __future__ import annotations
-
-from lamella.transport.engine.destination import EngineDestination
-from lamella.transport.engine.options import EngineOptions
-from lamella.transport.engine.source import EngineSource
-
-__all__ = ["EngineDestination", "EngineOptions", "EngineSource"]

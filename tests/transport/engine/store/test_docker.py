@@ -25,9 +25,11 @@ from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
 from lamella.spec.digest import Digest, chain_ids
-from lamella.transport.engine import EngineDestination, EngineOptions, EngineSource
 from lamella.transport.engine.client import EngineClient
+from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.engine.source import EngineSource
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.support.progress import Recorder

@@ -21,8 +21,9 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.headers import NotFetched
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
-from lamella.transport.engine import EngineOptions, EngineSource
 from lamella.transport.engine.client import EngineClient
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.engine.source import EngineSource
 from tests.engines.daemon import Engine
 from tests.engines.fixtures import started
 from tests.engines.images import Tar, build_app_image, build_base
