@@ -28,9 +28,8 @@ try:
     from lamella.merge.gc_pause import collector_paused
     from lamella.transport.file.docker_archive import read_image
     from lamella.transport.file.tarball import open_archive
-except (
-    ModuleNotFoundError
-):  # `against.py` runs this with older revisions, where they stood elsewhere
+except ModuleNotFoundError:
+    # `against.py` runs this with older revisions, where they stood elsewhere.
     from lamella.merge.collector import (  # type: ignore[import-not-found, no-redef]
         collector_paused,
     )

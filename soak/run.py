@@ -146,7 +146,8 @@ class Soak:
                 cwd=HERE.parent,
                 start_new_session=True,  # so that all it starts can be ended with it
             )
-        os.sched_setaffinity(process.pid, {processor})
+        if sys.platform == "linux":
+            os.sched_setaffinity(process.pid, {processor})
         return Running(figures, seed, folder, process, processor)
 
     def command(self, *arguments: str) -> list[str]:
@@ -191,6 +192,8 @@ def _processor(running: Sequence[Running]) -> int:
     Its threads mostly wait for each other. To wake one on another processor takes longer than what
     it then does, many times as long on a busy virtual machine.
     """
+    if sys.platform != "linux":
+        return 0
     processors = sorted(os.sched_getaffinity(0))
     return min(processors, key=lambda one: sum(each.processor == one for each in running))
 

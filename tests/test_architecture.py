@@ -379,6 +379,11 @@ def test_the_rooms_that_never_meet() -> None:
     assert [room for room, may in MAY_IMPORT.items() if "cli" in may] == ["__main__"]
 
 
+def test_rooms_can_be_put_in_an_order() -> None:
+    """Each knows only earlier ones."""
+    assert list(iter_circles(MAY_IMPORT)) == []
+
+
 def test_files_can_be_put_in_an_order() -> None:
     """Each knows only earlier ones, in functions and for type checkers too."""
     modules = {module_of(path): path for path in source_files()}

@@ -36,7 +36,7 @@ class LayerSink(Protocol):
         Bytes the place has already are not moved.
 
         Compressed layers with a descriptor are checked against it while they are copied; for the
-        others the caller asks `layers.check`.
+        others the caller asks `opener.check`.
         """
 
     def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
