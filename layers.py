@@ -16,10 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
-from lamella.environment import Environment
 from lamella.errors import LamellaError
 from lamella.report.layers import dockerfile, machine, tree
-from lamella.transport.engine.options import EngineOptions
+from lamella.transport.environment import Environment
 
 
 def show(layer: str, *, commands: bool, as_dockerfile: bool, plain: bool, tags: bool) -> list[str]:
@@ -28,7 +27,7 @@ def show(layer: str, *, commands: bool, as_dockerfile: bool, plain: bool, tags: 
     Raises:
         LamellaError: there is no such image, or no daemon.
     """
-    env = Environment(engine=EngineOptions(dict(os.environ)))
+    env = Environment.from_env()
     with api.open_layers(f"docker-daemon:{layer}", tags=tags, env=env) as (image, lines):
         if as_dockerfile:
             return dockerfile(image)

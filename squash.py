@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
-from lamella.environment import Environment
 from lamella.errors import LamellaError, UsageError
 from lamella.layer_list import Line
-from lamella.transport.engine.options import EngineOptions
+from lamella.transport.environment import Environment
 
 LOG = logging.getLogger()
 
@@ -53,7 +52,7 @@ def squash(image: str, layer: str, tag: str, tmp_dir: str | None) -> None:
     Raises:
         LamellaError: it could not be done; nothing has changed then.
     """
-    env = Environment(tmp_dir=tmp_dir, progress=_Log(), engine=EngineOptions(dict(os.environ)))
+    env = replace(Environment.from_env(), tmp_dir=tmp_dir, progress=_Log())
     LOG.info("Squashing image '%s'...", image)
     with api.open_layers(f"docker-daemon:{image}", env=env) as (_, lines):
         LOG.info("Old image has %s layers", len(lines))

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
@@ -42,6 +42,8 @@ _LINE = "lamella: interrupted; nothing was left behind"
 _DONE = "lamella: interrupted; the new image was written before"
 _BEGUN = re.compile(r'cli/main\.py", line \d+, in main')
 _NOISE = random.Random(1).randbytes(3 << 20)
+_HALF = 2 << 20
+"""Bytes of the archive that come, where its end does not."""
 _PING = (
     b"HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 2\r\n\r\nOK"
@@ -68,6 +70,7 @@ class Waiting:
         return path
 
 
+@cache
 def _archive() -> bytes:
     return docker_archive(layer(("a", b"one")), layer(("noise", _NOISE)), layer(("a", b"two")))
 
@@ -132,26 +135,13 @@ def _deaf(other: socket.socket) -> None:
 
 def stalled_stdin(at: Waiting) -> None:
     """Read an archive that does not come to its end."""
-    writer = subprocess.Popen(
-        [sys.executable, "-c", _WRITE_HALF, str(at.archive)], stdout=subprocess.PIPE
-    )
+    command = ["sh", "-c", f'head -c {_HALF} "$0"; exec sleep 60', str(at.archive)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE)
     at.stack.callback(_end, writer)
     assert writer.stdout is not None
     at.stack.callback(writer.stdout.close)
     at.stdin = writer.stdout.fileno()
     at.arguments = ["squash", "-", "-o", f"oci:{at.work}/new"]
-
-
-_WRITE_HALF = """
-import sys, time
-half = open(sys.argv[1], "rb").read()[: 2 << 20]
-try:
-    sys.stdout.buffer.write(half)
-    sys.stdout.buffer.flush()
-    time.sleep(60)
-except (BrokenPipeError, KeyboardInterrupt):
-    pass
-"""
 
 
 def stalled_stdout(at: Waiting) -> None:

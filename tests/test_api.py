@@ -135,7 +135,7 @@ def test_temporary_files_go_where_they_are_told(tmp_path: Path) -> None:
     """A folder that isn't there is an error, not a reason to take another."""
     packed = to_file(tmp_path / "app", layout_of().tar())
     env = lamella.Environment(tmp_dir=str(tmp_path / "none"))
-    with pytest.raises(OutputError, match="none: No such file or directory; try --tmp-dir"):
+    with pytest.raises(OutputError, match="none: No such file or directory; try another `tmp_dir`"):
         lamella.squash(packed, output=f"docker-archive:{tmp_path}/new.tar", env=env)
     assert set(state_of(tmp_path)) == {"app"}
 

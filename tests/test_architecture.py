@@ -40,18 +40,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rootfs": {"tar", "layer", "image", "merge"},
     "rewrite": {"spec", "image", "selection"},
     "transport": {"errors", "limits", "files", "progress", "waiting", "spec", "layer", "image"},
-    # which transport a reference means
-    "environment": {"errors", "progress", "spec", "layer", "transport"},
     "analysis": {"errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
     "operations": {
         *{"errors", "progress", "waiting", "spec", "tar", "layer", "image"},
-        *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport", "environment"},
+        *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport"},
         "analysis",
     },
     "report": {"tar", "image", "layer_list", "merge", "analysis", "operations"},
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
-        *{"environment", "analysis", "operations"},
+        *{"analysis", "operations"},
     },
     "demo": {"spec", "tar", "transport"},
     # options of the calls are values of their rooms
@@ -61,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"analysis", "operations", "tar"},
         "files",  # the page of an analysis is written completely, or not at all
     },
-    "__init__": {"analysis", "api", "environment", "errors", "image", "operations", "rootfs"},
+    "__init__": {"analysis", "api", "errors", "image", "operations", "rootfs", "transport"},
     "__main__": {"cli"},
 }
 """Rooms, and what they may import."""

@@ -16,21 +16,83 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lamella.analysis.model import Analysis
+    from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
     from lamella.api import analyze, open_image, squash, verify
-    from lamella.environment import Environment
-    from lamella.errors import LamellaError
+    from lamella.errors import (
+        Ambiguous,
+        Cancelled,
+        DigestMismatch,
+        EngineError,
+        ImageError,
+        ImageNotFound,
+        InvalidReference,
+        LamellaError,
+        MalformedImage,
+        MalformedTar,
+        NoSuchFile,
+        OutputError,
+        UnknownLayer,
+        Unsupported,
+        UsageError,
+    )
     from lamella.image import Image
-    from lamella.operations.result import Result
+    from lamella.inside import File, OpenImage, OpenLayer
+    from lamella.layer.blob import Layer
+    from lamella.layer.compression import Compression
+    from lamella.merge.causes import Dropped
+    from lamella.operations.result import Result, SquashedRange
+    from lamella.progress import Progress
     from lamella.rootfs import Difference
+    from lamella.spec.config import Config
+    from lamella.spec.descriptor import Descriptor
+    from lamella.spec.digest import Digest
+    from lamella.spec.manifest import Manifest
+    from lamella.spec.platform import Platform
+    from lamella.transport.engine.options import EngineOptions
+    from lamella.transport.environment import Environment
+    from lamella.transport.registry.options import RegistryOptions
 
 __all__ = [
+    "Ambiguous",
     "Analysis",
+    "Cancelled",
+    "Compression",
+    "Config",
+    "Dead",
+    "Descriptor",
     "Difference",
+    "Digest",
+    "DigestMismatch",
+    "Dropped",
+    "EngineError",
+    "EngineOptions",
     "Environment",
+    "File",
     "Image",
+    "ImageError",
+    "ImageNotFound",
+    "InvalidReference",
     "LamellaError",
+    "Layer",
+    "LayerFacts",
+    "MalformedImage",
+    "MalformedTar",
+    "Manifest",
+    "NoSuchFile",
+    "OpenImage",
+    "OpenLayer",
+    "OutputError",
+    "Place",
+    "Platform",
+    "Progress",
+    "RegistryOptions",
     "Result",
+    "Saving",
+    "Secret",
+    "SquashedRange",
+    "UnknownLayer",
+    "Unsupported",
+    "UsageError",
     "analyze",
     "open_image",
     "squash",
@@ -38,12 +100,46 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Ambiguous": "errors",
     "Analysis": "analysis.model",
+    "Cancelled": "errors",
+    "Compression": "layer.compression",
+    "Config": "spec.config",
+    "Dead": "analysis.model",
+    "Descriptor": "spec.descriptor",
     "Difference": "rootfs",
-    "Environment": "environment",
+    "Digest": "spec.digest",
+    "DigestMismatch": "errors",
+    "Dropped": "merge.causes",
+    "EngineError": "errors",
+    "EngineOptions": "transport.engine.options",
+    "Environment": "transport.environment",
+    "File": "inside",
     "Image": "image",
+    "ImageError": "errors",
+    "ImageNotFound": "errors",
+    "InvalidReference": "errors",
     "LamellaError": "errors",
+    "Layer": "layer.blob",
+    "LayerFacts": "analysis.model",
+    "MalformedImage": "errors",
+    "MalformedTar": "errors",
+    "Manifest": "spec.manifest",
+    "NoSuchFile": "errors",
+    "OpenImage": "inside",
+    "OpenLayer": "inside",
+    "OutputError": "errors",
+    "Place": "analysis.model",
+    "Platform": "spec.platform",
+    "Progress": "progress",
+    "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
+    "Saving": "analysis.model",
+    "Secret": "analysis.model",
+    "SquashedRange": "operations.result",
+    "UnknownLayer": "errors",
+    "Unsupported": "errors",
+    "UsageError": "errors",
     "analyze": "api",
     "open_image": "api",
     "squash": "api",
@@ -58,3 +154,8 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(f"lamella.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,37 +1,39 @@
-"""lamella in four calls: `squash`, `open_image`, `analyze`, `verify`.
+"""lamella in a few calls: `squash`, `open_image`, `analyze`, `verify`.
 
     >>> import lamella
     >>> result = lamella.squash("docker-archive:app.tar", last=2, output="docker-archive:slim.tar")
     >>> result.layers_after
     2
 
-Everything is an argument: nothing here reads the environment, prints, or asks.
+What a call needs from the world is its `env`; without one it is what the environment variables say.
+Nothing here prints, or asks.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lamella.environment import Environment, in_engine, locate, open_source
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
-from lamella.layer.spool import Spool
+from lamella.operations.created import created_text
 from lamella.operations.request import Request
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
-from lamella.spec.reference import Reference
-from lamella.transport.location import Location, parse_location
-from lamella.transport.registry import RegistryName
+from lamella.transport.engine.location import EngineLocation
+from lamella.transport.environment import Environment, used
+from lamella.transport.location import Location
+from lamella.transport.transports import locate, parse_location
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
+    from lamella.inside import OpenImage
     from lamella.layer_list import Line
     from lamella.operations.analyze import Explored
     from lamella.rootfs import Difference
@@ -48,27 +50,26 @@ __all__ = [
     "verify",
 ]
 
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
+Name = str | os.PathLike[str]
+"""A reference as in docs/cli.md; a path is that of a file or a layout."""
 
 
 def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
-    image: str,
-    base: str | None = None,
+    image: Name,
+    base: Name | None = None,
     tag: str | Sequence[str] = (),
     *,
     last: int | None = None,
-    layers: Sequence[str] = (),
+    layers: str | range | Sequence[str | range] = (),
     max_layers: int | None = None,
     auto: bool = False,
     include_base: bool = False,
-    output: str | None = None,
-    platform: str | None = None,
-    compression: str | None = None,
+    output: Name | None = None,
+    platform: str | Platform | None = None,
+    compression: str | Compression | None = None,
     message: str = "",
     history: HistoryMode = "merge",
-    created: str | None = None,
+    created: datetime | str | None = None,
     check: bool = False,
     dry_run: bool = False,
     cleanup: bool = False,
@@ -77,11 +78,12 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     """Merge layers of an image into one and write the new image.
 
     Args:
-        image: reference of the source, as in docs/cli.md.
+        image: reference of the source, as in docs/cli.md, or the path of a file or a layout.
         base: squash what is above this: an image name or ID, a layer ID or ``#N``.
         tag: names of the new image.
         last: squash so many of the newest layers.
-        layers: squash these ranges, ``"A-B"`` from 1. Without any choice all layers are squashed.
+        layers: squash these ranges: ``"A-B"``, numbered from 1, or a `range` of positions in
+            ``image.layers``. Without any choice all layers are squashed.
         max_layers: squash what brings the image to so many layers at the least cost.
         auto: squash the fewest layers whose merging removes every dead byte.
         include_base: with `auto`, also layers that other images of the same engine use.
@@ -92,11 +94,13 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             destination wants.
         message: comment in the merged layer's history entry.
         history: ``merge`` or ``keep`` the squashed layers' history entries.
-        created: RFC 3339 time of the new image; None: the source's.
+        created: time of the new image, with a time zone, as a value or in RFC 3339; ``now``;
+            ``source``; None: what `env` says, else the source's.
         check: prove that both images have the same file system before anything is published.
         dry_run: only plan.
         cleanup: remove the source image from its engine afterwards.
-        env: temporary folder, progress, streams, how to reach engines.
+        env: temporary folder, progress, streams, how to reach engines and registries; None:
+            `Environment.from_env`.
 
     Returns:
         Facts of what was done. When there was nothing to squash the image is written as it is.
@@ -105,132 +109,110 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         UsageError: the request makes no sense.
         ImageError: the image is malformed, or can't be squashed as asked.
         OutputError: the result can't be written.
-        EngineError: an engine failed.
+        EngineError: an engine or a registry failed.
+        Cancelled: another thread wanted it to end.
     """
-    env = env or Environment()
-    _check_time(created)
-    location = locate(image, env)
-    tags = (tag,) if isinstance(tag, str) else tuple(tag)
-    target, tags = _target(location, output, tags, dry_run=dry_run)
-    every = platform == "all"
-    request = Request(
-        location,
-        target,
-        base=base,
-        last=last,
-        ranges=tuple(layers),
-        max_layers=max_layers,
-        auto=auto,
-        include_base=include_base,
-        tags=tags,
-        platform=None if every else _platform(platform),
-        compression=Compression.parse(compression) if compression else None,
-        wording=Wording(history, message, created),
-        check=check,
-        dry_run=dry_run,
-        cleanup=cleanup,
-    )
-    with ExitStack() as stack:
+    with used(env) as world, ExitStack() as stack:
+        location = locate(_text(image), world)
+        tags = (tag,) if isinstance(tag, str) else tuple(tag)
+        target, tags = _target(location, output, dry_run=dry_run).named(tags)
+        every = platform == "all"
+        request = Request(
+            location,
+            target,
+            base=None if base is None else _text(base),
+            last=last,
+            ranges=_ranges(layers),
+            max_layers=max_layers,
+            auto=auto,
+            include_base=include_base,
+            tags=tags,
+            platform=None if every else _platform(platform),
+            compression=_compression(compression),
+            wording=Wording(history, message, created_text(created, world.source_date_epoch)),
+            check=check,
+            dry_run=dry_run,
+            cleanup=cleanup,
+        )
         if every:
             from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
 
-            return squash_every_platform(request, env, stack)
-        return Job(request, env, stack).run()
+            return squash_every_platform(request, world, stack)
+        return Job(request, world, stack).run()
 
 
-def _platform(text: str | None) -> Platform | None:
-    if text == "all":
-        raise UsageError("--platform all: want one platform here, like linux/arm64")
-    return Platform.parse(text) if text else None
+def _text(name: Name) -> str:
+    """Return a reference as text; a path is that of something here, whatever it is called."""
+    if isinstance(name, str):
+        return name
+    path = os.fspath(name)
+    return path if path.startswith(("/", "./", "../")) else f"./{path}"
 
 
-def _check_time(created: str | None) -> None:
-    """See to it that every engine can read the time: strict RFC 3339."""
-    if created is None or (_RFC3339.fullmatch(created) and _is_date(created)):
-        return
-    raise UsageError(f"--created {created!r}: want source, now or a time like 2026-01-31T12:00:00Z")
+def _ranges(layers: str | range | Sequence[str | range]) -> tuple[str, ...]:
+    """Return ranges of layers as text, numbered from 1."""
+    chosen = (layers,) if isinstance(layers, str | range) else layers
+    return tuple(map(_numbers, chosen))
 
 
-def _is_date(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _numbers(layers: str | range) -> str:
+    if isinstance(layers, str):
+        return layers
+    if layers.step != 1 or not layers:
+        raise UsageError(f"`layers` {layers}: expected positions that follow each other")
+    return f"{layers.start + 1}-{layers.stop}"
 
 
-def _target(
-    location: Location, output: str | None, tags: tuple[str, ...], *, dry_run: bool
-) -> tuple[Location, tuple[str, ...]]:
-    """Return where the new image goes and what it is to be called; names are checked here."""
+def _compression(given: str | Compression | None) -> Compression | None:
+    return Compression.parse(given) if isinstance(given, str) and given else given or None
+
+
+def _platform(given: str | Platform | None) -> Platform | None:
+    if given == "all":
+        raise UsageError("`platform` all: want one platform here, like linux/arm64")
+    return Platform.parse(given) if isinstance(given, str) and given else given or None
+
+
+def _target(location: Location, output: Name | None, *, dry_run: bool) -> Location:
+    """Return where the new image goes."""
     if output is not None:
-        target = parse_location(output, output=True)
-    elif location.transport == "docker":
-        target = location
-    elif in_engine(location) or dry_run:
-        home = {"plain": "docker-daemon"}.get(location.transport, location.transport)
-        target = Location(home if in_engine(location) else "plain", "")
-    elif location.path == "-":
-        target = Location("docker-archive", "-")
-    else:
+        return parse_location(_text(output), output=True)
+    home = location.home()
+    if home is None and not dry_run:
         raise UsageError(
-            f"where to? {location} is a file; give -o with a reference like docker-archive:FILE"
+            f"where to? {location} is a file; give `output`, a reference like docker-archive:FILE"
         )
-    if target.transport == "docker":
-        return _registry_target(target, tags, named=output is not None)
-    if target.path and in_engine(target):
-        tags = (target.path, *tags)
-    elif target.transport == "docker-archive" and target.tag:
-        Reference.parse_tag(target.tag)
-    for name in tags:
-        Reference.parse_tag(name)
-    return target, tags
-
-
-def _registry_target(
-    target: Location, tags: tuple[str, ...], *, named: bool
-) -> tuple[Location, tuple[str, ...]]:
-    """Return the repository that takes the image, and whole names for it, all of that repository.
-
-    Args:
-        target: a name there: of the output if `named`, else of the source.
-        tags: further names; those without a registry are of the target's.
-        named: whether the target's own name is given to the image, too.
-    """
-    home = RegistryName.parse(str(target))
-    names = [home] if named else []
-    names += [RegistryName.parse_tag(tag, host=home.host) for tag in tags]
-    if names:
-        home = names[0]
-    for name in names:
-        if name.whole_repository != home.whole_repository:
-            raise UsageError(
-                f"{name} is in another repository than {home}; squash to one after the other"
-            )
-    path = str(home) if names else home.whole_repository
-    return Location("docker", path), tuple(str(name) for name in names)
+    return home or EngineLocation("", "")
 
 
 @contextmanager
 def open_image(
-    reference: str, *, platform: str | None = None, env: Environment | None = None
-) -> Iterator[Image]:
-    """Open an image to look at it; its layers can be read inside the ``with`` block.
+    image: Name, *, platform: str | Platform | None = None, env: Environment | None = None
+) -> Iterator[OpenImage]:
+    """Open an image to look at it and into it, inside the ``with`` block.
+
+    Args:
+        image: its reference, or the path of a file or a layout.
+        platform: ``OS/ARCH[/VARIANT]``, of an image for several.
+        env: as for `squash`.
 
     Raises:
         LamellaError: there is no such image, or it is malformed.
     """
-    env = env or Environment()
-    wanted = _platform(platform)
-    with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
-        yield source.describe()
+    from lamella.inside import open_inside  # noqa: PLC0415 - as below
+
+    with used(env) as world:
+        location = locate(_text(image), world)
+        source = location.open_source(_platform(platform), world)
+        with source as opened, open_inside(opened, world.spool) as inside:
+            yield inside
 
 
 @contextmanager
 def open_layers(
-    reference: str,
+    image: Name,
     *,
-    platform: str | None = None,
+    platform: str | Platform | None = None,
     tags: bool = False,
     dead: bool | None = False,
     env: Environment | None = None,
@@ -238,7 +220,7 @@ def open_layers(
     """Open an image and list its layers.
 
     Args:
-        reference: of the image.
+        image: its reference.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several.
         tags: tell the local tags of each.
         dead: tell which part of each is dead; None: if that can be seen at once.
@@ -249,28 +231,28 @@ def open_layers(
     """
     from lamella.layer_list import layer_lines  # noqa: PLC0415 - as below
 
-    env = env or Environment()
-    wanted = _platform(platform)
-    with open_source(locate(reference, env), wanted, Spool(env.tmp_dir), env) as source:
-        image = source.describe()
-        known = source.tags_by_chain() if tags else None
-        if image.history_gap:
-            env.progress.note(image.history_gap)
-        lines = layer_lines(image, known)
-        if dead is not False:
-            from lamella.operations.analyze import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
+    with used(env) as world:
+        location = locate(_text(image), world)
+        with location.open_source(_platform(platform), world) as source:
+            described = source.describe()
+            known = source.tags_by_chain() if tags else None
+            if described.history_gap:
+                world.progress.note(described.history_gap)
+            lines = layer_lines(described, known)
+            if dead is not False:
+                from lamella.operations.analyze import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
 
-            # What nobody asked for must not be in the way of what was asked for.
-            with suppress(*() if dead else (ImageError,)):
-                if dead or is_all_near(image):
-                    lines = with_dead_shares(source, lines, env)
-        yield image, lines
+                # What nobody asked for must not be in the way of what was asked for.
+                with suppress(*() if dead else (ImageError,)):
+                    if dead or is_all_near(described):
+                        lines = with_dead_shares(source, lines, world)
+            yield described, lines
 
 
 def analyze(
-    image: str,
+    image: Name,
     *,
-    platform: str | None = None,
+    platform: str | Platform | None = None,
     secrets: bool = True,
     env: Environment | None = None,
 ) -> Analysis:
@@ -287,10 +269,13 @@ def analyze(
     """
     from lamella.operations.analyze import analyze_source  # noqa: PLC0415 - a squash needs none of it
 
-    return analyze_source(image, _platform(platform), env or Environment(), secrets=secrets)
+    with used(env) as world:
+        return analyze_source(_text(image), _platform(platform), world, secrets=secrets)
 
 
-def explore(image: str, *, platform: str | None = None, env: Environment | None = None) -> Explored:
+def explore(
+    image: Name, *, platform: str | Platform | None = None, env: Environment | None = None
+) -> Explored:
     """Analyze an image for one who will walk through it, as `lamella explore` does.
 
     Args:
@@ -303,11 +288,16 @@ def explore(image: str, *, platform: str | None = None, env: Environment | None 
     """
     from lamella.operations.analyze import explore_source  # noqa: PLC0415 - as above
 
-    return explore_source(image, _platform(platform), env or Environment())
+    with used(env) as world:
+        return explore_source(_text(image), _platform(platform), world)
 
 
 def verify(
-    ours: str, theirs: str, *, platform: str | None = None, env: Environment | None = None
+    ours: Name,
+    theirs: Name,
+    *,
+    platform: str | Platform | None = None,
+    env: Environment | None = None,
 ) -> list[Difference]:
     """Compare two images: file systems in every attribute, and configs.
 
@@ -326,10 +316,11 @@ def verify(
     """
     from lamella.operations.verify import compare_images, compare_platforms  # noqa: PLC0415 - as above
 
-    env = env or Environment()
-    if platform == "all":
-        return compare_platforms((ours, theirs), env)
-    return compare_images((ours, theirs), _platform(platform), env)
+    names = _text(ours), _text(theirs)
+    with used(env) as world:
+        if platform == "all":
+            return compare_platforms(names, world)
+        return compare_images(names, _platform(platform), world)
 
 
 def image_names(env: Environment | None = None) -> list[str]:
@@ -338,12 +329,9 @@ def image_names(env: Environment | None = None) -> list[str]:
     Raises:
         EngineError: there is none, or it broke off.
     """
-    from lamella.transport.engine.connect import connect  # noqa: PLC0415 - for completion: few need it
+    from lamella.transport.engine.connect import client_of  # noqa: PLC0415 - for completion: few need it
 
-    env = env or Environment()
-    client = connect(env.engine)
-    try:
+    with used(env) as world:
+        client = client_of(world.engine, world)
         named = (name for image in client.images() for name in image.get("RepoTags") or ())
         return [name for name in named if name != "<none>:<none>"]
-    finally:
-        client.close()

@@ -12,7 +12,9 @@
     ├── UsageError                    2   the request makes no sense (options, names, layers)
     │   ├── InvalidReference              a name or tag that breaks the reference grammar
     │   ├── UnknownLayer                  no layer of the image has that name
+    │   ├── NoSuchFile                    no file of the image has that path
     │   └── Ambiguous                     several things have that name
+    ├── Cancelled                   130   another thread wanted it to end
     └── EngineError                   5   an engine could not be reached, refused, or broke off
         └── ImageNotFound                 the engine answers, but has no such image
 
@@ -25,6 +27,7 @@ from typing import ClassVar
 
 __all__ = [
     "Ambiguous",
+    "Cancelled",
     "DigestMismatch",
     "EngineError",
     "ImageError",
@@ -33,6 +36,7 @@ __all__ = [
     "LamellaError",
     "MalformedImage",
     "MalformedTar",
+    "NoSuchFile",
     "OutputError",
     "UnknownLayer",
     "Unsupported",
@@ -118,6 +122,15 @@ class Unsupported(ImageError):
     """Sound input that lamella, or the chosen destination, can't handle."""
 
 
+class Cancelled(LamellaError):
+    """Another thread wanted the work to end (`Environment.cancel`)."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("cancelled; the new image was not written")
+
+
 class OutputError(LamellaError):
     """The result can't be written."""
 
@@ -130,6 +143,10 @@ class UsageError(LamellaError):
 
 class InvalidReference(UsageError):
     """A name, tag or digest that breaks the reference grammar."""
+
+
+class NoSuchFile(UsageError, FileNotFoundError):
+    """The image has no file of that path."""
 
 
 class UnknownLayer(UsageError):

@@ -56,13 +56,10 @@ def select(
         layers: ranges ``A-B``, from 1.
 
     Raises:
-        UsageError: more than one choice, or one that makes no sense for this image.
+        UsageError: a choice that makes no sense for this image.
         UnknownLayer: `above` names no layer.
     """
     layers = tuple(layers)
-    if sum((above is not None, last is not None, bool(layers))) > 1:
-        message = "LAYER/--from, --last and --layers exclude each other; give one"
-        raise UsageError(message)
     count = len(image.layers)
     if above is not None:
         return Selection((range(position_of(image, above) + 1, count),))
@@ -82,7 +79,7 @@ def select_above_image(image: Image, base: Image) -> Selection:
     """
     if not base.is_prefix_of(image):
         shared = _shared(image, base)
-        way_out = f"; try --from '#{shared}'" if shared else ""
+        way_out = f"; try `base` '#{shared}'" if shared else ""
         message = (
             f"{image.name} is not built on {base.name}: "
             f"they share {shared} of its {len(base.diff_ids)} layers{way_out}"
@@ -109,7 +106,7 @@ def _shared(image: Image, base: Image) -> int:
 def _newest(image: Image, last: int) -> range:
     count = len(image.layers)
     if not 1 <= last <= count:
-        message = f"--last {last}: {image.name} has {count} layers"
+        message = f"`last` {last}: {image.name} has {count} layers"
         raise UsageError(message)
     return range(count - last, count)
 
@@ -118,13 +115,13 @@ def _parse_range(text: str, image: Image) -> range:
     count = len(image.layers)
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() or not dash)):
-        message = f"--layers {text!r}: want A-B, as `lamella layers` numbers them"
+        message = f"`layers` {text!r}: want A-B, as `lamella layers` numbers them"
         raise UsageError(message)
     a, b = int(first), int(last or first)
     if not 1 <= a <= b <= count:
         there = f"{image.name} has layers 1 to {count}"
         reason = "the first is above the last" if b < a else there
-        message = f"--layers {text}: {reason}"
+        message = f"`layers` {text}: {reason}"
         raise UsageError(message)
     return range(a - 1, b)
 

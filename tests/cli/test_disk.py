@@ -102,12 +102,12 @@ def test_full_disk_of_the_temporary_files(work: Path, tmp: Path, disk: Path) -> 
     target = ["-o", f"docker-archive:{work}/new.tar"]
     for way in (["--tmp-dir", str(disk)], []):
         ran = run("squash", f"oci:{source}", *target, *way, tmp=tmp, env={"TMPDIR": str(disk)})
-        ran.failed(1, f"no space left in {disk} for temporary files", "try --tmp-dir")
+        ran.failed(1, f"no space left in {disk} for temporary files", "try another --tmp-dir")
     packed = layout_of((TARS[0], layer(("noise", random.Random(5).randbytes(2 << 20)))))
     ran = run(
         "squash", f"oci:{packed.write(work / 'big')}", *target, "--tmp-dir", str(disk), tmp=tmp
     )
-    ran.failed(1, f"temporary files in {disk}: 0.5 MB free", "2.1 MB needed; try --tmp-dir")
+    ran.failed(1, f"temporary files in {disk}: 0.5 MB free", "2.1 MB needed; try another --tmp-dir")
     run("squash", f"oci:{source}", *target, "--tmp-dir", str(work), tmp=tmp).worked()
     assert state_of(disk) == {}
 

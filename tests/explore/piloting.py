@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from lamella.cli.commands.explore import make_app
 from lamella.cli.explore.app import ExploreApp
-from lamella.environment import Environment
+from lamella.transport.environment import Environment
 from tests.support.machine import patience
 
 __all__ = ["Screen", "explore", "show"]

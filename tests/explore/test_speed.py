@@ -15,12 +15,12 @@ from lamella.analysis.lifetimes import lay
 from lamella.analysis.model import Analysis, LayerFacts, Place, Saving
 from lamella.cli.explore.app import ExploreApp
 from lamella.cli.explore.files import FileTree
-from lamella.cli.naming import Suggestion
 from lamella.layer.blob import Bytes
 from lamella.merge.causes import Dropped
 from lamella.merge.changeset import Changeset
 from lamella.operations.analyze import Explored
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
+from lamella.transport.location import Suggestion
 from tests.explore.piloting import Screen, show
 from tests.support.machine import patience
 

@@ -13,7 +13,6 @@ import pytest
 from lamella.errors import DigestMismatch, MalformedTar
 from lamella.image import Image
 from lamella.layer.blob import Bytes, Layer
-from lamella.layer.compression import NONE
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.changeset import read_changeset
@@ -127,7 +126,7 @@ def test_progress_is_told() -> None:
     source, recorder = image(*TARS, history=made_by(*"abcd")), Recorder()
     with LayerOpener(Spool()) as opener:
         ready = prepare(source, Selection((range(2, 4),)), opener, recorder)
-        write(ready, MemorySink(), NONE, Wording(), recorder)
+        write(ready, MemorySink(opener), Wording(), recorder)
     names = recorder.phases
     assert names == [
         *("read layers", "keep layer 1", "keep layer 2", "write the merged layer", "verify layers"),

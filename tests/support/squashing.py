@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lamella.image import Image
 from lamella.layer.blob import Bytes, Layer, Merged
-from lamella.layer.compression import NONE, Compression
+from lamella.layer.compression import NONE
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.changeset import Changeset, read_changeset
@@ -19,37 +19,44 @@ from lamella.operations.merge_layers import Prepared, Written, prepare, write
 from lamella.progress import SILENT
 from lamella.rewrite import Wording
 from lamella.selection import Selection
+from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
+from lamella.transport.base import ImageWriter
 from tests.support.images import image
 
 __all__ = ["MemorySink", "merge", "merge_one", "plan_of", "prepared", "squash", "stream_of"]
 
 
 @dataclass
-class MemorySink:
+class MemorySink(ImageWriter):
     """Takes the layers of a new image into memory."""
 
+    opener: LayerOpener
     tars: list[bytes] = field(default_factory=list)
     kept: list[Layer] = field(default_factory=list)
+    compression = NONE
 
-    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
-        """There is room."""
-
-    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
+    def put_layer(self, layer: Layer) -> Descriptor:
         """Take a layer as it is."""
-        tar = opener.open([layer])[0]
+        tar = self.opener.open([layer])[0]
         self.tars.append(tar.read_at(0, tar.size))
         self.kept.append(layer)
         return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
 
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer."""
         out = bytearray()
         diff_id = merged.write_to(out.extend)
         self.tars.append(bytes(out))
         return diff_id, Descriptor(oci_layer("none"), diff_id, len(out))
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Publish nothing."""
+        del manifest, tags
+        return str(config.digest)
 
 
 @contextmanager
@@ -63,9 +70,9 @@ def squash(
     source: Image, *ranges: range, wording: Wording | None = None
 ) -> tuple[Written, MemorySink]:
     """Squash ranges of an image's layers; return the new config and the new layers."""
-    sink = MemorySink()
     with prepared(source, *(ranges or (range(len(source.layers)),))) as ready:
-        return write(ready, sink, NONE, wording or Wording(), SILENT), sink
+        sink = MemorySink(ready.opener)
+        return write(ready, sink, wording or Wording(), SILENT), sink
 
 
 def merge(*tars: bytes, above: int = 0) -> bytes:

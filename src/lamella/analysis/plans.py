@@ -12,7 +12,6 @@ from itertools import pairwise
 
 from lamella.analysis.lifetimes import Life
 from lamella.analysis.model import Saving
-from lamella.errors import UsageError
 
 __all__ = ["choose_auto", "choose_max_layers"]
 
@@ -35,13 +34,7 @@ def choose_max_layers(
         savings: of each range, by first and last layer from 1; see `savings.savings`.
         most: how many layers there may be, at least 1.
         shared: for each layer, base first, how many of its bytes other images use: all or 0.
-
-    Raises:
-        UsageError: less than one layer is asked for.
     """
-    if most < 1:
-        message = f"--max-layers {most}: an image has at least one layer"
-        raise UsageError(message)
     count = len(shared)
     if count <= most:
         return ()

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from lamella.cli.signals import INTERRUPTED
 from lamella.errors import LamellaError
 from lamella.waiting import is_asked_to_end, is_published
 
-__all__ = ["explain"]
+__all__ = ["explain", "in_options"]
+
+_PARAMETERS = frozenset(
+    {
+        *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
+        *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
+        *("platform", "source", "tls_verify", "tmp_dir"),
+    }
+)
+"""Of the calls, and fields of what they are given: an option each."""
+_OTHERWISE = {"base": "--from", "check": "--verify", "output": "-o"}
+
+
+def in_options(text: str) -> str:
+    """Return a message of the calls, which names their parameters, with the options instead."""
+
+    def option(found: re.Match[str]) -> str:
+        name = found[1]
+        usual = f"--{name.replace('_', '-')}" if name in _PARAMETERS else found[0]
+        return _OTHERWISE.get(name, usual)
+
+    return re.sub(r"`([a-z_]+)`", option, text)
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -20,7 +43,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         case click.ClickException():
             return _usage_message(error), error.exit_code
         case LamellaError():
-            return str(error), error.exit_code
+            return in_options(str(error)), error.exit_code
     return _reason(error), 1
 
 

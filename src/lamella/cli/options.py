@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar, cast
 
 import click
@@ -17,28 +16,10 @@ from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
 
 if TYPE_CHECKING:
-    from lamella.api import Environment
+    from lamella.transport.environment import Environment
 
-__all__ = ["common_options", "make_environment", "resolve_created", "source_option"]
+__all__ = ["common_options", "make_environment", "source_option"]
 
-_ENGINE_VARIABLES = (
-    "DOCKER_HOST",
-    "DOCKER_CONTEXT",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "DOCKER_API_VERSION",
-    "DOCKER_CUSTOM_HEADERS",
-    "HOME",
-    "CONTAINER_HOST",
-    "CONTAINER_CONNECTION",
-    "CONTAINER_SSHKEY",
-    "CONTAINERS_CONF",
-    "PODMAN_CONNECTIONS_CONF",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-)
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
@@ -95,19 +76,19 @@ def make_environment(
         OutputError: an archive would go to a terminal.
         UsageError: there is no such temporary folder.
     """
-    from lamella.api import Environment  # noqa: PLC0415 - completion needs the options alone
-    from lamella.transport.engine.options import EngineOptions  # noqa: PLC0415 - as above
+    from lamella.transport.environment import Environment  # noqa: PLC0415 - completion needs the options alone
 
     if tmp_dir is not None and not os.path.isdir(tmp_dir):  # noqa: PTH112 - a plain question
         raise UsageError(f"--tmp-dir {tmp_dir}: no such folder")
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
-    found = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
-    registry = choices_of_registry()
-    environment = Environment(
+    found = Environment.from_env()
+    registry = choices_of_registry(found.registry)
+    environment = replace(
+        found,
         tmp_dir=tmp_dir,
         progress=progress,
-        engine=EngineOptions(found, source=source, cache=registry.cache),
+        engine=replace(found.engine, source=source, cache=registry.cache),
         registry=registry,
     )
     if sys.stdin is not None:
@@ -123,28 +104,3 @@ def _open_stdout() -> BinaryIO:
         raise OutputError("won't write an archive to a standard output that is closed")
     raw = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     return cast("BinaryIO", raw)
-
-
-def resolve_created(choice: str | None) -> str | None:
-    """Return the time of the new image: None for the source's.
-
-    SOURCE_DATE_EPOCH counts where nothing is said: https://reproducible-builds.org/specs/source-date-epoch/
-
-    Raises:
-        UsageError: SOURCE_DATE_EPOCH is no time.
-    """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if choice is None and epoch:
-        try:
-            return _format(datetime.fromtimestamp(int(epoch), UTC))
-        except (ValueError, OverflowError, OSError):
-            raise UsageError(
-                f"SOURCE_DATE_EPOCH: want seconds since 1970, found {epoch!r:.60}"
-            ) from None
-    if choice == "now":
-        return _format(datetime.now(UTC))
-    return None if choice == "source" else choice
-
-
-def _format(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

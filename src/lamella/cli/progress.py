@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
+from lamella.cli.failures import in_options
 from lamella.cli.terminal import line, tell
 from lamella.report.text import human_size
 
@@ -44,12 +45,12 @@ class Reporter(AbstractContextManager["Reporter"]):
     def note(self, message: str) -> None:
         """Print a line, unless quiet."""
         if not self._quiet:
-            self._line(message)
+            self._line(in_options(message))
 
     def debug(self, message: str) -> None:
         """Print a line if asked to be verbose."""
         if self._verbose:
-            self._line(message)
+            self._line(in_options(message))
 
     def _line(self, message: str) -> None:
         tell(message)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,20 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["choices_of_registry", "registry_options"]
 
 _KEY = "lamella.registry"
-_VARIABLES = (
-    "REGISTRY_AUTH_FILE",
-    "DOCKER_AUTH_CONFIG",
-    "XDG_RUNTIME_DIR",
-    "XDG_CONFIG_HOME",
-    "DOCKER_CONFIG",
-    "HOME",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
@@ -82,28 +67,11 @@ def _keep(context: click.Context, parameter: click.Parameter, value: object) -> 
     context.meta.setdefault(_KEY, {})[parameter.name] = value
 
 
-def choices_of_registry() -> RegistryOptions:
-    """Return what the command line and the environment say of registries."""
-    from lamella.transport.registry.options import RegistryOptions  # noqa: PLC0415 - as api
-
+def choices_of_registry(found: RegistryOptions) -> RegistryOptions:
+    """Return what the command line says of registries, and else what the environment says."""
     context = click.get_current_context(silent=True)
     given: dict[str, Any] = context.meta.get(_KEY, {}) if context is not None else {}
     given = dict(given)
-    found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    cache = None if given.pop("no_cache", False) else _cache_folder()
-    run = f"/run/containers/{os.getuid()}" if sys.platform == "linux" else None
-    return RegistryOptions(found, cache=cache, certs=_certificates(), run_folder=run, **given)
-
-
-def _certificates() -> tuple[str, ...]:
-    """Return where Podman, skopeo and Docker look for the certificates of registries."""
-    home = os.environ.get("HOME")
-    own = (f"{home}/.config/containers/certs.d",) if home else ()
-    return (*own, "/etc/containers/certs.d", "/etc/docker/certs.d")
-
-
-def _cache_folder() -> str | None:
-    """Return where listings are kept: https://specifications.freedesktop.org/basedir-spec/latest/."""
-    home = os.environ.get("HOME")
-    folder = os.environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
-    return f"{folder}/lamella/listings" if folder.startswith("/") else None
+    if given.pop("no_cache", False):
+        given["cache"] = None
+    return replace(found, **given)

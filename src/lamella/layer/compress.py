@@ -256,6 +256,6 @@ def _no_room(error: zstd.ZstdError) -> OutputError:
     """Nothing else lets libzstd fail here; it does not tell memory and threads apart."""
     message = (
         f"can't compress with zstd: the system gives no more memory or threads ({error}); "
-        "see `ulimit -a`, or choose --compression gzip"
+        "see `ulimit -a`, or choose `compression` gzip"
     )
     return OutputError(message)

@@ -22,6 +22,8 @@ from lamella.spec.digest import Digest
 
 __all__ = ["Spool"]
 
+_WAY_OUT = "; try another `tmp_dir`"
+
 
 class _Unnamed(io.FileIO):
     """Closed, and gone, when nobody refers to it any more: that is how it is meant to be used."""
@@ -51,10 +53,8 @@ class Spool:
             with tempfile.TemporaryFile(dir=self._folder, buffering=0) as file:
                 return cast("BinaryIO", _Unnamed(os.dup(file.fileno()), "r+b"))
         except OSError as error:
-            message = (
-                f"can't make a temporary file in {self._place}: {error.strerror}; try --tmp-dir"
-            )
-            raise OutputError(message) from error
+            message = f"can't make a temporary file in {self._place}: {error.strerror}"
+            raise OutputError(message + _WAY_OUT) from error
 
     def check_room(self, need: int) -> None:
         """See to it that so many bytes can be kept at the least.
@@ -62,7 +62,7 @@ class Spool:
         Raises:
             OutputError: there is no room.
         """
-        check_room(self._place, need, f"temporary files in {self._place}", "; try --tmp-dir")
+        check_room(self._place, need, f"temporary files in {self._place}", _WAY_OUT)
 
     def keep(
         self, stream: BinaryIO | PlainReader, stop: threading.Event | None = None
@@ -95,5 +95,5 @@ class Spool:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                 raise
-            message = f"no space left in {self._place} for temporary files; try --tmp-dir"
-            raise OutputError(message) from error
+            message = f"no space left in {self._place} for temporary files"
+            raise OutputError(message + _WAY_OUT) from error

@@ -12,14 +12,14 @@ from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Analysis
 from lamella.analysis.savings import check_layers
 from lamella.analysis.sharing import shared_layers
-from lamella.environment import Environment, locate, open_source
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
-from lamella.layer.spool import Spool
 from lamella.layer_list import Line, layer_lines
 from lamella.spec.platform import Platform
-from lamella.transport.base import Source
+from lamella.transport.base import Source, fetch_all
+from lamella.transport.environment import Environment
+from lamella.transport.transports import locate
 
 __all__ = ["Explored", "analyze_source", "explore_source", "is_all_near", "with_dead_shares"]
 
@@ -55,9 +55,8 @@ def explore_source(reference: str, platform: Platform | None, env: Environment) 
 def _take_apart(
     reference: str, platform: Platform | None, env: Environment, *, secrets: bool
 ) -> tuple[Analysis, Laid]:
-    spool = Spool(env.tmp_dir)
     location = locate(reference, env)
-    with open_source(location, platform, spool, env) as source, LayerOpener(spool) as opener:
+    with location.open_source(platform, env) as source, LayerOpener(env.spool) as opener:
         image = source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
@@ -68,7 +67,7 @@ def _take_apart(
             env.progress.note(image.choice)
         labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]
         # With all content: some of it will be compared, and nothing should be fetched twice.
-        image = source.fetch(frozenset(range(len(labels))), frozenset())
+        image = fetch_all(source)
         try:
             found = take_apart(image, opener, labels, env.progress, secrets=secrets)
         except MalformedTar as error:
@@ -93,7 +92,7 @@ def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) ->
     image = source.fetch(frozenset(), frozenset(range(len(lines))))
     if not is_all_near(image):
         env.progress.phase("read layers")
-    with LayerOpener(Spool(env.tmp_dir)) as opener:
+    with LayerOpener(env.spool) as opener:
         try:
             shares = dead_shares(image, opener)
         except MalformedTar as error:

@@ -10,11 +10,9 @@ from itertools import chain
 from lamella.errors import ImageError, MalformedTar, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.compression import Compression
 from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
-from lamella.layer.sink import LayerSink
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.emit import PlanTar
@@ -28,6 +26,7 @@ from lamella.selection import Selection
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.transport.base import ImageWriter
 
 __all__ = ["Prepared", "Written", "prepare", "reason_against", "write"]
 
@@ -174,8 +173,7 @@ def _lay(tree: Tree, changesets: Mapping[int, Changeset], positions: range, imag
 
 def write(
     prepared: Prepared,
-    sink: LayerSink,
-    compression: Compression,
+    writer: ImageWriter,
     wording: Wording,
     progress: Progress,
 ) -> Written:
@@ -192,8 +190,6 @@ def write(
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
-    new = prepared.bytes_after if compression.kind == "none" else 0
-    sink.expect(kept, new, compression)
     for layer in kept:
         opener.check(layer)
     for position, layer in enumerate(image.layers):
@@ -202,11 +198,11 @@ def write(
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
             tar = PlanTar(plan, prepared.tars, progress.advance)
-            merged[positions], descriptor = sink.put_merged(tar, compression)
+            merged[positions], descriptor = writer.put_merged(tar)
             descriptors.append(descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
-            forms.append(sink.put_layer(layer, opener))
+            forms.append(writer.put_layer(layer))
             descriptors.append(forms[-1])
     progress.phase("verify layers")
     prepared.count_dropped()  # while the last layers are hashed by other threads

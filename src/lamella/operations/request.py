@@ -8,7 +8,6 @@ from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
-from lamella.transport.engine.names import docker_name, podman_name
 from lamella.transport.location import Location
 
 __all__ = ["Request"]
@@ -31,6 +30,7 @@ class Request:
     include_base: bool = False
     """Also layers that other images of the place use."""
     tags: tuple[str, ...] = ()
+    """All names of the new image, that of the output too."""
     platform: Platform | None = None
     compression: Compression | None = None
     wording: Wording = field(default_factory=Wording)
@@ -47,28 +47,22 @@ class Request:
         """
         named = (self.base is not None, self.last is not None, bool(self.ranges))
         if sum((*named, self.max_layers is not None, self.auto)) > 1:
-            ways = "LAYER/--from, --last, --layers, --max-layers and --auto"
+            ways = "`base`, `last`, `layers`, `max_layers` and `auto`"
             raise UsageError(f"{ways} exclude each other; give one")
         if self.max_layers is not None and self.max_layers < 1:
-            raise UsageError(f"--max-layers {self.max_layers}: an image has at least one layer")
+            raise UsageError(f"`max_layers` {self.max_layers}: an image has at least one layer")
         if self.include_base and not self.auto:
-            raise UsageError("--include-base goes with --auto")
+            raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
-            raise UsageError(f"--last {self.last}: want how many layers, 1 or more")
-        _check_text("--message", self.wording.message)
-        for name in (self.output.tag or "", *self.tags):
+            raise UsageError(f"`last` {self.last}: want how many layers, 1 or more")
+        _check_text("`message`", self.wording.message)
+        for name in self.tags:
             _check_text("the new image's name", name)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the destination will call the image."""
-        if self.output.transport in {"oci", "oci-archive"}:
-            return tuple(tag for tag in dict.fromkeys((self.output.tag, *self.tags)) if tag)
-        if self.output.transport == "docker":
-            return tuple(dict.fromkeys(self.tags))
-        tags = (self.output.tag, *self.tags) if self.output.tag else self.tags
-        name = podman_name if self.output.transport == "podman" else docker_name
-        return tuple(dict.fromkeys(name(tag) for tag in tags))
+        return self.output.names(self.tags)
 
 
 def _check_text(what: str, text: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from lamella.environment import Environment, in_engine, locate, open_destination, open_source
 from lamella.errors import (
     ImageError,
     ImageNotFound,
@@ -20,7 +19,6 @@ from lamella.image import Image
 from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
-from lamella.layer.spool import Spool
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import Prepared, Written, prepare, reason_against, write
 from lamella.operations.request import Request
@@ -31,8 +29,17 @@ from lamella.selection import Selection, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
-from lamella.transport.base import Destination, Rechecks, Source
+from lamella.transport.base import (
+    Destination,
+    ImageWriter,
+    LayersMissing,
+    NewImage,
+    Source,
+    fetch_all,
+)
+from lamella.transport.environment import Environment
 from lamella.transport.location import Location
+from lamella.transport.transports import locate
 from lamella.waiting import published
 
 __all__ = ["Job", "Made"]
@@ -43,6 +50,7 @@ class Made:
     """A new image of which the layers are written, but which nobody sees yet."""
 
     prepared: Prepared
+    writer: ImageWriter
     written: Written
     manifest: Manifest
     stored: Manifest | None
@@ -74,7 +82,6 @@ class Job:
             OutputError: the output can't be written; this is found out before anything is read.
         """
         self._request, self._env, self._stack = request, env, stack
-        self._spool = Spool(env.tmp_dir)
         self._clock = _Clock()
         self._source = source or self._open(request.location)
         self._kept_name = ""
@@ -83,24 +90,21 @@ class Job:
         self._whole: Image | None = None
         """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
-            opened = open_destination(request.output, self._spool, env)
-            destination = stack.enter_context(opened)
-            destination.join(self._source)
+            destination = stack.enter_context(request.output.open_destination(env))
         self._destination = destination
-        self._opener = stack.enter_context(LayerOpener(self._spool))
+        self._opener = stack.enter_context(LayerOpener(env.spool))
 
     def run(self) -> Result:
         """Do all of it."""
         prepared = self.prepare(self.select())
         if self._request.platform is None and prepared.image.platforms:
-            self._env.progress.note(f"{prepared.image.choice} alone (--platform all: every one)")
+            self._env.progress.note(f"{prepared.image.choice} alone (`platform` all: every one)")
         if self._request.dry_run:
             return self.planned(prepared)
         return self.publish(self.write(prepared))
 
     def _open(self, location: Location) -> Source:
-        source = open_source(location, self._request.platform, self._spool, self._env)
-        return self._stack.enter_context(source)
+        return self._stack.enter_context(location.open_source(self._request.platform, self._env))
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -129,7 +133,7 @@ class Job:
             raise Unsupported(f"{image.name}: {reason}")
         base = 0 if request.include_base else shared_layers(image, self._source.tags_by_chain())
         # All of it, and only once: an engine would save the whole image a second time.
-        self._whole = self._source.fetch(frozenset(range(len(image.layers))), frozenset())
+        self._whole = fetch_all(self._source)
         self._clock.lap("fetch")
         if request.auto:
             selection = select_auto(self._whole, self._opener, base)
@@ -141,7 +145,7 @@ class Job:
     def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
         """LAYER may be another image: of the place it says, or of the source's own."""
         location = locate(name, self._env)
-        beside = location.transport == "plain"
+        beside = location.is_bare
         try:
             return self._source.beside(name) if beside else self._open(location).describe()
         except (ImageNotFound, UsageError):
@@ -154,7 +158,7 @@ class Job:
         ranges = selection.squashing
         content = frozenset(position for positions in ranges for position in positions)
         if self._destination is not None:
-            content |= self._destination.needs(self._source.describe(), ranges)
+            content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
@@ -175,8 +179,16 @@ class Job:
             OutputError: the destination is full, or went away.
         """
         request, image, destination = self._request, prepared.image, self._written_to
-        compression = request.compression or destination.default_compression(image)
-        written = write(prepared, destination, compression, request.wording, self._env.progress)
+        new = NewImage(
+            image,
+            tuple(prepared.plans),
+            self._source,
+            self._opener,
+            request.compression,
+            prepared.bytes_after,
+        )
+        writer = destination.open_image(new)
+        written = write(prepared, writer, request.wording, self._env.progress)
         self._clock.lap("write")
         if request.check:
             _prove(prepared)
@@ -185,17 +197,19 @@ class Job:
         if prepared.plans or manifest is None:
             manifest = new_manifest(image.manifest, written.config, written.descriptors)
         stored = destination.stored_manifest(manifest)
-        engine = stored is None and in_engine(request.output)
-        converted = conversion(image, written.kept, stored, unpacked=engine)
-        return Made(prepared, written, stored or manifest, stored, converted)
+        converted = conversion(image, written.kept, stored, unpacked=destination.unpacks)
+        return Made(prepared, writer, written, stored or manifest, stored, converted)
 
     def publish(self, made: Made) -> Result:
         """Let the new image be seen."""
         request = self._request
-        if isinstance(self._source, Rechecks):
-            self._source.recheck()
+        self._source.recheck()
         self._env.progress.phase("publish")
-        image_id = self._written_to.commit(made.written.config, made.manifest, request.tags)
+        try:
+            image_id = self._commit(made)
+        except LayersMissing:
+            made.writer.supply(fetch_all(self._source))
+            image_id = self._commit(made)
         if self._is_alone:
             published()
         self._clock.lap("publish")
@@ -209,6 +223,9 @@ class Job:
             converted=made.converted,
         )
 
+    def _commit(self, made: Made) -> str:
+        return made.writer.commit(made.written.config, made.manifest, self._request.tags)
+
     @property
     def _written_to(self) -> Destination:
         if self._destination is None:
@@ -218,7 +235,7 @@ class Job:
     def _clean_up(self, tags: Sequence[str]) -> None:
         kept = self._source.remove(new_tags=tags)
         if kept:
-            self._env.progress.note(f"--cleanup: {kept}")
+            self._env.progress.note(f"`cleanup`: {kept}")
 
     def _result(self, prepared: Prepared, written: Written | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
@@ -297,7 +314,7 @@ def _prove(prepared: Prepared) -> None:
             position += 1
     found = list(compare_rootfs(read_rootfs(old), read_rootfs(new)))
     if found:
-        raise ImageError(f"--verify: {len(found)} differences, nothing was published; {found[0]}")
+        raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
 
 
 class _Clock:

@@ -9,9 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 
-from lamella.environment import Environment, open_destination, open_source
 from lamella.errors import MalformedImage, UsageError
-from lamella.layer.spool import Spool
 from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
 from lamella.operations.request import Request
@@ -26,9 +24,11 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
+from lamella.transport.environment import Environment
 from lamella.transport.index import (
     Artifact,
     HasIndex,
+    IndexWriter,
     TakesIndex,
     images_of,
     is_image,
@@ -52,11 +52,11 @@ def squash_every_platform(request: Request, env: Environment, stack: ExitStack) 
         LamellaError: as for one image, and it tells the platform.
         UsageError: source or destination keeps images of one platform.
     """
-    source = stack.enter_context(open_source(request.location, None, Spool(env.tmp_dir), env))
+    source = stack.enter_context(request.location.open_source(None, env))
     if not isinstance(source, HasIndex):
         raise UsageError(
             f"{request.location}: an engine hands out the image of one platform; "
-            "give --platform OS/ARCH"
+            "give `platform` OS/ARCH"
         )
     index = source.index()
     if index is None:
@@ -88,13 +88,12 @@ class _EveryPlatform:
         self._request, self._env, self._stack = request, env, stack
         self._source, self._index = source, index
         self._started = time.monotonic()
-        self._destination: TakesIndex | None = None
+        self._destination: IndexWriter | None = None
         if not request.dry_run:
-            opened = open_destination(request.output, Spool(env.tmp_dir), env)
+            opened = stack.enter_context(request.output.open_destination(env))
             if not isinstance(opened, TakesIndex):
                 raise only_one(str(request.output))
-            stack.enter_context(opened)
-            self._destination = opened
+            self._destination = opened.open_index()
         # Before the jobs, so that it is waited for after they have stopped what it does.
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-platform")
         stack.callback(finish, self._pool)
@@ -125,7 +124,7 @@ class _EveryPlatform:
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
-            self._env.progress.note("--cleanup: images of several platforms are left alone")
+            self._env.progress.note("`cleanup`: images of several platforms are left alone")
         return self._result(done, index)
 
     def _images(self) -> Iterator[_One]:
@@ -141,14 +140,13 @@ class _EveryPlatform:
         name = _name(descriptor)
         request = replace(
             self._request,
-            output=replace(self._request.output, tag=""),
+            output=self._request.output.unnamed(),
             tags=(),
             platform=Platform.of(descriptor.platform) if descriptor.platform else None,
             cleanup=False,
         )
         env = replace(self._env, progress=_Named(self._env.progress, name))
-        destination = self._destination.for_platform() if self._destination else None
-        return Job(request, env, self._stack, source, destination)
+        return Job(request, env, self._stack, source, self._destination)
 
     def _select(self, one: _One) -> Selection:
         reason = reason_against(one.source.describe())
@@ -195,7 +193,7 @@ class _EveryPlatform:
 
     # -- the new index
 
-    def _renew(self, index: Index, destination: TakesIndex) -> Index:
+    def _renew(self, index: Index, destination: IndexWriter) -> Index:
         def entry_of(descriptor: Descriptor) -> Descriptor | None:
             if descriptor.media_type in INDEXES:
                 return self._nested_entry(descriptor, destination)
@@ -210,7 +208,7 @@ class _EveryPlatform:
 
         return new_index(index, entry_of)
 
-    def _nested_entry(self, descriptor: Descriptor, destination: TakesIndex) -> Descriptor | None:
+    def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)
         renewed = self._renew(nested, destination) if nested else None
         if renewed is None or not renewed.manifests:

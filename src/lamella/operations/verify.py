@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from lamella.environment import Environment, locate, open_source
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
-from lamella.layer.spool import Spool
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
 from lamella.spec.platform import Platform
-from lamella.transport.base import Source
+from lamella.transport.base import Source, fetch_all
+from lamella.transport.environment import Environment
 from lamella.transport.index import HasIndex, images_of
-from lamella.transport.location import parse_location
+from lamella.transport.transports import locate, parse_location
 
 __all__ = ["compare_images", "compare_platforms"]
 
@@ -56,11 +55,10 @@ def compare_platforms(names: tuple[str, str], env: Environment) -> list[Differen
 def _open(
     names: tuple[str, str], platform: Platform | None, env: Environment, stack: ExitStack
 ) -> list[Source]:
-    if all(parse_location(name).path == "-" for name in names):
+    if all(parse_location(name).is_stream for name in names):
         raise UsageError("only one of two images can come through standard input")
-    spool = Spool(env.tmp_dir)
-    opened = (open_source(locate(name, env), platform, spool, env) for name in names)
-    return [stack.enter_context(source) for source in opened]
+    located = [locate(name, env) for name in names]
+    return [stack.enter_context(one.open_source(platform, env)) for one in located]
 
 
 def _by_platform(source: Source, name: str) -> dict[str, Source]:
@@ -76,8 +74,8 @@ def _by_platform(source: Source, name: str) -> dict[str, Source]:
 
 
 def _compare(one: Source, other: Source, env: Environment) -> list[Difference]:
-    with LayerOpener(Spool(env.tmp_dir)) as opener:
-        images = [_whole_image(source) for source in (one, other)]
+    with LayerOpener(env.spool) as opener:
+        images = [fetch_all(source) for source in (one, other)]
         found = [*compare_configs(*images), *_compare_files(images, opener)]
         opener.verify()
         return found
@@ -89,7 +87,3 @@ def _compare_files(images: Sequence[Image], opener: LayerOpener) -> list[Differe
     except MalformedTar as error:
         raise opener.explain(error) from error
     return list(compare_rootfs(*roots))
-
-
-def _whole_image(source: Source) -> Image:
-    return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
-from lamella.errors import DigestMismatch
+from lamella.errors import DigestMismatch, EngineError
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, Blob, FileRange, Layer, Merged, iter_chunks
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.hasher import Hasher
+from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
-from lamella.layer.sink import LayerSink
 from lamella.layer.spool import Spool
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
@@ -23,18 +24,25 @@ from lamella.spec.manifest import Manifest
 __all__ = [
     "AsItIs",
     "Destination",
-    "Rechecks",
+    "ImageWriter",
+    "LayersMissing",
+    "NewImage",
     "Source",
     "copy_blob",
     "copy_stored",
+    "fetch_all",
     "spool_packed",
     "staying",
 ]
 
 
-class Source(Protocol):
-    """A place that has an image. Used as a context; what it opened is closed at its end."""
+class Source(ABC):
+    """An image at a place, to be read. Used as a context; what it opened is closed at its end."""
 
+    home: object
+    """Equal to that of another source or destination only if both are at the very same place."""
+
+    @abstractmethod
     def describe(self) -> Image:
         """Return the image as far as it is known without moving layers: names, sizes, history.
 
@@ -42,6 +50,7 @@ class Source(Protocol):
             LamellaError: there is none, or it is malformed.
         """
 
+    @abstractmethod
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Return the image with layers that can be read.
 
@@ -53,6 +62,7 @@ class Source(Protocol):
             LamellaError: it can't be had, or is malformed.
         """
 
+    @abstractmethod
     def beside(self, name: str) -> Image:
         """Describe another image of the same place.
 
@@ -60,71 +70,147 @@ class Source(Protocol):
             LamellaError: as `describe`.
         """
 
+    @abstractmethod
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
         """Return the tags of the place's images by their layers; none where that is not known."""
 
+    @abstractmethod
     def remove(self, *, new_tags: Sequence[str]) -> str | None:
-        """Remove the image (``--cleanup``); return why it was kept, if it was.
+        """Remove the image (`cleanup`); return why it was kept, if it was.
 
         Args:
             new_tags: what the new image was called at the same place.
         """
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-
-    def __exit__(self, *error: object) -> None:
-        """Let go of files and connections."""
-
-
-@runtime_checkable
-class Rechecks(Protocol):
-    """A source that somebody else may change while it is read."""
-
-    def recheck(self) -> None:
+    def recheck(self) -> None:  # noqa: B027 - most places need nothing
         """See to it that what was read is still there, before it is relied on.
 
         Raises:
-            LamellaError: it isn't.
+            LamellaError: somebody changed it meanwhile.
         """
 
+    def close(self) -> None:  # noqa: B027 - some have nothing open
+        """Let go of files and connections."""
 
-class Destination(LayerSink, Protocol):
-    """A place that takes an image: layers base first, then `commit`, which makes it visible.
+    def __enter__(self) -> Self:
+        """Return itself; it opens what it needs when something is wanted of it."""
+        return self
 
-    Used as a context. If it ends without a commit nothing of the image is there.
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self.close()
+
+
+def fetch_all(source: Source) -> Image:
+    """Return an image of which every layer can be read as a whole.
+
+    Raises:
+        LamellaError: it can't be had, or is malformed.
     """
+    return source.fetch(frozenset(range(len(source.describe().layers))), frozenset())
 
-    def join(self, source: Source) -> None:
-        """Learn where the image comes from: what is there already need not be given.
 
-        Called once, before all else.
+@dataclass(frozen=True)
+class NewImage:
+    """What a destination takes: all that is known of a new image before its first layer."""
+
+    image: Image
+    """The one that it is made of. Layers that stay can be read, if the destination needs them."""
+    ranges: tuple[range, ...]
+    """Positions of the layers that are squashed, a new layer for each range."""
+    source: Source
+    """Where the image is."""
+    opener: LayerOpener
+    """Opens the layers that stay."""
+    compression: Compression | None = None
+    """Of new layers, if the user says."""
+    new_size: int = 0
+    """Bytes of the new layers' tars."""
+
+    @property
+    def kept(self) -> list[Layer]:
+        """The layers that stay, base first."""
+        return [
+            self.image.layers[position] for position in sorted(staying(self.image, self.ranges))
+        ]
+
+
+class ImageWriter(ABC):
+    """Takes the layers of one new image, base first; then `commit`, which makes it visible."""
+
+    compression: Compression
+    """Of its new layers: as the user says, or what the place has by default. Who asks for just that
+    gets the same bytes as who asks for nothing."""
+
+    @abstractmethod
+    def put_layer(self, layer: Layer) -> Descriptor:
+        """Take a layer that stays, and return the form in which it is stored there.
+
+        Bytes the place has already are not moved.
+
+        Compressed layers with a descriptor are checked against it while they are copied; for the
+        others the caller asks `LayerOpener.check`.
         """
 
-    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
-        """Positions of layers that stay, but whose content it must be given."""
+    @abstractmethod
+    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+        """Take a new layer; return its diff_id and its stored form."""
 
-    def default_compression(self, image: Image) -> Compression:
-        """How a new layer is compressed if the user doesn't say.
-
-        A query: who asks for just that gets the same bytes as who asks for nothing.
-        """
-
-    def stored_manifest(self, manifest: Manifest) -> Manifest | None:
-        """Return the manifest as the place keeps it; None if it keeps none, or makes its own."""
-
+    @abstractmethod
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Publish the image; return its ID there.
 
         Raises:
+            LayersMissing: see there; nothing has changed.
             LamellaError: it could not be published; then nothing has changed.
         """
 
-    def __enter__(self) -> Self:
-        """Get ready: find out now whether the place can be written to."""
+    def supply(self, image: Image) -> None:
+        """Take the image once more, with all its content, after a commit that lacked layers."""
+        raise NotImplementedError
 
-    def __exit__(self, *error: object) -> None:
-        """Undo what was not committed."""
+
+class LayersMissing(EngineError):
+    """A place turned out not to have layers that stay, though it seemed to.
+
+    The writer takes them by `ImageWriter.supply`; then it can be committed again.
+    """
+
+
+class Destination(ABC):
+    """A place that takes images, one after the other.
+
+    It was reached, and can be written to, as far as that can be known. It is closed by the context
+    that gave it; what was not committed is gone then.
+    """
+
+    home: object
+    """As `Source.home`."""
+    unpacks: bool = False
+    """It keeps no layer in the form in which others store it."""
+
+    @abstractmethod
+    def needs(self, image: Image, ranges: Sequence[range], source: Source) -> frozenset[int]:
+        """Return the positions of layers that stay, but whose content it must be given.
+
+        Args:
+            image: as the source describes it.
+            ranges: positions of the layers that are squashed.
+            source: where the image is.
+        """
+
+    @abstractmethod
+    def open_image(self, new: NewImage) -> ImageWriter:
+        """Return what takes one image.
+
+        Raises:
+            OutputError: there is no room for it.
+            Unsupported: the place takes no layers that are compressed so.
+        """
+
+    @abstractmethod
+    def stored_manifest(self, manifest: Manifest) -> Manifest | None:
+        """Return the manifest as the place keeps it; None if it keeps none, or makes its own."""
 
 
 def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:

@@ -6,10 +6,11 @@ https://github.com/opencontainers/image-spec/blob/main/image-index.md
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import NoReturn
 
 from lamella.errors import Ambiguous, MalformedImage, UsageError
 from lamella.layer.blob import Blob
@@ -26,6 +27,7 @@ __all__ = [
     "Artifact",
     "Found",
     "HasIndex",
+    "IndexWriter",
     "TakesIndex",
     "artifact_of",
     "choose",
@@ -53,48 +55,45 @@ class Artifact:
     """What it names: to be had where it is."""
 
 
-@runtime_checkable
-class HasIndex(Source, Protocol):
+class HasIndex(Source):
     """A source of a place that keeps images of several platforms."""
 
+    @abstractmethod
     def index(self) -> Index | None:
         """Return the index that the reference names; None if it names one image."""
 
+    @abstractmethod
     def nested(self, descriptor: Descriptor) -> Index | None:
         """Return an index listed in the index; None if it is listed, but not there."""
 
+    @abstractmethod
     def image_of(self, descriptor: Descriptor) -> Source | None:
         """Return the source of one image of the index; None if it is listed, but not there.
 
         What it opens is closed by this source, in whose context it is used.
         """
 
+    @abstractmethod
     def artifact(self, descriptor: Descriptor) -> Artifact | None:
         """Return something of the index that is no image; None if it is listed, but not there."""
 
 
-@runtime_checkable
-class TakesIndex(Destination, Protocol):
-    """A destination at a place that keeps images of several platforms."""
+class IndexWriter(Destination):
+    """Takes the images of an index, which have no name of their own; then the index."""
 
-    def for_platform(self) -> Destination:
-        """Return what takes one image of the index, and commits it without any name.
-
-        It is used within the context of this destination, one after the other.
-
-        Raises:
-            UsageError: this destination takes one image after all (see `only_one`).
-        """
-
+    @abstractmethod
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
 
+    @abstractmethod
     def stored_index(self, index: Index) -> Index:
         """Return an index as the place will keep it."""
 
+    @abstractmethod
     def put_nested(self, index: Index) -> None:
         """Take an index that is listed in another."""
 
+    @abstractmethod
     def commit_index(self, index: Index, tags: Sequence[str]) -> None:
         """Publish the index, of which everything else has been put.
 
@@ -103,10 +102,22 @@ class TakesIndex(Destination, Protocol):
         """
 
 
+class TakesIndex(Destination):
+    """A destination at a place that keeps images of several platforms."""
+
+    @abstractmethod
+    def open_index(self) -> IndexWriter:
+        """Return what takes an index.
+
+        Raises:
+            UsageError: this destination takes one image after all (see `only_one`).
+        """
+
+
 def only_one(where: str) -> UsageError:
     """Return the error of a destination that keeps an image of one platform."""
     return UsageError(
-        f"{where} takes an image of one platform; give --platform OS/ARCH, or send all of them to "
+        f"{where} takes an image of one platform; give `platform` OS/ARCH, or send all of them to "
         "a registry, oci:DIR or oci-archive:FILE"
     )
 
@@ -228,7 +239,7 @@ def which_one(found: Sequence[Found], where: str) -> str:
 
 def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
     platforms = sorted({str(Platform.of(f.descriptor.platform)) for f in found})
-    one_of = f"try --platform with one of: {', '.join(platforms)}"
+    one_of = f"try `platform` with one of: {', '.join(platforms)}"
     distinct = {Platform.of(f.descriptor.platform).normalized for f in found}
     if fitting and len(distinct) == len(found):
         message = f"{where} has {len(found)} images for platform {wanted}; {one_of}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -16,10 +16,10 @@ from lamella.progress import SILENT, Progress
 from lamella.rewrite import Wording, new_manifest
 from lamella.selection import Selection
 from lamella.spec.digest import Digest
-from lamella.transport.base import Destination, Source
-from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.base import Destination, LayersMissing, NewImage, Source, fetch_all
+from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.options import EngineOptions
-from lamella.transport.engine.source import EngineSource
+from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.images import build_app_image
 from tests.engines.namespace import wait_until
@@ -44,11 +44,23 @@ def options(host: str) -> EngineOptions:
     return EngineOptions({"DOCKER_HOST": host}, source="api")
 
 
+def world(host: str, progress: Progress = SILENT) -> Environment:
+    """Return an environment in which there is this engine."""
+    return Environment(progress=progress, engine=options(host))
+
+
 @contextmanager
-def source_of(host: str, name: str, progress: Progress = SILENT) -> Iterator[EngineSource]:
+def source_of(host: str, name: str, progress: Progress = SILENT) -> Iterator[Source]:
     """Open an image of an engine."""
-    with EngineSource(name, Spool(), None, options(host), progress) as source:
+    with EngineLocation("docker-daemon", name).open_source(None, world(host, progress)) as source:
         yield source
+
+
+@contextmanager
+def engine_at(host: str, progress: Progress = SILENT) -> Iterator[Destination]:
+    """Open an engine for writing."""
+    with EngineLocation("docker-daemon", "").open_destination(world(host, progress)) as engine:
+        yield engine
 
 
 def squash_engine(
@@ -61,13 +73,13 @@ def squash_engine(
 ) -> str:
     """Squash within one engine; by default everything above the base. Return the new ID."""
     with source_of(host, name, progress) as source:
-        destination = EngineDestination(Spool(), options(host), progress)
+        destination = engine_at(host, progress)
         return squash(source, destination, *tags, ranges=ranges, message=message)
 
 
 def squash(
     source: Source,
-    destination: Destination,
+    opening: AbstractContextManager[Destination],
     *tags: str,
     ranges: Sequence[range] = (),
     message: str = "",
@@ -77,25 +89,29 @@ def squash(
 
     Args:
         source: opened.
-        destination: not yet opened.
+        opening: opens the destination.
         tags: of the new image.
         ranges: of layers; by default everything above the base.
         message: makes the new image another one.
         needs: positions of layers whose content is fetched too; None: those that are needed.
     """
-    with destination, LayerOpener(Spool()) as opener:
-        destination.join(source)
+    with opening as destination, LayerOpener(Spool()) as opener:
         count = len(source.describe().layers)
         chosen = tuple(ranges) or (range(BASE_LAYERS, count),)
         content = frozenset(position for positions in chosen for position in positions)
-        needed = destination.needs(source.describe(), chosen) if needs is None else needs
+        needed = destination.needs(source.describe(), chosen, source) if needs is None else needs
         listed = frozenset(range(chosen[-1].stop)) - content
         image = source.fetch(content | needed, listed - needed)
         prepared = prepare(image, Selection(chosen), opener, SILENT)
-        compression = destination.default_compression(image)
-        written = write(prepared, destination, compression, Wording(message=message), SILENT)
+        new = NewImage(image, chosen, source, opener, None, prepared.bytes_after)
+        writer = destination.open_image(new)
+        written = write(prepared, writer, Wording(message=message), SILENT)
         manifest = new_manifest(image.manifest, written.config, written.descriptors)
-        return destination.commit(written.config, manifest, tags)
+        try:
+            return writer.commit(written.config, manifest, tags)
+        except LayersMissing:
+            writer.supply(fetch_all(source))
+            return writer.commit(written.config, manifest, tags)
 
 
 def every(image: Image) -> frozenset[int]:

@@ -12,24 +12,23 @@ import pytest
 
 from lamella.errors import DigestMismatch, EngineError
 from lamella.layer.opener import LayerOpener
-from lamella.layer.spool import Spool
-from lamella.progress import SILENT
 from lamella.transport.engine.client import EngineClient, Upload
-from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
+from lamella.transport.engine.image_writer import EngineImage
 from lamella.transport.engine.load_body import LoadRefused, TarBody
+from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.options import EngineOptions
-from lamella.transport.engine.source import EngineSource
+from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.support.progress import Recorder
 from tests.transport.engine.proxy import Proxy, proxy_of
 from tests.transport.engine.squashing import (
     app,
+    engine_at,
     id_of,
     is_tidy,
     layers_of,
-    options,
     source_of,
     squash_engine,
     state_of,
@@ -230,7 +229,7 @@ def test_an_image_that_is_not_what_was_sent(
 ) -> None:
     """What the engine says of it afterwards is compared; a lie gets no name and is removed."""
     before = state_of(engine)
-    monkeypatch.setattr(EngineDestination, "_fault", lambda *_: "it lacks layers")
+    monkeypatch.setattr(EngineImage, "_fault", lambda *_: "it lacks layers")
     with pytest.raises(EngineError, match="loaded the image, but it lacks layers"):
         squash_engine(engine.host, app, TAG, message="lie")
     assert state_of(engine) == before
@@ -283,7 +282,8 @@ def test_a_blob_that_the_store_lost(docker_containerd: Engine) -> None:
 
 def describe(environment: dict[str, str], name: str = "app") -> None:
     """Ask an engine for an image."""
-    with EngineSource(name, Spool(), None, EngineOptions(environment), SILENT) as source:
+    env = Environment(engine=EngineOptions(environment))
+    with EngineLocation("", name).open_source(None, env) as source:
         source.describe()
 
 
@@ -316,7 +316,7 @@ def describe_at(host: str) -> None:
 
 def enter(host: str) -> None:
     """Use it as a destination."""
-    with EngineDestination(Spool(), options(host), SILENT):
+    with engine_at(host):
         pass
 
 

@@ -15,21 +15,19 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import EngineError, InvalidReference
-from lamella.layer.spool import Spool
-from lamella.progress import SILENT
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import DOCKER_MANIFEST, OCI_MANIFEST, oci_layer
 from lamella.transport.engine import podman_host, podman_service
-from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.load_body import Piece, podman_manifest
+from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.names import choose_removal, podman_name
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.podman_host import find_podman
 from lamella.transport.engine.podman_service import PodmanService
-from lamella.transport.engine.source import EngineSource
+from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.namespace import unmount_below, wait_until
 from tests.engines.tools import CONTAINERS_CONF, STORAGE_CONF
@@ -157,11 +155,11 @@ def test_connections_in_a_damaged_file(tmp_path: Path, text: str) -> None:
 
 def attempts(environment: dict[str, str]) -> Iterator[None]:
     """Reach Podman as a source, then as a destination."""
-    options = EngineOptions(environment, podman=True)
-    with EngineSource("app", Spool(), None, options, SILENT) as source:
+    env, podman = Environment(engine=EngineOptions(environment)), EngineLocation("podman", "app")
+    with podman.open_source(None, env) as source:
         source.describe()
     yield
-    with EngineDestination(Spool(), options, SILENT):
+    with podman.open_destination(env):
         yield
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,12 +18,13 @@ from lamella.errors import ImageNotFound, InvalidReference, Unsupported
 from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.headers import NotFetched, TarHeaders, has_content
 from lamella.layer.spool import Spool
-from lamella.progress import SILENT
 from lamella.spec.platform import Platform
-from lamella.transport.engine.destination import EngineDestination
-from lamella.transport.engine.source import EngineSource
-from lamella.transport.file.source import FileSource
-from lamella.transport.location import Location
+from lamella.transport.base import Source
+from lamella.transport.engine.inventory import Inventory
+from lamella.transport.engine.location import EngineLocation
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.environment import Environment
+from lamella.transport.file.location import FileLocation
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.engines.rootfs import export_rootfs
@@ -35,6 +37,7 @@ from tests.transport.engine.squashing import (
     BASE_LAYERS,
     app,
     digests,
+    engine_at,
     every,
     id_of,
     is_tidy,
@@ -44,6 +47,7 @@ from tests.transport.engine.squashing import (
     squash,
     squash_engine,
     state_of,
+    world,
 )
 from tests.transport.engine.test_save import TARS, with_attestation
 
@@ -61,6 +65,21 @@ class CountingSpool(Spool):
         """Count, and write."""
         self.written += len(chunk)
         super().write(file, chunk)
+
+
+@dataclass(frozen=True)
+class CountingEnvironment(Environment):
+    """One in which it is known how much is written to the spool."""
+
+    spool: CountingSpool = field(default_factory=CountingSpool)
+
+
+@contextmanager
+def counted(name: str, chosen: EngineOptions, spool: CountingSpool) -> Iterator[Source]:
+    """Open an image of an engine, with a spool that counts."""
+    env = CountingEnvironment(engine=chosen, spool=spool)
+    with EngineLocation("", name).open_source(None, env) as source:
+        yield source
 
 
 # -- reading
@@ -103,7 +122,7 @@ def test_an_image_can_be_named_by_its_id(engine: Engine, app: str) -> None:
 def test_only_needed_layers_are_kept(engine: Engine, app: str) -> None:
     """Of the base, which is most of the image, only headers; each layer is what it should be."""
     spool = CountingSpool()
-    with EngineSource(app, spool, None, options(engine.host), SILENT) as source:
+    with counted(app, options(engine.host), spool) as source:
         count = len(source.describe().layers)
         squashed = frozenset(range(count - 2, count))
         image = source.fetch(squashed, frozenset({0}))
@@ -141,7 +160,7 @@ def test_what_is_below_is_remembered(engine: Engine, app: str, tmp_path: Path) -
     said, spooled = [], []
     for _ in range(2):
         spool = CountingSpool()
-        with EngineSource(app, spool, None, remembering, SILENT) as source:
+        with counted(app, remembering, spool) as source:
             base = source.fetch(frozenset(), frozenset({0})).layers[0]
             spooled.append(spool.written)
             assert isinstance(base.blob, TarHeaders)
@@ -156,10 +175,11 @@ def test_another_platform_is_refused(engine: Engine, app: str) -> None:
     """The API gives one platform; which, the message says."""
     wanted = Platform.parse("linux/s390x")
     refused = pytest.raises(Unsupported, match=r"gives it for linux/\S+ and linux/s390x is wanted")
-    with EngineSource(app, Spool(), wanted, options(engine.host), SILENT) as source, refused:
+    location, env = EngineLocation("", app), world(engine.host)
+    with location.open_source(wanted, env) as source, refused:
         source.describe()
     mine = Platform.of_host()
-    with EngineSource(app, Spool(), mine, options(engine.host), SILENT) as source:
+    with location.open_source(mine, env) as source:
         assert source.describe().layers
 
 
@@ -236,7 +256,7 @@ def test_kept_layers_are_fetched_if_they_were_not(engine: Engine, app: str) -> N
     """Without being asked before, at the cost of a second save where the store needs it."""
     tag, told = "engine-tests/squashed:again", Recorder()
     with source_of(engine.host, app, told) as source:
-        destination = EngineDestination(Spool(), options(engine.host), told)
+        destination = engine_at(engine.host, told)
         ranges = [range(2, 5)]
         squash(source, destination, tag, ranges=ranges, message="again", needs=frozenset())
     assert told.phases.count("read from the engine") == (1 if engine.containerd_store else 2)
@@ -339,10 +359,10 @@ def test_a_base_that_the_engine_lacks_is_sent(
     build(docker_classic, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
     archive = tmp_path / "image.tar"
     archive.write_bytes(docker_classic.docker_bytes("save", tag))
-    location = Location("docker-archive", str(archive))
+    location = FileLocation("docker-archive", str(archive))
     target = f"engine-tests/to-{engine.name}:1"
-    with FileSource(location, Spool(), None, io.BytesIO()) as source:
-        destination = EngineDestination(Spool(), options(engine.host), SILENT)
+    with location.open_source(None, Environment()) as source:
+        destination = engine_at(engine.host)
         image_id = squash(source, destination, target)
     assert id_of(engine, target) == image_id
     assert layers_of(engine, target)[:1] == layers_of(docker_classic, tag)[:1]
@@ -359,7 +379,7 @@ def test_from_one_engine_to_another(
     build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
     before = state_of(engine)
     with source_of(origin.host, tag) as source:
-        destination = EngineDestination(Spool(), options(engine.host), SILENT)
+        destination = engine_at(engine.host)
         image_id = squash(source, destination, target)
     assert state_of(engine) == {**before, image_id: [target]}
     assert layers_of(engine, target)[:1] == layers_of(origin, tag)[:1]
@@ -382,8 +402,8 @@ def test_an_engine_is_asked_before_anything_is_fetched(
                 build(docker_classic, f"{tag}-base", base, files)
                 saved = docker_classic.docker_bytes("save", f"{tag}-base")
                 engine.docker("load", input=saved)
-            with EngineDestination(Spool(), options(engine.host), SILENT) as destination:
-                wanted.append(destination.needs(image, [range(1, 3)]))
+            with engine_at(engine.host) as destination:
+                wanted.append(destination.needs(image, [range(1, 3)], source))
     # The containerd store is asked for digests, and an image of the classic one has none.
     kept_apart = engine.containerd_store
     own = engine is docker_classic
@@ -402,9 +422,9 @@ def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
     tag, target = f"engine-tests/lost-{engine.name}:1", f"engine-tests/found-{engine.name}:1"
     build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
     before, told = state_of(engine), Recorder()
-    monkeypatch.setattr(EngineDestination, "_has", lambda *_: True)
+    monkeypatch.setattr(Inventory, "has", lambda *_, **__: True)
     with source_of(origin.host, tag) as source:
-        destination = EngineDestination(Spool(), options(engine.host), told)
+        destination = engine_at(engine.host, told)
         image_id = squash(source, destination, target)
     assert told.phases.count("load into the engine") == 2
     assert state_of(engine) == {**before, image_id: [target]}

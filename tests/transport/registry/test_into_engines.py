@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 import lamella
-from lamella.transport.engine.destination import EngineDestination
+from lamella.transport.engine.inventory import Inventory
 from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
 from tests.engines.rootfs import export_rootfs
@@ -132,7 +132,7 @@ def test_a_base_that_is_gone_at_the_load_is_fetched_then(
     """The engine was thought to have it: the registry is asked once more, and all is sent."""
     client.push(f"{name}:app", tars)
     before = state_of(target.engine) if isinstance(target.engine, Engine) else {}
-    monkeypatch.setattr(EngineDestination, "_has", lambda *_: True)
+    monkeypatch.setattr(Inventory, "has", lambda *_, **__: True)
 
     new = squash(target, front.host, name)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lamella.cli.naming import suggest
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
@@ -128,8 +127,9 @@ def command(
 def _squash(image: str, first: int, last: int) -> str:
     """Return the command that squashes a range, with a new name for the result."""
     from lamella.report.text import printable  # noqa: PLC0415 - as above
+    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
-    tag, output = suggest(image)
+    tag, output = parse_location(image).suggest()
     words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
     words += ["-t", tag] if tag else ["-o", output]
     return printable(shlex.join(words))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lamella.cli.completion import complete_image
-from lamella.cli.naming import suggest
 from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.progress import make_reporter
 from lamella.cli.registry import registry_options
@@ -84,6 +83,7 @@ def make_app(image: str, platform: str | None, env: Environment) -> ExploreApp:
 
     explored = api.explore(image, platform=platform, env=env)
     from lamella.cli.explore.app import ExploreApp  # noqa: PLC0415 - a quarter of a second
+    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     def squash(saving: Saving, tag: str, output: str, progress: Progress) -> Result:
         return api.squash(
@@ -96,7 +96,7 @@ def make_app(image: str, platform: str | None, env: Environment) -> ExploreApp:
             env=replace(env, progress=progress),
         )
 
-    return ExploreApp(explored, squash, suggest(image))
+    return ExploreApp(explored, squash, parse_location(image).suggest())
 
 
 def _check(image: str) -> None:

@@ -10,7 +10,6 @@ from lamella.cli.completion import complete_image, complete_layer
 from lamella.cli.options import (
     common_options,
     make_environment,
-    resolve_created,
     source_option,
 )
 from lamella.cli.progress import make_reporter
@@ -163,12 +162,12 @@ def command(
     Standard output has the new image's ID, or the archive; all else goes to standard error.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
-    from lamella.transport.location import parse_location  # noqa: PLC0415 - as above
+    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
     target = parse_location(image if output is None else output, output=output is not None)
-    to_stdout = target.path == "-" and not dry_run
+    to_stdout = target.is_stream and not dry_run
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
@@ -177,7 +176,7 @@ def command(
             layer or base,
             [*tags, *([tag] if tag else [])],
             output=output,
-            created=resolve_created(created),
+            created=created,
             check=verify,
             dry_run=dry_run,
             env=make_environment(tmp_dir, reporter, to_stdout=to_stdout, source=source),

@@ -13,9 +13,9 @@ from textual.binding import Binding, BindingType
 
 from lamella.cli.explore.screen import ImageScreen
 from lamella.cli.explore.squashing import Job, SquashScreen
-from lamella.cli.naming import Suggestion
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
+from lamella.transport.location import Suggestion
 
 __all__ = ["ExploreApp"]
 

@@ -22,11 +22,11 @@ from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.squashing import Job, SquashScreen, saving_text
-from lamella.cli.naming import Suggestion
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
 from lamella.report.analyze import best_savings, head
 from lamella.report.text import human_size
+from lamella.transport.location import Suggestion
 
 __all__ = ["ImageScreen"]
 

@@ -5,10 +5,11 @@ load leaves out the layers that stay. What was loaded is looked at before it get
 
 - `options`, `host`, `podman_host`: which engine; `address`, `connection`: how it is reached;
   `connect`: from options to a client; `podman_service`: what listens where nobody did
-- `client`, `documents`, `stream`: questions and answers
+- `client`, `bodies`, `documents`, `stream`: questions and answers
 - `source`, `description`, `save`, `saved_image`: reading; `store`: reading where an engine keeps
   them
-- `destination`, `load_body`, `load_request`: writing; `names`: what images are called
+- `destination`, `inventory`, `image_writer`, `load_body`, `load_request`: writing
+- `location`, `names`: what images are called
 
 Nothing is imported here: `options` is needed by all, HTTP and TLS only by who speaks to an engine.
 """

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakSet
 
-from lamella import limits
 from lamella.errors import EngineError, ImageNotFound
 from lamella.layer.blob import CHUNK
-from lamella.spec.json import load_json, read_as
 from lamella.transport.answers import is_page, words_of
 from lamella.transport.engine.address import Network, Ssh
+from lamella.transport.engine.bodies import value_of, version_of, whole_body
 from lamella.transport.engine.connection import CONNECT_TIMEOUT, Line, dial, reason_of
 from lamella.transport.engine.documents import HISTORY, IMAGE, IMAGES, INFO
 from lamella.transport.engine.host import Host
@@ -58,16 +57,18 @@ class EngineClient:
         self._let_go = let_go
         self._info: Mapping[str, Any] | None = None
         self._idle: list[Line] = []
+        self._lines: WeakSet[Line] = WeakSet()
+        self._stopped = False
         try:
             address = host.address
             self._base = address.base if isinstance(address, Network) else ""
             patience = _SSH_TIMEOUT if isinstance(address, Ssh) else CONNECT_TIMEOUT
             # A ping tells what /version does, and at once: Podman takes a second over that.
             told, _ = self._exchange("GET", "/_ping", timeout=patience)
-            self._api = _version(told.get("Api-Version", ""))
+            self._api = version_of(told.get("Api-Version", ""))
             if host.api:
                 self._base += f"/v{host.api}"
-                self._api = min(self._api, _version(host.api))
+                self._api = min(self._api, version_of(host.api))
             self.is_podman = "Libpod-Api-Version" in told
             """Whether it is Podman, which speaks Docker's API too."""
         except (*_BROKEN, _RefusedError, ValueError) as error:
@@ -84,6 +85,12 @@ class EngineClient:
             self._hang_up()
         finally:
             self._let_go()
+
+    def stop(self) -> None:
+        """Let all that is asked end in an error, now and later; from any thread."""
+        self._stopped = True
+        for line in list(self._lines):
+            line.stop()
 
     def _hang_up(self) -> None:
         while self._idle:
@@ -104,6 +111,8 @@ class EngineClient:
             raise EngineError(message) from error
 
     def _line(self, timeout: float) -> Line:
+        if self._stopped:
+            raise InterruptedError("interrupted")
         while self._idle:
             line = self._idle.pop()
             if line.is_open:
@@ -111,6 +120,7 @@ class EngineClient:
             line.hang_up()
         else:
             line = dial(self.host)
+            self._lines.add(line)
         if line.sock is not None:
             line.sock.settimeout(patience(timeout))
         return line
@@ -136,7 +146,7 @@ class EngineClient:
         try:
             line.request(method, self._base + path + query)
             answer = line.getresponse()
-            body = _whole(answer)
+            body = whole_body(answer)
         except BaseException:
             line.hang_up()
             raise
@@ -152,7 +162,7 @@ class EngineClient:
         """Return an answer of some kind; None: there is nothing of that name."""
         with self._asking(what):
             try:
-                return _value_of(self._ask("GET", path, params), kind)
+                return value_of(self._ask("GET", path, params), kind)
             except _RefusedError as refused:
                 if refused.status == HTTPStatus.NOT_FOUND:
                     return None
@@ -208,7 +218,7 @@ class EngineClient:
         path = f"/images/{quote(name, safe='/:@')}/history"
         with self._asking(f"read {name!r}"):
             try:
-                return _value_of(self._ask("GET", path, {}), HISTORY) or []
+                return value_of(self._ask("GET", path, {}), HISTORY) or []
             except _RefusedError as refused:
                 if self.is_podman and refused.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                     return None
@@ -238,7 +248,7 @@ class EngineClient:
                 line.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
                 answer = line.getresponse()
                 if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise _RefusedError(answer.status, _whole(answer))
+                    raise _RefusedError(answer.status, whole_body(answer))
             yield ByteStream(self._chunks(answer, what))
 
     def _chunks(self, answer: http.client.HTTPResponse, what: str) -> Iterator[bytes]:
@@ -343,49 +353,10 @@ class Upload:
 
     def _answer(self) -> list[str]:
         answer = self._line.getresponse()
-        text = _whole(answer)
+        text = whole_body(answer)
         if answer.status != HTTPStatus.OK:
             raise LoadRefused(self._engine, str(_RefusedError(answer.status, text)))
         lines, problem = read_answer(text)
         if problem:
             raise LoadRefused(self._engine, problem)
         return lines
-
-
-def _version(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", text.strip())
-    if found is None:
-        raise ValueError("it does not say which version of Docker's API it speaks")
-    return int(found[1]), int(found[2])
-
-
-def _whole(answer: http.client.HTTPResponse) -> bytes:
-    """Return the body of an answer; of an error as much as its words need.
-
-    Raises:
-        HTTPException: it is too large.
-    """
-    limit = limits.ANSWER if answer.status >= HTTPStatus.BAD_REQUEST else limits.LISTING
-    if answer.length is not None and answer.length <= limit:
-        return answer.read()  # only so it is told from one that broke off
-    body = answer.read(limit + 1)
-    if len(body) <= limit:
-        return body
-    if limit == limits.ANSWER:
-        return body[:limit]
-    raise http.client.HTTPException(f"its answer is too large: expected at most {limit} bytes")
-
-
-def _value_of(body: bytes, kind: object) -> Any:  # noqa: ANN401 - of that kind
-    if is_page(body):
-        words = words_of(body)
-        title = f" ({words})" if words else ""
-        raise http.client.HTTPException(f"it answers with a web page{title}")
-    try:
-        value = load_json(body)
-    except ValueError as error:
-        raise http.client.HTTPException(f"no JSON: {error}") from error
-    try:
-        return read_as(value, kind)
-    except ValueError as error:
-        raise http.client.HTTPException(f"an answer of another form: {error}") from error

@@ -16,8 +16,18 @@ from lamella.transport.engine.host import Host, find_host
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.podman_host import find_podman
 from lamella.transport.engine.podman_service import PodmanService
+from lamella.transport.environment import Environment
 
-__all__ = ["connect"]
+__all__ = ["client_of", "connect"]
+
+
+def client_of(options: EngineOptions, env: Environment) -> EngineClient:
+    """Return the client of an engine, which all share who use the environment at this time.
+
+    Raises:
+        EngineError: it can't be reached.
+    """
+    return env.connections.get(options, lambda: connect(options))
 
 
 def connect(options: EngineOptions) -> EngineClient:

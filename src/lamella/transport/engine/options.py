@@ -12,6 +12,27 @@ from lamella.transport.engine.podman_service import PodmanService
 __all__ = ["EngineOptions"]
 
 
+_VARIABLES = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_API_VERSION",
+    "DOCKER_CUSTOM_HEADERS",
+    "HOME",
+    "CONTAINER_HOST",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_SSHKEY",
+    "CONTAINERS_CONF",
+    "PODMAN_CONNECTIONS_CONF",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "PATH",
+)
+
+
 @dataclass(frozen=True)
 class EngineOptions:
     """How to reach an engine."""
@@ -27,6 +48,11 @@ class EngineOptions:
     other way than in place."""
     cache: str | None = None
     """Folder for what is remembered of layers below those that are squashed; None: nothing is."""
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str], cache: str | None) -> EngineOptions:
+        """Return what environment variables say, as they do to `docker` and `podman`."""
+        return cls({name: variables[name] for name in _VARIABLES if name in variables}, cache=cache)
 
     def name(self, tag: str) -> str:
         """Return what the engine calls an image that is given this name."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from lamella.errors import EngineError, ImageError, Unsupported
 from lamella.image import Image
@@ -17,13 +17,12 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.headers import NotFetched, TarHeaders
 from lamella.layer.partial.listings import ListingCache
 from lamella.layer.protocols import LayerTar
-from lamella.layer.spool import Spool
-from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.platform import Platform
 from lamella.spec.reference import Reference
-from lamella.transport.engine.connect import connect
+from lamella.transport.base import Source
+from lamella.transport.engine.connect import client_of
 from lamella.transport.engine.description import History, describe_config, diff_ids_of
 from lamella.transport.engine.names import choose_removal, tags_of
 from lamella.transport.engine.options import EngineOptions
@@ -32,6 +31,7 @@ from lamella.transport.engine.saved_image import assemble
 from lamella.transport.engine.store.base import Disk
 from lamella.transport.engine.store.base import Wanted as WantedInPlace
 from lamella.transport.engine.store.docker import open_disk
+from lamella.transport.environment import Environment
 
 if TYPE_CHECKING:
     from lamella.transport.engine.client import EngineClient
@@ -39,21 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["EngineSource"]
 
 
-class EngineSource:
-    """An image in an engine; a `transport.base.Source`."""
+class EngineSource(Source):
+    """An image in an engine."""
 
     def __init__(
-        self,
-        name: str,
-        spool: Spool,
-        platform: Platform | None,
-        options: EngineOptions,
-        progress: Progress,
+        self, name: str, platform: Platform | None, options: EngineOptions, env: Environment
     ) -> None:
-        self._name, self._spool, self._platform = name, spool, platform
-        self.options, self._progress = options, progress
-        self._connection: EngineClient | None = None
-        self._is_borrowed = False
+        """Name an image; the engine is asked when something is wanted of it."""
+        self._name, self._platform, self.options, self._env = name, platform, options, env
+        self.home = options
+        self._spool, self._progress = env.spool, env.progress
         self._image: Image | None = None
         self._id = ""
         self._inspected: Mapping[str, Any] = {}
@@ -61,27 +56,14 @@ class EngineSource:
         self._lock = threading.Lock()
         self._files = ExitStack()
         self._disk: Disk | None = None
+        self._cache = ListingCache(Path(options.cache)) if options.cache else None
 
-    def __enter__(self) -> Self:
-        """Return itself; the engine is asked when something is wanted of it."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Hang up."""
+    def close(self) -> None:
+        """Close the files of the engine's store."""
         self._files.close()
-        if self._connection is not None and not self._is_borrowed:
-            self._connection.close()
 
-    def use(self, client: EngineClient) -> None:
-        """Ask by the lines of one who speaks to the same engine, and outlasts the reading."""
-        if self._connection is None:
-            self._connection, self._is_borrowed = client, True
-
-    @property
     def _client(self) -> EngineClient:
-        if self._connection is None:
-            self._connection = connect(self.options)
-        return self._connection
+        return client_of(self.options, self._env)
 
     # -- reading
 
@@ -98,7 +80,7 @@ class EngineSource:
 
     def _describe(self) -> Image:
         Reference.parse(self._name)  # says better than the engine what is wrong with a name
-        inspected = self._client.inspect(self._name)
+        inspected = self._client().inspect(self._name)
         self._id, self._inspected = inspected["Id"], inspected
         self._check_platform(inspected)
         total = len(diff_ids_of(inspected))
@@ -115,7 +97,7 @@ class EngineSource:
 
     def _history(self) -> Sequence[Mapping[str, Any]]:
         """Ask for the steps, newest first; say so if there is no telling."""
-        told = self._client.history(self._id)
+        told = self._client().history(self._id)
         if told is None:
             self._progress.note(
                 f"{self._name}: Podman can't tell its history; what made its layers is not shown"
@@ -133,14 +115,12 @@ class EngineSource:
             )
 
     def _count(self, image_id: str) -> int | None:
-        found = self._client.find(image_id)
+        found = self._client().find(image_id)
         return None if found is None else len(diff_ids_of(found))
 
     def beside(self, name: str) -> Image:
         """Describe another image of the same engine; see `describe`."""
-        with EngineSource(
-            name, self._spool, self._platform, self.options, self._progress
-        ) as another:
+        with EngineSource(name, self._platform, self.options, self._env) as another:
             return another.describe()
 
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
@@ -164,10 +144,6 @@ class EngineSource:
         layers = map(self._completed, range(len(blobs)), image.layers, blobs)
         return replace(image, layers=tuple(layers))
 
-    @property
-    def _cache(self) -> ListingCache | None:
-        return ListingCache(Path(self.options.cache)) if self.options.cache else None
-
     def _remembered(self, positions: Iterable[int]) -> dict[int, Blob]:
         """Return what is remembered of layers of which the headers are wanted."""
         if self._cache is None:
@@ -186,7 +162,7 @@ class EngineSource:
         if self.options.source == "api":
             return None
         try:
-            disk = open_disk(self._client, self._inspected, self._spool, self._files)
+            disk = open_disk(self._client(), self._inspected, self._spool, self._files)
             wanted = WantedInPlace(content, listed, self._elsewhere, self._cache)
             image = disk.read(described, wanted)
         except (OSError, ImageError) as error:
@@ -199,8 +175,8 @@ class EngineSource:
 
     def _not_in_place(self, error: Exception) -> None:
         if self.options.source == "local":
-            message = f"can't read {self._name} where {self._client} keeps it: {error}"
-            raise EngineError(f"{message}; try --source api") from error
+            message = f"can't read {self._name} where {self._client()} keeps it: {error}"
+            raise EngineError(f"{message}; try `source` api") from error
         self._progress.debug(f"{self._name}: not read in place, but by the API: {error}")
 
     def _elsewhere(self, position: int, error: Exception) -> LayerTar:
@@ -215,15 +191,15 @@ class EngineSource:
         """
         if self._disk is None:
             return
-        if not self._disk.recheck() or self._client.find(self._id) is None:
-            raise EngineError(f"{self._name} was removed from {self._client} while it was read")
+        if not self._disk.recheck() or self._client().find(self._id) is None:
+            raise EngineError(f"{self._name} was removed from {self._client()} while it was read")
 
     def _note_attestations(self, metadata: Iterable[bytes]) -> None:
         if any(b'"attestation-manifest"' in raw for raw in metadata):
             self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
 
     def _fetch(self, wanted: Wanted) -> Image:
-        described, client = self.describe(), self._client
+        described, client = self.describe(), self._client()
         self._progress.phase("read from the engine")
         with client.save(self._id, self._name) as stream:
             try:
@@ -266,27 +242,27 @@ class EngineSource:
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
         """Local tags by the exact diff_ids of the image they belong to, sorted."""
         found: dict[tuple[Digest, ...], list[str]] = {}
-        for listed in self._client.images():
+        for listed in self._client().images():
             tags = tags_of(listed)
-            inspected = self._client.find(listed["Id"]) if tags else None
+            inspected = self._client().find(listed["Id"]) if tags else None
             if inspected is not None:
                 chain = tuple(Digest(diff_id) for diff_id in diff_ids_of(inspected))
                 found.setdefault(chain, []).extend(tags)
         return {chain: sorted(tags) for chain, tags in found.items()}
 
     def remove(self, *, new_tags: Sequence[str]) -> str | None:
-        """Remove the source image (--cleanup); return why it was kept, if it was.
+        """Remove the source image (`cleanup`); return why it was kept, if it was.
 
         What goes is the name that it was opened by, and the image with its last name; see
         `choose_removal`.
         """
         then = self.describe().tags
-        inspected = self._client.find(self._id)
+        inspected = self._client().find(self._id)
         if inspected is None:
             return None
         taken = [self.options.name(tag) for tag in new_tags]
         target, kept = choose_removal(self._name, then, tags_of(inspected), taken)
-        return self._client.remove(target or self._id) if kept is None else kept
+        return self._client().remove(target or self._id) if kept is None else kept
 
 
 def _unread(diff_id: Digest, size: int, where: str) -> Layer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from lamella.errors import (
@@ -25,7 +25,6 @@ from lamella.errors import (
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compression import NONE, Compression
-from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
@@ -35,7 +34,7 @@ from lamella.spec.json import parse_json_list
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.spec.reference import Reference
-from lamella.transport.base import AsItIs, copy_stored, spool_packed
+from lamella.transport.base import AsItIs, ImageWriter, NewImage, copy_stored, spool_packed
 from lamella.transport.file.oci_layout import LayoutFiles
 from lamella.transport.file.tarball import ArchiveWriter
 
@@ -154,45 +153,49 @@ def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
     return Image(name, config, layers, tags=chosen.tags)
 
 
-class DockerArchiveWriter:
+class DockerArchiveWriter(ImageWriter):
     """Writes one image as a docker-archive, front to back: it can go into a pipe."""
 
-    def __init__(self, out: BinaryIO, where: str, spool: Spool) -> None:
-        self._tar = ArchiveWriter(out, where)
-        self._spool = spool
-        self._files: list[str] = []
-        self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
-        self._compression = NONE
+    def __init__(
+        self, out: BinaryIO, where: str, spool: Spool, new: NewImage, finish: Callable[[], None]
+    ) -> None:
+        """Begin an archive.
 
-    def default_compression(self, image: Image) -> Compression:
-        """Plain, as `docker save` writes layers; gzip if all of the image's layers are."""
-        return Compression("gzip") if all(map(_is_gzip, image.layers)) else NONE
+        All its layers are stored alike, those that stay too, for crane takes every layer for what
+        the first one is: plain, as `docker save` writes them, or gzip if all of the image's are.
 
-    def expect(self, compression: Compression) -> None:
-        """Learn how all layers will be stored, those that stay too.
-
-        They must be alike, for crane takes every layer for what the first one is.
+        Args:
+            out: takes the archive.
+            where: what messages call it.
+            spool: takes new layers whose size must be known before they are written.
+            new: the image.
+            finish: is called when the archive is complete.
 
         Raises:
             Unsupported: Docker 20.10 can't read that compression here.
         """
-        if compression.kind == "zstd":
+        by_default = Compression("gzip") if all(map(_is_gzip, new.image.layers)) else NONE
+        self.compression = new.compression or by_default
+        if self.compression.kind == "zstd":
             raise Unsupported(
                 "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
             )
-        self._compression = compression
+        self._tar = ArchiveWriter(out, where)
+        self._spool, self._opener, self._finish = spool, new.opener, finish
+        self._files: list[str] = []
+        self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
 
-    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
-        """Take a layer that stays; it is stored as all are (see `expect`)."""
+    def put_layer(self, layer: Layer) -> Descriptor:
+        """Take a layer that stays; it is stored as all are."""
         if layer.diff_id in self._written:
             name, stored = self._written[layer.diff_id]
             self._files.append(name)
             return stored
-        if layer.compression == self._compression.kind == "gzip":
+        if layer.compression == self.compression.kind == "gzip":
             stored = self._copy(layer)
         else:
-            tar = opener.open([layer])[0]
-            stored = self.put_merged(AsItIs(tar, layer.diff_id), self._compression)[1]
+            tar = self._opener.open([layer])[0]
+            stored = self.put_merged(AsItIs(tar, layer.diff_id))[1]
         self._written[layer.diff_id] = self._files[-1], stored
         return stored
 
@@ -202,9 +205,9 @@ class DockerArchiveWriter:
         self._tar.end(size)
         return Descriptor(oci_layer(layer.compression), digest, size)
 
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
-        name = self._next()
+        name, compression = self._next(), self.compression
         if compression.kind == "none":
             self._tar.begin(name, merged.size)
             diff_id = self._put_plain(merged)
@@ -228,10 +231,11 @@ class DockerArchiveWriter:
         del manifest  # a docker-archive has none
         name = f"{config.digest.hex}.json"
         self._tar.add(name, config.raw)
-        familiar = [Reference.parse_tag(tag).familiar for tag in tags]
+        familiar = list(dict.fromkeys(Reference.parse_tag(tag).familiar for tag in tags))
         entry = {"Config": name, "RepoTags": familiar or None, "Layers": self._files}
         self._tar.add(MANIFEST, format_json([entry]))
         self._tar.close()
+        self._finish()
         return str(config.digest)
 
     def _next(self) -> str:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compress import write_packed
 from lamella.layer.compression import NONE, Compression
-from lamella.layer.opener import LayerOpener
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
-from lamella.transport.base import copy_blob, copy_stored
+from lamella.transport.base import ImageWriter, NewImage, copy_blob, copy_stored
 from lamella.transport.file.entry_names import named
 from lamella.transport.file.oci_layout import blob_name
 from lamella.transport.file.tarball import ArchiveWriter
 from lamella.transport.index import Artifact
 
-__all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutWriter"]
+__all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutImage", "LayoutWriter"]
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
@@ -49,11 +48,58 @@ class Blobs(Protocol):
         """Write ``index.json`` with these entries."""
 
 
-class LayoutWriter:
+class LayoutImage(ImageWriter):
     """Writes one image into a layout."""
 
+    def __init__(
+        self,
+        layout: LayoutWriter,
+        new: NewImage,
+        publish: Callable[[Config, Manifest, Sequence[str]], None],
+    ) -> None:
+        """Begin an image; `publish` writes what names its layers, once they are all there."""
+        self._layout, self._opener, self._publish = layout, new.opener, publish
+        self.compression = new.compression or layout.default_compression(new.image)
+
+    def put_layer(self, layer: Layer) -> Descriptor:
+        """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
+        if layer.descriptor and self._layout.has(layer):
+            return layer.descriptor
+        if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
+            return self._put_plain(layer)
+        blob = self._layout.blobs.start()
+        digest, size = copy_stored(layer, blob.write)
+        blob.settle(digest)
+        return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
+
+    def _put_plain(self, layer: Layer) -> Descriptor:
+        tar, blobs = self._opener.open([layer])[0], self._layout.blobs
+        if not blobs.has(layer.diff_id):
+            blob, at = blobs.start(), 0
+            while chunk := tar.read_at(at, 1 << 18):
+                blob.write(chunk)
+                at += len(chunk)
+            blob.settle(layer.diff_id)
+        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+
+    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+        """Take a new layer."""
+        blob, kind = self._layout.blobs.start(), self.compression.kind
+        packed = write_packed(merged, self.compression, blob.write)
+        blob.settle(packed.digest)
+        return packed.diff_id, Descriptor(oci_layer(kind), packed.digest, packed.size)
+
+    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+        """Write config and manifest, and what names them."""
+        self._publish(config, manifest, tags)
+        return str(config.digest)
+
+
+class LayoutWriter:
+    """Writes images, and what else an index lists, into a layout."""
+
     def __init__(self, blobs: Blobs, *, archive: bool) -> None:
-        self._blobs, self._archive = blobs, archive
+        self.blobs, self._archive = blobs, archive
 
     def default_compression(self, image: Image) -> Compression:
         """In an archive plain; in a folder as the source's layers are."""
@@ -64,35 +110,7 @@ class LayoutWriter:
 
     def has(self, layer: Layer) -> bool:
         """Whether a layer is there already."""
-        return layer.descriptor is not None and self._blobs.has(layer.descriptor.digest)
-
-    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
-        """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
-        if layer.descriptor and self.has(layer):
-            return layer.descriptor
-        if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
-            return self._put_plain(layer, opener)
-        blob = self._blobs.start()
-        digest, size = copy_stored(layer, blob.write)
-        blob.settle(digest)
-        return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
-
-    def _put_plain(self, layer: Layer, opener: LayerOpener) -> Descriptor:
-        tar = opener.open([layer])[0]
-        if not self._blobs.has(layer.diff_id):
-            blob, at = self._blobs.start(), 0
-            while chunk := tar.read_at(at, 1 << 18):
-                blob.write(chunk)
-                at += len(chunk)
-            blob.settle(layer.diff_id)
-        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
-
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer."""
-        blob = self._blobs.start()
-        packed = write_packed(merged, compression, blob.write)
-        blob.settle(packed.digest)
-        return packed.diff_id, Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
+        return layer.descriptor is not None and self.blobs.has(layer.descriptor.digest)
 
     def put_image(self, config: Config, manifest: Manifest) -> None:
         """Write config and manifest; no index names them yet."""
@@ -101,21 +119,21 @@ class LayoutWriter:
 
     def put_raw(self, raw: bytes) -> None:
         """Write a small blob."""
-        if not self._blobs.has(Digest.of(raw)):
-            blob = self._blobs.start()
+        if not self.blobs.has(Digest.of(raw)):
+            blob = self.blobs.start()
             blob.write(raw)
             blob.settle(Digest.of(raw))
 
     def put_artifact(self, artifact: Artifact, where: str) -> None:
         """Write something that is no image, with the blobs it names."""
         for descriptor, content in artifact.blobs:
-            if not self._blobs.has(descriptor.digest):
-                blob = self._blobs.start()
+            if not self.blobs.has(descriptor.digest):
+                blob = self.blobs.start()
                 copy_blob(content, descriptor, where, blob.write)
                 blob.settle(descriptor.digest)
         self.put_raw(artifact.raw)
 
-    def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
+    def finish_image(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> None:
         """Write config, manifest and the index entry (one for each tag)."""
         self.put_image(config, manifest)
         extra: dict[str, object] = {}
@@ -124,16 +142,15 @@ class LayoutWriter:
             extra["platform"] = {key: value for key, value in parts.items() if value}
         kind = manifest.media_type or OCI_MANIFEST
         self._finish(Descriptor(kind, manifest.digest, len(manifest.raw), extra), tags)
-        return str(config.digest)
 
-    def commit_index(self, index: Index, tags: Sequence[str]) -> None:
+    def finish_index(self, index: Index, tags: Sequence[str]) -> None:
         """Write an index and its entry (one for each tag)."""
         self.put_raw(index.raw)
         self._finish(Descriptor(index.media_type, index.digest, len(index.raw)), tags)
 
     def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
         names = [name for name in dict.fromkeys(tags) if name]
-        self._blobs.finish([named(entry, name) for name in names or [""]])
+        self.blobs.finish([named(entry, name) for name in names or [""]])
 
 
 class ArchiveBlobs:

@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
@@ -17,7 +17,9 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index
 from lamella.spec.platform import Platform
+from lamella.transport.base import Source
 from lamella.transport.file.docker_archive import MANIFEST, read_image
+from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_layout import (
     INDEX,
     FolderFiles,
@@ -30,39 +32,62 @@ from lamella.transport.file.oci_layout import (
     read_layout,
 )
 from lamella.transport.file.tarball import open_archive
-from lamella.transport.index import Artifact, Found
-from lamella.transport.location import Location
+from lamella.transport.index import Artifact, Found, HasIndex
 
 __all__ = ["FileSource"]
 
 
-class FileSource:
+class FileSource(HasIndex):
     """An image in an archive, a stream or a layout folder."""
 
+    home = None
+
     def __init__(
-        self, location: Location, spool: Spool, platform: Platform | None, stdin: BinaryIO | None
+        self,
+        location: FileName,
+        spool: Spool,
+        platform: Platform | None,
+        stdin: BinaryIO | None,
     ) -> None:
         """Name a file; nothing is read yet. `stdin` is what ``-`` stands for."""
         self._location, self._spool, self._platform, self._stdin = location, spool, platform, stdin
         self._stack = ExitStack()
-        self._chosen: Descriptor | None = None
-        """Of an image that was chosen out of the index already."""
+        self._opened: LayoutFiles | None = None
+        self._image: Image | None = None
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
         """Close the file."""
         self._stack.close()
 
     def describe(self) -> Image:
         """Return the image; a file shows all of it."""
+        if self._image is None:
+            self._image = self.named(self._location.tag, self._platform)
         return self._image
 
-    def beside(self, tag: str) -> Image:
+    def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
+        """Return the image; its layers are read where they lie."""
+        del content, listed
+        return self.describe()
+
+    def beside(self, name: str) -> Image:
         """Return another image of the same file; a stream, too, is read only once."""
-        return self._read(Location(self._location.transport, self._location.path, tag))
+        return self.named(name, self._platform)
+
+    def named(self, tag: str, platform: Platform | None) -> Image:
+        """Return an image of the file.
+
+        Raises:
+            LamellaError: as `Source.describe`.
+        """
+        location = replace(self._location, tag=tag)
+        files, name = self._files(), str(location)
+        if self._is_layout(files):
+            image = read_layout(files, tag, platform, name)
+        else:
+            image = read_image(files, tag, name)
+        _check_platform(image, platform)
+        return image
 
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
         """Nothing: a file tells of the images in it alone."""
@@ -73,73 +98,95 @@ class FileSource:
         del new_tags
         return "the source is a file; it is left alone"
 
+    # -- an index and what it lists
+
+    def index(self) -> Index | None:
+        """Return the index that the reference stands for; None if it stands for one image."""
+        files = self._files()
+        return find_index(files, self._location.tag) if self._is_layout(files) else None
+
+    def nested(self, descriptor: Descriptor) -> Index | None:
+        """Return an index of the index; None if the layout hasn't got it."""
+        return read_index(self._files(), descriptor)
+
+    def image_of(self, descriptor: Descriptor) -> Source | None:
+        """Return the source of one image of the index; None if the layout hasn't got it."""
+        there = is_there(self._files(), descriptor)
+        return _OneOfIndex(self, self._files(), self._location, descriptor) if there else None
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return something of the index that is no image; None if the layout hasn't got it."""
+        there = is_there(self._files(), descriptor)
+        return read_artifact(self._files(), descriptor) if there else None
+
+    # -- reading
+
+    def _is_layout(self, files: LayoutFiles) -> bool:
+        if self._location.transport == "archive":
+            return MANIFEST not in files and INDEX in files
+        return self._location.transport in {"oci", "oci-archive"}
+
+    def _files(self) -> LayoutFiles:
+        if self._opened is None:
+            try:
+                self._opened = self._open()
+            except OSError as error:
+                message = f"can't read {self._location.path}: {error.strerror or error}"
+                raise ImageError(message) from error
+        return self._opened
+
+    def _open(self) -> LayoutFiles:
+        path = self._location.path
+        if self._location.transport == "oci":
+            os.listdir(path)  # noqa: PTH208 - tells why it can't be read
+            return self._stack.enter_context(FolderFiles(Path(path)))
+        file = self._stdin
+        if not self._location.is_stream or file is None:
+            file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
+        return open_archive(file, path, self._spool, seekable=_is_regular(file))
+
+
+class _OneOfIndex(Source):
+    """One image of an index in a layout."""
+
+    home = None
+
+    def __init__(
+        self,
+        whole: FileSource,
+        files: LayoutFiles,
+        location: FileName,
+        descriptor: Descriptor,
+    ) -> None:
+        self._whole, self._files, self._location = whole, files, location
+        self._descriptor = descriptor
+        self._image: Image | None = None
+
+    def describe(self) -> Image:
+        """Return the image; a file shows all of it."""
+        if self._image is None:
+            platform = Platform.of(self._descriptor.platform)
+            found = Found(self._descriptor, self._location.tag)
+            self._image = read_entry(self._files, found, f"{self._location} ({platform})")
+        return self._image
+
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
         """Return the image; its layers are read where they lie."""
         del content, listed
         return self.describe()
 
-    @cached_property
-    def _image(self) -> Image:
-        return self._read(self._location, self._chosen)
+    def beside(self, name: str) -> Image:
+        """Return another image of the same file, for the same platform."""
+        parts = self._descriptor.platform
+        return self._whole.named(name, Platform.of(parts) if parts else None)
 
-    # -- an index and what it lists; see `transport.index.HasIndex`
+    def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
+        """Nothing, as for the whole index."""
+        return self._whole.tags_by_chain()
 
-    def index(self) -> Index | None:
-        """Return the index that the reference stands for; None if it stands for one image."""
-        return find_index(self._files, self._location.tag) if self._is_layout else None
-
-    def nested(self, descriptor: Descriptor) -> Index | None:
-        """Return an index of the index; None if the layout hasn't got it."""
-        return read_index(self._files, descriptor)
-
-    def image_of(self, descriptor: Descriptor) -> FileSource | None:
-        """Return the source of one image of the index; None if the layout hasn't got it."""
-        if not is_there(self._files, descriptor):
-            return None
-        platform = Platform.of(descriptor.platform) if descriptor.platform else None
-        one = FileSource(self._location, self._spool, platform, self._stdin)
-        one._files, one._chosen = self._files, descriptor
-        return one
-
-    def artifact(self, descriptor: Descriptor) -> Artifact | None:
-        """Return something of the index that is no image; None if the layout hasn't got it."""
-        there = is_there(self._files, descriptor)
-        return read_artifact(self._files, descriptor) if there else None
-
-    # -- reading
-
-    @property
-    def _is_layout(self) -> bool:
-        if self._location.transport == "archive":
-            return MANIFEST not in self._files and INDEX in self._files
-        return self._location.transport in {"oci", "oci-archive"}
-
-    def _read(self, location: Location, chosen: Descriptor | None = None) -> Image:
-        files, name = self._files, str(location)
-        if chosen is not None:
-            platform = Platform.of(chosen.platform)
-            return read_entry(files, Found(chosen, location.tag), f"{name} ({platform})")
-        if self._is_layout:
-            image = read_layout(files, location.tag, self._platform, name)
-        else:
-            image = read_image(files, location.tag, name)
-        _check_platform(image, self._platform)
-        return image
-
-    @cached_property
-    def _files(self) -> LayoutFiles:
-        path = self._location.path
-        try:
-            if self._location.transport == "oci":
-                os.listdir(path)  # noqa: PTH208 - tells why it can't be read
-                return self._stack.enter_context(FolderFiles(Path(path)))
-            file = self._stdin
-            if path != "-" or file is None:
-                file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
-            return open_archive(file, path, self._spool, seekable=_is_regular(file))
-        except OSError as error:
-            message = f"can't read {path}: {error.strerror or error}"
-            raise ImageError(message) from error
+    def remove(self, *, new_tags: Sequence[str]) -> str:
+        """Leave it, as the whole index."""
+        return self._whole.remove(new_tags=new_tags)
 
 
 def _is_regular(file: BinaryIO) -> bool:

@@ -2,8 +2,8 @@
 
 Only what is squashed is fetched, only what is new is sent.
 
-- `name`, `options`, `credentials`: what is meant, how to get there, who we are
-- `web`, `auth`, `client`: HTTP, proving who we are, one registry
+- `location`, `name`, `options`, `credentials`: what is meant, how to get there, who we are
+- `web`, `auth`, `client`, `connect`: HTTP, proving who we are, one registry
 - `repository`, `upload`: manifests and blobs, down and up
 - `source`, `destination`: an image as a place; imported only where there is one
 """

@@ -140,7 +140,7 @@ class Authority:
     def hint(self) -> str:
         """The way out for somebody who is not let in."""
         notes = "".join(f"; {note}" for note in dict.fromkeys(self._search.notes))
-        return self.clean(f"; log in with docker login or podman login, or give --authfile{notes}")
+        return self.clean(f"; log in with docker login or podman login, or give `authfile`{notes}")
 
     def _credentials(self, repository: str) -> Credentials | None:
         if repository not in self._known:

@@ -344,7 +344,7 @@ class Registry:
         hint = (
             ""
             if plain or isinstance(broken, Unreachable)
-            else "; --insecure speaks to it without TLS"
+            else "; `insecure` speaks to it without TLS"
         )
         raise EngineError(f"{self}: {broken}{hint}") from broken
 

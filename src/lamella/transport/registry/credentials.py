@@ -62,7 +62,7 @@ class Search:
         """Return what the first place has that knows the registry; None if none does.
 
         Raises:
-            UsageError: the file of --authfile can't be read.
+            UsageError: the file of `authfile` can't be read.
             EngineError: another file makes no sense.
         """
         for config, where in _configs(self._options):
@@ -139,7 +139,7 @@ def _read(path: Path, *, must_exist: bool = False) -> Mapping[str, Any]:
             raw = file.read(limits.DOCUMENT + 1)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if must_exist:
-            raise UsageError(f"--authfile {path}: {error.strerror}") from error
+            raise UsageError(f"`authfile` {path}: {error.strerror}") from error
         return {}
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

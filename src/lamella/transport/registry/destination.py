@@ -1,20 +1,16 @@
-"""Putting an image into a registry: what it lacks is sent, what it has is left alone."""
+"""Putting images into a registry: what it lacks is sent, what it has is left alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from copy import copy
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
 
 from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Blob, Bytes, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
-from lamella.layer.opener import LayerOpener
-from lamella.layer.spool import Spool
-from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -26,181 +22,186 @@ from lamella.spec.media_type import (
     is_foreign,
     oci_layer,
 )
-from lamella.transport.base import AsItIs, Source, copy_stored, spool_packed, staying
-from lamella.transport.index import Artifact
-from lamella.transport.registry.client import Registry
+from lamella.transport.base import (
+    AsItIs,
+    ImageWriter,
+    NewImage,
+    Source,
+    copy_stored,
+    spool_packed,
+    staying,
+)
+from lamella.transport.environment import Environment
+from lamella.transport.index import Artifact, IndexWriter, TakesIndex
+from lamella.transport.registry.client import Refused, Registry
+from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
-from lamella.transport.registry.options import RegistryOptions
+from lamella.transport.registry.repository import Repository, Stored
 from lamella.transport.registry.source import RemoteBlob
+from lamella.transport.registry.upload import NO_PIECES, Outgoing, mount_blob, put_blob
 from lamella.waiting import Stoppable, finish
 
-if TYPE_CHECKING:
-    from lamella.transport.registry.repository import Repository
-
-__all__ = ["RegistryDestination"]
+__all__ = ["open_repository"]
 
 _AT_ONCE = 4
 """Layers that are looked for, mounted or copied at the same time."""
 
 
-class RegistryDestination:
-    """A repository; a `transport.base.Destination`. Nothing is seen before the manifest is there.
+@contextmanager
+def open_repository(name: RegistryName, env: Environment) -> Iterator[TakesIndex]:
+    """Reach a registry now: it would be late to learn after the work that there is none.
+
+    Nothing is seen of an image before its manifest is there. Blobs without a manifest are the
+    registry's to clear.
+
+    Raises:
+        EngineError: it can't be reached.
+    """
+    registry = registry_of(name.host, env)
+    registry.find()
+    sending = _Sending(name, registry, env)
+    try:
+        yield _Repository(sending)
+    except BaseException:
+        registry.stop()
+        sending.stop()
+        sending.finish()
+        env.connections.drop(registry)
+        raise
+    sending.finish()
+
+
+class _Sending:
+    """What is on its way into a repository."""
+
+    def __init__(self, name: RegistryName, registry: Registry, env: Environment) -> None:
+        self.name, self.env, self.progress = name, env, env.progress
+        self.repository = Repository(registry, name.repository, write=True)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-push")
+        self._passing: list[Stoppable] = []
+        """Kept layers that come from elsewhere, and may be waited for."""
+
+    def stop(self) -> None:
+        """Let what is waited for end in an error."""
+        for blob in self._passing:
+            blob.stop()
+
+    def finish(self) -> None:
+        """Wait for the threads."""
+        finish(self._pool)
+
+    def is_near(self, blob: Blob) -> bool:
+        """Whether a blob is in this very registry, so that its bytes need not pass through us."""
+        return isinstance(blob, RemoteBlob) and blob.repository.registry.host == self.name.host
+
+    def begin(self, descriptor: Descriptor, blob: Blob, where: str) -> Future[None]:
+        """See to it in the background that the repository has a blob."""
+        if isinstance(blob, Stoppable):
+            self._passing.append(blob)
+        return self._pool.submit(self.ensure, descriptor, blob, where)
+
+    def ensure(self, descriptor: Descriptor, blob: Blob, where: str) -> None:
+        """See to it that the repository has a blob: look, mount, send."""
+        digest, repository = descriptor.digest, self.repository
+        if repository.has_blob(digest):
+            return
+        if isinstance(blob, RemoteBlob) and self.is_near(blob):
+            self.progress.debug(f"{where}: mount from {blob.repository.name}")
+            if mount_blob(repository, digest, blob.repository.name):
+                return
+        if blob.size != descriptor.size:
+            raise DigestMismatch(where, f"{descriptor.size} bytes", f"{blob.size} bytes")
+        self.progress.debug(f"{where}: send {digest}")
+        put_blob(repository, blob, digest, self.progress.advance)
+
+    def publish(self, raw: bytes, media_type: str, tags: Sequence[str]) -> None:
+        """Put a manifest or an index under each of its names, or under its digest alone.
+
+        Raises:
+            EngineError: the registry refused it. The message tells which names were given.
+        """
+        stored = Stored(raw, media_type, Digest.of(raw))
+        done: list[str] = []
+        references = [RegistryName.parse(tag, host=self.name.host).tag for tag in tags]
+        for reference in references or [str(stored.digest)]:
+            try:
+                self.repository.put_manifest(stored, reference)
+            except EngineError as error:
+                if not done:
+                    raise
+                message = f"{error}; the new image is {stored.digest}, tagged {', '.join(done)}"
+                raise EngineError(message) from error
+            done.append(reference)
+
+
+class _RegistryImage(ImageWriter):
+    """One image on its way into a repository.
 
     Layers that stay are seen to in the background; `commit` waits for them.
     """
 
-    def __init__(
-        self, name: RegistryName, spool: Spool, options: RegistryOptions, progress: Progress
-    ) -> None:
-        self._name, self._spool, self._options = name, spool, options
-        self._progress = progress
-        self._docker = False
+    def __init__(self, sending: _Sending, new: NewImage) -> None:
+        manifest = new.image.manifest
+        self._sending, self._opener = sending, new.opener
+        self._docker = manifest is not None and manifest.is_docker
         self._pending: list[Future[None]] = []
-        self._passing: list[Stoppable] = []
-        """Kept layers that come from elsewhere, and may be waited for."""
-
-    def __enter__(self) -> Self:
-        """Reach the registry now: it would be late to learn after the work that there is none."""
-        from lamella.transport.registry.repository import (  # noqa: PLC0415 - imports urllib3
-            Repository,
-        )
-
-        self._registry = Registry(self._name.host, self._options)
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-push")
-        try:
-            self._registry.find()
-            self._repository: Repository = Repository(
-                self._registry, self._name.repository, write=True
+        self.compression = new.compression or _default_compression(new.image)
+        if new.ranges and self._docker and self.compression.kind == "zstd":
+            raise Unsupported(
+                "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
+                "use `compression` gzip, or convert the image to OCI first"
             )
-        except BaseException:
-            self._registry.close()
-            raise
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        """Hang up, at once after an error. Blobs without a manifest are the registry's to clear."""
-        if error[0] is not None:
-            self._registry.stop()
-            for blob in self._passing:
-                blob.stop()
-        finish(self._pool)
-        self._registry.close()
-
-    # -- layers
-
-    def join(self, source: Source) -> None:
-        """Each layer tells by itself where it is: see `_is_near`."""
-
-    def needs(self, image: Image, ranges: Sequence[range]) -> frozenset[int]:
-        """Positions of layers that stay, but for those that this very registry has."""
-        self._docker = image.manifest is not None and image.manifest.is_docker
-        kept = staying(image, ranges)
-        return frozenset(p for p in kept if not self._is_near(image.layers[p].blob))
-
-    def _is_near(self, blob: Blob) -> bool:
-        """Whether a blob is in this very registry, so that its bytes need not pass through us."""
-        return isinstance(blob, RemoteBlob) and blob.repository.registry.host == self._name.host
-
-    def default_compression(self, image: Image) -> Compression:
-        """Return that of the source's layers: gzip, or zstd where the newest are so."""
-        layers = image.manifest.layers if image.manifest else ()
-        kinds = [compression_of(descriptor.media_type) for descriptor in layers]
-        return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
-
-    def expect(self, kept: Sequence[Layer], new: int, compression: Compression) -> None:
-        """Nothing: how much room a registry has it doesn't say."""
-
-    def put_layer(self, layer: Layer, opener: LayerOpener) -> Descriptor:
+    def put_layer(self, layer: Layer) -> Descriptor:
         """Take a layer in its stored form; what is stored plain without a descriptor is packed."""
         descriptor = layer.descriptor
         blob = layer.blob
         if descriptor is None:
-            descriptor, blob = self._described(layer, opener)
+            descriptor, blob = self._described(layer)
         if not is_foreign(descriptor.media_type):
-            if isinstance(blob, Stoppable):
-                self._passing.append(blob)
-            self._pending.append(self._pool.submit(self._ensure, descriptor, blob, layer.where))
+            self._pending.append(self._sending.begin(descriptor, blob, layer.where))
         return descriptor
 
-    def _described(self, layer: Layer, opener: LayerOpener) -> tuple[Descriptor, Blob]:
+    def _described(self, layer: Layer) -> tuple[Descriptor, Blob]:
         """Return the form in which a layer out of a docker-archive or an engine is stored."""
         if layer.compression in {"gzip", "zstd"} and not (
             self._docker and layer.compression == "zstd"
         ):
             digest, size = copy_stored(layer, lambda _: None)
             return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
-        tar = opener.open([layer])[0]
+        tar = self._opener.open([layer])[0]
         merged = AsItIs(tar, layer.diff_id)
-        packed, blob = spool_packed(merged, Compression("gzip"), self._spool)
+        packed, blob = spool_packed(merged, Compression("gzip"), self._sending.env.spool)
         return Descriptor(oci_layer("gzip"), packed.digest, packed.size), blob
 
-    def _ensure(self, descriptor: Descriptor, blob: Blob, where: str) -> None:
-        """See to it that the repository has a blob: look, mount, send."""
-        from lamella.transport.registry.upload import (  # noqa: PLC0415 - imports urllib3
-            mount_blob,
-            put_blob,
-        )
-
-        digest, repository = descriptor.digest, self._repository
-        if repository.has_blob(digest):
-            return
-        if isinstance(blob, RemoteBlob) and self._is_near(blob):
-            self._progress.debug(f"{where}: mount from {blob.repository.name}")
-            if mount_blob(repository, digest, blob.repository.name):
-                return
-        if blob.size != descriptor.size:
-            raise DigestMismatch(where, f"{descriptor.size} bytes", f"{blob.size} bytes")
-        self._progress.debug(f"{where}: send {digest}")
-        put_blob(repository, blob, digest, self._progress.advance)
-
-    def put_merged(self, merged: Merged, compression: Compression) -> tuple[Digest, Descriptor]:
-        """Take a new layer, which is sent while it is made.
-
-        Raises:
-            Unsupported: the image's manifest has no name for such a layer.
-        """
-        if self._docker and compression.kind == "zstd":
-            raise Unsupported(
-                "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
-                "use --compression gzip, or convert the image to OCI first"
-            )
-        media_type = oci_layer(compression.kind)
+    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+        """Take a new layer, which is sent while it is made."""
+        media_type = oci_layer(self.compression.kind)
         if self._docker:
             media_type = docker_layer(media_type)
-        packed = self._send_packed(merged, compression, "the merged layer")
+        packed = self._send_packed(merged, "the merged layer")
         return packed.diff_id, Descriptor(media_type, packed.digest, packed.size)
 
-    def _send_packed(self, merged: Merged, compression: Compression, where: str) -> Packed:
+    def _send_packed(self, merged: Merged, where: str) -> Packed:
         """Pack a layer and send it, in pieces while it is packed unless it is small.
 
         What a registry doesn't take in pieces is packed again, into the spool, and sent as a whole.
         """
-        from lamella.transport.registry.client import Refused  # noqa: PLC0415 - as above
-        from lamella.transport.registry.upload import (  # noqa: PLC0415 - imports urllib3
-            NO_PIECES,
-            Outgoing,
-        )
-
+        sending, compression = self._sending, self.compression
         blob: Blob | None = None
         try:
-            with Outgoing(self._repository) as outgoing:
+            with Outgoing(sending.repository) as outgoing:
                 packed = write_packed(merged, compression, outgoing.write)
                 whole = outgoing.finish(packed.digest)
             blob = Bytes(whole) if whole is not None else None
         except Refused as refused:
             if refused.status not in NO_PIECES:
                 raise
-            self._progress.debug(f"{where}: sending it as a whole, since {refused}")
-            packed, blob = spool_packed(merged, compression, self._spool)
+            sending.progress.debug(f"{where}: sending it as a whole, since {refused}")
+            packed, blob = spool_packed(merged, compression, sending.env.spool)
         if blob is not None:
-            self._ensure(Descriptor("", packed.digest, packed.size), blob, where)
+            sending.ensure(Descriptor("", packed.digest, packed.size), blob, where)
         return packed
-
-    # -- the image
-
-    def stored_manifest(self, manifest: Manifest) -> Manifest:
-        """Return it as it is: registries keep both dialects."""
-        return manifest
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Wait for the layers; then the config; then the manifest, under each of its names.
@@ -211,39 +212,52 @@ class RegistryDestination:
         for pending in self._pending:
             pending.result()
         own = Descriptor("", config.digest, len(config.raw))
-        self._ensure(own, Bytes(config.raw), "the config")
-        self._publish(manifest.raw, manifest.media_type or OCI_MANIFEST, tags)
+        self._sending.ensure(own, Bytes(config.raw), "the config")
+        self._sending.publish(manifest.raw, manifest.media_type or OCI_MANIFEST, tags)
         return str(config.digest)
 
-    def _publish(self, raw: bytes, media_type: str, tags: Sequence[str]) -> None:
-        from lamella.transport.registry.repository import Stored  # noqa: PLC0415 - imports urllib3
 
-        stored = Stored(raw, media_type, Digest.of(raw))
-        done: list[str] = []
-        references = [RegistryName.parse(tag, host=self._name.host).tag for tag in tags]
-        for reference in references or [str(stored.digest)]:
-            try:
-                self._repository.put_manifest(stored, reference)
-            except EngineError as error:
-                if not done:
-                    raise
-                message = f"{error}; the new image is {stored.digest}, tagged {', '.join(done)}"
-                raise EngineError(message) from error
-            done.append(reference)
+def _default_compression(image: Image) -> Compression:
+    """Return that of the source's layers: gzip, or zstd where the newest are so."""
+    layers = image.manifest.layers if image.manifest else ()
+    kinds = [compression_of(descriptor.media_type) for descriptor in layers]
+    return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
-    # -- an index; see `transport.index.TakesIndex`
 
-    def for_platform(self) -> RegistryDestination:
-        """Return what takes one image of an index; it shares this one's connections."""
-        one = copy(self)
-        one._docker, one._pending = False, []  # noqa: SLF001 - of the same class
-        return one
+class _Repository(TakesIndex, IndexWriter):
+    """A repository."""
+
+    def __init__(self, sending: _Sending) -> None:
+        self._sending = sending
+        self.home = sending.name.host
+
+    def needs(self, image: Image, ranges: Sequence[range], source: Source) -> frozenset[int]:
+        """Return positions of layers that stay, but for those that this very registry has."""
+        del source  # each layer tells by itself where it is
+        kept = staying(image, ranges)
+        return frozenset(p for p in kept if not self._sending.is_near(image.layers[p].blob))
+
+    def open_image(self, new: NewImage) -> ImageWriter:
+        """Return what takes one image; how much room a registry has it doesn't say.
+
+        Raises:
+            Unsupported: the image's manifest has no name for layers that are compressed so.
+        """
+        return _RegistryImage(self._sending, new)
+
+    def stored_manifest(self, manifest: Manifest) -> Manifest:
+        """Return it as it is: registries keep both dialects."""
+        return manifest
+
+    def open_index(self) -> IndexWriter:
+        """Return itself: an image without a name is published by its digest."""
+        return self
 
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
         for blob_descriptor, blob in artifact.blobs:
-            self._ensure(blob_descriptor, blob, descriptor.digest.short)
-        self._publish(artifact.raw, descriptor.media_type, ())
+            self._sending.ensure(blob_descriptor, blob, descriptor.digest.short)
+        self._sending.publish(artifact.raw, descriptor.media_type, ())
 
     def stored_index(self, index: Index) -> Index:
         """Return it as it is."""
@@ -251,7 +265,7 @@ class RegistryDestination:
 
     def put_nested(self, index: Index) -> None:
         """Take an index that is listed in another."""
-        self._publish(index.raw, index.media_type, ())
+        self._sending.publish(index.raw, index.media_type, ())
 
     def commit_index(self, index: Index, tags: Sequence[str]) -> None:
         """Publish an index under each of its names.
@@ -259,4 +273,4 @@ class RegistryDestination:
         Raises:
             EngineError: the registry refused it. The message tells which names were given.
         """
-        self._publish(index.raw, index.media_type, tags)
+        self._sending.publish(index.raw, index.media_type, tags)

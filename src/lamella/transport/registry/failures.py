@@ -72,8 +72,8 @@ def explain(  # noqa: PLR0911 - a table: one line of words for each kind
         return _proxy_failure(fault, place, proxy)
     if (distrust := _find(error, ssl.SSLCertVerificationError)) is not None:
         return EngineError(
-            f"{place}: its certificate is not trusted: {distrust.verify_message}; --ca FILE names "
-            "who signed it, --tls-verify=false trusts anybody"
+            f"{place}: its certificate is not trusted: {distrust.verify_message}; `ca` FILE names "
+            "who signed it, `tls_verify`=false trusts anybody"
         )
     refusal = _find(error, ssl.SSLError)
     if refusal is not None and refusal.reason in _WANTS_CERTIFICATE:

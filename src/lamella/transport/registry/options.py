@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +19,22 @@ class Backoff:
     """Seconds before the second try; doubled for each further one."""
     longest: float = 120.0
     """Seconds that a registry may ask us to wait (Retry-After)."""
+
+
+_VARIABLES = (
+    "REGISTRY_AUTH_FILE",
+    "DOCKER_AUTH_CONFIG",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "DOCKER_CONFIG",
+    "HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 @dataclass(frozen=True)
@@ -40,3 +58,14 @@ class RegistryOptions:
     backoff: Backoff = field(default_factory=Backoff)
     run_folder: str | None = None
     """Where ``podman login`` writes if there is no XDG_RUNTIME_DIR: ``/run/containers/UID``."""
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str], cache: str | None) -> RegistryOptions:
+        """Return what environment variables say, and where this system keeps certificates."""
+        found = {name: variables[name] for name in _VARIABLES if name in variables}
+        home = variables.get("HOME")
+        own = (f"{home}/.config/containers/certs.d",) if home else ()
+        # Where Podman, skopeo and Docker look for them.
+        certs = (*own, "/etc/containers/certs.d", "/etc/docker/certs.d")
+        run = f"/run/containers/{os.getuid()}" if sys.platform == "linux" else None
+        return cls(found, cache=cache, certs=certs, run_folder=run)

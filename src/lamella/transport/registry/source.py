@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 from lamella.errors import MalformedImage, Unsupported
 from lamella.image import Image
@@ -18,7 +18,6 @@ from lamella.layer.partial.headers import keep_headers
 from lamella.layer.partial.listings import ListingCache
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
-from lamella.progress import Progress
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -26,44 +25,40 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import INDEXES, is_foreign
 from lamella.spec.platform import Platform
 from lamella.transport.answers import load_object
-from lamella.transport.index import Artifact, Found, artifact_of, choose, images_of
-from lamella.transport.registry.client import Registry
+from lamella.transport.environment import Environment
+from lamella.transport.index import Artifact, Found, HasIndex, artifact_of, choose, images_of
+from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
-from lamella.transport.registry.options import RegistryOptions
-
-if TYPE_CHECKING:
-    from lamella.transport.registry.repository import Repository
+from lamella.transport.registry.repository import Repository
 
 __all__ = ["RegistrySource", "RemoteBlob"]
 
 _FOREIGN = "a non-distributable layer that is not in the registry; it can't be read"
 
 
-class RegistrySource:
-    """An image in a registry; a `transport.base.Source`."""
+class RegistrySource(HasIndex):
+    """An image in a registry."""
 
     def __init__(
         self,
         name: RegistryName,
-        spool: Spool,
         platform: Platform | None,
-        options: RegistryOptions,
-        progress: Progress,
+        env: Environment,
+        chosen: Descriptor | None = None,
     ) -> None:
-        self._name, self._spool, self._platform = name, spool, platform
-        self._options, self._progress = options, progress
-        self._stack = ExitStack()
-        self._repositories: dict[str, Repository] = {}
-        self._chosen: Descriptor | None = None
-        """Of an image that was chosen out of the index already."""
+        """Name an image; the registry is asked when something is wanted of it.
 
-    def __enter__(self) -> Self:
-        """Return itself; the registry is asked when something is wanted of it."""
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        """Hang up."""
-        self._stack.close()
+        Args:
+            name: of the image.
+            platform: of an image for several; None: this machine's.
+            env: how to reach the registry.
+            chosen: of an image that was chosen out of the index already.
+        """
+        self._name, self._platform, self._env = name, platform, env
+        self._chosen = chosen
+        self.home = name.host
+        self._image: Image | None = None
+        self._cache = ListingCache(Path(env.registry.cache)) if env.registry.cache else None
 
     def describe(self) -> Image:
         """Return the image, from manifest and config alone.
@@ -75,6 +70,8 @@ class RegistrySource:
             DigestMismatch: what it has is not what its digest says.
             EngineError: it can't be reached, refused, or broke off.
         """
+        if self._image is None:
+            self._image = self._read(self._name, self._chosen)
         return self._image
 
     def fetch(self, content: frozenset[int], listed: frozenset[int]) -> Image:
@@ -102,15 +99,15 @@ class RegistrySource:
         del new_tags
         return "the source is in a registry; it is left alone"
 
-    def beside(self, text: str) -> Image:
+    def beside(self, name: str) -> Image:
         """Return another image, of the same registry unless its name says another.
 
         Raises:
             LamellaError: as `describe`.
         """
-        return self._read(RegistryName.parse(text, host=self._name.host))
+        return self._read(RegistryName.parse(name, host=self._name.host))
 
-    # -- an index and what it lists; see `transport.index.HasIndex`
+    # -- an index and what it lists
 
     def index(self) -> Index | None:
         """Return the index that the name stands for; None if it stands for one image."""
@@ -121,12 +118,9 @@ class RegistrySource:
         return self._nested(self._name, descriptor)
 
     def image_of(self, descriptor: Descriptor) -> RegistrySource:
-        """Return the source of one image of the index; it shares this one's connections."""
+        """Return the source of one image of the index."""
         platform = Platform.of(descriptor.platform) if descriptor.platform else None
-        one = RegistrySource(self._name, self._spool, platform, self._options, self._progress)
-        one._chosen = descriptor
-        one._stack, one._repositories = self._stack, self._repositories
-        return one
+        return RegistrySource(self._name, platform, self._env, descriptor)
 
     def artifact(self, descriptor: Descriptor) -> Artifact:
         """Return something of the index that is no image."""
@@ -136,21 +130,8 @@ class RegistrySource:
 
     # -- reading
 
-    @cached_property
-    def _image(self) -> Image:
-        return self._read(self._name, self._chosen)
-
     def _repository(self, name: RegistryName) -> Repository:
-        from lamella.transport.registry.repository import (  # noqa: PLC0415 - imports urllib3
-            Repository,
-        )
-
-        key = name.whole_repository
-        if key not in self._repositories:
-            registry = Registry(name.host, self._options)
-            self._stack.callback(registry.close)
-            self._repositories[key] = Repository(registry, name.repository)
-        return self._repositories[key]
+        return Repository(registry_of(name.host, self._env), name.repository)
 
     def _read(self, name: RegistryName, chosen: Descriptor | None = None) -> Image:
         repository, where = self._repository(name), f"docker://{name}"
@@ -204,14 +185,9 @@ class RegistrySource:
         return Layer(diff_id, blob, where, descriptor, verified=True)
 
     def _blob(self, repository: Repository, descriptor: Descriptor, *, where: str) -> RemoteBlob:
-        cache = self._options.cache
+        env = self._env
         return RemoteBlob(
-            repository,
-            descriptor,
-            where,
-            self._spool,
-            self._progress.advance,
-            ListingCache(Path(cache)) if cache else None,
+            repository, descriptor, where, env.spool, env.progress.advance, self._cache
         )
 
 

@@ -20,7 +20,7 @@ def tls_context(options: RegistryOptions, host: str) -> ssl.SSLContext:
     """Return how to speak TLS to a registry, and to where it sends us.
 
     Raises:
-        UsageError: the file of --ca can't be used.
+        UsageError: the file of `ca` can't be used.
         EngineError: a certificate for the registry can't.
     """
     context = ssl.create_default_context()
@@ -29,7 +29,7 @@ def tls_context(options: RegistryOptions, host: str) -> ssl.SSLContext:
             context.load_verify_locations(options.ca)
         except OSError as error:
             what = error.strerror or "no certificates"
-            raise UsageError(f"--ca {options.ca}: {what}") from error
+            raise UsageError(f"`ca` {options.ca}: {what}") from error
     _load_certificates(context, [Path(folder) / host for folder in options.certs])
     if not options.tls_verify:
         urllib3.disable_warnings(InsecureRequestWarning)  # it is what was asked for

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import pytest
 
 from bench import images
-from lamella.api import Environment
 from lamella.api import squash as squash_image
 from lamella.errors import DigestMismatch, EngineError, ImageError
 from lamella.image import Image
@@ -26,10 +25,11 @@ from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
 from lamella.spec.digest import Digest, chain_ids
 from lamella.transport.engine.client import EngineClient
-from lamella.transport.engine.destination import EngineDestination
 from lamella.transport.engine.host import Host
+from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.source import EngineSource
+from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.images import build
 from tests.support.progress import Recorder
@@ -60,14 +60,16 @@ def reading(
 ) -> Iterator[EngineSource]:
     """Open an image of an engine, to be read in one way."""
     chosen = EngineOptions({"DOCKER_HOST": host}, source=how)
-    with EngineSource(name, Spool(), None, chosen, progress) as source:
+    env = Environment(progress=progress, engine=chosen)
+    with env.connections.used(), EngineSource(name, None, chosen, env) as source:
         yield source
 
 
 def squash_by(engine: Engine, name: str, how: Reading, *tags: str, message: str = "") -> str:
     """Squash within an engine; return the new ID."""
     with reading(engine.host, name, how) as source:
-        destination = EngineDestination(Spool(), source.options, SILENT)
+        env = Environment(engine=source.options)
+        destination = EngineLocation("", "").open_destination(env)
         return squash(source, destination, *tags, message=message)
 
 

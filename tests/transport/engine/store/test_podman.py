@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from lamella.api import Environment
 from lamella.api import squash as squash_image
 from lamella.errors import DigestMismatch, EngineError, ImageError
 from lamella.layer.opener import LayerOpener
@@ -24,6 +23,7 @@ from lamella.progress import SILENT, Progress
 from lamella.transport.engine.client import EngineClient
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.source import EngineSource
+from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.fixtures import started
 from tests.engines.images import Tar, build_app_image, build_base
@@ -94,7 +94,8 @@ def reading(
 ) -> Iterator[EngineSource]:
     """Open an image of a Podman, to be read in one way."""
     chosen = EngineOptions({"CONTAINER_HOST": host or podman.host}, podman=True, source=how)
-    with EngineSource(name, Spool(), None, chosen, progress) as source:
+    env = Environment(progress=progress, engine=chosen)
+    with env.connections.used(), EngineSource(name, None, chosen, env) as source:
         yield source
 
 
@@ -580,6 +581,7 @@ def test_files_that_the_user_may_not_read(user: RootlessPodman, hidden: str) -> 
     assert "may not be read by us; try --source api" in said
     host = f"unix://{user.runtime}/podman/podman.sock"
     chosen = EngineOptions({"CONTAINER_HOST": host}, podman=True, source="local")
-    with EngineSource(name, Spool(), None, chosen, SILENT) as source:
+    env = Environment(engine=chosen)
+    with env.connections.used(), EngineSource(name, None, chosen, env) as source:
         image = source.fetch(every(source.describe()), frozenset())
         assert verified(image) == list(digests(layers_of(user, name)))

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import InvalidReference, UsageError
-from lamella.transport.location import Location, parse_location
+from lamella.transport.engine.location import EngineLocation
+from lamella.transport.file.location import FileLocation
+from lamella.transport.location import Location
+from lamella.transport.registry import RegistryName
+from lamella.transport.registry.location import RegistryLocation
+from lamella.transport.transports import parse_location
 from tests.transport.forms import layout_of
 
 
@@ -24,24 +29,27 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "location"),
     [
-        ("-", Location("archive", "-")),
-        ("app", Location("plain", "app")),
-        ("docker:dind", Location("plain", "docker:dind")),
-        ("example.com:5000/a/b:1", Location("plain", "example.com:5000/a/b:1")),
-        ("folder", Location("plain", "folder")),
-        ("app.tar", Location("archive", "app.tar")),
-        ("./plain", Location("archive", "./plain")),
-        ("layout", Location("oci", "layout")),
-        ("./layout", Location("oci", "./layout")),
-        ("docker-daemon:a:1", Location("docker-daemon", "a:1")),
-        ("docker-archive:app.tar", Location("docker-archive", "app.tar")),
-        ("docker-archive:app.tar:a/b:1", Location("docker-archive", "app.tar", "a/b:1")),
-        ("docker-archive:app.tar:@0", Location("docker-archive", "app.tar", "@0")),
-        ("docker-archive:with:colon.tar", Location("docker-archive", "with:colon.tar")),
-        ("docker-archive:with:colon.tar:a:1", Location("docker-archive", "with:colon.tar", "a:1")),
-        ("docker-archive:-:a:1", Location("docker-archive", "-", "a:1")),
-        ("oci:layout:1.0", Location("oci", "layout", "1.0")),
-        ("oci-archive:missing.tar:1", Location("oci-archive", "missing.tar", "1")),
+        ("-", FileLocation("archive", "-")),
+        ("app", EngineLocation("", "app")),
+        ("docker:dind", EngineLocation("", "docker:dind")),
+        ("example.com:5000/a/b:1", EngineLocation("", "example.com:5000/a/b:1")),
+        ("folder", EngineLocation("", "folder")),
+        ("app.tar", FileLocation("archive", "app.tar")),
+        ("./plain", FileLocation("archive", "./plain")),
+        ("layout", FileLocation("oci", "layout")),
+        ("./layout", FileLocation("oci", "./layout")),
+        ("docker-daemon:a:1", EngineLocation("docker-daemon", "a:1")),
+        ("docker-archive:app.tar", FileLocation("docker-archive", "app.tar")),
+        ("docker-archive:app.tar:a/b:1", FileLocation("docker-archive", "app.tar", "a/b:1")),
+        ("docker-archive:app.tar:@0", FileLocation("docker-archive", "app.tar", "@0")),
+        ("docker-archive:with:colon.tar", FileLocation("docker-archive", "with:colon.tar")),
+        (
+            "docker-archive:with:colon.tar:a:1",
+            FileLocation("docker-archive", "with:colon.tar", "a:1"),
+        ),
+        ("docker-archive:-:a:1", FileLocation("docker-archive", "-", "a:1")),
+        ("oci:layout:1.0", FileLocation("oci", "layout", "1.0")),
+        ("oci-archive:missing.tar:1", FileLocation("oci-archive", "missing.tar", "1")),
     ],
 )
 def test_sources(text: str, location: Location) -> None:
@@ -52,14 +60,14 @@ def test_sources(text: str, location: Location) -> None:
 @pytest.mark.parametrize(
     ("text", "location"),
     [
-        ("-", Location("docker-archive", "-")),
-        ("app:1", Location("plain", "app:1")),
-        ("folder", Location("plain", "folder")),
-        ("layout", Location("oci", "layout")),
-        ("docker-archive:new.tar:a:1", Location("docker-archive", "new.tar", "a:1")),
-        ("docker-archive:-:a:1", Location("docker-archive", "-", "a:1")),
-        ("oci:new:1", Location("oci", "new", "1")),
-        ("oci-archive:with:colon.tar:1", Location("oci-archive", "with:colon.tar", "1")),
+        ("-", FileLocation("docker-archive", "-")),
+        ("app:1", EngineLocation("", "app:1")),
+        ("folder", EngineLocation("", "folder")),
+        ("layout", FileLocation("oci", "layout")),
+        ("docker-archive:new.tar:a:1", FileLocation("docker-archive", "new.tar", "a:1")),
+        ("docker-archive:-:a:1", FileLocation("docker-archive", "-", "a:1")),
+        ("oci:new:1", FileLocation("oci", "new", "1")),
+        ("oci-archive:with:colon.tar:1", FileLocation("oci-archive", "with:colon.tar", "1")),
     ],
 )
 def test_outputs(text: str, location: Location) -> None:
@@ -91,9 +99,9 @@ def test_output_that_could_be_two_things(text: str) -> None:
 def test_registries() -> None:
     """`docker://` is a registry, whatever is here; an output can't be given a digest."""
     digest = f"sha256:{'0' * 64}"
-    assert parse_location("docker://a.b/c:1") == Location("docker", "a.b/c:1")
+    assert parse_location("docker://a.b/c:1") == RegistryLocation(RegistryName("a.b", "c", "1"))
     assert str(parse_location(f"docker://a.b/c@{digest}")) == f"docker://a.b/c@{digest}"
-    assert parse_location("docker://a.b/c", output=True) == Location("docker", "a.b/c")
+    assert str(parse_location("docker://a.b/c", output=True)) == "docker://a.b/c:latest"
     with pytest.raises(InvalidReference, match="can't be given a digest"):
         parse_location(f"docker://a.b/c@{digest}", output=True)
     for wrong in ("docker://", "docker://A/B", "docker://a.b/c:"):
@@ -106,7 +114,7 @@ def test_registries() -> None:
 def test_podman_has_two_prefixes(prefix: str, output: bool) -> None:
     """Its own and skopeo's; which storage is meant is not for the reference to say."""
     location = parse_location(f"{prefix}:localhost/a:1", output=output)
-    assert location == Location("podman", "localhost/a:1")
+    assert location == EngineLocation("podman", "localhost/a:1")
     assert str(location) == "podman:localhost/a:1"
     for wrong in ("", "[overlay@/storage]a:1"):
         with pytest.raises(InvalidReference, match=f"want {prefix}:NAME"):

@@ -1,0 +1,98 @@
+"""``NAME``, ``docker-daemon:`` and ``podman:``: images of engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from lamella.errors import InvalidReference, LamellaError
+from lamella.spec.reference import Reference
+from lamella.transport.engine.names import docker_name, podman_name
+from lamella.transport.location import Location, Suggestion, slim
+
+if TYPE_CHECKING:
+    from lamella.spec.platform import Platform
+    from lamella.transport.base import Destination, Source
+    from lamella.transport.engine.options import EngineOptions
+    from lamella.transport.environment import Environment
+
+__all__ = ["EngineLocation", "parse_engine"]
+
+_Prefix = Literal["", "docker-daemon", "podman"]
+
+
+@dataclass(frozen=True)
+class EngineLocation(Location):
+    """An image of an engine, or the engine alone, where the name is empty."""
+
+    prefix: _Prefix
+    """Empty: not said, which is Docker."""
+    name: str
+
+    def __str__(self) -> str:
+        """Return what a user would type."""
+        return f"{self.prefix}:{self.name}" if self.prefix else self.name
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but a name was said."""
+        return not self.prefix
+
+    def _options(self, env: Environment) -> EngineOptions:
+        return replace(env.engine, podman=self.prefix == "podman")
+
+    def _source(self, platform: Platform | None, env: Environment) -> Source:
+        from lamella.transport.engine.source import EngineSource  # noqa: PLC0415 - needs HTTP
+
+        return EngineSource(self.name, platform, self._options(env), env)
+
+    def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
+        from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
+
+        return open_engine(self._options(env), env)
+
+    def has_image(self, env: Environment) -> bool:
+        """Whether there is an engine that has the image; that there is none is no error here."""
+        try:
+            with self.open_source(None, env) as source:
+                source.describe()
+        except LamellaError:
+            return False
+        return True
+
+    def home(self) -> EngineLocation:
+        """Return the same engine."""
+        return EngineLocation(self.prefix or "docker-daemon", "")
+
+    def named(self, tags: Sequence[str]) -> tuple[EngineLocation, tuple[str, ...]]:
+        """Return itself, and all names of a new image; see `Location`."""
+        names = tuple(filter(None, dict.fromkeys((self.name, *tags))))
+        for name in names:
+            Reference.parse_tag(name)
+        return self, names
+
+    def names(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return what the engine makes of names."""
+        name: Callable[[str], str] = podman_name if self.prefix == "podman" else docker_name
+        return tuple(dict.fromkeys(map(name, tags)))
+
+    def suggest(self) -> Suggestion:
+        """Return another tag."""
+        return Suggestion(tag=slim(self.name))
+
+
+def parse_engine(prefix: _Prefix, typed: str, rest: str) -> EngineLocation:
+    """Read ``NAME``, what stands behind the prefix as it was `typed`.
+
+    Raises:
+        InvalidReference: there is none, or a storage is named.
+    """
+    if rest.startswith("["):
+        raise InvalidReference(
+            f"'{typed}:{rest}': want {typed}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
+        )
+    if not rest:
+        raise InvalidReference(f"'{typed}:{rest}': want {typed}:NAME")
+    return EngineLocation(prefix, rest)

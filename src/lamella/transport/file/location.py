@@ -1,0 +1,111 @@
+"""``docker-archive:``, ``oci-archive:`` and ``oci:``: archives, streams and layout folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamella.errors import InvalidReference, UsageError
+from lamella.spec.reference import Reference
+from lamella.transport.file.destination import open_file_destination
+from lamella.transport.file.name import FileFormat, FileName
+from lamella.transport.file.source import FileSource
+from lamella.transport.location import Location, Suggestion
+
+if TYPE_CHECKING:
+    from lamella.spec.platform import Platform
+    from lamella.transport.base import Destination, Source
+    from lamella.transport.environment import Environment
+
+__all__ = ["FileLocation", "exists", "parse_file"]
+
+
+@dataclass(frozen=True)
+class FileLocation(FileName, Location):
+    """A file, a stream or a layout folder."""
+
+    __str__ = FileName.__str__
+    is_stream = FileName.is_stream
+
+    def _source(self, platform: Platform | None, env: Environment) -> Source:
+        self._need(env.stdin, "stdin")
+        return FileSource(self, env.spool, platform, env.stdin)
+
+    def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
+        self._need(env.stdout, "stdout")
+        return open_file_destination(self, env.spool, env.stdout)
+
+    def _need(self, stream: BinaryIO | None, name: str) -> None:
+        if self.is_stream and stream is None:
+            raise UsageError(
+                f"'{self}': {name} is closed, or not given; want a file, or a stream as "
+                f"Environment({name}=…)"
+            )
+
+    def home(self) -> FileLocation | None:
+        """Return standard output for standard input; a file is not written to again."""
+        return FileLocation("docker-archive", "-") if self.is_stream else None
+
+    def named(self, tags: Sequence[str]) -> tuple[FileLocation, tuple[str, ...]]:
+        """Return itself, and all names of a new image; see `Location`."""
+        checked = (self.tag, *tags) if self.transport == "docker-archive" else tags
+        for name in filter(None, checked):
+            Reference.parse_tag(name)
+        return self, tuple(filter(None, dict.fromkeys((self.tag, *tags))))
+
+    def unnamed(self) -> FileLocation:
+        """Return the same file, for an image that gets no name."""
+        return replace(self, tag="")
+
+    def names(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return names as they are written: a docker-archive has those of Docker."""
+        if self.transport == "docker-archive":
+            tags = [Reference.parse_tag(tag).familiar for tag in tags]
+        return tuple(dict.fromkeys(tags))
+
+    def suggest(self) -> Suggestion:
+        """Return another file, or another tag in a layout folder."""
+        if self.transport == "oci":
+            return Suggestion(output=f"oci:{self.path}:slim")
+        if self.is_stream:
+            return Suggestion(output="docker-archive:slim.tar")
+        kind = "oci-archive" if self.transport == "oci-archive" else "docker-archive"
+        path = Path(self.path)
+        stem = path.name.split(".", maxsplit=1)[0] or "image"
+        return Suggestion(output=f"{kind}:{path.with_name(stem + '-slim.tar')}")
+
+
+def parse_file(transport: FileFormat, rest: str) -> FileLocation:
+    """Read ``FILE[:TAG]``, what stands behind ``TRANSPORT:``.
+
+    A file that exists under the whole name has no tag.
+
+    Raises:
+        InvalidReference: it names no file.
+    """
+    if not rest or rest.startswith(":"):
+        raise InvalidReference(
+            f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG"
+        )
+    if rest.partition(":")[0] == "-" and transport == "oci":
+        raise InvalidReference(
+            f"'{transport}:{rest}': a folder can't go through a pipe; want oci-archive:-"
+        )
+    if exists(rest):
+        return FileLocation(transport, rest)
+    at = rest.find(":")
+    while at > 0:
+        if exists(rest[:at]):
+            return FileLocation(transport, rest[:at], rest[at + 1 :])
+        at = rest.find(":", at + 1)
+    head, _, tag = rest.partition(":")
+    return FileLocation(transport, head, tag)
+
+
+def exists(path: str) -> bool:
+    """Whether there is something of that name."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists() fails for a name that is too long
