@@ -45,7 +45,7 @@ def hashed(tars: list[FileRange], laid: Laid) -> float:
     """Return seconds to read and hash all files that are copies of others, and those others."""
     pairs = [(member, by) for member, _, by in laid.dead()]
     told = zip(pairs, causes_of(pairs, dict(enumerate(tars))), strict=True)
-    copies = [pair for pair, cause in told if cause in {"metadata", "duplicate"}]
+    copies = [pair for pair, cause in told if cause in {"metadata_only", "duplicate"}]
     begin = time.thread_time()
     for one in (member for pair in copies for member in pair if member is not None):
         hashlib.sha256(tars[one.origin].read_at(one.data, one.size)).digest()

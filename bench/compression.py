@@ -38,6 +38,7 @@ from lamella.layer.compress import BLOCK, open_packer, write_packed
 from lamella.layer.compression import Compression, open_plain
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Plan, Run
+from lamella.spec.codec import Codec
 
 WRITTEN = ["gzip", "gzip:1", "gzip:2", "gzip:6", "gzip:9", "zstd", "zstd:1"]
 
@@ -177,17 +178,19 @@ def readers(plain: FileRange) -> Iterator[Contender]:
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     gz = packer.compress(content) + packer.flush()
     out: list[bytes] = []
-    write_packed(whole(plain), Compression("zstd"), lambda chunk: out.append(bytes(chunk)))
+    write_packed(whole(plain), Compression(Codec.ZSTD), lambda chunk: out.append(bytes(chunk)))
     zst = b"".join(out)
     yield Contender(
         "gzip (standard library)", lambda: drained(gzip.GzipFile(fileobj=io.BytesIO(gz)))
     )
     yield Contender("zlib-ng", lambda: drained(gzip_ng.GzipNGFile(fileobj=io.BytesIO(gz))))
-    yield Contender("lamella, gzip (isal)", lambda: drained(open_plain(io.BytesIO(gz), "gzip", "")))
+    yield Contender(
+        "lamella, gzip (isal)", lambda: drained(open_plain(io.BytesIO(gz), Codec.GZIP, ""))
+    )
     if importlib.util.find_spec("rapidgzip"):
         rapid = importlib.import_module("rapidgzip").open
         yield Contender("rapidgzip", lambda: drained(rapid(io.BytesIO(gz), os.cpu_count())))
-    yield Contender("lamella, zstd", lambda: drained(open_plain(io.BytesIO(zst), "zstd", "")))
+    yield Contender("lamella, zstd", lambda: drained(open_plain(io.BytesIO(zst), Codec.ZSTD, "")))
     if importlib.util.find_spec("zstandard"):
         other = importlib.import_module("zstandard").ZstdDecompressor().stream_reader
         yield Contender("zstandard", lambda: drained(other(io.BytesIO(zst))))

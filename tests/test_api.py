@@ -6,7 +6,10 @@ import gc
 import io
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,7 @@ def test_public_names_are_sorted_and_there() -> None:
     """Each is loaded when it is first used."""
     for name in lamella.__all__:
         assert getattr(lamella, name).__name__ == name
+    assert set(lamella.__all__) <= set(dir(lamella))
     with pytest.raises(AttributeError, match="no attribute 'squeeze'"):
         lamella.squeeze  # noqa: B018 - the lookup is the test
 
@@ -105,10 +109,107 @@ def test_nothing_stays_open(compression: str, tmp_path: Path) -> None:
 def test_environment_is_an_argument(
     app: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Calls read no variable: neither SOURCE_DATE_EPOCH nor how to reach an engine."""
+    """A call that is given one reads no variable; one that is given none reads them all."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    lamella.squash(app, output=f"docker-archive:{tmp_path}/new.tar")
-    assert validate_archive(tmp_path / "new.tar")["created"] == "2024-05-06T07:08:09Z"
+    target = f"docker-archive:{tmp_path}/new.tar"
+    for env, created in (
+        (lamella.Environment(), "2024-05-06T07:08:09Z"),
+        (None, "1970-01-01T00:00:00Z"),
+        (lamella.Environment.from_env({"SOURCE_DATE_EPOCH": "60"}), "1970-01-01T00:01:00Z"),
+    ):
+        lamella.squash(app, output=target, env=env)
+        assert validate_archive(tmp_path / "new.tar")["created"] == created
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    """Neither of the variables nor of the proxies."""
+    secrets = ("s3cret-auth", "s3cret-proxy", "s3cret-header")
+    env = lamella.Environment.from_env(
+        {
+            "DOCKER_AUTH_CONFIG": f'{{"auths": {{"a.b": {{"auth": "{secrets[0]}"}}}}}}',
+            "HTTPS_PROXY": f"http://me:{secrets[1]}@proxy.example",
+            "DOCKER_CUSTOM_HEADERS": f"X-Token={secrets[2]}",
+            "HOME": str(tmp_path),
+        }
+    )
+    assert env.registry.environment["HTTPS_PROXY"]
+    assert env.engine.environment["DOCKER_CUSTOM_HEADERS"]
+    for shown in (repr(env), str(env), repr(env.engine), repr(env.registry)):
+        assert not any(secret in shown for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"layers": range(1, 3)}, {"layers": ["2-3"]}),
+        ({"layers": "2-3"}, {"layers": ["2-3"]}),
+        ({"layers": [range(1, 3)]}, {"layers": ["2-3"]}),
+        ({"created": datetime(2026, 1, 2, tzinfo=UTC)}, {"created": "2026-01-02T00:00:00Z"}),
+        ({"created": "source"}, {}),
+        ({"compression": lamella.Compression.parse("gzip:1")}, {"compression": "gzip:1"}),
+        ({"platform": lamella.Platform.parse("linux/amd64")}, {"platform": "linux/amd64"}),
+    ],
+)
+def test_values_say_what_text_says(
+    app: str, tmp_path: Path, given: dict[str, Any], same: dict[str, Any]
+) -> None:
+    """Ranges are of positions, as in `image.layers`; times have a time zone."""
+    ids = [
+        lamella.squash(app, output=f"oci:{tmp_path}/new:a", **choice).digest
+        for choice in (given, same)
+    ]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"layers": range(0, 3, 2)},
+        {"layers": range(2, 2)},
+        {"created": datetime(2026, 1, 2)},  # noqa: DTZ001 - that is what is wrong with it
+    ],
+)
+def test_values_that_say_nothing(app: str, wrong: dict[str, Any]) -> None:
+    """They are errors that name the parameter."""
+    with pytest.raises(UsageError, match=f"`{next(iter(wrong))}`"):
+        lamella.squash(app, dry_run=True, **wrong)
+
+
+def test_a_path_is_that_of_a_file(
+    app: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is called: as text its name could be an image's."""
+    monkeypatch.chdir(tmp_path)
+    Path(app).rename("debian")
+    layout_of(tag="a").write(tmp_path / "layout")
+    with lamella.open_image(Path("debian")) as image:
+        assert len(image.layers) == len(TARS)
+    assert lamella.verify(Path("debian"), Path("layout"))
+    with pytest.raises(InvalidReference, match=r"'\./none' does not exist"):
+        lamella.squash(Path("none"), dry_run=True)
+    with pytest.raises(UsageError, match=r"give docker-archive:\./new"):
+        lamella.squash(Path("debian"), output=Path("new"))
+
+
+def test_a_cancelled_environment_does_nothing_more(app: str, tmp_path: Path) -> None:
+    """What is under way ends, from another thread, and leaves nothing."""
+
+    class Cancelling(Recorder):
+        def phase(self, name: str, total: int | None = None) -> None:
+            super().phase(name, total)
+            if name == "write the merged layer":
+                thread = threading.Thread(target=env.cancel)
+                thread.start()
+                thread.join()
+
+    recorder = Cancelling()
+    env = lamella.Environment(progress=recorder)
+    for _ in range(2):
+        with pytest.raises(lamella.Cancelled) as error:
+            lamella.squash(app, output=f"docker-archive:{tmp_path}/new.tar", env=env)
+        assert error.value.exit_code == 130
+    assert recorder.phases[-1] == "write the merged layer"
+    assert set(state_of(tmp_path)) == {"app.tar"}
 
 
 def test_streams_are_arguments(tmp_path: Path) -> None:
@@ -148,7 +249,7 @@ def test_temporary_files_go_where_they_are_told(tmp_path: Path) -> None:
         ({"last": 0}, UsageError),
         ({"layers": ["1-2", "2-3"]}, UsageError),
         ({"tag": "Bad"}, InvalidReference),
-        ({"created": "now"}, UsageError),
+        ({"created": "yesterday"}, UsageError),
         ({"platform": "linux"}, UsageError),
         ({"compression": "rar"}, UsageError),
         ({"output": "docker-archive:/none/new.tar"}, OutputError),

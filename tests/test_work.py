@@ -89,7 +89,7 @@ def test_headers_and_comparisons_read_a_fraction(
     result = lamella.squash(str(demo), last=9, output=f"docker-archive:{tmp_path / 'out.tar'}")
 
     dropped = result.dropped
-    compared = 2 * (dropped.overwritten + dropped.metadata + dropped.duplicate)
+    compared = 2 * (dropped.overwritten + dropped.metadata_only + dropped.duplicate)
     entries = 2_000  # of all ten layers, and a window of 2 kB for each is the most a scan reads
     assert read["pieces"] <= compared + entries * 2048 + 1_000_000
 
@@ -99,7 +99,7 @@ def test_analysis_reads_all_once_and_looks_at_a_fraction(demo: Path, read: Count
     found = lamella.analyze(str(demo))
 
     dead = [layer.dead for layer in found.layers]
-    compared = 2 * sum(one.metadata + one.duplicate for one in dead)
+    compared = 2 * sum(one.metadata_only + one.duplicate for one in dead)
     assert read["bulk"] == found.total
     # Of a file that was replaced by another one the first kilobyte tells that.
     assert read["pieces"] <= compared + 2_000 * 2048 + 1_000_000

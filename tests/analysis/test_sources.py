@@ -69,7 +69,7 @@ def test_registry_gives_each_layer_once(
     client.push(f"{name}:1", LAYERS, OCI)
     there = env(cache=str(tmp_path / "cache"))
     found = lamella.analyze(f"docker://{front.host}/{name}:1", env=there)
-    assert found.layers[0].dead.metadata == 512 + 3072
+    assert found.layers[0].dead.metadata_only == 512 + 3072
     assert [(secret.layer, secret.removed_by) for secret in found.secrets or ()] == [(2, 3)]
     assert front.count(r"GET .*/blobs/.* 200") == len(LAYERS) + 1  # and the config
     front.reset()

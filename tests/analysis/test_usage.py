@@ -81,7 +81,7 @@ def test_copy_with_another_owner() -> None:
     """`chown -R`: one row, and why."""
     files = [entry(f"app/{n}", BIG) for n in range(30)]
     owned = [entry(f"app/{n}", BIG, uid=7) for n in range(30)]
-    assert told(layer(*files), layer(*owned)) == [("app/", 30 * 2560, 1, 2, "metadata")]
+    assert told(layer(*files), layer(*owned)) == [("app/", 30 * 2560, 1, 2, "metadata_only")]
 
 
 def test_rows_are_limited_and_the_biggest() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
-from lamella.merge.causes import Dropped
+from lamella.merge.causes import Cause, Dropped
 
 __all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer"]
 
@@ -120,7 +120,7 @@ def large() -> Analysis:
                 n,
                 1 + n % 60,
                 62 + n % 60,
-                "metadata",
+                Cause.METADATA_ONLY,
             )
             for n in range(100)
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from lamella import errors
 from lamella.cli.group import cli
 from lamella.demo import write_demo_image
 from tests.docs.console import run_all, without_times
+from tests.engines.daemon import Engine
+from tests.engines.fixtures import started
+from tests.transport.registry.server import Server, registry_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CLI, JSON, API = (
@@ -90,8 +94,8 @@ def test_every_exit_code_is_in_the_help() -> None:
 
 
 def test_every_variable_is_told() -> None:
-    """What the command line reads from the environment."""
-    source = "".join(p.read_text() for p in Path(lamella.__file__).parent.glob("cli/**/*.py"))
+    """What is read from the environment."""
+    source = "".join(p.read_text() for p in Path(lamella.__file__).parent.glob("**/*.py"))
     names = set(re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|_LAMELLA_\w+)"', source))
     assert len(names) > 5
     for name in names | {"TMPDIR", "NO_COLOR"}:
@@ -197,12 +201,46 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """On the demo's image, as app.tar."""
     write_demo_image(tmp_path / "app.tar")
     monkeypatch.chdir(tmp_path)
-    plain = re.sub(r"^```.*$", "", API, flags=re.MULTILINE)
+    assert run_examples(API.replace(section(API, ENGINES), "")) > 20
+
+
+ENGINES = "## Engines and registries"
+
+
+def run_examples(page: str) -> int:
+    """Run the examples of a page here; return how many there are."""
+    plain = re.sub(r"^```.*$", "", page, flags=re.MULTILINE)
     test = doctest.DocTestParser().get_doctest(plain, {}, "api.md", str(DOCS / "api.md"), 0)
-    assert len(test.examples) > 10
     said: list[str] = []
-    failed, _ = doctest.DocTestRunner().run(test, out=said.append)
+    failed, tried = doctest.DocTestRunner().run(test, out=said.append)
     assert not failed, "".join(said)
+    return tried
+
+
+@pytest.fixture
+def guarded() -> Iterator[Server]:
+    """A registry that wants a password."""
+    yield from started(registry_server(auth={"htpasswd": {}}), "registry with passwords")
+
+
+@pytest.mark.engine
+def test_python_examples_of_engines_run(
+    docker_classic: Engine,
+    guarded: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where only DOCKER_HOST and an auth file say where things are."""
+    write_demo_image(tmp_path / "app.tar")
+    docker_classic.docker("load", input=(tmp_path / "app.tar").read_bytes())
+    docker_classic.docker("tag", "lamella-demo:latest", "app:latest")
+    login = guarded.auth_file(tmp_path)
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCKER_HOST", docker_classic.host)
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(login))
+    page = section(API, ENGINES).replace("reg.example", guarded.host)
+    assert run_examples(f">>> import lamella\n{page}") == 7
 
 
 def test_every_public_name_is_told() -> None:

@@ -117,7 +117,7 @@ def test_the_worst_dead_paths(demo: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("w")
-        await screen.sees("Worst dead paths", "4.00 MB   #8 → #9   overwritten /srv/model.bin")
+        await screen.sees("Worst dead paths", "4.00 MB   #8 → #9   overwritten   /srv/model.bin")
         await screen.press("j", "enter")
         await screen.sees("Files of layer 8", "▾ srv/", "+     model.bin")
 

@@ -24,6 +24,7 @@ from lamella.layer.compress import BLOCK, open_packer, write_packed
 from lamella.layer.compression import NONE, Compression, detect
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Plan, Run
+from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 from tests.support.machine import patience
 
@@ -231,7 +232,7 @@ def test_an_error_of_a_worker_comes_out(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(zlib_ng, "compressobj", breaks)
     with pytest.raises(MemoryError):
-        write_packed(merged_of(like_a_tar(30 * BLOCK)), Compression("gzip"), lambda _: None)
+        write_packed(merged_of(like_a_tar(30 * BLOCK)), Compression(Codec.GZIP), lambda _: None)
     assert end_of_threads(before)
     assert calls[0] < 30
 
@@ -247,7 +248,7 @@ def test_little_is_under_way_at_a_time() -> None:
         nonlocal written
         written += len(chunk)
 
-    with open_packer(Compression("gzip", 1), write, workers=2) as packer:
+    with open_packer(Compression(Codec.GZIP, 1), write, workers=2) as packer:
         for _ in range(24):
             packer.write(plain)
             taken += len(plain)

@@ -70,10 +70,10 @@ def test_sizes_and_causes_are_known_before() -> None:
         (entry("x", b"1" * 600), entry("x", b"2" * 600), "overwritten"),
         (entry("x", b"1" * 600), entry("x", b"2"), "overwritten"),
         (entry("x", b"1" * 600), entry("x", b"1" * 600), "duplicate"),
-        (entry("x", b"1" * 600), entry("x", b"1" * 600, mode=0o600), "metadata"),
+        (entry("x", b"1" * 600), entry("x", b"1" * 600, mode=0o600), "metadata_only"),
         (entry("x", b"1" * 600), symlink("x", "y"), "overwritten"),
         (folder("x"), folder("x"), "duplicate"),
-        (folder("x"), folder("x", mtime=0), "metadata"),
+        (folder("x"), folder("x", mtime=0), "metadata_only"),
     ],
 )
 def test_causes(first: Entry, then: Entry, cause: str) -> None:

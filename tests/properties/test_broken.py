@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lamella.errors import LamellaError
-from lamella.merge import emit, overlay, plan
+from lamella.merge import emit, entries, overlay, plan
 from lamella.merge.changeset import Changeset
 from lamella.merge.nodes import symlink_of
 from lamella.tar.entry import Header, Member
@@ -153,7 +153,7 @@ def lose_attributes(patch: pytest.MonkeyPatch) -> None:
         )
         return write(plain)
 
-    patch.setattr(plan, "format_header", wrong)
+    patch.setattr(entries, "format_header", wrong)
 
 
 def miscount(patch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from lamella.operations.merge_layers import Prepared, Written, prepare, write
 from lamella.progress import SILENT
 from lamella.rewrite import Wording
 from lamella.selection import Selection
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -44,14 +45,14 @@ class MemorySink(ImageWriter):
         tar = self.opener.open([layer])[0]
         self.tars.append(tar.read_at(0, tar.size))
         self.kept.append(layer)
-        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+        return Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer."""
         out = bytearray()
         diff_id = merged.write_to(out.extend)
         self.tars.append(bytes(out))
-        return diff_id, Descriptor(oci_layer("none"), diff_id, len(out))
+        return diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, len(out))
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Publish nothing."""

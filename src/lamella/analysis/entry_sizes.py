@@ -1,13 +1,10 @@
-"""How many bytes a merged layer has for an entry: as `merge.plan` writes it."""
+"""How many bytes a merged layer has for an entry, as `merge.entries` says it."""
 
 from __future__ import annotations
 
 from lamella.analysis.lifetimes import Laid
-from lamella.errors import MalformedTar
-from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, REWRITE, Header, Member, clean, join
-from lamella.tar.header import padding
-from lamella.tar.reader import read_attributes, read_header
-from lamella.tar.writer import format_header
+from lamella.merge.entries import Entries
+from lamella.tar.entry import REWRITE, Member, join
 
 __all__ = ["Written"]
 
@@ -17,7 +14,7 @@ class Written:
 
     def __init__(self, laid: Laid) -> None:
         self._moved = laid.moved
-        self._sources = [changeset.source for changeset in laid.changesets]
+        self._entries = Entries({n: layer.source for n, layer in enumerate(laid.changesets)})
 
     def path(self, member: Member) -> bytes:
         """Return where an entry is once all symlinks are followed."""
@@ -30,7 +27,7 @@ class Written:
             MalformedTar: its header is damaged.
         """
         if member.flags & REWRITE or id(member) in self._moved:
-            return self._anew(member, self.path(member))
+            return self._entries.anew(member, self.path(member)).size
         return member.head + (member.size + 511 & ~511)
 
     def names(self, inode: Member, names: list[Member]) -> int:
@@ -45,41 +42,16 @@ class Written:
         """
         first, *links = names
         leader = self.path(first)
-        size = self.entry(inode) if first is inode else self._anew(inode, leader)
+        size = self.entry(inode) if first is inode else self._entries.anew(inode, leader).size
         return size + sum(self._link(inode, leader, link) for link in links)
 
     @staticmethod
     def made_up(path: bytes) -> int:
         """A directory that no layer has an entry for."""
-        return len(format_header(Header(name=path + b"/", type=DIRECTORY)))
-
-    def _anew(self, member: Member, path: bytes) -> int:
-        header = self._header(member)
-        name = path + b"/" if member.type == DIRECTORY else path
-        size = len(format_header(header._replace(name=name or b"./")))
-        return size + header.stored + padding(header.stored) if member.type == REGULAR else size
+        return Entries.made_up(path).size
 
     def _link(self, inode: Member, leader: bytes, link: Member) -> int:
-        as_it_is = (
-            id(link) not in self._moved
-            and not link.flags & REWRITE
-            and link.link[:1] != b"/"
-            and clean(link.link) == leader
-            and self._attributes(link) == self._attributes(inode)
-        )
-        if as_it_is:
+        entries = self._entries
+        if id(link) not in self._moved and entries.is_sound_link(link, leader, inode):
             return link.span
-        header = self._header(inode)._replace(name=self.path(link), type=HARD_LINK, link=leader)
-        return len(format_header(header._replace(size=0, parts=None)))
-
-    def _attributes(self, member: Member) -> tuple[object, ...]:
-        try:
-            return read_attributes(self._sources[member.origin], member)
-        except MalformedTar as error:
-            raise error.at(f"layer {member.origin + 1}") from error
-
-    def _header(self, member: Member) -> Header:
-        try:
-            return read_header(self._sources[member.origin], member)
-        except MalformedTar as error:
-            raise error.at(f"layer {member.origin + 1}") from error
+        return entries.link(entries.header(inode), leader, self.path(link)).size

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lamella.merge.causes import Dropped
+from lamella.merge.causes import Cause, Dropped
 
 __all__ = ["Analysis", "Dead", "LayerFacts", "Place", "Saving", "Secret"]
 
@@ -58,7 +58,7 @@ class Dead:
     """Which made it."""
     by: int
     """Which took it away; of a directory, the last of it."""
-    cause: str
+    cause: Cause
     """``deleted``, ``overwritten``, ``metadata`` or ``duplicate``, as in `Dropped`; of a directory
     the one with most bytes."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest, nsmallest
-from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid, Life
 from lamella.analysis.model import Dead, Place
 from lamella.analysis.paths import Inside, with_parents
-from lamella.merge.causes import Dropped
+from lamella.merge.causes import Cause, Dropped
 from lamella.tar.entry import DIRECTORY, Member, join
 
 __all__ = ["DeadOf", "find_dead", "make_places", "sort_dead"]
@@ -31,7 +30,7 @@ _SMALLEST = 1000
 # -- dead paths
 
 
-_CAUSES = ("deleted", "overwritten", "metadata", "duplicate")
+_CAUSES = tuple(Cause)
 _NUMBER = {cause: number for number, cause in enumerate(_CAUSES)}
 _ENTRIES, _BY = len(_CAUSES), len(_CAUSES) + 1
 """Where among a directory's numbers, after bytes by cause, these are."""
@@ -40,7 +39,7 @@ _ENTRIES, _BY = len(_CAUSES), len(_CAUSES) + 1
 class _File(NamedTuple):
     size: int
     member: Member
-    cause: str
+    cause: Cause
     by: int
 
 
@@ -55,7 +54,7 @@ class DeadOf:
     def dropped(self) -> Dropped:
         """Return the sums of all, by cause."""
         sums = map(sum, zip(*self.direct.values(), strict=True))
-        return Dropped(*islice(sums, _ENTRIES))
+        return Dropped(**dict(zip(_CAUSES, sums, strict=False)))
 
     def by_folder(self) -> Iterator[tuple[bytes, int]]:
         """Yield directories, and dead bytes in each; its own entry counts as in itself."""
@@ -100,7 +99,7 @@ class DeadOf:
         return Dead(path, True, sum(sizes), entries, self.position + 1, by + 1, cause)  # noqa: FBT003 - in order
 
 
-def sort_dead(dead: Iterable[Life], causes: Iterable[str]) -> dict[int, DeadOf]:
+def sort_dead(dead: Iterable[Life], causes: Iterable[Cause]) -> dict[int, DeadOf]:
     """Return the dead entries of each layer that has any.
 
     Args:

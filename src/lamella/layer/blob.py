@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from lamella.errors import ImageError
 from lamella.layer.compression import detect
+from lamella.spec.codec import Codec
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 
@@ -164,8 +165,8 @@ class Layer:
     """Its digests were compared while it was fetched."""
 
     @cached_property
-    def compression(self) -> str:
-        """How it is stored, by its first bytes: as `detect` names it."""
+    def compression(self) -> Codec:
+        """How it is stored, by its first bytes: as `detect` tells it."""
         if isinstance(self.blob, FileRange):
             return detect(self.blob.read_at(0, 6))  # a stream would read far ahead
         if isinstance(self.blob, Peekable):

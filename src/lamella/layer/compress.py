@@ -17,6 +17,7 @@ from zlib_ng import zlib_ng
 from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import Compression
+from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 
 if sys.version_info >= (3, 14):
@@ -110,7 +111,7 @@ def write_packed(
     `write` is called in order and from the calling thread. What it raises ends the work: no thread
     is left when the error comes out here.
     """
-    if compression.kind == "none":
+    if compression.kind == Codec.NONE:
         diff_id = merged.write_to(write)
         return Packed(diff_id, diff_id, merged.size)
     out = _Hashing(write)
@@ -134,7 +135,7 @@ def open_packer(
         workers: threads that compress; one for each core if not given.
     """
     workers = workers or _cores()
-    if compression.kind == "gzip":
+    if compression.kind == Codec.GZIP:
         return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers)
     return _ZstdPacker(compression.level or _ZSTD_LEVEL, write, workers)
 

@@ -14,6 +14,7 @@ from isal import igzip, isal_zlib
 from lamella import limits
 from lamella.errors import MalformedImage, Unsupported, UsageError
 from lamella.layer.streams import Damaged, Joined, WindowTooLarge
+from lamella.spec.codec import Codec
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -23,10 +24,10 @@ else:
 __all__ = ["NONE", "Compression", "detect", "open_plain"]
 
 _MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"BZh", "bzip2"),
+    (b"\x1f\x8b", Codec.GZIP),
+    (b"\x28\xb5\x2f\xfd", Codec.ZSTD),
+    (b"\xfd7zXZ\0", Codec.XZ),
+    (b"BZh", Codec.BZIP2),
 )
 _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub declares an instance
 _ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR, lzma.LZMAError, zstd.ZstdError, Damaged)
@@ -34,13 +35,13 @@ _MIB = 1 << 20
 _BUFFER = 1 << 18
 
 
-def detect(head: bytes) -> str:
-    """Name the compression of a stream by its first 6 bytes: ``none`` if there is none."""
+def detect(head: bytes) -> Codec:
+    """Tell how a stream is compressed by its first 6 bytes."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
     skippable = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F  # noqa: PLR2004 - RFC 8878
-    return "zstd" if skippable else "none"
+    return Codec.ZSTD if skippable else Codec.NONE
 
 
 class PlainReader:
@@ -49,10 +50,10 @@ class PlainReader:
     Close it: it may hold memory that others wait for. The stream below stays open.
     """
 
-    def __init__(self, stream: BinaryIO, kind: str, where: str) -> None:
+    def __init__(self, stream: BinaryIO, kind: Codec, where: str) -> None:
         self._kind, self._where = kind, where
         self._plain: BinaryIO
-        if kind == "gzip":
+        if kind == Codec.GZIP:
             self._plain = cast("BinaryIO", igzip.IGzipFile(fileobj=stream, mode="rb"))
         else:
             self._plain = cast("BinaryIO", io.BufferedReader(Joined(stream, kind), _BUFFER))
@@ -83,17 +84,17 @@ class PlainReader:
         self._plain.close()
 
 
-def open_plain(stream: BinaryIO, kind: str, where: str) -> BinaryIO | PlainReader:
-    """Return a reader of the uncompressed bytes; `kind` is as `detect` names it."""
-    return stream if kind == "none" else PlainReader(stream, kind, where)
+def open_plain(stream: BinaryIO, kind: Codec, where: str) -> BinaryIO | PlainReader:
+    """Return a reader of the uncompressed bytes; `kind` is as `detect` tells it."""
+    return stream if kind == Codec.NONE else PlainReader(stream, kind, where)
 
 
 @dataclass(frozen=True)
 class Compression:
     """How a new layer is to be compressed."""
 
-    kind: str
-    """``none``, ``gzip`` or ``zstd``."""
+    kind: Codec
+    """Not at all, or by gzip or zstd."""
     level: int | None = None
 
     @classmethod
@@ -104,7 +105,11 @@ class Compression:
             UsageError: another kind, or a level that it doesn't have.
         """
         kind, _, level = text.partition(":")
-        levels = {"none": range(0), "gzip": range(1, 10), "zstd": range(1, 23)}
+        levels: dict[str, range] = {
+            Codec.NONE: range(0),
+            Codec.GZIP: range(1, 10),
+            Codec.ZSTD: range(1, 23),
+        }
         if kind not in levels:
             message = (
                 f"unknown compression {kind!r}; want gzip, zstd or none, with :LEVEL if you like"
@@ -115,7 +120,7 @@ class Compression:
             limits = f"{allowed[0]} to {allowed[-1]}" if allowed else "no level"
             message = f"compression {kind} has {limits}, not {level!r}"
             raise UsageError(message)
-        return cls(kind, int(level) if level else None)
+        return cls(Codec(kind), int(level) if level else None)
 
 
-NONE = Compression("none")
+NONE = Compression(Codec.NONE)

@@ -17,6 +17,7 @@ from lamella.layer.compression import detect, open_plain
 from lamella.layer.hasher import Hashing, step_back
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 from lamella.waiting import Stoppable, finish
 
@@ -114,7 +115,7 @@ class LayerOpener:
 
         One that is compressed and has a descriptor is left out: copying it checks its digest.
         """
-        if layer.verified or (layer.compression != "none" and layer.descriptor is not None):
+        if layer.verified or (layer.compression != Codec.NONE and layer.descriptor is not None):
             return
         self._started(layer)
         if is_near(layer):
@@ -197,7 +198,7 @@ class LayerOpener:
 
 def is_near(layer: Layer) -> bool:
     """Whether a layer can be read where it is."""
-    return isinstance(layer.blob, LayerTar) and layer.compression == "none"
+    return isinstance(layer.blob, LayerTar) and layer.compression == Codec.NONE
 
 
 def _compare(layer: Layer, diff_id: Digest) -> None:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from lamella import limits
 from lamella.layer.budget import Budget
+from lamella.spec.codec import Codec
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -108,7 +109,7 @@ class Joined(io.RawIOBase):
     of the decoder. Close it: it may hold memory that other readers wait for.
     """
 
-    def __init__(self, stream: BinaryIO, kind: str) -> None:
+    def __init__(self, stream: BinaryIO, kind: Codec) -> None:
         self._stream, self._kind = stream, _KINDS[kind]
         self._packed, self._at = b"", 0  # what was read of the stream, and how much of it was used
         self._decoder: _Decoder | None = None
@@ -265,14 +266,14 @@ def _xz_number(fields: io.BytesIO) -> int:
 
 
 _KINDS = {
-    "zstd": _Kind(_zstd_begins, _zstd_window, _zstd_empty, _zstd_decoder),
-    "xz": _Kind(
+    Codec.ZSTD: _Kind(_zstd_begins, _zstd_window, _zstd_empty, _zstd_decoder),
+    Codec.XZ: _Kind(
         lambda head: _XZ.startswith(head[:6]),
         _xz_window,
         lambda _: 0,
         lambda window: lzma.LZMADecompressor(lzma.FORMAT_XZ, window + _XZ_MORE),
     ),
-    "bzip2": _Kind(
+    Codec.BZIP2: _Kind(
         lambda head: _BZIP2.startswith(head[:3]),
         lambda _: 0,
         lambda _: 0,

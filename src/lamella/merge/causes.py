@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.protocols import HasChecksums, LayerTar
 from lamella.merge.plan import Plan
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
 
-__all__ = ["Dropped", "causes_of", "count_dropped"]
+__all__ = ["Cause", "Dropped", "causes_of", "count_dropped"]
 
 _COMPARED = frozenset({REGULAR, DIRECTORY})
 _PROBE, _MOST = 1024, 1 << 16
@@ -19,44 +20,53 @@ _NEAR = 4096
 """Bytes that are better read along than left out by another system call."""
 
 
+class Cause(StrEnum):
+    """Why an entry is not in a merged layer; the names of the fields of `Dropped`."""
+
+    DELETED = "deleted"
+    OVERWRITTEN = "overwritten"
+    METADATA_ONLY = "metadata_only"
+    """Overwritten by the same content with another mode, owner, time or attribute."""
+    DUPLICATE = "duplicate"
+    """Overwritten by the very same file, header and all."""
+
+    @property
+    def words(self) -> str:
+        """What people call it."""
+        return self.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Dropped:
     """Bytes of entries (headers and padding included) that a squash leaves out, by cause."""
 
     deleted: int = 0
     overwritten: int = 0
-    metadata: int = 0
-    """Overwritten by the same content with another mode, owner, time or attribute."""
+    metadata_only: int = 0
     duplicate: int = 0
-    """Overwritten by the very same file, header and all."""
+
+    def by_cause(self) -> dict[Cause, int]:
+        """Return them by cause."""
+        return {cause: getattr(self, cause) for cause in Cause}
 
     def __add__(self, other: Dropped) -> Dropped:
         """Add up, cause by cause."""
-        return Dropped(
-            self.deleted + other.deleted,
-            self.overwritten + other.overwritten,
-            self.metadata + other.metadata,
-            self.duplicate + other.duplicate,
-        )
+        more = other.by_cause()
+        return Dropped(**{cause: size + more[cause] for cause, size in self.by_cause().items()})
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.deleted + self.overwritten + self.metadata + self.duplicate
+        return sum(self.by_cause().values())
 
     def to_json(self) -> dict[str, int]:
         """Return what the JSON documents say of it."""
-        return {
-            "deleted": self.deleted,
-            "overwritten": self.overwritten,
-            "metadata_only": self.metadata,
-            "duplicate": self.duplicate,
-        }
+        return {cause.value: size for cause, size in self.by_cause().items()}
 
 
 def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     """Add up what a plan drops. Content is read only to compare files of equal size."""
-    sums = {"deleted": 0, "overwritten": 0, "metadata": 0, "duplicate": 0}
+    sums = dict.fromkeys(Cause, 0)
     dropped = plan.dropped[::-1]  # in the order of the layers
     for (member, _), cause in zip(dropped, causes_of(dropped, tars), strict=True):
         sums[cause] += member.span
@@ -65,8 +75,8 @@ def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
 
 def causes_of(
     dropped: Iterable[tuple[Member, Member | None]], tars: Mapping[int, LayerTar]
-) -> list[str]:
-    """Say why entries are gone: for each of them the name of a field of `Dropped`.
+) -> list[Cause]:
+    """Say why entries are gone, of each of them.
 
     It is quickest in an order in which what lies together in the layers comes together.
 
@@ -76,7 +86,7 @@ def causes_of(
             there are no checksums.
     """
     layers = {position: _Layer(tar) for position, tar in tars.items()}
-    return ["deleted" if by is None else _compare(member, by, layers) for member, by in dropped]
+    return [Cause.DELETED if by is None else _compare(member, by, layers) for member, by in dropped]
 
 
 class _Layer:
@@ -106,15 +116,15 @@ class _Layer:
         return self._window, at
 
 
-def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> str:
+def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> Cause:
     _, _, kind, _, start, head, size, flags, origin = member  # at once, for there are many
     _, _, other_kind, _, other_start, other_head, other_size, other_flags, other_origin = by
     if kind != other_kind or size != other_size or kind not in _COMPARED or flags or other_flags:
-        return "overwritten"
+        return Cause.OVERWRITTEN
     ours, theirs = layers[origin], layers[other_origin]
     if size and ours.checksum_at and theirs.checksum_at:
         if ours.checksum_at(start + head) != theirs.checksum_at(other_start + other_head):
-            return "overwritten"
+            return Cause.OVERWRITTEN
         size = 0  # of the content nothing is left to compare
     look = min(size, theirs.look)
     one, at = ours.read(start, head + look)
@@ -126,9 +136,9 @@ def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> str:
     if size > _PROBE:
         theirs.look = _MOST if same else _PROBE
     if not same:
-        return "overwritten"
+        return Cause.OVERWRITTEN
     same = head == other_head and one.startswith(other[there:body], at)
-    return "duplicate" if same else "metadata"
+    return Cause.DUPLICATE if same else Cause.METADATA_ONLY
 
 
 def _same_rest(a: _Layer, one: Member, b: _Layer, other: Member, done: int) -> bool:

@@ -14,25 +14,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from lamella.errors import MalformedTar, Unsupported
+from lamella.errors import Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
 from lamella.merge.changeset import Changeset
+from lamella.merge.entries import Entries
 from lamella.merge.overlay import Folder, Link, Tree
-from lamella.tar.entry import (
-    CHAR_DEVICE,
-    DIRECTORY,
-    HARD_LINK,
-    REGULAR,
-    REWRITE,
-    Header,
-    Member,
-    ReadAt,
-    clean,
-    join,
-)
-from lamella.tar.header import padding
-from lamella.tar.reader import read_attributes, read_header, stored_content
-from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_whiteout
+from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
+from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
 __all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "make_plan"]
 
@@ -121,7 +109,7 @@ class _Planner:
 
     def __init__(self, tree: Tree, changesets: Mapping[int, Changeset]) -> None:
         self._tree = tree
-        self._sources: dict[int, ReadAt] = {p: c.source for p, c in changesets.items()}
+        self._entries_of = Entries({p: c.source for p, c in changesets.items()})
         self._folders: list[tuple[bytes, Folder, int]] = []
         self._written: set[int] = set()
         self._leaders: dict[int, bytes] = {}  # inode -> the path it was written under
@@ -234,9 +222,8 @@ class _Planner:
         if member is not None:
             above, _, name = path.rpartition(b"/")
             self._entry(member, above, name)
-        else:  # no layer has an entry for it: as engines make it then, but with a fixed time
-            header = Header(name=path + b"/", type=DIRECTORY, mode=0o755)
-            self._literal(format_header(header))
+        else:
+            self._literal(self._entries_of.made_up(path).header)
             self._entries += 1
         if folder.hidden is not None and folder.hidden.kids:
             self._mark(path + b"/" + OPAQUE)
@@ -267,17 +254,14 @@ class _Planner:
             self._anew(member, join(folder, name))
 
     def _anew(self, member: Member, path: bytes) -> None:
-        header = self._header(member)
-        name = path + b"/" if member.type == DIRECTORY else path
-        self._literal(format_header(header._replace(name=name or b"./")))
-        if member.type != REGULAR:
-            return
-        offset, length = stored_content(member, header)
-        self._copy(member.origin, offset, length)
-        self._literal(bytes(padding(length)))
+        entry = self._entries_of.anew(member, path)
+        self._literal(entry.header)
+        if entry.length:
+            self._copy(member.origin, entry.offset, entry.length)
+            self._literal(bytes(entry.padding))
 
     def _check_device(self, member: Member) -> None:
-        header = self._header(member)
+        header = self._entries_of.header(member)
         if header.devmajor == header.devminor == 0:
             message = (
                 f"{member.path!r} is the character device 0:0, which overlay engines take for a "
@@ -287,43 +271,23 @@ class _Planner:
 
     def _hard_link(self, link: Link, path: bytes) -> None:
         leader = self._leaders.get(id(link.inode))
+        self._entries += 1
         if leader is None:  # its first name is gone: this one takes its place
             self._leaders[id(link.inode)] = path
             self._promotions.append(Promotion(link.inode.path, path))
-            self._entries += 1
             self._anew(link.inode, path)
             return
-        self._entries += 1
         member = link.member
-        if (
-            member.path == path
-            and not member.flags & REWRITE
-            and _leads_to(member.link, leader)
-            and self._attributes(member) == self._attributes(link.inode)
-        ):
+        if member.path == path and self._entries_of.is_sound_link(member, leader, link.inode):
             self._copy(member.origin, member.start, member.span)
-            return
-        inode = self._inode_header(link.inode)
-        header = inode._replace(name=path, type=HARD_LINK, link=leader, size=0, parts=None)
-        self._literal(format_header(header))
-
-    def _attributes(self, member: Member) -> tuple[object, ...]:
-        """What a hard link's header must repeat, or Docker loses it (capabilities, for one)."""
-        try:
-            return read_attributes(self._sources[member.origin], member)
-        except MalformedTar as error:
-            raise _naming_layer(error, member) from error
-
-    def _header(self, member: Member) -> Header:
-        try:
-            return read_header(self._sources[member.origin], member)
-        except MalformedTar as error:
-            raise _naming_layer(error, member) from error
+        else:
+            header = self._inode_header(link.inode)
+            self._literal(self._entries_of.link(header, leader, path).header)
 
     def _inode_header(self, inode: Member) -> Header:
         header = self._headers.get(id(inode))
         if header is None:
-            header = self._header(inode)
+            header = self._entries_of.header(inode)
             self._headers[id(inode)] = header
         return header
 
@@ -345,13 +309,3 @@ class _Planner:
                 if node.own_member is not None:
                     dropped.append((node.own_member, None))
         return dropped
-
-
-def _naming_layer(error: MalformedTar, member: Member) -> MalformedTar:
-    """Return an error in a member's headers as one that says which layer it is from."""
-    return error.at(f"layer {member.origin + 1}")
-
-
-def _leads_to(link: bytes, path: bytes) -> bool:
-    """Whether a hard link's target, as written, is a path for all engines: one without a root."""
-    return link == path or (link[:1] != b"/" and clean(link) == path)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer
+from lamella.spec.codec import Codec
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import compression_of
+from lamella.spec.media_type import codec_of
 
 __all__ = ["conversion"]
 
@@ -29,7 +30,7 @@ def conversion(
         unpacked: the destination is an engine that keeps no layer as it is stored elsewhere.
     """
     before = [_stored(layer) for layer, _ in kept]
-    after = [compression_of(form.media_type) for _, form in kept]
+    after = [codec_of(form.media_type) for _, form in kept]
     old, new = _dialect(image.manifest), _dialect(stored)
     changes = []
     if old != new:
@@ -49,12 +50,12 @@ def _dialect(manifest: Manifest | None) -> str:
 
 def _stored(layer: Layer) -> str:
     if layer.descriptor is not None:
-        return compression_of(layer.descriptor.media_type)
-    return layer.compression if isinstance(layer.blob, FileRange) else "none"
+        return codec_of(layer.descriptor.media_type)
+    return layer.compression if isinstance(layer.blob, FileRange) else Codec.NONE
 
 
 def _kinds(kinds: Sequence[str]) -> str:
-    names = ("plain" if kind == "none" else kind for kind in dict.fromkeys(kinds))
+    names = ("plain" if kind == Codec.NONE else kind for kind in dict.fromkeys(kinds))
     return " and ".join(names)
 
 

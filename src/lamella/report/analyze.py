@@ -8,7 +8,7 @@ from typing import Any
 from lamella.analysis.model import Analysis, LayerFacts, Saving
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
 from lamella.report.layers import instruction
-from lamella.report.text import CAUSES, count_of, human_size, percent, printable
+from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
 __all__ = ["best_savings", "head", "screen", "to_json"]
@@ -116,7 +116,7 @@ def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
     yield paint("title", f"  {'dead':>8}  {'in':>4}   {'by':<4} {'why':<14} path")
     for row in analysis.dead[:_DEAD]:
         layers = f"{f'#{row.layer}':>4} → {f'#{row.by}':<4}"
-        start = f"  {human_size(row.size):>8}  {layers} {CAUSES[row.cause]:<14} "
+        start = f"  {human_size(row.size):>8}  {layers} {row.cause.words:<14} "
         more = f"  ({row.entries} entries)" if row.directory else ""
         path = f"/{_text(row.path)}{'/' if row.directory else ''}"
         yield start + cut_front(path, WIDTH - len(start) - len(more)) + more
@@ -197,7 +197,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
                 "entries": row.entries,
                 "layer": row.layer,
                 "removed_by": row.by,
-                "cause": "metadata_only" if row.cause == "metadata" else row.cause,
+                "cause": row.cause.value,
             }
             for row in analysis.dead
         ],

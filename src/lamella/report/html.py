@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lamella.analysis.model import Analysis, Place, Saving
 from lamella.report.analyze import best_savings
 from lamella.report.layers import instruction
-from lamella.report.text import CAUSES, count_of, human_size, percent, printable
+from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
 __all__ = ["render"]
@@ -62,7 +62,6 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
         analysis=analysis,
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
-        causes=CAUSES,
         data=_data(analysis, best, typed or analysis.reference),
         places=list(_with_rest(analysis.root)),
         style=style,

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from lamella.operations.result import Result
 
 __all__ = [
-    "CAUSES",
     "causes_text",
     "count_of",
     "human_size",
@@ -20,13 +19,6 @@ __all__ = [
     "summary",
 ]
 
-CAUSES = {
-    "deleted": "deleted",
-    "overwritten": "overwritten",
-    "metadata": "metadata only",
-    "duplicate": "duplicate",
-}
-"""Why bytes are gone: names of `merge.causes.Dropped`, and words for people."""
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _SHOWN = 10
@@ -58,8 +50,8 @@ def percent(part: int, total: int) -> str:
 
 def causes_text(dropped: Dropped) -> str:
     """Say why how many bytes are gone: ``deleted 7.35 MB, duplicate 16.4 kB``."""
-    sizes = ((word, getattr(dropped, name)) for name, word in CAUSES.items())
-    return ", ".join(f"{word} {human_size(size)}" for word, size in sizes if size)
+    sizes = dropped.by_cause().items()
+    return ", ".join(f"{cause.words} {human_size(size)}" for cause, size in sizes if size)
 
 
 def summary(result: Result) -> list[str]:

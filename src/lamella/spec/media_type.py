@@ -5,6 +5,8 @@ https://github.com/opencontainers/image-spec/blob/main/media-types.md
 
 from __future__ import annotations
 
+from lamella.spec.codec import Codec
+
 __all__ = [
     "DOCKER_CONFIG",
     "DOCKER_INDEX",
@@ -15,7 +17,7 @@ __all__ = [
     "OCI_INDEX",
     "OCI_LAYER",
     "OCI_MANIFEST",
-    "compression_of",
+    "codec_of",
     "docker_layer",
     "is_foreign",
     "oci_layer",
@@ -44,17 +46,19 @@ _OCI_TYPES = {
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 
-_OCI_SUFFIX = {"none": "", "gzip": "+gzip", "zstd": "+zstd"}
+_OCI_SUFFIX = {Codec.NONE: "", Codec.GZIP: "+gzip", Codec.ZSTD: "+zstd"}
 
 
-def compression_of(media_type: str) -> str:
-    """Return how a layer of a media type is compressed: ``none``, ``gzip`` or ``zstd``."""
-    return next((kind for kind in ("gzip", "zstd") if media_type.endswith(kind)), "none")
+def codec_of(media_type: str) -> Codec:
+    """Return how a layer of a media type is compressed: not at all, or by gzip or zstd."""
+    return next(
+        (kind for kind in (Codec.GZIP, Codec.ZSTD) if media_type.endswith(kind)), Codec.NONE
+    )
 
 
-def oci_layer(compression: str) -> str:
-    """Return the OCI media type of a layer compressed with ``none``, ``gzip`` or ``zstd``."""
-    return OCI_LAYER + _OCI_SUFFIX[compression]
+def oci_layer(codec: Codec) -> str:
+    """Return the OCI media type of a layer: plain, or compressed by gzip or zstd."""
+    return OCI_LAYER + _OCI_SUFFIX[codec]
 
 
 def docker_layer(media_type: str) -> str:

@@ -16,10 +16,12 @@ from lamella.layer.hasher import Hasher
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import codec_of
 
 __all__ = [
     "AsItIs",
@@ -31,6 +33,7 @@ __all__ = [
     "copy_blob",
     "copy_stored",
     "fetch_all",
+    "newest_codec",
     "spool_packed",
     "staying",
 ]
@@ -213,6 +216,12 @@ class Destination(ABC):
         """Return the manifest as the place keeps it; None if it keeps none, or makes its own."""
 
 
+def newest_codec(manifest: Manifest, otherwise: Codec) -> Codec:
+    """Return how the newest layer is compressed that is; what is said otherwise if none is."""
+    codecs = [codec_of(layer.media_type) for layer in reversed(manifest.layers)]
+    return next((codec for codec in codecs if codec is not Codec.NONE), otherwise)
+
+
 def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:
     """Return the positions of an image's layers that are in no squashed range."""
     squashed = {position for positions in ranges for position in positions}
@@ -278,7 +287,7 @@ def spool_packed(
     Raises:
         OutputError: there is no room for it.
     """
-    if compression.kind == "none":
+    if compression.kind == Codec.NONE:
         spool.check_room(merged.size)
     file = spool.file()
     packed = write_packed(merged, compression, lambda chunk: spool.write(file, chunk))

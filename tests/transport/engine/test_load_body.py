@@ -10,6 +10,7 @@ import pytest
 
 from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import Blob, Bytes
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -33,7 +34,7 @@ CONFIG = Config.parse(json.dumps(config_of([Digest.of(tar) for tar in TARS])).en
 def piece(tar: bytes, blob: Blob | None, *, stored: bytes | None = None) -> Piece:
     """Return a layer of the new image; without a blob, one that the engine has."""
     stored = tar if stored is None else stored
-    descriptor = Descriptor(oci_layer("none"), Digest.of(stored), len(stored))
+    descriptor = Descriptor(oci_layer(Codec.NONE), Digest.of(stored), len(stored))
     return Piece(Digest.of(tar), descriptor, blob, check=True, where="app: layer 1")
 
 

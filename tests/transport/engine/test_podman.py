@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import EngineError, InvalidReference
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -296,7 +297,7 @@ def test_the_manifest_is_dockers_only_where_it_has_to_be(settings: object, kind:
     tar = b"layer"
     value = {**config_of([Digest.of(tar)]), "config": settings}
     config = Config.parse(json.dumps(value).encode(), "test")
-    descriptor = Descriptor(oci_layer("none"), Digest.of(tar), len(tar))
+    descriptor = Descriptor(oci_layer(Codec.NONE), Digest.of(tar), len(tar))
     manifest = podman_manifest(config, [Piece(Digest.of(tar), descriptor, None)])
     assert manifest.media_type == kind
     assert manifest.config.digest == config.digest

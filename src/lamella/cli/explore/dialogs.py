@@ -139,7 +139,7 @@ class _DeadList(Lines):
         del width
         dead = self._dead[index]
         text = Text(f"{human_size(dead.size):>8} ", style="red")
-        text.append(f"{f'#{dead.layer}':>4} → {f'#{dead.by}':<4} {dead.cause:<12}")
+        text.append(f"{f'#{dead.layer}':>4} → {f'#{dead.by}':<4} {dead.cause.words:<14}")
         text.append(f"/{shown(dead.path)}{'/' if dead.directory else ''}")
         return text
 
@@ -161,7 +161,7 @@ class WorstScreen(ModalScreen[Dead | None]):
             if not self._dead:
                 yield Static("Nothing is dead in this image.")
                 return
-            yield Static("    size made → dead by cause       path", markup=False)
+            yield Static("    size made → dead by cause         path", markup=False)
             yield _DeadList(self._dead)
 
     def on_mount(self) -> None:

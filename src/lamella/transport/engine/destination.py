@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 from lamella.image import Image
 from lamella.layer.compression import NONE, Compression
+from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
-from lamella.spec.media_type import compression_of
-from lamella.transport.base import Destination, NewImage, Source, staying
+from lamella.transport.base import Destination, NewImage, Source, newest_codec, staying
 from lamella.transport.engine.connect import client_of
 from lamella.transport.engine.image_writer import EngineImage
 from lamella.transport.engine.inventory import Engine, Inventory
@@ -62,7 +62,7 @@ class _Destination(Destination):
     def open_image(self, new: NewImage) -> EngineImage:
         """Return what takes one image; how much room an engine has it doesn't say."""
         compression = new.compression or self._default_compression(new.image)
-        if not self._containerd and compression.kind != "none":
+        if not self._containerd and compression.kind != Codec.NONE:
             if new.ranges:
                 note = "this engine keeps layers unpacked: `compression` has no effect"
                 self._engine.env.progress.note(note)
@@ -75,10 +75,8 @@ class _Destination(Destination):
         """Plain for the classic store, which unpacks layers; else as the image's others are."""
         if not self._containerd:
             return NONE
-        if image.manifest is None:
-            return Compression("gzip")
-        kinds = [compression_of(layer.media_type) for layer in reversed(image.manifest.layers)]
-        return Compression(next((kind for kind in kinds if kind != "none"), "none"))
+        manifest = image.manifest
+        return Compression(newest_codec(manifest, Codec.NONE) if manifest else Codec.GZIP)
 
     def stored_manifest(self, manifest: Manifest) -> Manifest | None:
         """Return it as it is; None unless the store is containerd's, which alone keeps it."""

@@ -12,6 +12,7 @@ from lamella.image import Image
 from lamella.layer.blob import Blob, Layer, Merged
 from lamella.layer.compression import Compression
 from lamella.layer.partial.headers import has_content
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -81,7 +82,7 @@ class EngineImage(ImageWriter):
     def _to_send(self, layer: Layer) -> Piece:
         if not has_content(layer):
             return self._without_bytes(layer)  # `commit` will see to it
-        readable = {"gzip", "zstd"} if self._containerd else {"gzip"}
+        readable = {Codec.GZIP, Codec.ZSTD} if self._containerd else {Codec.GZIP}
         if layer.compression in readable:
             descriptor = layer.descriptor
             if descriptor is None:
@@ -89,13 +90,13 @@ class EngineImage(ImageWriter):
                 descriptor = Descriptor(oci_layer(layer.compression), digest, size)
             return Piece(layer.diff_id, descriptor, layer.blob, check=True, where=layer.where)
         tar = cast("Blob", self._opener.open([layer])[0])
-        descriptor = layer.descriptor if layer.compression == "none" else None
-        plain = Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+        descriptor = layer.descriptor if layer.compression == Codec.NONE else None
+        plain = Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
         return Piece(layer.diff_id, descriptor or plain, tar, where=layer.where)
 
     def _without_bytes(self, layer: Layer) -> Piece:
         """Name a layer as the engine finds it: Podman, in whatever form it came, by its diff_id."""
-        plain = Descriptor(oci_layer("none"), layer.diff_id, layer.blob.size)
+        plain = Descriptor(oci_layer(Codec.NONE), layer.diff_id, layer.blob.size)
         descriptor = None if self._client.is_podman else layer.descriptor
         return Piece(layer.diff_id, descriptor or plain, None, where=layer.where)
 
@@ -107,7 +108,7 @@ class EngineImage(ImageWriter):
             piece = Piece(packed.diff_id, descriptor, blob)
         else:
             name, diff_id = self._request.put(merged)
-            descriptor = Descriptor(oci_layer("none"), diff_id, merged.size)
+            descriptor = Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)
             piece = Piece(diff_id, descriptor, None, name=name)
         self._pieces.append(piece)
         self._kept.append(None)

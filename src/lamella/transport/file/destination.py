@@ -12,6 +12,7 @@ from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer
 from lamella.layer.room import check_room
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Index, Manifest
@@ -197,5 +198,5 @@ def _check_room(
         return
     is_folder = location.transport == "oci" and target.exists()
     folder = target if is_folder else target.resolve().parent
-    plain = new.new_size if writer.compression.kind == "none" else 0
+    plain = new.new_size if writer.compression.kind == Codec.NONE else 0
     check_room(folder, sum(layer.blob.size for layer in kept) + plain, str(target))

@@ -26,6 +26,7 @@ from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compression import NONE, Compression
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -174,9 +175,9 @@ class DockerArchiveWriter(ImageWriter):
         Raises:
             Unsupported: Docker 20.10 can't read that compression here.
         """
-        by_default = Compression("gzip") if all(map(_is_gzip, new.image.layers)) else NONE
+        by_default = Compression(Codec.GZIP) if all(map(_is_gzip, new.image.layers)) else NONE
         self.compression = new.compression or by_default
-        if self.compression.kind == "zstd":
+        if self.compression.kind == Codec.ZSTD:
             raise Unsupported(
                 "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"
             )
@@ -191,7 +192,7 @@ class DockerArchiveWriter(ImageWriter):
             name, stored = self._written[layer.diff_id]
             self._files.append(name)
             return stored
-        if layer.compression == self.compression.kind == "gzip":
+        if layer.compression == self.compression.kind == Codec.GZIP:
             stored = self._copy(layer)
         else:
             tar = self._opener.open([layer])[0]
@@ -208,11 +209,11 @@ class DockerArchiveWriter(ImageWriter):
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
         name, compression = self._next(), self.compression
-        if compression.kind == "none":
+        if compression.kind == Codec.NONE:
             self._tar.begin(name, merged.size)
             diff_id = self._put_plain(merged)
             self._tar.end(merged.size)
-            return diff_id, Descriptor(oci_layer("none"), diff_id, merged.size)
+            return diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)
         packed, file = spool_packed(merged, compression, self._spool)
         self._tar.begin(name, packed.size)
         self._tar.copy(file)
@@ -247,4 +248,4 @@ class DockerArchiveWriter(ImageWriter):
 def _is_gzip(layer: Layer) -> bool:
     if layer.descriptor is not None:  # of a remote layer the first bytes would cost a request
         return layer.descriptor.media_type.endswith("gzip")
-    return layer.compression == "gzip"
+    return layer.compression == Codec.GZIP

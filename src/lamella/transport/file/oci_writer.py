@@ -9,6 +9,7 @@ from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
 from lamella.layer.compress import write_packed
 from lamella.layer.compression import NONE, Compression
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -65,7 +66,7 @@ class LayoutImage(ImageWriter):
         """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
         if layer.descriptor and self._layout.has(layer):
             return layer.descriptor
-        if not layer.descriptor and layer.compression not in {"gzip", "zstd"}:
+        if not layer.descriptor and layer.compression not in {Codec.GZIP, Codec.ZSTD}:
             return self._put_plain(layer)
         blob = self._layout.blobs.start()
         digest, size = copy_stored(layer, blob.write)
@@ -80,7 +81,7 @@ class LayoutImage(ImageWriter):
                 blob.write(chunk)
                 at += len(chunk)
             blob.settle(layer.diff_id)
-        return Descriptor(oci_layer("none"), layer.diff_id, tar.size)
+        return Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer."""
@@ -106,7 +107,7 @@ class LayoutWriter:
         if self._archive or not image.layers:
             return NONE
         kind = image.layers[-1].compression
-        return Compression(kind if kind in {"none", "zstd"} else "gzip")
+        return Compression(kind if kind in {Codec.NONE, Codec.ZSTD} else Codec.GZIP)
 
     def has(self, layer: Layer) -> bool:
         """Whether a layer is there already."""

@@ -13,6 +13,7 @@ from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.json import check_size
 from lamella.tar.entry import HARD_LINK, REGULAR, SPARSE, SYMLINK, Header, Member, clean
 from lamella.tar.header import BLOCK, padding
@@ -118,7 +119,7 @@ def open_archive(file: BinaryIO, where: str, spool: Spool, *, seekable: bool) ->
         file = kept.file
     source = FileRange.whole(file)
     kind = detect(source.read_at(0, 6))
-    if kind != "none":
+    if kind != Codec.NONE:
         with source.open() as stream, closing(open_plain(stream, kind, where)) as plain:
             source, _ = spool.keep(plain)
     if not source.size:

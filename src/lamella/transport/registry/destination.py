@@ -11,13 +11,13 @@ from lamella.image import Image
 from lamella.layer.blob import Blob, Bytes, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import (
     OCI_MANIFEST,
-    compression_of,
     docker_layer,
     is_foreign,
     oci_layer,
@@ -28,6 +28,7 @@ from lamella.transport.base import (
     NewImage,
     Source,
     copy_stored,
+    newest_codec,
     spool_packed,
     staying,
 )
@@ -145,8 +146,9 @@ class _RegistryImage(ImageWriter):
         self._sending, self._opener = sending, new.opener
         self._docker = manifest is not None and manifest.is_docker
         self._pending: list[Future[None]] = []
-        self.compression = new.compression or _default_compression(new.image)
-        if new.ranges and self._docker and self.compression.kind == "zstd":
+        by_default = newest_codec(manifest, Codec.GZIP) if manifest else Codec.GZIP
+        self.compression = new.compression or Compression(by_default)
+        if new.ranges and self._docker and self.compression.kind == Codec.ZSTD:
             raise Unsupported(
                 "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
                 "use `compression` gzip, or convert the image to OCI first"
@@ -164,15 +166,15 @@ class _RegistryImage(ImageWriter):
 
     def _described(self, layer: Layer) -> tuple[Descriptor, Blob]:
         """Return the form in which a layer out of a docker-archive or an engine is stored."""
-        if layer.compression in {"gzip", "zstd"} and not (
-            self._docker and layer.compression == "zstd"
+        if layer.compression in {Codec.GZIP, Codec.ZSTD} and not (
+            self._docker and layer.compression == Codec.ZSTD
         ):
             digest, size = copy_stored(layer, lambda _: None)
             return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
         tar = self._opener.open([layer])[0]
         merged = AsItIs(tar, layer.diff_id)
-        packed, blob = spool_packed(merged, Compression("gzip"), self._sending.env.spool)
-        return Descriptor(oci_layer("gzip"), packed.digest, packed.size), blob
+        packed, blob = spool_packed(merged, Compression(Codec.GZIP), self._sending.env.spool)
+        return Descriptor(oci_layer(Codec.GZIP), packed.digest, packed.size), blob
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer, which is sent while it is made."""
@@ -215,13 +217,6 @@ class _RegistryImage(ImageWriter):
         self._sending.ensure(own, Bytes(config.raw), "the config")
         self._sending.publish(manifest.raw, manifest.media_type or OCI_MANIFEST, tags)
         return str(config.digest)
-
-
-def _default_compression(image: Image) -> Compression:
-    """Return that of the source's layers: gzip, or zstd where the newest are so."""
-    layers = image.manifest.layers if image.manifest else ()
-    kinds = [compression_of(descriptor.media_type) for descriptor in layers]
-    return Compression(next((kind for kind in reversed(kinds) if kind != "none"), "gzip"))
 
 
 class _Repository(TakesIndex, IndexWriter):
