@@ -19,7 +19,7 @@ LAYERS = (
     layer(
         folder("etc"),
         entry("etc/passwd", b"root", mode=0o640),
-        symlink("etc/link", "/srv/../etc/passwd"),
+        symlink("etc/link", "/usr/../etc/passwd"),
         symlink("bin", "usr/bin"),
         entry("usr/bin/tool", b"tool" * 1000, mode=0o4755, xattrs={b"user.a": b"b"}),
     ),

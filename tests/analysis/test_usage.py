@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from lamella.analysis.model import Dead, Place
+from lamella.merge.causes import Cause
 from tests.analysis.looking import analyze
 from tests.properties.strategies import layers, tars_of
 from tests.support.examples import examples
@@ -25,7 +26,7 @@ def test_deleted_directory_is_one_row() -> None:
     """With its own entry and all that is in it."""
     base = layer("d/", ("d/a", BIG), "d/e/", ("d/e/b", BIG), ("kept", b"k"))
     [row] = analyze(base, layer(whiteout("d"))).dead
-    assert row == Dead(b"d", True, 2 * 512 + 2 * 2560, 4, 1, 2, "deleted")
+    assert row == Dead(b"d", True, 2 * 512 + 2 * 2560, 4, 1, 2, Cause.DELETED)
 
 
 def test_emptied_directory_is_one_row() -> None:
@@ -41,7 +42,7 @@ def test_directory_with_something_left_is_told_by_its_files() -> None:
     assert found == [
         ("d/e/", 5120, 1, 2, "deleted"),
         ("d/a", 2560, 1, 2, "deleted"),
-        ("d/c", 1024, 1, 2, "deleted"),
+        ("d/c", 1024, 1, 2, Cause.DELETED),
     ]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lamella.layer.blob import CHUNK, Bytes, FileRange
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
-from lamella.merge.causes import Dropped, causes_of, count_dropped
+from lamella.merge.causes import Cause, Dropped, causes_of, count_dropped
 from lamella.merge.changeset import read_changeset
 from lamella.tar.entry import Member
 from lamella.transport.engine.store.files_below import FilesBelow
@@ -50,7 +50,7 @@ def _entries(tars: Sequence[LayerTar]) -> list[list[Member]]:
     return [read_changeset(tar, position).entries for position, tar in enumerate(tars)]
 
 
-def _causes(tars: Sequence[LayerTar]) -> list[str]:
+def _causes(tars: Sequence[LayerTar]) -> list[Cause]:
     below, above = _entries(tars)
     by = {member.path: member for member in above}
     dropped = [(member, by[member.path]) for member in below]
