@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lamella.errors import MalformedTar
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.tar.entry import (
     DIRECTORY,
     HARD_LINK,
@@ -51,16 +52,28 @@ class Anew(NamedTuple):
 class Entries:
     """Entries of layers, as a merged layer has them."""
 
-    def __init__(self, sources: Mapping[int, ReadAt]) -> None:
-        """Take over what reads the layers, by position."""
-        self._sources = sources
+    def __init__(self, sources: Mapping[int, ReadAt], edits: Edits = NO_EDITS) -> None:
+        """Take over what reads the layers, by position, and how entries are changed."""
+        self._sources, self._change = sources, edits.change
 
     def header(self, member: Member) -> Header:
-        """Read an entry's header in full.
+        """Return an entry's header in full, as it is to be.
 
         Raises:
             MalformedTar: it is damaged.
         """
+        header = self._read(member)
+        return header if self._change is None else self._change(header)
+
+    def is_changed(self, member: Member) -> bool:
+        """Whether an entry can't be copied because it is to be another one.
+
+        Raises:
+            MalformedTar: its header is damaged.
+        """
+        return self._change is not None and self.header(member) != self._read(member)
+
+    def _read(self, member: Member) -> Header:
         try:
             return read_header(self._sources[member.origin], member)
         except MalformedTar as error:
@@ -95,6 +108,7 @@ class Entries:
         """
         return (
             not member.flags & REWRITE
+            and not self.is_changed(inode)
             and _leads_to(member.link, leader)
             and self._attributes(member) == self._attributes(inode)
         )

@@ -298,6 +298,12 @@ class Tree:
             parent, _, name = path.rpartition(b"/")
             self._own_folder(parent).kids[name] = node
 
+    def leave_out(self, path: bytes) -> None:
+        """Take a name, and what is below it, out of what the difference shows."""
+        self._seen = {}
+        self._delete(path)
+        self._seen = {}
+
     # -- reading
 
     def walk(self) -> Iterator[tuple[bytes, Folder | Member | Link]]:

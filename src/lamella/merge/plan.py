@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 from lamella.errors import Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
 from lamella.merge.changeset import Changeset
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.entries import Entries
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
@@ -64,12 +65,14 @@ class Plan:
     """Entries that are not in the merged layer: deleted, or overwritten by the second."""
 
 
-def make_plan(tree: Tree, changesets: Mapping[int, Changeset]) -> Plan:
+def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
     """Plan the layer that says what the tree, a difference, says.
 
     Args:
         tree: the squashed layers, laid over the tree of those below them.
         changesets: by position, of the squashed layers and all below.
+        edits: what the layer is to say otherwise; they have left out of the tree what is to be
+            left out.
 
     Raises:
         Unsupported: a file can't be said so that all engines understand it.
@@ -77,7 +80,7 @@ def make_plan(tree: Tree, changesets: Mapping[int, Changeset]) -> Plan:
     """
     if tree.links_below:
         _adopt_lower_names(tree)
-    return _Planner(tree, changesets).run()
+    return _Planner(tree, changesets, edits).run()
 
 
 def _adopt_lower_names(tree: Tree) -> None:
@@ -107,9 +110,10 @@ _Site: TypeAlias = tuple[int, bytes, Folder | Member | Link, int]
 class _Planner:
     """One pass over the difference; collects pieces, neighbouring runs joined into one."""
 
-    def __init__(self, tree: Tree, changesets: Mapping[int, Changeset]) -> None:
+    def __init__(self, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits) -> None:
         self._tree = tree
-        self._entries_of = Entries({p: c.source for p, c in changesets.items()})
+        self._entries_of = Entries({p: c.source for p, c in changesets.items()}, edits)
+        self._changes = edits.change is not None
         self._folders: list[tuple[bytes, Folder, int]] = []
         self._written: set[int] = set()
         self._leaders: dict[int, bytes] = {}  # inode -> the path it was written under
@@ -248,7 +252,8 @@ class _Planner:
         if member.type == CHAR_DEVICE:
             self._check_device(member)
         self._entries += 1
-        if member.name == name and member.folder == folder and not member.flags & REWRITE:
+        own = member.name == name and member.folder == folder and not member.flags & REWRITE
+        if own and not (self._changes and self._entries_of.is_changed(member)):
             self._copy(member.origin, member.start, member.span)
         else:
             self._anew(member, join(folder, name))

@@ -15,6 +15,7 @@ from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.independent import difference_alone
@@ -78,9 +79,20 @@ class Written:
 
 
 def prepare(
-    image: Image, selection: Selection, opener: LayerOpener, progress: Progress
+    image: Image,
+    selection: Selection,
+    opener: LayerOpener,
+    progress: Progress,
+    edits: Edits = NO_EDITS,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
+
+    Args:
+        image: the image.
+        selection: which of its layers are squashed.
+        opener: opens them.
+        progress: is told.
+        edits: what the merged layers are to say otherwise.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -95,7 +107,7 @@ def prepare(
     reading = _Reading(image, opener)
     try:
         with collector_paused():
-            plans = _plan(reading, ranges)
+            plans = _plan(reading, ranges, edits)
     except ImageError as error:
         raise opener.explain(error) from error
     return Prepared(image, selection, opener, reading.tars, plans)
@@ -137,23 +149,50 @@ class _Reading:
             self.changesets[position] = _read(self.image.layers[position], tar, position)
 
 
-def _plan(reading: _Reading, ranges: Sequence[range]) -> dict[range, Plan]:
+def _plan(reading: _Reading, ranges: Sequence[range], edits: Edits) -> dict[range, Plan]:
     """Plan each range; the layers below are looked at only as far as a range depends on them."""
     reading.squashed(ranges)
     changesets, image = reading.changesets, reading.image
-    alone = {r: difference_alone([changesets[position] for position in r]) for r in ranges}
+    alone = {
+        r: None if edits.ask_below else difference_alone([changesets[p] for p in r]) for r in ranges
+    }
     reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
-    below, laid = Tree(), 0
+    below = _Below(reading)
     plans: dict[range, Plan] = {}
     for positions in ranges:
         difference = alone[positions]
         if difference is None:
-            _lay(below, changesets, range(laid, positions.start), image)
-            laid = positions.start
-            difference = Tree(below)
+            difference = Tree(below.up_to(positions.start))
             _lay(difference, changesets, positions, image)
-        plans[positions] = make_plan(difference, changesets)
+            below.leave_out(positions.stop, edits.apply(difference))
+        plans[positions] = make_plan(difference, changesets, edits)
     return plans
+
+
+class _Below:
+    """The file system below a range, which grows from range to range."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading, self._tree, self._laid = reading, Tree(), 0
+        self._left_out: list[tuple[int, list[bytes]]] = []
+
+    def leave_out(self, top: int, paths: list[bytes]) -> None:
+        """Note what a range leaves out: above its last layer it is not there."""
+        self._left_out.append((top, paths))
+
+    def up_to(self, top: int) -> Tree:
+        """Return what the layers below a position make."""
+        for stop, paths in self._left_out:
+            self._lay(stop)
+            for path in paths:
+                self._tree.leave_out(path)
+        self._left_out.clear()
+        self._lay(top)
+        return self._tree
+
+    def _lay(self, top: int) -> None:
+        _lay(self._tree, self._reading.changesets, range(self._laid, top), self._reading.image)
+        self._laid = top
 
 
 def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
