@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
+from lamella.cli.failures import in_options
 from lamella.errors import LamellaError
 from lamella.report.layers import dockerfile, machine, tree
 from lamella.transport.environment import Environment
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(lines))
         sys.stdout.flush()
     except LamellaError as error:
-        print(f"layers.py: {error}", file=sys.stderr)
+        print(f"layers.py: {in_options(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

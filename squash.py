@@ -20,6 +20,7 @@ from types import FrameType
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from lamella import api
+from lamella.cli.failures import in_options
 from lamella.errors import LamellaError, UsageError
 from lamella.layer_list import Line
 from lamella.transport.environment import Environment
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             made = True
         squash(arguments.image, arguments.layer, arguments.tag, arguments.tmp_dir)
     except LamellaError as error:
-        LOG.error("%s", error)  # noqa: TRY400 - a line for users, no traceback
+        LOG.error("%s", in_options(str(error)))  # noqa: TRY400 - a line for users, no traceback
         return error.exit_code
     except KeyboardInterrupt:
         LOG.error("interrupted; nothing was left behind")  # noqa: TRY400 - the same

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from lamella.errors import Ambiguous, UnknownLayer, UsageError
@@ -80,20 +78,6 @@ def test_senseless_ranges(texts: list[str], why: str) -> None:
     """Each is refused with its reason."""
     with pytest.raises(UsageError, match=why):
         select(IMAGE, layers=texts)
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"above": "#1", "last": 2},
-        {"last": 2, "layers": ["1-2"]},
-        {"above": "#1", "layers": ["1-2"]},
-    ],
-)
-def test_choices_exclude_each_other(choice: dict[str, Any]) -> None:
-    """One way to choose at a time."""
-    with pytest.raises(UsageError, match="exclude each other"):
-        ranges(**choice)
 
 
 def test_selection_checks_its_ranges() -> None:
@@ -210,7 +194,7 @@ def test_image_that_is_not_below(base: list[int], shared: int) -> None:
     """It is said how much they share, and how to squash above that."""
     other = image(*(TARS[n] for n in base), name="other")
     with pytest.raises(
-        UsageError, match=rf"share {shared} of its {len(base)} .*--from '#{shared}'"
+        UsageError, match=rf"share {shared} of its {len(base)} .*`base` '#{shared}'"
     ):
         select_above_image(IMAGE, other)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,6 @@ from lamella.analysis.lifetimes import Life, lay
 from lamella.analysis.model import Saving
 from lamella.analysis.plans import choose_auto, choose_max_layers
 from lamella.analysis.savings import savings
-from lamella.errors import UsageError
 from lamella.layer.blob import Bytes
 from lamella.merge.changeset import read_changeset
 from lamella.selection import Selection
@@ -94,12 +92,6 @@ def test_few_layers_stay() -> None:
     """An image that has no more layers than asked for is left as it is."""
     assert choose_max_layers(_flat(5, 5), 2, [0, 0]) == ()
     assert choose_max_layers(_flat(5, 5), 9, [0, 0]) == ()
-
-
-def test_no_layers_are_refused() -> None:
-    """There is no image without layers."""
-    with pytest.raises(UsageError, match="--max-layers 0: an image has at least one layer"):
-        choose_max_layers(_flat(5, 5), 0, [0, 0])
 
 
 def test_many_layers_are_no_matter() -> None:

@@ -275,5 +275,5 @@ def test_zstd_without_memory_or_threads(monkeypatch: pytest.MonkeyPatch) -> None
         flush = compress
 
     monkeypatch.setattr("lamella.layer.compress.zstd.ZstdCompressor", Poor)
-    with pytest.raises(OutputError, match=r"no more memory or threads .*--compression gzip"):
+    with pytest.raises(OutputError, match=r"no more memory or threads .*`compression` gzip"):
         pack("zstd", b"a" * 1000)

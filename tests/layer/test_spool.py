@@ -47,7 +47,7 @@ def test_spooled_files_have_no_name(tmp_path: Path) -> None:
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is said which, and what to do."""
-    with pytest.raises(OutputError, match=r"no-such.*--tmp-dir"):
+    with pytest.raises(OutputError, match=r"no-such.*`tmp_dir`"):
         Spool(str(tmp_path / "no-such")).file()
 
 
@@ -74,7 +74,7 @@ def small_files(limit: int) -> Iterator[None]:
 def test_full_disk(tmp_path: Path) -> None:
     """It is said where there is no room, and nothing is left."""
     spool = Spool(str(tmp_path))
-    with small_files(10_000), pytest.raises(OutputError, match=r"no space left in .*--tmp-dir"):
+    with small_files(10_000), pytest.raises(OutputError, match=r"no space left in .*`tmp_dir`"):
         spool.keep(io.BytesIO(TAR))
     assert list(tmp_path.iterdir()) == []
 

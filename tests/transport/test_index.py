@@ -47,11 +47,11 @@ def test_the_image_that_serves_best_is_taken(wanted: str, platforms: list[str], 
 
 
 def test_two_of_the_same_platform_are_told_apart_by_digest() -> None:
-    """No --platform could choose among them, so none is proposed."""
+    """No `platform` could choose among them, so none is proposed."""
     images = found("linux/amd64", "linux/amd64/v1")
     with pytest.raises(Ambiguous, match=str(images[1].descriptor.digest)) as raised:
         choose(images, Platform.parse("linux/amd64"), "here")
-    assert "--platform" not in str(raised.value)
+    assert "`platform`" not in str(raised.value)
 
 
 def test_several_that_do_not_serve_are_named() -> None:

@@ -198,7 +198,7 @@ def test_credentials_that_make_no_sense_are_not_shown(text: str) -> None:
 def test_file_that_is_not_there() -> None:
     """That matters only for the one that was named on the command line."""
     assert who(RegistryOptions({"REGISTRY_AUTH_FILE": "/nowhere"})) is None
-    with pytest.raises(UsageError, match="--authfile /nowhere"):
+    with pytest.raises(UsageError, match="`authfile` /nowhere"):
         who(RegistryOptions(authfile="/nowhere"))
 
 

@@ -320,7 +320,7 @@ def test_tls_and_passwords(guarded: Server, name: str, env: Make, tmp_path: Path
 
     check_same([BASE, *ADDED], client.pull(f"{name}:s")[2])
     assert client.manifest(name, "s") == client.manifest(name, "t")
-    with pytest.raises(EngineError, match=r"certificate is not trusted.*--ca FILE"):
+    with pytest.raises(EngineError, match=r"certificate is not trusted.*`ca` FILE"):
         lamella.squash(source, "#1", env=env(authfile=authfile))
     with pytest.raises(EngineError, match=r"401: .*log in with docker login"):
         lamella.squash(source, "#1", env=env(ca=ca))

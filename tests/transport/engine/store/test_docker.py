@@ -256,7 +256,7 @@ def test_another_blob_is_found_out(docker_containerd: Engine) -> None:
     with pytest.raises(ImageError, match="layer 3: "):
         squash_by(engine, name, "local", TAG)
     blob.unlink()
-    with pytest.raises(EngineError, match=r"can't read .* where .* keeps it: .*try --source api"):
+    with pytest.raises(EngineError, match=r"can't read .* where .* keeps it: .*try `source` api"):
         squash_by(engine, name, "local", TAG)
     assert state_of(engine) == before
     blob.write_bytes(raw)
@@ -317,7 +317,7 @@ def test_another_form_of_store(
     kept = shutil.copy(path, tmp_path / "kept")
     # While the engine is asked it must have its file: it is spoilt for our eyes only.
     with spoilt_for_us(path, text) as restore:
-        with pytest.raises(EngineError, match=rf"{reason}.*; try --source api"):
+        with pytest.raises(EngineError, match=rf"{reason}.*; try `source` api"):
             squash_by(docker_classic, name, "local", TAG)
         told = Recorder()
         with reading(docker_classic.host, name, "auto", told) as source:
@@ -400,7 +400,7 @@ def expect_the_api(host: str, name: str, reason: str) -> None:
     with reading(host, name, "auto", told) as source:
         verified(source.fetch(every(source.describe()), frozenset()))
     assert any(reason in line for line in told.lines)
-    refused = pytest.raises(EngineError, match=rf"{reason}.*; try --source api")
+    refused = pytest.raises(EngineError, match=rf"{reason}.*; try `source` api")
     with reading(host, name, "local") as source, refused:
         source.fetch(every(source.describe()), frozenset())
 

@@ -416,7 +416,7 @@ def expect_the_api(podman: Podman, name: str, path: Path, text: str | None, reas
     """Spoil a file for our eyes; check that the image is not read in place, and why."""
     wanted = digests(layers_of(podman, name))
     raw = path.read_bytes() if path.exists() else None
-    refused = pytest.raises(EngineError, match=rf"{reason}.*; try --source api")
+    refused = pytest.raises(EngineError, match=rf"{reason}.*; try `source` api")
     with reading(podman, name) as source:
         described = source.describe()
         with spoilt_for_us(path, text), refused:
@@ -473,7 +473,7 @@ def test_files_under_other_names(podman: Podman, whole: str, part: str, reason: 
         strict.describe()
         source.describe()
         path.mkdir()
-        with pytest.raises(EngineError, match=rf"{reason}; try --source api"):
+        with pytest.raises(EngineError, match=rf"{reason}; try `source` api"):
             strict.fetch(every(strict.describe()), frozenset())
         image = Restoring(source, path.rmdir).fetch(every(source.describe()))
         assert verified(image) == list(digests(layers_of(podman, whole)))
@@ -503,7 +503,7 @@ def test_another_kind_of_storage(
         image = source.fetch(every(source.describe()), frozenset())
         assert verified(image) == list(digests(layers_of(podman, whole)))
     assert any(reason in line for line in told.lines)
-    refused = pytest.raises(EngineError, match=rf"{reason}.*; try --source api")
+    refused = pytest.raises(EngineError, match=rf"{reason}.*; try `source` api")
     with reading(podman, whole) as source, refused:
         source.fetch(every(source.describe()), frozenset())
 
