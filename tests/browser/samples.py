@@ -85,7 +85,7 @@ def hostile() -> Analysis:
         tags=("<b>tag</b>", "\u202eetsal"),
         platform='linux/"><script>document.harm=1</script>',
         dead=tuple(
-            Dead(b"a/" + name, n % 2 == 0, 99_999 // n, n, n, n + 1, "deleted")
+            Dead(b"a/" + name, n % 2 == 0, 99_999 // n, n, n, n + 1, Cause.DELETED)
             for n, name in enumerate(names[:-1], 1)
         ),
         secrets=tuple(Secret(b"root/" + name, "private key", 1, 2) for name in names),

@@ -16,6 +16,7 @@ from lamella.layer.blob import Bytes, Layer
 from lamella.layer.compression import Compression, detect, open_plain
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
+from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 from tests.support.machine import patience
 from tests.support.tars import layer
@@ -65,7 +66,7 @@ PACKED: dict[str, tuple[str, bytes]] = {
 
 def unpacked(kind: str, packed: bytes, step: int = 10_000) -> bytes:
     """Read all of a packed stream."""
-    with closing(open_plain(io.BytesIO(packed), kind, "there")) as reader:
+    with closing(open_plain(io.BytesIO(packed), Codec(kind), "there")) as reader:
         return b"".join(iter(lambda: reader.read(step), b""))
 
 

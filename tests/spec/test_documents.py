@@ -10,6 +10,7 @@ import pytest
 from lamella import limits
 from lamella.errors import InvalidReference, MalformedImage
 from lamella.spec import fields
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -147,7 +148,7 @@ def test_json_survives() -> None:
 )
 def test_media_types_of_layers(kind: str, media_type: str) -> None:
     """By compression."""
-    assert oci_layer(kind) == media_type
+    assert oci_layer(Codec(kind)) == media_type
     assert not is_foreign(media_type)
 
 

@@ -18,7 +18,9 @@ from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import Compression
 from lamella.spec.codec import Codec
+from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.spec.media_type import oci_layer
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -97,10 +99,18 @@ class Packed:
     """What a layer is known by once it is written."""
 
     diff_id: Digest
-    digest: Digest
-    """Of the stored bytes."""
-    size: int
-    """Of the stored bytes."""
+    descriptor: Descriptor
+    """Of the stored bytes, with OCI's media type."""
+
+    @property
+    def digest(self) -> Digest:
+        """Of the stored bytes."""
+        return self.descriptor.digest
+
+    @property
+    def size(self) -> int:
+        """Of the stored bytes."""
+        return self.descriptor.size
 
 
 def write_packed(
@@ -113,12 +123,13 @@ def write_packed(
     """
     if compression.kind == Codec.NONE:
         diff_id = merged.write_to(write)
-        return Packed(diff_id, diff_id, merged.size)
+        return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
     out = _Hashing(write)
     with open_packer(compression, out.write) as packer:
         diff_id = merged.write_to(packer.write)
         packer.finish()
-    return Packed(diff_id, Digest.of_hash(out.hash), out.size)
+    stored = Descriptor(oci_layer(compression.kind), Digest.of_hash(out.hash), out.size)
+    return Packed(diff_id, stored)
 
 
 def open_packer(

@@ -104,8 +104,7 @@ class EngineImage(ImageWriter):
         """Take a new layer: into the load, or into the spool where its digest has to come first."""
         if self._containerd or self._client.is_podman:
             packed, blob = spool_packed(merged, self.compression, self._spool)
-            descriptor = Descriptor(oci_layer(self.compression.kind), packed.digest, packed.size)
-            piece = Piece(packed.diff_id, descriptor, blob)
+            piece = Piece(packed.diff_id, packed.descriptor, blob)
         else:
             name, diff_id = self._request.put(merged)
             descriptor = Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)

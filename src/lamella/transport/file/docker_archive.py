@@ -218,8 +218,7 @@ class DockerArchiveWriter(ImageWriter):
         self._tar.begin(name, packed.size)
         self._tar.copy(file)
         self._tar.end(packed.size)
-        stored = Descriptor(oci_layer(compression.kind), packed.digest, packed.size)
-        return packed.diff_id, stored
+        return packed.diff_id, packed.descriptor
 
     def _put_plain(self, merged: Merged) -> Digest:
         if isinstance(merged, AsItIs):  # inside the kernel, where that works

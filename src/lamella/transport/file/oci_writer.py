@@ -85,10 +85,10 @@ class LayoutImage(ImageWriter):
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer."""
-        blob, kind = self._layout.blobs.start(), self.compression.kind
+        blob = self._layout.blobs.start()
         packed = write_packed(merged, self.compression, blob.write)
         blob.settle(packed.digest)
-        return packed.diff_id, Descriptor(oci_layer(kind), packed.digest, packed.size)
+        return packed.diff_id, packed.descriptor
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config and manifest, and what names them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
@@ -174,15 +175,15 @@ class _RegistryImage(ImageWriter):
         tar = self._opener.open([layer])[0]
         merged = AsItIs(tar, layer.diff_id)
         packed, blob = spool_packed(merged, Compression(Codec.GZIP), self._sending.env.spool)
-        return Descriptor(oci_layer(Codec.GZIP), packed.digest, packed.size), blob
+        return packed.descriptor, blob
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer, which is sent while it is made."""
-        media_type = oci_layer(self.compression.kind)
-        if self._docker:
-            media_type = docker_layer(media_type)
         packed = self._send_packed(merged, "the merged layer")
-        return packed.diff_id, Descriptor(media_type, packed.digest, packed.size)
+        stored = packed.descriptor
+        if self._docker:
+            stored = replace(stored, media_type=docker_layer(stored.media_type))
+        return packed.diff_id, stored
 
     def _send_packed(self, merged: Merged, where: str) -> Packed:
         """Pack a layer and send it, in pieces while it is packed unless it is small.
@@ -202,7 +203,7 @@ class _RegistryImage(ImageWriter):
             sending.progress.debug(f"{where}: sending it as a whole, since {refused}")
             packed, blob = spool_packed(merged, compression, sending.env.spool)
         if blob is not None:
-            sending.ensure(Descriptor("", packed.digest, packed.size), blob, where)
+            sending.ensure(packed.descriptor, blob, where)
         return packed
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
