@@ -35,6 +35,7 @@ def imported() -> None:
     for module in pkgutil.walk_packages(lamella.__path__, "lamella."):
         if not module.name.startswith(_NOT_NEEDED):
             importlib.import_module(module.name)
+    importlib.import_module("difflib")  # which click imports to suggest a name
 
 
 @dataclass(frozen=True)
