@@ -71,13 +71,18 @@ class CountingSpool(Spool):
 class CountingEnvironment(Environment):
     """One in which it is known how much is written to the spool."""
 
-    spool: CountingSpool = field(default_factory=CountingSpool)
+    counter: CountingSpool = field(default_factory=CountingSpool)
+
+    @property
+    def spool(self) -> Spool:
+        """Makes the files that are counted."""
+        return self.counter
 
 
 @contextmanager
 def counted(name: str, chosen: EngineOptions, spool: CountingSpool) -> Iterator[Source]:
     """Open an image of an engine, with a spool that counts."""
-    env = CountingEnvironment(engine=chosen, spool=spool)
+    env = CountingEnvironment(engine=chosen, counter=spool)
     with EngineLocation("", name).open_source(None, env) as source:
         yield source
 
