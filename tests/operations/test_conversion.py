@@ -13,6 +13,8 @@ import pytest
 
 import lamella
 from lamella.layer.compression import detect
+from tests.odd.answers import Oddly
+from tests.odd.registry import MemoryRegistry, registry_in_memory
 from tests.transport.forms import (
     TARS,
     Layout,
@@ -105,6 +107,37 @@ def test_what_is_told_is_what_is_stored(
     kept = stored_kinds(form, target)[:2]
     change = f"kept layers {told(kinds)} → {told(kept)}"
     assert (change in converted, "kept layers" in converted) == (kinds != kept,) * 2, converted
+
+
+@pytest.mark.parametrize("kinds", MIXED, ids="-".join)
+@pytest.mark.parametrize("make", [layout, archive])
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_what_a_registry_stores_is_told(
+    make: object, kinds: list[str], compression: str | None, tmp_path: Path
+) -> None:
+    """Into one and out of it again; within it nothing that stays is changed or sent."""
+    source = make(tmp_path / "source", kinds)  # type: ignore[operator]
+    with registry_in_memory(Oddly(0)) as registry:
+        there, again = (f"docker://{registry.host}/app:{tag}" for tag in "12")
+        pushed = lamella.squash(source, last=2, output=there, compression=compression)
+        first = stored_in(registry, "1")
+        change = f"kept layers {told(kinds)} → {told(first[:2])}"
+        assert (change in pushed.converted) == (kinds != first[:2]), pushed.converted
+        if make is layout:
+            assert first[:2] == kinds, "what has a descriptor is sent as it is"
+        assert first[2] == (compression or first[2])
+        blobs = set(registry.blobs)
+        within = lamella.squash(there, last=2, output=again)
+        assert within.converted == ""
+        assert stored_in(registry, "2")[0] == first[0]
+        assert len(set(registry.blobs) - blobs) == 2, "a layer and a config"
+        assert lamella.verify(source, again) == []
+
+
+def stored_in(registry: MemoryRegistry, tag: str) -> list[str]:
+    """Name the compression of each layer of an image in a registry, by its bytes."""
+    manifest = json.loads(registry.manifests["app", tag][1])
+    return [detect(registry.blobs[layer["digest"]][:6]) for layer in manifest["layers"]]
 
 
 @pytest.mark.parametrize("form", OUTPUTS)
