@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lamella.errors import UsageError
+from lamella.errors import InvalidReference, UsageError
 from lamella.operations.request import Request
 from lamella.rewrite import Wording
 from lamella.transport.engine.location import EngineLocation
@@ -79,6 +79,15 @@ def test_names_of_the_new_image(
     place, all_names = parse_location(output, output=True).named(given)
     assert all_names == tags
     assert request(place, tags=all_names).names == names
+
+
+@pytest.mark.parametrize(
+    "output", ["app:1", "docker-daemon:app", "docker-archive:new.tar", "oci:new", "docker://a.b/c"]
+)
+def test_a_name_that_is_empty(output: str) -> None:
+    """It is refused, wherever the image goes, and not left out."""
+    with pytest.raises(InvalidReference, match="it is empty"):
+        parse_location(output, output=True).named([""])
 
 
 def test_names_of_several_repositories() -> None:

@@ -68,7 +68,8 @@ class EngineLocation(Location):
 
     def named(self, tags: Sequence[str]) -> tuple[EngineLocation, tuple[str, ...]]:
         """Return itself, and all names of a new image; see `Location`."""
-        names = tuple(filter(None, dict.fromkeys((self.name, *tags))))
+        own = (self.name,) if self.name else ()
+        names = tuple(dict.fromkeys((*own, *tags)))
         for name in names:
             Reference.parse_tag(name)
         return self, names

@@ -28,9 +28,6 @@ __all__ = ["FileLocation", "exists", "parse_file"]
 class FileLocation(FileName, Location):
     """A file, a stream or a layout folder."""
 
-    __str__ = FileName.__str__
-    is_stream = FileName.is_stream
-
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         self._need(env.stdin, "stdin")
         return FileSource(self, env.spool, platform, env.stdin)
@@ -52,10 +49,10 @@ class FileLocation(FileName, Location):
 
     def named(self, tags: Sequence[str]) -> tuple[FileLocation, tuple[str, ...]]:
         """Return itself, and all names of a new image; see `Location`."""
-        checked = (self.tag, *tags) if self.transport == "docker-archive" else tags
-        for name in filter(None, checked):
+        own = (self.tag,) if self.tag else ()
+        for name in (*own, *tags) if self.transport == "docker-archive" else tags:
             Reference.parse_tag(name)
-        return self, tuple(filter(None, dict.fromkeys((self.tag, *tags))))
+        return self, tuple(dict.fromkeys((*own, *tags)))
 
     def unnamed(self) -> FileLocation:
         """Return the same file, for an image that gets no name."""
