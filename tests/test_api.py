@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,9 @@ from lamella.errors import (
     UnknownLayer,
     UsageError,
 )
+from lamella.transport.registry import Backoff
+from tests.odd.answers import Oddly
+from tests.odd.registry import registry_in_memory
 from tests.support.images import docker_archive
 from tests.support.progress import Recorder
 from tests.support.tars import layer
@@ -189,6 +193,20 @@ def test_a_path_is_that_of_a_file(
         lamella.squash(Path("none"), dry_run=True)
     with pytest.raises(UsageError, match=r"give docker-archive:\./new"):
         lamella.squash(Path("debian"), output=Path("new"))
+
+
+def test_a_session_is_no_worse_off_after_an_error(app: str, tmp_path: Path) -> None:
+    """A registry that could not be reached is looked for again."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+    options = lamella.RegistryOptions(backoff=Backoff(tries=1))
+    with lamella.Environment(registry=options) as env:
+        with pytest.raises(lamella.EngineError, match="Connection refused"):
+            lamella.squash(app, output=f"docker://{host}/app:1", env=env)
+        with registry_in_memory(Oddly(0), port=int(host.rpartition(":")[2])) as registry:
+            lamella.squash(app, output=f"docker://{host}/app:1", env=env)
+            assert ("app", "1") in registry.manifests
 
 
 def test_a_cancelled_environment_does_nothing_more(app: str, tmp_path: Path) -> None:

@@ -94,11 +94,11 @@ class MemoryRegistry:
 
 
 @contextmanager
-def registry_in_memory(oddly: Oddly) -> Iterator[MemoryRegistry]:
-    """Serve a registry on a port of this machine."""
+def registry_in_memory(oddly: Oddly, port: int = 0) -> Iterator[MemoryRegistry]:
+    """Serve a registry on a port of this machine; 0: any."""
     registry = MemoryRegistry()
     kind = serving(socketserver.TCPServer, lambda asked: oddly.say(asked, registry.answer(asked)))
-    with kind(("127.0.0.1", 0)) as server:
+    with kind(("127.0.0.1", port)) as server:
         registry.host = f"127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

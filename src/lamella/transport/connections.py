@@ -53,9 +53,14 @@ class Connections:
         """Come to an end; the last one closes all."""
         with self._lock:
             self._users -= 1
-            ended = [] if self._users else self._clients
-            if not self._users:
-                self._clients = []
+            is_last = not self._users
+        if is_last:
+            self.forget()
+
+    def forget(self) -> None:
+        """Close all clients; who asks for one again gets a new one."""
+        with self._lock:
+            ended, self._clients = self._clients, []
         for _, client in reversed(ended):
             client.close()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Self
 
-from lamella.errors import Cancelled
+from lamella.errors import Cancelled, EngineError
 from lamella.layer.spool import Spool
 from lamella.progress import SILENT, Progress
 from lamella.transport.connections import Connections
@@ -98,6 +98,8 @@ def used(env: Environment | None) -> Iterator[Environment]:
             connections.check()
             yield replace(env, progress=_Checking(env.progress, connections))
         except Exception as error:
+            if isinstance(error, EngineError):
+                connections.forget()  # what a session keeps must not be what has failed
             if connections.is_cancelled and not isinstance(error, Cancelled):
                 raise Cancelled from error  # what was stopped in the middle says something else
             raise
