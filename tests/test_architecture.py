@@ -112,6 +112,13 @@ PAST_THE_GATE: dict[str, str] = {
     "cli/progress.py": "Rich draws the bar; its texts have passed the gate",
 }
 
+# Options of other programs, which only look like ours.
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+OTHERS_OPTIONS: set[str] = {
+    "transport/engine/address.py:--url",
+    "transport/engine/address.py:--host",
+}
+
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}
 
@@ -300,6 +307,23 @@ def prints_past_the_gate(source: str, path: str) -> list[str]:
     return [f"{path}:{line}: {text}" for line, text in texts if PRINTS.fullmatch(text)]
 
 
+def names_options(source: str, path: str) -> list[str]:
+    """List the messages of one file below cli/ that name an option of the command line."""
+    if component(path) in {*OUTER, "demo", "report"}:
+        return []
+    tree = ast.parse(source)
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        f"{path}:{node.lineno}: {node.value!r} names an option; say the parameter in backticks"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in told
+        and OPTION.search(node.value)
+        and f"{path}:{node.value}" not in OTHERS_OPTIONS
+    ]
+
+
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Count a function's lines from its def on; its docstring, the contract, is free."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
@@ -362,6 +386,12 @@ def test_text_reaches_a_terminal_through_one_gate(path: str) -> None:
 def test_each_way_past_the_gate_is_still_used(path: str) -> None:
     """An exception leaves with the code that needed it."""
     assert prints_past_the_gate(read(path), f"not/{path}") != []
+
+
+@pytest.mark.parametrize("path", source_files())
+def test_messages_of_the_library_name_no_option(path: str) -> None:
+    """Who calls it from Python has none; `cli/failures.py` puts them in."""
+    assert names_options(read(path), path) == []
 
 
 @pytest.mark.parametrize("path", source_files())
@@ -522,6 +552,16 @@ def test_a_way_past_the_gate_is_found(source: str) -> None:
     """The rule can fail."""
     assert len(prints_past_the_gate(source, "cli/commands/layers.py")) == 1
     assert prints_past_the_gate("say('hi')\nprintable('hi')", "cli/commands/layers.py") == []
+
+
+@pytest.mark.parametrize(
+    "source", ["raise E('try --tmp-dir')", "raise E(f'--last {n}: no')", "a = 'x; --insecure y'"]
+)
+def test_an_option_in_a_message_is_found(source: str) -> None:
+    """The rule can fail, for parts of a message too; docstrings may tell of options."""
+    assert len(names_options(source, "layer/spool.py")) == 1
+    assert names_options(source, "cli/options.py") == []
+    assert names_options(f'"""{source!r}"""', "layer/spool.py") == []
 
 
 def test_own_methods_may_be_called_like_the_world() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from lamella import __version__
+from lamella.cli.failures import PARAMETERS, in_options
+from lamella.cli.group import cli
 from tests.cli.conftest import Lamella
 from tests.cli.running import run
 from tests.support.images import docker_archive
@@ -174,3 +177,19 @@ def test_completion_is_clicks(tmp: Path) -> None:
     assert b"complete" in ran.out
     words = {"_LAMELLA_COMPLETE": "bash_complete", "COMP_WORDS": "lamella squ", "COMP_CWORD": "1"}
     assert b"squash" in run(tmp=tmp, env=words).worked().out
+
+
+def test_parameters_are_said_as_options() -> None:
+    """What the library calls a parameter is an option here; all else in backticks stays."""
+    said = in_options("try another `tmp_dir` or `base` '#1'; see `ulimit -a`; `unknown` stays")
+    assert said == "try another --tmp-dir or --from '#1'; see `ulimit -a`; `unknown` stays"
+    context = click.Context(cli)
+    options = {
+        option
+        for name in cli.list_commands(context)
+        if (command := cli.get_command(context, name)) is not None
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    for parameter in PARAMETERS:
+        assert in_options(f"`{parameter}`") in options, parameter

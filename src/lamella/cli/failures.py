@@ -10,9 +10,9 @@ from lamella.cli.signals import INTERRUPTED
 from lamella.errors import LamellaError
 from lamella.waiting import is_asked_to_end, is_published
 
-__all__ = ["explain", "in_options"]
+__all__ = ["PARAMETERS", "explain", "in_options"]
 
-_PARAMETERS = frozenset(
+PARAMETERS = frozenset(
     {
         *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
@@ -28,7 +28,7 @@ def in_options(text: str) -> str:
 
     def option(found: re.Match[str]) -> str:
         name = found[1]
-        usual = f"--{name.replace('_', '-')}" if name in _PARAMETERS else found[0]
+        usual = f"--{name.replace('_', '-')}" if name in PARAMETERS else found[0]
         return _OTHERWISE.get(name, usual)
 
     return re.sub(r"`([a-z_]+)`", option, text)

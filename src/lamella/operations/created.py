@@ -32,7 +32,7 @@ def created_text(created: datetime | str | None, epoch: str | None) -> str | Non
             raise UsageError(f"`created` {created}: expected a time with a time zone, got none")
         return _format(created.astimezone(UTC))
     if created in {"now", "source"}:
-        return _format(datetime.now(UTC)) if created == "now" else None
+        return _format(datetime.now(UTC).replace(microsecond=0)) if created == "now" else None
     if _RFC3339.fullmatch(created) and _is_date(created):
         return created
     raise UsageError(f"`created` {created!r}: want source, now or a time like 2026-01-31T12:00:00Z")
