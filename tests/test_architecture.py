@@ -561,7 +561,7 @@ def test_an_option_in_a_message_is_found(source: str) -> None:
     """The rule can fail, for parts of a message too; docstrings may tell of options."""
     assert len(names_options(source, "layer/spool.py")) == 1
     assert names_options(source, "cli/options.py") == []
-    assert names_options(f'"""{source!r}"""', "layer/spool.py") == []
+    assert names_options(f'"""Of {source}."""', "layer/spool.py") == []
 
 
 def test_own_methods_may_be_called_like_the_world() -> None:

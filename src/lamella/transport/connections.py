@@ -17,7 +17,7 @@ class _Closes(Protocol):
         """Hang up."""
 
     def stop(self) -> None:
-        """Let all waits for it end soon, in an error, now and later. From any thread."""
+        """Let all waits for it end soon, in an error. From any thread."""
 
 
 _Client = TypeVar("_Client", bound=_Closes)

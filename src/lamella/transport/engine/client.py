@@ -58,7 +58,6 @@ class EngineClient:
         self._info: Mapping[str, Any] | None = None
         self._idle: list[Line] = []
         self._lines: WeakSet[Line] = WeakSet()
-        self._stopped = False
         try:
             address = host.address
             self._base = address.base if isinstance(address, Network) else ""
@@ -87,8 +86,10 @@ class EngineClient:
             self._let_go()
 
     def stop(self) -> None:
-        """Let all that is asked end in an error, now and later; from any thread."""
-        self._stopped = True
+        """Let all that is under way end in an error; from any thread.
+
+        What is asked afterwards is answered: something may have to be tidied up.
+        """
         for line in list(self._lines):
             line.stop()
 
@@ -111,8 +112,6 @@ class EngineClient:
             raise EngineError(message) from error
 
     def _line(self, timeout: float) -> Line:
-        if self._stopped:
-            raise InterruptedError("interrupted")
         while self._idle:
             line = self._idle.pop()
             if line.is_open:
