@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 from lamella import api
 from lamella.cli.failures import in_options
 from lamella.errors import LamellaError, UsageError
-from lamella.layer_list import Line
+from lamella.layer_list import LayerLine
 from lamella.transport.environment import Environment
 
 LOG = logging.getLogger()
@@ -67,7 +67,7 @@ def squash(image: str, layer: str, tag: str, tmp_dir: str | None) -> None:
     LOG.info("Image registered in Docker daemon as %s", tag)
 
 
-def _log_squashed(lines: Sequence[Line], diff_id: str) -> None:
+def _log_squashed(lines: Sequence[LayerLine], diff_id: str) -> None:
     LOG.info("Squashed %s layers: %s", len(lines), [line.id for line in lines])
     LOG.info("New layer ID %s", diff_id.removeprefix("sha256:"))
 

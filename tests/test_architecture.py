@@ -308,7 +308,10 @@ def prints_past_the_gate(source: str, path: str) -> list[str]:
 
 
 def names_options(source: str, path: str) -> list[str]:
-    """List the messages of one file below cli/ that name an option of the command line."""
+    """List the messages of one file below cli/ that name an option of the command line.
+
+    A message is one line; a text of several is a script for another program.
+    """
     if component(path) in {*OUTER, "demo", "report"}:
         return []
     tree = ast.parse(source)
@@ -319,9 +322,24 @@ def names_options(source: str, path: str) -> list[str]:
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and id(node) not in told
+        and "\n" not in node.value
         and OPTION.search(node.value)
         and f"{path}:{node.value}" not in OTHERS_OPTIONS
     ]
+
+
+def names_used_twice(sources: Mapping[str, str]) -> list[str]:
+    """Classes that share a name, an underscore before it or not: who looks for one finds another.
+
+    Args:
+        sources: the text of each file, by its path.
+    """
+    places: dict[str, list[str]] = {}
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(path)
+    return [f"{name}: {', '.join(paths)}" for name, paths in places.items() if len(paths) > 1]
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -392,6 +410,11 @@ def test_each_way_past_the_gate_is_still_used(path: str) -> None:
 def test_messages_of_the_library_name_no_option(path: str) -> None:
     """Who calls it from Python has none; `cli/failures.py` puts them in."""
     assert names_options(read(path), path) == []
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    """One word, one class."""
+    assert names_used_twice({path: read(path) for path in source_files()}) == []
 
 
 @pytest.mark.parametrize("path", source_files())
@@ -562,6 +585,13 @@ def test_an_option_in_a_message_is_found(source: str) -> None:
     assert len(names_options(source, "layer/spool.py")) == 1
     assert names_options(source, "cli/options.py") == []
     assert names_options(f'"""Of {source}."""', "layer/spool.py") == []
+    assert names_options(r"SCRIPT = 'podman system \n service --time=0'", "layer/spool.py") == []
+
+
+def test_a_name_of_two_classes_is_found() -> None:
+    """Also where one of them is private."""
+    sources = {"a.py": "class Line: ...", "b.py": "class _Line: ...\nclass Lines: ..."}
+    assert names_used_twice(sources) == ["Line: a.py, b.py"]
 
 
 def test_own_methods_may_be_called_like_the_world() -> None:

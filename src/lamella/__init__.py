@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
+    from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage
     from lamella.api import analyze, open_image, squash, verify
     from lamella.errors import (
         Ambiguous,
@@ -82,7 +82,6 @@ __all__ = [
     "OpenImage",
     "OpenLayer",
     "OutputError",
-    "Place",
     "Platform",
     "Progress",
     "RegistryOptions",
@@ -92,6 +91,7 @@ __all__ = [
     "SquashedRange",
     "UnknownLayer",
     "Unsupported",
+    "Usage",
     "UsageError",
     "analyze",
     "open_image",
@@ -129,7 +129,7 @@ _HOMES = {
     "OpenImage": "inside",
     "OpenLayer": "inside",
     "OutputError": "errors",
-    "Place": "analysis.model",
+    "Usage": "analysis.model",
     "Platform": "spec.platform",
     "Progress": "progress",
     "RegistryOptions": "transport.registry.options",

@@ -34,7 +34,7 @@ from lamella.transport.transports import locate, parse_location
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
     from lamella.inside import OpenImage
-    from lamella.layer_list import Line
+    from lamella.layer_list import LayerLine
     from lamella.operations.analyze import Explored
     from lamella.rootfs import Difference
 
@@ -216,7 +216,7 @@ def open_layers(
     tags: bool = False,
     dead: bool | None = False,
     env: Environment | None = None,
-) -> Iterator[tuple[Image, list[Line]]]:
+) -> Iterator[tuple[Image, list[LayerLine]]]:
     """Open an image and list its layers.
 
     Args:

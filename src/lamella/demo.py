@@ -37,7 +37,7 @@ _EPOCH = 1_700_000_000 * 10**9
 _APP = 1000
 
 
-class _Layer:
+class _DemoLayer:
     """The tar of one layer, entry by entry."""
 
     def __init__(self, made_by: str) -> None:
@@ -88,15 +88,15 @@ class _Layer:
         return b"".join(self._parts) + END_OF_ARCHIVE
 
 
-def _build() -> Iterator[_Layer]:
+def _build() -> Iterator[_DemoLayer]:
     noise = random.Random(7)  # noqa: S311 - filler, no secret
     yield from _system(noise)
     yield from _application(noise)
     yield from _clean_up(noise)
 
 
-def _system(noise: random.Random) -> Iterator[_Layer]:
-    base = _Layer("ADD rootfs.tar / # a small system")
+def _system(noise: random.Random) -> Iterator[_DemoLayer]:
+    base = _DemoLayer("ADD rootfs.tar / # a small system")
     base.file("bin/busybox", noise.randbytes(900_000), 0o755)
     for applet in ("sh", "ls", "cat", "cp", "mv", "rm"):
         base.link(f"bin/{applet}", "bin/busybox")
@@ -110,7 +110,7 @@ def _system(noise: random.Random) -> Iterator[_Layer]:
     base.file("var/cache/apt/pkgcache.bin", noise.randbytes(1_500_000))
     yield base
 
-    apt = _Layer("RUN apt-get install python3")
+    apt = _DemoLayer("RUN apt-get install python3")
     packages = [noise.randbytes(noise.randint(100_000, 900_000)) for _ in range(12)]
     for i, content in enumerate(packages):
         apt.file(f"var/cache/apt/archives/python{i}.deb", content)
@@ -122,40 +122,40 @@ def _sources() -> list[str]:
     return [f"app/src/m{i % 20:02d}/file{i:03d}.py" for i in range(400)]
 
 
-def _application(noise: random.Random) -> Iterator[_Layer]:
+def _application(noise: random.Random) -> Iterator[_DemoLayer]:
     sources = {path: noise.randbytes(3000) for path in _sources()}
-    copy = _Layer("COPY . /app")
+    copy = _DemoLayer("COPY . /app")
     for path, content in sources.items():
         copy.file(path, content)
     yield copy
 
-    chown = _Layer("RUN chown -R app:app /app")
+    chown = _DemoLayer("RUN chown -R app:app /app")
     for path, content in sources.items():
         chown.file(path, content, owner=_APP)
     yield chown
 
-    key = _Layer("COPY id_rsa /root/.ssh/id_rsa")
+    key = _DemoLayer("COPY id_rsa /root/.ssh/id_rsa")
     key.file("root/.ssh/id_rsa", b"(this would be a private key)\n" * 50, 0o600)
     yield key
 
-    fetch = _Layer("RUN git clone … && rm /root/.ssh/id_rsa")
+    fetch = _DemoLayer("RUN git clone … && rm /root/.ssh/id_rsa")
     fetch.file("app/vendor/lib.tar", noise.randbytes(400_000), owner=_APP)
     fetch.delete("root/.ssh/id_rsa")
     yield fetch
 
 
-def _clean_up(noise: random.Random) -> Iterator[_Layer]:
-    clean = _Layer("RUN rm -rf /var/cache/apt && mkdir /var/cache/apt")
+def _clean_up(noise: random.Random) -> Iterator[_DemoLayer]:
+    clean = _DemoLayer("RUN rm -rf /var/cache/apt && mkdir /var/cache/apt")
     clean.folder("var/cache/apt")
     clean.file("var/cache/apt/.wh..wh..opq", b"", mode=0)
     yield clean
 
     for number in (1, 2):
-        model = _Layer(f"COPY model-v{number} /srv/model.bin")
+        model = _DemoLayer(f"COPY model-v{number} /srv/model.bin")
         model.file("srv/model.bin", noise.randbytes(4_000_000))
         yield model
 
-    move = _Layer("RUN cp /bin/busybox /bin/toolbox && rm /app/src/m00/*")
+    move = _DemoLayer("RUN cp /bin/busybox /bin/toolbox && rm /app/src/m00/*")
     move.file("bin/toolbox", noise.randbytes(900_000), 0o755)
     move.link("bin/tool", "bin/toolbox")
     for path in sorted(path for path in _sources() if "/m00/" in path):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from lamella.image import Image
 from lamella.spec.digest import Digest
 
-__all__ = ["Line", "layer_lines"]
+__all__ = ["LayerLine", "layer_lines"]
 
 
 @dataclass(frozen=True)
-class Line:
+class LayerLine:
     """One layer, as it is listed."""
 
     number: int
@@ -32,7 +32,7 @@ class Line:
 
 def layer_lines(
     image: Image, tags: Mapping[tuple[Digest, ...], Sequence[str]] | None = None
-) -> list[Line]:
+) -> list[LayerLine]:
     """List an image's layers.
 
     Args:
@@ -46,7 +46,7 @@ def layer_lines(
     for position, (layer, chain_id) in enumerate(zip(image.layers, image.chain_ids, strict=True)):
         here = known.get(image.diff_ids[: position + 1], ())
         lines.append(
-            Line(
+            LayerLine(
                 number=position + 1,
                 id=ids.get(position, chain_id).removeprefix("sha256:"),
                 diff_id=layer.diff_id,

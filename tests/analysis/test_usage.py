@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from lamella.analysis.model import Dead, Place
+from lamella.analysis.model import Dead, Usage
 from lamella.merge.causes import Cause
 from tests.analysis.looking import analyze
 from tests.properties.strategies import layers, tars_of
@@ -106,7 +106,7 @@ def test_rows_are_apart_and_add_up(drawn: list[list[Entry]]) -> None:
     assert list(found.dead) == sorted(found.dead, key=lambda row: -row.size)
 
 
-def shape(place: Place) -> dict[str, tuple[int, int]]:
+def shape(place: Usage) -> dict[str, tuple[int, int]]:
     """Live and dead bytes by path."""
     found = {place.name.decode(): (place.live, place.dead)}
     for kid in place.kids:

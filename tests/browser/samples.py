@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamella.analysis.model import Analysis, Dead, LayerFacts, Place, Saving, Secret
+from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage
 from lamella.merge.causes import Cause, Dropped
 
 __all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer"]
@@ -42,7 +42,7 @@ def make_layer(number: int, live: int, dead: Dropped = Dropped(), command: str =
     )
 
 
-def make_analysis(layers: list[LayerFacts], root: Place, **more: object) -> Analysis:
+def make_analysis(layers: list[LayerFacts], root: Usage, **more: object) -> Analysis:
     """Return an analysis of which a squash of more than two layers saves half of the dead bytes."""
     savings = {}
     for first in layers:
@@ -73,9 +73,9 @@ def hostile() -> Analysis:
         make_layer(n, 4000 * n, Dropped(deleted=512 * n), HOSTILE[name])
         for n, name in enumerate(names, 1)
     ]
-    files = [Place(name, 900 * n, 300 * n, n, ()) for n, name in enumerate(names, 1)]
-    folders = [Place(name, 90_000, 30_000, 90, tuple(files)) for name in names]
-    root = Place(
+    files = [Usage(name, 900 * n, 300 * n, n, ()) for n, name in enumerate(names, 1)]
+    folders = [Usage(name, 90_000, 30_000, 90, tuple(files)) for name in names]
+    root = Usage(
         b"", 90_000 * len(names) + 512, 30_000 * len(names), 90 * len(names), tuple(folders)
     )
     return make_analysis(
@@ -104,10 +104,10 @@ def large() -> Analysis:
         for n in range(1, 128)
     ]
 
-    def place(name: bytes, size: int, depth: int) -> Place:
+    def place(name: bytes, size: int, depth: int) -> Usage:
         kids = [] if size < 1 << 20 or not depth else [size // 2, *[size // 50] * 23]
         inside = tuple(place(b"part-%d" % n, kid, depth - 1) for n, kid in enumerate(kids))
-        return Place(name, size * 2 // 3, size - size * 2 // 3, max(1, size // 4096), inside)
+        return Usage(name, size * 2 // 3, size - size * 2 // 3, max(1, size // 4096), inside)
 
     return make_analysis(
         layers,

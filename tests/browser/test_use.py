@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from lamella.analysis.model import Analysis, Place
+from lamella.analysis.model import Analysis, Usage
 from lamella.report.text import human_size
 from tests.browser.chromium import PHONE, Browser
 from tests.browser.samples import large
@@ -198,7 +198,7 @@ def cell(browser: Browser, name: str) -> WebElement:
     )
 
 
-def names(place: Place) -> list[str]:
+def names(place: Usage) -> list[str]:
     """Return the places in one, as the table below the map has them."""
     return [kid.name.decode() + "/" * bool(kid.kids) for kid in place.kids]
 

@@ -12,7 +12,7 @@ import pytest
 
 from lamella.analysis.browse import Contents
 from lamella.analysis.lifetimes import lay
-from lamella.analysis.model import Analysis, LayerFacts, Place, Saving
+from lamella.analysis.model import Analysis, LayerFacts, Saving, Usage
 from lamella.cli.explore.app import ExploreApp
 from lamella.cli.explore.files import FileTree
 from lamella.layer.blob import Bytes
@@ -65,7 +65,7 @@ def explored() -> Explored:
         savings={(a, b): Saving(a, b, 512, 512) for a, b in ranges},
         dead=(),
         secrets=None,
-        root=Place(b"", 0, 0, 0, ()),
+        root=Usage(b"", 0, 0, 0, ()),
         efficiency=1.0,
         wasted=0,
     )

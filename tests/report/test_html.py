@@ -9,12 +9,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from lamella.analysis.model import Place
+from lamella.analysis.model import Usage
 from lamella.merge.causes import Dropped
 from lamella.report.html import render
 from tests.browser.samples import HOSTILE, hostile, make_analysis, make_layer
 
-_NOTHING = Place(b"", 0, 0, 0, ())
+_NOTHING = Usage(b"", 0, 0, 0, ())
 
 
 class _Elements(HTMLParser):

@@ -15,12 +15,12 @@ from lamella.layer.blob import Bytes
 from lamella.spec.digest import Digest
 from lamella.tar.entry import REGULAR, SYMLINK
 from lamella.tar.scan import scan
-from lamella.transport.engine.store.tar_split import SplitPlace
+from lamella.transport.engine.store.tar_split import SplitLayer
 
 __all__ = ["add", "pack", "take_apart", "unpack"]
 
 
-def take_apart(tar: bytes, folder: Path, *, with_content: bool = True) -> SplitPlace:
+def take_apart(tar: bytes, folder: Path, *, with_content: bool = True) -> SplitLayer:
     """Write a layer's tar-split file, and its files, to a folder."""
     lines: list[dict[str, Any]] = []
     content = folder / "diff"
@@ -43,7 +43,7 @@ def take_apart(tar: bytes, folder: Path, *, with_content: bool = True) -> SplitP
     add(lines, {"type": 2, "payload": base64.b64encode(tar[at:]).decode()})
     headers = folder / "tar-split.json.gz"
     pack(headers, lines)
-    return SplitPlace(headers, content, Digest.of(tar), "app: layer 1")
+    return SplitLayer(headers, content, Digest.of(tar), "app: layer 1")
 
 
 def add(lines: list[dict[str, Any]], line: dict[str, Any]) -> None:

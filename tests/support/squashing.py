@@ -15,7 +15,7 @@ from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.emit import PlanTar
 from lamella.merge.overlay import Tree
 from lamella.merge.plan import Plan, make_plan
-from lamella.operations.merge_layers import Prepared, Written, prepare, write
+from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, write
 from lamella.progress import SILENT
 from lamella.rewrite import Wording
 from lamella.selection import Selection
@@ -69,7 +69,7 @@ def prepared(source: Image, *ranges: range) -> Iterator[Prepared]:
 
 def squash(
     source: Image, *ranges: range, wording: Wording | None = None
-) -> tuple[Written, MemorySink]:
+) -> tuple[WrittenImage, MemorySink]:
     """Squash ranges of an image's layers; return the new config and the new layers."""
     with prepared(source, *(ranges or (range(len(source.layers)),))) as ready:
         sink = MemorySink(ready.opener)

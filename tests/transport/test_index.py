@@ -9,13 +9,13 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.media_type import OCI_MANIFEST
 from lamella.spec.platform import Platform
-from lamella.transport.index import Found, choose
+from lamella.transport.index import TaggedDescriptor, choose
 
 
-def found(*platforms: str) -> list[Found]:
+def found(*platforms: str) -> list[TaggedDescriptor]:
     """Return an image for each of some platforms."""
     return [
-        Found(
+        TaggedDescriptor(
             Descriptor(
                 OCI_MANIFEST,
                 Digest.of(bytes([number])),

@@ -26,8 +26,8 @@ __all__ = [
     "UNCHANGED",
     "Contents",
     "Filter",
-    "Found",
     "Row",
+    "SearchResult",
     "View",
 ]
 
@@ -83,7 +83,7 @@ class Filter(NamedTuple):
 EVERYTHING = Filter()
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What a search found: how much there is, and the first rows with their directories."""
 
     total: int
@@ -165,7 +165,7 @@ class View:
         wanted: Filter = EVERYTHING,
         most: int = 1000,
         stop: Callable[[], bool] = bool,
-    ) -> Found:
+    ) -> SearchResult:
         """Find names, or paths if there is a slash in the text; capitals count if it has any.
 
         Args:
@@ -180,7 +180,7 @@ class View:
                 found.append((folder, row))
             if stop():
                 break
-        return Found(len(found), nsmallest(most, found, key=_rank_found))
+        return SearchResult(len(found), nsmallest(most, found, key=_rank_found))
 
     def _matches(self, text: bytes) -> Iterator[tuple[bytes, Row]]:
         """Names are looked at before anything is told of them: most are not wanted."""

@@ -6,10 +6,10 @@ from lamella.analysis.lifetimes import Laid
 from lamella.merge.entries import Entries
 from lamella.tar.entry import REWRITE, Member, join
 
-__all__ = ["Written"]
+__all__ = ["EntrySizes"]
 
 
-class Written:
+class EntrySizes:
     """The sizes of entries of an image's layers, in bytes, in any merged layer that has them."""
 
     def __init__(self, laid: Laid) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lamella.merge.causes import Cause, Dropped
 
-__all__ = ["Analysis", "Dead", "LayerFacts", "Place", "Saving", "Secret"]
+__all__ = ["Analysis", "Dead", "LayerFacts", "Saving", "Secret", "Usage"]
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class Saving:
 
 
 @dataclass(frozen=True)
-class Place:
+class Usage:
     """A directory, or a big file, with live and dead bytes of all layers: where the bytes are."""
 
     name: bytes
     live: int
     dead: int
     entries: int
-    kids: tuple[Place, ...]
+    kids: tuple[Usage, ...]
     """The biggest; what is left of the sums lies in what is too small to be told."""
 
 
@@ -117,7 +117,7 @@ class Analysis:
     """The biggest, biggest first, none inside another."""
     secrets: tuple[Secret, ...] | None
     """None: not looked for."""
-    root: Place
+    root: Usage
     efficiency: float
     """As dive counts it: 1 where no path is stored twice; https://github.com/wagoodman/dive."""
     wasted: int

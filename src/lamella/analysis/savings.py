@@ -18,7 +18,7 @@ from functools import lru_cache, reduce
 from itertools import accumulate, combinations_with_replacement, pairwise
 from operator import add, or_
 
-from lamella.analysis.entry_sizes import Written
+from lamella.analysis.entry_sizes import EntrySizes
 from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Saving
@@ -150,7 +150,7 @@ class _Account:
 
     def __init__(self, laid: Laid) -> None:
         self._laid, self._count = laid, len(laid.changesets)
-        self._written = Written(laid)
+        self._written = EntrySizes(laid)
         self._matrix = _Matrix(self._count)
         self._up_to = [_below(position + 1) for position in range(self._count)]
         # By directory: for which first layers something in it is written, by last layers; and the

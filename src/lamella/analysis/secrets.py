@@ -27,7 +27,7 @@ _VALUE = rb"""[ \t]*[:=][ \t]*["']?(?![$<{%])[^\s"'#;]"""
 _WITH_PASSWORD = rb"://[^/\s:@]+:(?![$<{%])[^/\s@]+@"
 
 
-class _Kind(NamedTuple):
+class _SecretKind(NamedTuple):
     """What a file of such a name is, if its content agrees."""
 
     what: str
@@ -49,60 +49,60 @@ _NPM = rb"(?:_authToken|_auth|_password|npmAuthToken)" + _VALUE
 _SETTING = rb"^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*" + _VALUE
 _ASSIGNED = rb"(?i)(?:password|secret|token|access_key|api_?key)\w*" + _VALUE
 
-_BY_NAME: Mapping[bytes, Sequence[_Kind]] = {
+_BY_NAME: Mapping[bytes, Sequence[_SecretKind]] = {
     **{
-        b"id_" + name: [_Kind(_KEY)]
+        b"id_" + name: [_SecretKind(_KEY)]
         for name in (b"rsa", b"dsa", b"ecdsa", b"ed25519", b"ecdsa_sk", b"ed25519_sk")
     },
-    b"secring.gpg": [_Kind(_KEY)],
-    b".env": [_Kind(_ENVIRONMENT, _SETTING)],
+    b"secring.gpg": [_SecretKind(_KEY)],
+    b".env": [_SecretKind(_ENVIRONMENT, _SETTING)],
     b"credentials": [
-        _Kind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
-        _Kind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo"),
-        _Kind(_TOKEN, rb"^:\w+:\s*\S", b".gem"),
+        _SecretKind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
+        _SecretKind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo"),
+        _SecretKind(_TOKEN, rb"^:\w+:\s*\S", b".gem"),
     ],
-    b"credentials.toml": [_Kind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo")],
+    b"credentials.toml": [_SecretKind(_TOKEN, rb"^\s*token" + _VALUE, b".cargo")],
     b"config": [
-        _Kind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
-        _Kind(_CLUSTER, _KUBE, b".kube"),
-        _Kind(_GIT, _WITH_PASSWORD, b".git"),
+        _SecretKind(_CLOUD, rb"(?i)aws_(?:secret_access_key|session_token)" + _VALUE, b".aws"),
+        _SecretKind(_CLUSTER, _KUBE, b".kube"),
+        _SecretKind(_GIT, _WITH_PASSWORD, b".git"),
     ],
-    b"kubeconfig": [_Kind(_CLUSTER, _KUBE)],
-    b"admin.conf": [_Kind(_CLUSTER, _KUBE, b"kubernetes")],
-    b"config.json": [_Kind(_REGISTRY, _DOCKER, b".docker")],
+    b"kubeconfig": [_SecretKind(_CLUSTER, _KUBE)],
+    b"admin.conf": [_SecretKind(_CLUSTER, _KUBE, b"kubernetes")],
+    b"config.json": [_SecretKind(_REGISTRY, _DOCKER, b".docker")],
     b"auth.json": [
-        _Kind(_REGISTRY, _DOCKER, b"containers"),
-        _Kind(_TOKEN, rb'"(?:password|[\w.-]+\.[a-z]+)"\s*:\s*"[^"]', b"composer"),
+        _SecretKind(_REGISTRY, _DOCKER, b"containers"),
+        _SecretKind(_TOKEN, rb'"(?:password|[\w.-]+\.[a-z]+)"\s*:\s*"[^"]', b"composer"),
     ],
-    b".dockercfg": [_Kind(_REGISTRY, _DOCKER)],
-    b".dockerconfigjson": [_Kind(_REGISTRY, _DOCKER)],
-    b".netrc": [_Kind(_PASSWORD, rb"\bpassword\s+\S")],
-    b"_netrc": [_Kind(_PASSWORD, rb"\bpassword\s+\S")],
-    b".pgpass": [_Kind(_PASSWORD, rb"^[^#\n]*(?::[^:\n]*){3}:[^\n]")],
-    b".my.cnf": [_Kind(_PASSWORD, rb"^\s*password" + _VALUE)],
-    b"auth.conf": [_Kind(_PASSWORD, rb"^[^#\n]*\bpassword\s+\S", b"etc/apt")],
-    b".npmrc": [_Kind(_TOKEN, _NPM)],
-    b".yarnrc": [_Kind(_TOKEN, _NPM)],
-    b".yarnrc.yml": [_Kind(_TOKEN, _NPM)],
-    b".pypirc": [_Kind(_TOKEN, rb"^\s*password" + _VALUE)],
-    b"pip.conf": [_Kind(_TOKEN, _WITH_PASSWORD)],
-    b"settings.xml": [_Kind(_TOKEN, rb"<password>(?![$<{])[^<]", b".m2")],
-    b".terraformrc": [_Kind(_TOKEN, rb"\btoken" + _VALUE)],
-    b"credentials.tfrc.json": [_Kind(_TOKEN, rb'"token"\s*:\s*"[^"]')],
-    b".vault-token": [_Kind(_TOKEN)],
-    b".git-credentials": [_Kind(_GIT, _WITH_PASSWORD)],
-    b"hosts.yml": [_Kind(_GIT, rb"\boauth_token" + _VALUE, b".config/gh")],
-    b"hub": [_Kind(_GIT, rb"\boauth_token" + _VALUE, b".config")],
-    b"HEAD": [_Kind(_REPOSITORY, folder=b".git")],
-    b"application_default_credentials.json": [_Kind(_CLOUD, _GOOGLE)],
-    b"credentials.db": [_Kind(_CLOUD, folder=b"gcloud")],
-    b"accessTokens.json": [_Kind(_CLOUD, folder=b".azure")],
-    b"msal_token_cache.json": [_Kind(_CLOUD, folder=b".azure")],
-    b".s3cfg": [_Kind(_CLOUD, rb"^\s*secret_key" + _VALUE)],
-    b".boto": [_Kind(_CLOUD, rb"(?i)(?:secret_access_key|refresh_token)" + _VALUE)],
-    b"terraform.tfstate": [_Kind(_STATE)],
-    b"terraform.tfstate.backup": [_Kind(_STATE)],
-    b"terraform.tfvars": [_Kind(_STATE, _ASSIGNED)],
+    b".dockercfg": [_SecretKind(_REGISTRY, _DOCKER)],
+    b".dockerconfigjson": [_SecretKind(_REGISTRY, _DOCKER)],
+    b".netrc": [_SecretKind(_PASSWORD, rb"\bpassword\s+\S")],
+    b"_netrc": [_SecretKind(_PASSWORD, rb"\bpassword\s+\S")],
+    b".pgpass": [_SecretKind(_PASSWORD, rb"^[^#\n]*(?::[^:\n]*){3}:[^\n]")],
+    b".my.cnf": [_SecretKind(_PASSWORD, rb"^\s*password" + _VALUE)],
+    b"auth.conf": [_SecretKind(_PASSWORD, rb"^[^#\n]*\bpassword\s+\S", b"etc/apt")],
+    b".npmrc": [_SecretKind(_TOKEN, _NPM)],
+    b".yarnrc": [_SecretKind(_TOKEN, _NPM)],
+    b".yarnrc.yml": [_SecretKind(_TOKEN, _NPM)],
+    b".pypirc": [_SecretKind(_TOKEN, rb"^\s*password" + _VALUE)],
+    b"pip.conf": [_SecretKind(_TOKEN, _WITH_PASSWORD)],
+    b"settings.xml": [_SecretKind(_TOKEN, rb"<password>(?![$<{])[^<]", b".m2")],
+    b".terraformrc": [_SecretKind(_TOKEN, rb"\btoken" + _VALUE)],
+    b"credentials.tfrc.json": [_SecretKind(_TOKEN, rb'"token"\s*:\s*"[^"]')],
+    b".vault-token": [_SecretKind(_TOKEN)],
+    b".git-credentials": [_SecretKind(_GIT, _WITH_PASSWORD)],
+    b"hosts.yml": [_SecretKind(_GIT, rb"\boauth_token" + _VALUE, b".config/gh")],
+    b"hub": [_SecretKind(_GIT, rb"\boauth_token" + _VALUE, b".config")],
+    b"HEAD": [_SecretKind(_REPOSITORY, folder=b".git")],
+    b"application_default_credentials.json": [_SecretKind(_CLOUD, _GOOGLE)],
+    b"credentials.db": [_SecretKind(_CLOUD, folder=b"gcloud")],
+    b"accessTokens.json": [_SecretKind(_CLOUD, folder=b".azure")],
+    b"msal_token_cache.json": [_SecretKind(_CLOUD, folder=b".azure")],
+    b".s3cfg": [_SecretKind(_CLOUD, rb"^\s*secret_key" + _VALUE)],
+    b".boto": [_SecretKind(_CLOUD, rb"(?i)(?:secret_access_key|refresh_token)" + _VALUE)],
+    b"terraform.tfstate": [_SecretKind(_STATE)],
+    b"terraform.tfstate.backup": [_SecretKind(_STATE)],
+    b"terraform.tfvars": [_SecretKind(_STATE, _ASSIGNED)],
 }
 _KEY_ENDS = (b".pem", b".key", b"_key", b"-key", b".ppk", b"_rsa", b"_ed25519", b"_ecdsa", b".asc")
 _STORE_ENDS = (b".p12", b".pfx", b".jks", b".keystore", b".kdbx")
@@ -111,14 +111,14 @@ _END = 4
 _LAST = {end[-_END:] for end in (*_KEY_ENDS, *_STORE_ENDS, _JSON)}
 """Their last bytes: to look them up is quicker than to hold each name against all of them."""
 _SSH = b".ssh"
-_PRIVATE = _Kind(_KEY, _PRIVATE_KEY)
-_STORED = _Kind(
+_PRIVATE = _SecretKind(_KEY, _PRIVATE_KEY)
+_STORED = _SecretKind(
     _STORE, rb"\A(?:\x30[\x80-\x84]|\xfe\xed\xfe\xed|\xce\xce\xce\xce|\x03\xd9\xa2\x9a)"
 )
-_ACCOUNT = _Kind(_CLOUD, _GOOGLE)
+_ACCOUNT = _SecretKind(_CLOUD, _GOOGLE)
 _ACCOUNT_NAME = re.compile(rb"(?i)credential|service[-_]?account|gcp|gcloud")
 _DOT_ENV = re.compile(rb"\.env\.(?!example$|sample$|template$|dist$|test$)\w+")
-_DOT_ENV_KIND = _Kind(_ENVIRONMENT, _SETTING)
+_DOT_ENV_KIND = _SecretKind(_ENVIRONMENT, _SETTING)
 # Keys that packages bring for their own tests and manuals are known to everybody.
 _EXAMPLES = re.compile(
     rb"(?i)(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
@@ -167,7 +167,7 @@ def _in_layer(entries: Sequence[Member], tar: LayerTar) -> Iterator[tuple[Member
                     break
 
 
-def _kinds_of(member: Member) -> Iterator[_Kind]:
+def _kinds_of(member: Member) -> Iterator[_SecretKind]:
     """What a file may be by its name and place."""
     folder, name = member.folder, member.name
     for kind in _BY_NAME.get(name, ()):
@@ -186,7 +186,7 @@ def _kinds_of(member: Member) -> Iterator[_Kind]:
         yield _PRIVATE
 
 
-def _has(kind: _Kind, member: Member, tar: LayerTar) -> bool:
+def _has(kind: _SecretKind, member: Member, tar: LayerTar) -> bool:
     most = _LARGEST_KEY if kind is _PRIVATE else _BEGINNING
     beginning = tar.read_at(member.data, min(member.size, most))
     return re.search(kind.content, beginning, re.MULTILINE) is not None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid, Life
-from lamella.analysis.model import Dead, Place
+from lamella.analysis.model import Dead, Usage
 from lamella.analysis.paths import Inside, with_parents
 from lamella.merge.causes import Cause, Dropped
 from lamella.tar.entry import DIRECTORY, Member, join
@@ -36,7 +36,7 @@ _ENTRIES, _BY = len(_CAUSES), len(_CAUSES) + 1
 """Where among a directory's numbers, after bytes by cause, these are."""
 
 
-class _File(NamedTuple):
+class _UsedFile(NamedTuple):
     size: int
     member: Member
     cause: Cause
@@ -49,7 +49,7 @@ class DeadOf:
     def __init__(self, position: int) -> None:
         self.position = position
         self.direct: defaultdict[bytes, list[int]] = defaultdict(lambda: [0] * (_BY + 1))
-        self.files: defaultdict[bytes, list[_File]] = defaultdict(list)
+        self.files: defaultdict[bytes, list[_UsedFile]] = defaultdict(list)
 
     def dropped(self) -> Dropped:
         """Return the sums of all, by cause."""
@@ -61,14 +61,14 @@ class DeadOf:
         for folder, numbers in self.direct.items():
             yield folder, sum(numbers[:_ENTRIES])
 
-    def paths(self, lots: Lots) -> tuple[list[Dead], list[_File]]:
+    def paths(self, lots: Lots) -> tuple[list[Dead], list[_UsedFile]]:
         """Go down from the root to what is dead as a whole.
 
         Args:
             lots: all entries of the layer.
         """
         folders: list[Dead] = []
-        found: list[_File] = []
+        found: list[_UsedFile] = []
         files = self.files
         inside = Inside(self.direct, _BY + 1, _BY)
         there: defaultdict[bytes, int] = defaultdict(int)
@@ -117,7 +117,7 @@ def sort_dead(dead: Iterable[Life], causes: Iterable[Cause]) -> dict[int, DeadOf
         if kind == DIRECTORY:
             folder = join(folder, name)
         else:
-            files[folder].append(new(_File, (span, member, cause, by)))
+            files[folder].append(new(_UsedFile, (span, member, cause, by)))
         numbers = direct[folder]
         numbers[_NUMBER[cause]] += span
         numbers[_ENTRIES] += 1
@@ -137,7 +137,7 @@ def find_dead(
         shown: how many.
     """
     rows: list[Dead] = []
-    files: list[_File] = []
+    files: list[_UsedFile] = []
     for position, of_layer in dead.items():
         folders, more = of_layer.paths(lots[position])
         rows += folders
@@ -157,7 +157,7 @@ def _rank(row: Dead) -> tuple[int, int, bytes, bool, int, int, str]:
 # -- the tree
 
 
-def make_places(dead: Mapping[int, DeadOf], laid: Laid) -> Place:
+def make_places(dead: Mapping[int, DeadOf], laid: Laid) -> Usage:
     """Return the root, with the biggest directories and files in it.
 
     Args:
@@ -197,15 +197,15 @@ class _Drawing(NamedTuple):
     files: Mapping[bytes, Mapping[bytes, Sequence[int]]]
     smallest: int
 
-    def place(self, path: bytes, name: bytes, depth: int) -> Place:
-        kids: list[Place] = []
+    def place(self, path: bytes, name: bytes, depth: int) -> Usage:
+        kids: list[Usage] = []
         if depth:
             for kid in self.inside.kids.get(path, ()):
                 live, dead, _ = self.inside.sums[kid]
                 if live + dead >= self.smallest:
                     kids.append(self.place(kid, kid.rpartition(b"/")[2], depth - 1))
             for base, (live, dead, entries) in self.files.get(path, {}).items():
-                kids.append(Place(base, live, dead, entries, ()))
+                kids.append(Usage(base, live, dead, entries, ()))
         live, dead, entries = self.inside.sums[path]
         biggest = nlargest(_BREADTH, kids, key=lambda kid: (kid.live + kid.dead, kid.name))
-        return Place(name, live, dead, entries, tuple(biggest))
+        return Usage(name, live, dead, entries, tuple(biggest))

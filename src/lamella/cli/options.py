@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import click
 
-from lamella.cli.registry import choices_of_registry
+from lamella.cli.registry import Function, choices_of_registry
 from lamella.errors import OutputError, UsageError
 from lamella.progress import Progress
 
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["common_options", "make_environment", "source_option"]
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
 
-
-def common_options(function: _Function) -> _Function:
+def common_options(function: Function) -> Function:
     """Add the options that every command has."""
     options = [
         click.option(
@@ -51,7 +48,7 @@ def common_options(function: _Function) -> _Function:
     return function
 
 
-def source_option(function: _Function) -> _Function:
+def source_option(function: Function) -> Function:
     """Add --source."""
     return click.option(
         "--source",

@@ -11,13 +11,13 @@ import click
 if TYPE_CHECKING:
     from lamella.transport.registry.options import RegistryOptions
 
-__all__ = ["choices_of_registry", "registry_options"]
+__all__ = ["Function", "choices_of_registry", "registry_options"]
 
 _KEY = "lamella.registry"
-_Function = TypeVar("_Function", bound=Callable[..., object])
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def registry_options(function: _Function) -> _Function:
+def registry_options(function: Function) -> Function:
     """Add the options about registries; `choices_of_registry` has their values."""
     options = [
         click.option(

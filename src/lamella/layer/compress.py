@@ -124,7 +124,7 @@ def write_packed(
     if compression.kind == Codec.NONE:
         diff_id = merged.write_to(write)
         return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
-    out = _Hashing(write)
+    out = _HashingWriter(write)
     with open_packer(compression, out.write) as packer:
         diff_id = merged.write_to(packer.write)
         packer.finish()
@@ -158,7 +158,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Hashing:
+class _HashingWriter:
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write, self.hash, self.size = write, Digest.new_hash(), 0
 

@@ -15,7 +15,7 @@ from lamella.errors import DigestMismatch
 from lamella.layer.blob import CHUNK, Layer
 from lamella.spec.digest import Digest
 
-__all__ = ["Hasher", "Hashing", "step_back"]
+__all__ = ["Hasher", "HashingReader", "step_back"]
 
 _WAITING = 8
 """Chunks that may wait to be hashed."""
@@ -89,7 +89,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=Hasher.start_threads)
 
 
-class Hashing(io.RawIOBase):
+class HashingReader(io.RawIOBase):
     """A stream that hashes what is read of it, for the digest of the stored form.
 
     Args:

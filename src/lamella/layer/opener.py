@@ -14,7 +14,7 @@ from typing import Self, cast
 from lamella.errors import DigestMismatch, ImageError
 from lamella.layer.blob import CHUNK, Layer
 from lamella.layer.compression import detect, open_plain
-from lamella.layer.hasher import Hashing, step_back
+from lamella.layer.hasher import HashingReader, step_back
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -179,7 +179,7 @@ class LayerOpener:
 
     def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
         with layer.blob.open() as stream:
-            stored = Hashing(stream, self._stop)
+            stored = HashingReader(stream, self._stop)
             # The kind is seen in passing: to open a remote layer once more would cost a request.
             passing = io.BufferedReader(stored, CHUNK)
             kind = detect(passing.peek(6)[:6])

@@ -12,7 +12,14 @@ from lamella.spec.digest import Digest
 if TYPE_CHECKING:
     from lamella.layer.spool import Spool
 
-__all__ = ["HasChecksums", "LayerTar", "Remote", "Sieve"]
+__all__ = ["HasChecksums", "LayerTar", "Readable", "Remote", "Sieve"]
+
+
+class Readable(Protocol):
+    """A stream that is read once."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, fewer only at the end."""
 
 
 @runtime_checkable

@@ -85,11 +85,11 @@ def causes_of(
         tars: by position, the layers of both; content is read only if their sizes are equal and
             there are no checksums.
     """
-    layers = {position: _Layer(tar) for position, tar in tars.items()}
+    layers = {position: _Tally(tar) for position, tar in tars.items()}
     return [Cause.DELETED if by is None else _compare(member, by, layers) for member, by in dropped]
 
 
-class _Layer:
+class _Tally:
     """Reads a layer; more than is asked for, where that is likely to be asked for next."""
 
     def __init__(self, tar: LayerTar) -> None:
@@ -116,7 +116,7 @@ class _Layer:
         return self._window, at
 
 
-def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> Cause:
+def _compare(member: Member, by: Member, layers: Mapping[int, _Tally]) -> Cause:
     _, _, kind, _, start, head, size, flags, origin = member  # at once, for there are many
     _, _, other_kind, _, other_start, other_head, other_size, other_flags, other_origin = by
     if kind != other_kind or size != other_size or kind not in _COMPARED or flags or other_flags:
@@ -141,7 +141,7 @@ def _compare(member: Member, by: Member, layers: Mapping[int, _Layer]) -> Cause:
     return Cause.DUPLICATE if same else Cause.METADATA_ONLY
 
 
-def _same_rest(a: _Layer, one: Member, b: _Layer, other: Member, done: int) -> bool:
+def _same_rest(a: _Tally, one: Member, b: _Tally, other: Member, done: int) -> bool:
     return all(
         a.read_at(one.data + at, min(CHUNK, one.size - at))
         == b.read_at(other.data + at, min(CHUNK, one.size - at))

@@ -80,7 +80,7 @@ class PlanTar:
 
         Reading and writing go on here, hashing beside it, over a few buffers that are used again.
         """
-        hasher = _Hasher()
+        hasher = _BufferHasher()
         at = 0
         try:
             while at < self.size:
@@ -99,7 +99,7 @@ def _length(piece: Piece) -> int:
     return len(piece) if isinstance(piece, bytes) else piece.length
 
 
-class _Hasher:
+class _BufferHasher:
     """Hashes buffers in a thread of its own, and gives them back to be filled again.
 
     `layer.hasher.Hasher` takes bytes that stay as they are, one chunk after the other a new one.

@@ -15,7 +15,7 @@ from lamella.analysis.sharing import shared_layers
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
-from lamella.layer_list import Line, layer_lines
+from lamella.layer_list import LayerLine, layer_lines
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
 from lamella.transport.environment import Environment
@@ -83,7 +83,9 @@ def is_all_near(image: Image) -> bool:
     return all(map(is_near, image.layers))
 
 
-def with_dead_shares(source: Source, lines: Sequence[Line], env: Environment) -> list[Line]:
+def with_dead_shares(
+    source: Source, lines: Sequence[LayerLine], env: Environment
+) -> list[LayerLine]:
     """Tell of each layer which part of it is dead; only headers are read.
 
     Raises:

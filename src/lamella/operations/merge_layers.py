@@ -29,7 +29,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.transport.base import ImageWriter
 
-__all__ = ["Prepared", "Written", "prepare", "reason_against", "write"]
+__all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenImage:
     """What a new image is made of, once its layers are written."""
 
     config: Config
@@ -215,7 +215,7 @@ def write(
     writer: ImageWriter,
     wording: Wording,
     progress: Progress,
-) -> Written:
+) -> WrittenImage:
     """Write the new image's layers, base first; all that was read is verified when this returns.
 
     Raises:
@@ -249,4 +249,4 @@ def write(
     config = image.config
     if merged:
         config = new_config(image, prepared.selection, merged, wording)
-    return Written(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))
+    return WrittenImage(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))

@@ -20,7 +20,7 @@ from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.operations.conversion import conversion
-from lamella.operations.merge_layers import Prepared, Written, prepare, reason_against, write
+from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
@@ -51,7 +51,7 @@ class Made:
 
     prepared: Prepared
     writer: ImageWriter
-    written: Written
+    written: WrittenImage
     manifest: Manifest
     stored: Manifest | None
     """The manifest as the destination keeps it; None if it keeps none, or makes its own."""
@@ -237,7 +237,7 @@ class Job:
         if kept:
             self._env.progress.note(f"`cleanup`: {kept}")
 
-    def _result(self, prepared: Prepared, written: Written | None = None) -> Result:
+    def _result(self, prepared: Prepared, written: WrittenImage | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
         lost = sum(len(positions) - 1 for positions in plans)
         sizes = [_size(prepared, position) for position in range(len(image.layers))]
@@ -271,7 +271,7 @@ def _size(prepared: Prepared, position: int) -> int:
     return tar.size if tar is not None else prepared.image.layers[position].blob.size
 
 
-def _ranges(prepared: Prepared, written: Written | None) -> Iterator[SquashedRange]:
+def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[SquashedRange]:
     gone = 0
     for positions, plan in prepared.plans.items():
         diff_id = written.config.diff_ids[positions.start - gone] if written else ""

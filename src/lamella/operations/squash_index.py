@@ -145,7 +145,7 @@ class _EveryPlatform:
             platform=Platform.of(descriptor.platform) if descriptor.platform else None,
             cleanup=False,
         )
-        env = replace(self._env, progress=_Named(self._env.progress, name))
+        env = replace(self._env, progress=_TaggedJob(self._env.progress, name))
         return Job(request, env, self._stack, source, self._destination)
 
     def _select(self, one: _One) -> Selection:
@@ -258,7 +258,7 @@ def _name(descriptor: Descriptor) -> str:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _TaggedJob:
     """Progress of one of several images at once; a `progress.Progress`."""
 
     all: Progress

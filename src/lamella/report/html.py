@@ -16,7 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lamella.analysis.model import Analysis, Place, Saving
+from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import best_savings
 from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, percent, printable
@@ -119,7 +119,7 @@ def _sizes(saving: Saving) -> tuple[int, int]:
     return saving.before, saving.after
 
 
-def _join(place: Place) -> Place:
+def _join(place: Usage) -> Usage:
     """Make one place of a directory and what is nearly all of it: ``usr/lib``, as people say it."""
     kids = tuple(_join(kid) for kid in place.kids)
     if place.name and len(kids) == 1 and kids[0].kids:
@@ -129,22 +129,22 @@ def _join(place: Place) -> Place:
     return replace(place, kids=kids)
 
 
-def _place(place: Place) -> list[Any]:
+def _place(place: Usage) -> list[Any]:
     """Name, live, dead, entries, places in it; the biggest come first."""
     kids = [_place(kid) for kid in _with_rest(place)]
     return [_path(place.name), place.live, place.dead, place.entries, kids]
 
 
-def _with_rest(place: Place) -> Iterator[Place]:
+def _with_rest(place: Usage) -> Iterator[Usage]:
     yield from place.kids
     rest = _rest(place)
     if place.kids and rest.live + rest.dead:
         yield rest
 
 
-def _rest(place: Place) -> Place:
+def _rest(place: Usage) -> Usage:
     """What a place has that is too small to be told, as a place without a name."""
-    return Place(
+    return Usage(
         b"",
         place.live - sum(kid.live for kid in place.kids),
         place.dead - sum(kid.dead for kid in place.kids),

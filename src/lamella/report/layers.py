@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella.image import Image
-from lamella.layer_list import Line
+from lamella.layer_list import LayerLine
 from lamella.report.drawing import Paint, cut, draw_bar, plain
 from lamella.report.text import human_size, printable
 
@@ -35,7 +35,7 @@ _INSTRUCTION = re.compile(
 )
 
 
-def tree(lines: Sequence[Line], *, tags: bool, commands: bool) -> list[str]:
+def tree(lines: Sequence[LayerLine], *, tags: bool, commands: bool) -> list[str]:
     """One line a layer, each a space further in: the form of the original ``layers.py``."""
     out = []
     for depth, line in enumerate(lines):
@@ -48,14 +48,14 @@ def tree(lines: Sequence[Line], *, tags: bool, commands: bool) -> list[str]:
     return out
 
 
-def machine(lines: Sequence[Line], *, commands: bool) -> list[str]:
+def machine(lines: Sequence[LayerLine], *, commands: bool) -> list[str]:
     """One plain line a layer: ``ID``, or ``ID|command``."""
     if not commands:
         return [line.id for line in lines]
     return [f"{line.id}|{printable(line.command)}" for line in lines]
 
 
-def tree_numbered(lines: Sequence[Line]) -> list[str]:
+def tree_numbered(lines: Sequence[LayerLine]) -> list[str]:
     """The tree with what one needs to choose layers: number, short ID, size, tags, command."""
     out = []
     for depth, line in enumerate(lines):
@@ -66,14 +66,14 @@ def tree_numbered(lines: Sequence[Line]) -> list[str]:
     return out
 
 
-def _short(line: Line) -> str:
+def _short(line: LayerLine) -> str:
     command = printable(instruction(line.command))
     if len(command) > _WIDEST_COMMAND:
         command = command[: _WIDEST_COMMAND - 1] + "…"
     return command
 
 
-def table(lines: Sequence[Line], width: int | None = None, paint: Paint = plain) -> list[str]:
+def table(lines: Sequence[LayerLine], width: int | None = None, paint: Paint = plain) -> list[str]:
     """The layers with what is dead of them, one below the other.
 
     Args:
@@ -121,7 +121,7 @@ def dockerfile(image: Image) -> list[str]:
     return lines
 
 
-def to_json(image: Image, lines: Sequence[Line]) -> dict[str, Any]:
+def to_json(image: Image, lines: Sequence[LayerLine]) -> dict[str, Any]:
     """Return the document of ``lamella layers --json`` (see docs/json.md)."""
     return {
         "version": FORMAT_VERSION,

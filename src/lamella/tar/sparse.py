@@ -16,7 +16,7 @@ __all__ = [
     "OLD",
     "ONE",
     "ZERO",
-    "Parts",
+    "SparseParts",
     "check_parts",
     "check_size",
     "file_size",
@@ -30,7 +30,7 @@ __all__ = [
 OLD, ZERO, ONE = "old GNU", "PAX 0", "PAX 1.0"
 """The map is in the header block and behind it; in PAX records; at the head of the content."""
 
-Parts = tuple[tuple[int, int], ...]
+SparseParts = tuple[tuple[int, int], ...]
 """(offset in the file, length) of each part that is in the stream."""
 
 _PAIR = 24
@@ -73,7 +73,7 @@ def check_size(size: int, at: int) -> None:
         raise MalformedTar(message, at)
 
 
-def check_parts(parts: Parts, size: int, content: int, at: int) -> None:
+def check_parts(parts: SparseParts, size: int, content: int, at: int) -> None:
     """See to it that parts are in order, within the file, and just what the stream has.
 
     Raises:
@@ -93,7 +93,9 @@ def check_parts(parts: Parts, size: int, content: int, at: int) -> None:
         raise MalformedTar(message, at)
 
 
-def old_map(block: bytes, read: Callable[[int, int], bytes], at: int) -> tuple[Parts, int, int]:
+def old_map(
+    block: bytes, read: Callable[[int, int], bytes], at: int
+) -> tuple[SparseParts, int, int]:
     """Read an old map: four pairs in the header, 21 in each block that follows.
 
     Args:
@@ -137,7 +139,7 @@ def _too_long(at: int) -> MalformedTar:
     return MalformedTar(f"sparse file map: expected at most {EXTENDED_HEADER} bytes, got more", at)
 
 
-def zero_map(known: dict[bytes, bytes], size: int, at: int) -> tuple[Parts, int]:
+def zero_map(known: dict[bytes, bytes], size: int, at: int) -> tuple[SparseParts, int]:
     """Read a map out of PAX records.
 
     Args:
@@ -170,7 +172,7 @@ def file_size(known: dict[bytes, bytes], otherwise: int) -> int:
     return parse_integer(told) if told else otherwise
 
 
-def one_map(read: Callable[[int, int], bytes], data: int, size: int) -> tuple[Parts, int]:
+def one_map(read: Callable[[int, int], bytes], data: int, size: int) -> tuple[SparseParts, int]:
     """Read a map of decimal lines, which fills whole blocks at the head of the content.
 
     Args:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
 from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding
 from lamella.tar.pax import Records, format_records, format_time
-from lamella.tar.sparse import Parts
+from lamella.tar.sparse import SparseParts
 
 __all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block", "format_whiteout"]
 
@@ -41,7 +41,7 @@ def format_header(header: Header) -> bytes:
     return _format(header, [])
 
 
-def _format_sparse(header: Header, parts: Parts) -> bytes:
+def _format_sparse(header: Header, parts: SparseParts) -> bytes:
     """Return headers and map in the form PAX 1.0: of all that there are, engines read only this.
 
     https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html

@@ -25,9 +25,9 @@ from lamella.transport.base import Destination, Source
 
 __all__ = [
     "Artifact",
-    "Found",
     "HasIndex",
     "IndexWriter",
+    "TaggedDescriptor",
     "TakesIndex",
     "artifact_of",
     "choose",
@@ -123,7 +123,7 @@ def only_one(where: str) -> UsageError:
 
 
 @dataclass(frozen=True)
-class Found:
+class TaggedDescriptor:
     """An image in a layout or a registry, and the tag that led to it."""
 
     descriptor: Descriptor
@@ -157,8 +157,8 @@ def artifact_of(
 
 
 def find_images(
-    found: Sequence[Found], nested: Nested, where: str, depth: int = 0
-) -> Iterator[Found]:
+    found: Sequence[TaggedDescriptor], nested: Nested, where: str, depth: int = 0
+) -> Iterator[TaggedDescriptor]:
     """Yield the images among some entries, those of nested indexes too, each once.
 
     Raises:
@@ -175,7 +175,7 @@ def find_images(
         seen.add(descriptor.digest)
         if is_index:
             index = nested(descriptor)
-            inner = [Found(d, entry.tag) for d in index.manifests] if index else []
+            inner = [TaggedDescriptor(d, entry.tag) for d in index.manifests] if index else []
             yield from find_images(inner, nested, where, depth + 1)
         else:
             yield entry
@@ -187,11 +187,15 @@ def images_of(index: Index, nested: Nested, where: str) -> list[Descriptor]:
     Raises:
         MalformedImage: as `find_images`.
     """
-    found = find_images([Found(descriptor) for descriptor in index.manifests], nested, where)
+    found = find_images(
+        [TaggedDescriptor(descriptor) for descriptor in index.manifests], nested, where
+    )
     return list({f.descriptor.digest: f.descriptor for f in found}.values())
 
 
-def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Found:
+def choose(
+    found: Sequence[TaggedDescriptor], platform: Platform | None, where: str
+) -> TaggedDescriptor:
     """Take the image of a platform, or the only one.
 
     Raises:
@@ -214,7 +218,7 @@ def choose(found: Sequence[Found], platform: Platform | None, where: str) -> Fou
     return _ask(fits or found, wanted, where, fitting=bool(fits))
 
 
-def which_one(found: Sequence[Found], where: str) -> str:
+def which_one(found: Sequence[TaggedDescriptor], where: str) -> str:
     """Ask which image is meant, with references that can be pasted.
 
     Args:
@@ -237,7 +241,9 @@ def which_one(found: Sequence[Found], where: str) -> str:
     return f"{where} has {len(found)} images; choose one: {shown}"
 
 
-def _ask(found: Sequence[Found], wanted: Platform, where: str, *, fitting: bool) -> NoReturn:
+def _ask(
+    found: Sequence[TaggedDescriptor], wanted: Platform, where: str, *, fitting: bool
+) -> NoReturn:
     platforms = sorted({str(Platform.of(f.descriptor.platform)) for f in found})
     one_of = f"try `platform` with one of: {', '.join(platforms)}"
     distinct = {Platform.of(f.descriptor.platform).normalized for f in found}

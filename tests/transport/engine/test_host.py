@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import EngineError
-from lamella.transport.engine.host import Host, Tls, find_host
+from lamella.transport.engine.host import Host, TlsFiles, find_host
 
 SOCKET = "unix:///var/run/docker.sock"
 
@@ -62,7 +62,9 @@ def test_tls_files_of_a_context(tmp_path: Path) -> None:
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (files / name).touch()
     found = find_host({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "far"})
-    assert found.tls == Tls(files / "ca.pem", files / "cert.pem", files / "key.pem", verify=False)
+    assert found.tls == TlsFiles(
+        files / "ca.pem", files / "cert.pem", files / "key.pem", verify=False
+    )
 
 
 def test_tls_of_the_environment(tmp_path: Path) -> None:
@@ -70,9 +72,9 @@ def test_tls_of_the_environment(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch()
     tcp = {"DOCKER_HOST": "tcp://far:2376"}
     verified = find_host({**tcp, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
-    assert verified.tls == Tls(tmp_path / "ca.pem", None, None, verify=True)
+    assert verified.tls == TlsFiles(tmp_path / "ca.pem", None, None, verify=True)
     unverified = find_host({**tcp, "DOCKER_TLS": "1", "DOCKER_CONFIG": str(tmp_path)})
-    assert unverified.tls == Tls(tmp_path / "ca.pem", None, None, verify=False)
+    assert unverified.tls == TlsFiles(tmp_path / "ca.pem", None, None, verify=False)
     assert find_host({**tcp, "DOCKER_CERT_PATH": str(tmp_path)}).tls is None
 
 
@@ -99,7 +101,7 @@ def test_when_a_context_means_tls(
         assert found is None
     else:
         ca, cert, key = (files / name if name else None for name in tls[:3])
-        assert found == Tls(ca, cert, key, verify=bool(tls[3]))
+        assert found == TlsFiles(ca, cert, key, verify=bool(tls[3]))
 
 
 def test_tls_that_can_t_be_had(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_tls_without_a_host(tmp_path: Path) -> None:
     """Then the engine is this machine's, at its port for TLS, as for docker."""
     (tmp_path / "ca.pem").touch()
     found = find_host({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
-    assert found == Host("tcp://localhost:2376", Tls(tmp_path / "ca.pem", None, None))
+    assert found == Host("tcp://localhost:2376", TlsFiles(tmp_path / "ca.pem", None, None))
 
 
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:

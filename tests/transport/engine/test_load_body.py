@@ -18,7 +18,7 @@ from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.transport.engine.load_body import (
     LoadRefused,
-    Piece,
+    SentLayer,
     TarBody,
     docker_archive,
     oci_archive,
@@ -31,11 +31,11 @@ TARS = (b"base" * 300, b"new" * 1000)
 CONFIG = Config.parse(json.dumps(config_of([Digest.of(tar) for tar in TARS])).encode(), "test")
 
 
-def piece(tar: bytes, blob: Blob | None, *, stored: bytes | None = None) -> Piece:
+def piece(tar: bytes, blob: Blob | None, *, stored: bytes | None = None) -> SentLayer:
     """Return a layer of the new image; without a blob, one that the engine has."""
     stored = tar if stored is None else stored
     descriptor = Descriptor(oci_layer(Codec.NONE), Digest.of(stored), len(stored))
-    return Piece(Digest.of(tar), descriptor, blob, check=True, where="app: layer 1")
+    return SentLayer(Digest.of(tar), descriptor, blob, check=True, where="app: layer 1")
 
 
 def files_of(body: TarBody) -> dict[str, bytes]:
@@ -112,7 +112,9 @@ def test_a_blob_that_became_shorter_is_noticed() -> None:
             return len(self.content) + 1
 
     body = TarBody()
-    body.add_piece("x", Piece(Digest.of(b""), Descriptor("m", Digest.of(b""), 0), Shrinking(b"x")))
+    body.add_piece(
+        "x", SentLayer(Digest.of(b""), Descriptor("m", Digest.of(b""), 0), Shrinking(b"x"))
+    )
     with pytest.raises(MalformedImage, match="1 bytes were read where 2 were expected"):
         b"".join(body)
 

@@ -22,7 +22,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.media_type import DOCKER_MANIFEST, OCI_MANIFEST, oci_layer
 from lamella.transport.engine import podman_host, podman_service
 from lamella.transport.engine.host import Host
-from lamella.transport.engine.load_body import Piece, podman_manifest
+from lamella.transport.engine.load_body import SentLayer, podman_manifest
 from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.names import choose_removal, podman_name
 from lamella.transport.engine.options import EngineOptions
@@ -298,7 +298,7 @@ def test_the_manifest_is_dockers_only_where_it_has_to_be(settings: object, kind:
     value = {**config_of([Digest.of(tar)]), "config": settings}
     config = Config.parse(json.dumps(value).encode(), "test")
     descriptor = Descriptor(oci_layer(Codec.NONE), Digest.of(tar), len(tar))
-    manifest = podman_manifest(config, [Piece(Digest.of(tar), descriptor, None)])
+    manifest = podman_manifest(config, [SentLayer(Digest.of(tar), descriptor, None)])
     assert manifest.media_type == kind
     assert manifest.config.digest == config.digest
     family = "docker" if kind == DOCKER_MANIFEST else "oci"

@@ -18,7 +18,7 @@ from lamella.layer.spool import Spool
 from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.tar.scan import scan
-from lamella.transport.engine.save import Wanted, read_save, v1_ids
+from lamella.transport.engine.save import SaveSelection, read_save, v1_ids
 from lamella.transport.engine.saved_image import assemble
 from tests.support.tars import layer, whiteout
 from tests.transport.forms import (
@@ -124,7 +124,7 @@ CONTAINERD = ("containerd-gzip", "containerd-zstd", "containerd-none", "containe
 FORMS = (*CLASSIC, *CONTAINERD)
 
 
-def fetch(  # noqa: D417 - the rest is `Wanted`'s
+def fetch(  # noqa: D417 - the rest is `SaveSelection`'s
     raw: bytes,
     form: str,
     content: Sequence[int] = (),
@@ -142,7 +142,7 @@ def fetch(  # noqa: D417 - the rest is `Wanted`'s
     """
     spool = spool or Spool()
     diff_ids = tuple(Digest.of(tar) for tar in tars)
-    wanted = Wanted(diff_ids, frozenset(content), frozenset(listed))
+    wanted = SaveSelection(diff_ids, frozenset(content), frozenset(listed))
     described = Image("app", Config.parse(config_bytes(tars), "app"), ())
     saved = read_save(io.BytesIO(raw), wanted, spool, "app", lambda _: None)
     return assemble(saved, wanted, described, spool, with_manifest=form.startswith("containerd"))

@@ -15,7 +15,7 @@ import pytest
 
 from lamella.errors import EngineError
 from lamella.transport.registry import RegistryOptions
-from lamella.transport.registry.web import Web
+from lamella.transport.registry.http_client import HttpClient
 from tests.cli.running import start
 from tests.support.images import docker_archive
 from tests.support.machine import patience
@@ -127,7 +127,7 @@ def test_connections_that_are_just_made(scheme: str) -> None:
     """Who is taken and then left alone, before a word or in the middle of TLS, is not kept."""
     with (
         socket.create_server(("127.0.0.1", 0)) as deaf,
-        closing(Web(RegistryOptions(), "")) as web,
+        closing(HttpClient(RegistryOptions(), "")) as web,
         ThreadPoolExecutor() as pool,
     ):
         url = f"{scheme}://127.0.0.1:{deaf.getsockname()[1]}/"

@@ -23,12 +23,12 @@ from lamella.transport.registry import Backoff, RegistryName, RegistryOptions
 from lamella.transport.registry.client import Registry
 from lamella.transport.registry.credentials import Search
 from lamella.transport.registry.failures import Unreachable
+from lamella.transport.registry.http_client import HttpClient
 from lamella.transport.registry.name import RegistryName as Name
 from lamella.transport.registry.proxy import proxy_for
 from lamella.transport.registry.repository import Repository
 from lamella.transport.registry.upload import mount_blob, put_blob
 from lamella.transport.registry.url import BadUrl, Url, resolve
-from lamella.transport.registry.web import Web
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
 from tests.transport.registry.faulty import Front, front_of
@@ -161,11 +161,11 @@ def test_ports_that_are_tried(
     """Where plain HTTP is allowed, port 80 is tried once nobody listens on 443."""
     asked: list[str] = []
 
-    def refuse(_web: Web, _method: str, address: str, _headers: object) -> None:
+    def refuse(_web: HttpClient, _method: str, address: str, _headers: object) -> None:
         asked.append(address)
         raise Unreachable(f"can't reach {address}: Connection refused")
 
-    monkeypatch.setattr(Web, "send", refuse)
+    monkeypatch.setattr(HttpClient, "send", refuse)
     with pytest.raises(EngineError, match="Connection refused"):
         Registry(host, RegistryOptions(backoff=_QUICK, insecure=insecure)).find()
     assert asked == [f"{scheme}://{host}/v2/" for scheme in schemes]
@@ -173,7 +173,7 @@ def test_ports_that_are_tried(
 
 def test_silence_is_told_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes connections and says nothing did not refuse any."""
-    monkeypatch.setattr("lamella.transport.registry.web._READING", 0.05)
+    monkeypatch.setattr("lamella.transport.registry.http_client._READING", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

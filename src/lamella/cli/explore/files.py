@@ -7,14 +7,14 @@ from typing import ClassVar, NamedTuple
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from lamella.analysis.browse import EVERYTHING, Filter, Found, Row, View
+from lamella.analysis.browse import EVERYTHING, Filter, Row, SearchResult, View
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.texts import row_text
 
 __all__ = ["FileTree", "FoundList"]
 
 
-class _Line(NamedTuple):
+class _FileLine(NamedTuple):
     depth: int
     folder: bytes
     row: Row
@@ -34,7 +34,7 @@ class FileTree(Lines):
 
     def __init__(self) -> None:
         super().__init__(id="files")
-        self._lines: list[_Line] = []
+        self._lines: list[_FileLine] = []
         self._open: set[bytes] = set()
         self._view: View | None = None
         self._wanted, self._image = EVERYTHING, False
@@ -64,11 +64,11 @@ class FileTree(Lines):
     def _find(self, path: bytes) -> int:
         return next((i for i, line in enumerate(self._lines) if line.path == path), 0)
 
-    def _below(self, folder: bytes, depth: int) -> list[_Line]:
+    def _below(self, folder: bytes, depth: int) -> list[_FileLine]:
         """Return the lines of what is in a directory, and in those open in it."""
         lines = []
         for row in self._view.rows(folder, self._wanted) if self._view else ():
-            line = _Line(depth, folder, row)
+            line = _FileLine(depth, folder, row)
             lines.append(line)
             if row.directory and self._open and line.path in self._open:
                 lines += self._below(line.path, depth + 1)
@@ -142,7 +142,7 @@ class FoundList(Lines):
         folder, row = self._rows[self.cursor]
         return row.path(folder)
 
-    def show(self, found: Found, *, image: bool) -> None:
+    def show(self, found: SearchResult, *, image: bool) -> None:
         """Show what was found."""
         self._rows, self._image = found.rows, image
         self.cursor = 0

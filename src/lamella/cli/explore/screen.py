@@ -15,13 +15,13 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
-from lamella.analysis.browse import ALL, CHANGES, Filter, Found, View
+from lamella.analysis.browse import ALL, CHANGES, Filter, SearchResult, View
 from lamella.analysis.model import Dead
 from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
 from lamella.cli.explore.lines import Lines
-from lamella.cli.explore.squashing import Job, SquashScreen, saving_text
+from lamella.cli.explore.squashing import SquashScreen, Work, saving_text
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
 from lamella.report.analyze import best_savings, head
@@ -51,7 +51,7 @@ class ImageScreen(Screen[None]):
     ]
 
     def __init__(
-        self, explored: Explored, job: Job, suggestion: Suggestion, results: list[Result]
+        self, explored: Explored, job: Work, suggestion: Suggestion, results: list[Result]
     ) -> None:
         super().__init__()
         self._analysis, self._contents = explored
@@ -208,7 +208,7 @@ class ImageScreen(Screen[None]):
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_found, found, image=not number)
 
-    def _show_found(self, found: Found, *, image: bool) -> None:
+    def _show_found(self, found: SearchResult, *, image: bool) -> None:
         if not self._search.display:
             return
         shown = len(found.rows)

@@ -19,9 +19,9 @@ from lamella.operations.result import Result
 from lamella.progress import Progress
 from lamella.report.text import human_size, printable, summary
 
-__all__ = ["Job", "SquashScreen", "saving_text"]
+__all__ = ["SquashScreen", "Work", "saving_text"]
 
-Job = Callable[[Saving, str, str, Progress], Result]
+Work = Callable[[Saving, str, str, Progress], Result]
 """Squashes a range: into an image with this tag, in this place; both may be empty."""
 _REFRESH_SECONDS = 0.1
 
@@ -81,7 +81,7 @@ class SquashScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel")]
 
     def __init__(
-        self, saving: Saving, job: Job, done: Callable[[Result], None], tag: str, output: str
+        self, saving: Saving, job: Work, done: Callable[[Result], None], tag: str, output: str
     ) -> None:
         super().__init__()
         self._saving, self._job, self._done = saving, job, done

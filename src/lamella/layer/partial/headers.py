@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
 from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, stream_of
 from lamella.layer.hasher import Hasher
-from lamella.layer.protocols import LayerTar
+from lamella.layer.protocols import LayerTar, Readable
 from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest
 from lamella.tar.columns import pack_members, unpack_members
@@ -21,7 +21,15 @@ from lamella.tar.entry import Member
 from lamella.tar.header import padding
 from lamella.tar.scan import scan
 
-__all__ = ["Kept", "NotFetched", "Parts", "Passing", "TarHeaders", "has_content", "keep_headers"]
+__all__ = [
+    "HeaderStream",
+    "Kept",
+    "NotFetched",
+    "Parts",
+    "TarHeaders",
+    "has_content",
+    "keep_headers",
+]
 
 # Of what a scan reads ahead, a header is kept. It may ask for more, but content is to be left out.
 _AHEAD = 512
@@ -30,10 +38,6 @@ _BEHIND = 1 << 16
 _UNKNOWN_SIZE = 1 << 62
 # Bytes that are written as they are; what is smaller is gathered.
 _LARGE = CHUNK // 4
-
-
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def has_content(layer: Layer) -> bool:
 
 
 def keep_headers(
-    stream: _Readable, spool: Spool, diff_id: Digest, where: str, size: int | None = None
+    stream: Readable, spool: Spool, diff_id: Digest, where: str, size: int | None = None
 ) -> TarHeaders:
     """Read a layer's tar once, to its end, and keep what a scan needs.
 
@@ -176,7 +180,7 @@ def keep_headers(
         DigestMismatch: it is something else.
         OutputError: the spool is full.
     """
-    passing = Passing(stream, spool, size)
+    passing = HeaderStream(stream, spool, size)
     columns = None
     with suppress(MalformedTar):  # whoever scans what was kept meets the same fault again
         columns = pack_members(scan(passing))
@@ -186,12 +190,12 @@ def keep_headers(
     return TarHeaders(passing.size, where, passing.kept(), columns)
 
 
-class Passing:
+class HeaderStream:
     """A stream as a `ReadAt` for one scan: hashes what passes, keeps what is asked for."""
 
     def __init__(
         self,
-        stream: _Readable,
+        stream: Readable,
         spool: Spool,
         size: int | None,
         stop: threading.Event | None = None,

@@ -91,11 +91,11 @@ class ListingCache:
         starts, places, at = array("q"), [], _FRONT.size + length
         for start, *place in _PIECE.iter_unpack(plain[_COUNTS.size : end]):
             starts.append(start)
-            places.append(_Place(path, at, *place))
+            places.append(_PackedPiece(path, at, *place))
             at += places[-1].length
         if at != there:
             return None
-        return TarHeaders(size, where, _Pieces.of(starts, places), plain[end:])
+        return TarHeaders(size, where, _PackedPieces.of(starts, places), plain[end:])
 
     def save(self, known_by: Digest, headers: ReadAt) -> None:
         """Remember a layer; if that can't be done, it isn't.
@@ -162,7 +162,7 @@ def _checksum(known_by: Digest, packed: bytes) -> bytes:
 # -- headers, in pieces
 
 
-class _Place(NamedTuple):
+class _PackedPiece(NamedTuple):
     """Where a piece is, packed."""
 
     path: Path
@@ -172,7 +172,7 @@ class _Place(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Pieces:
+class _PackedPieces:
     """Parts of a tar that are in a file, a piece of them in memory only if asked for; a `Kept`."""
 
     starts: array[int]
@@ -180,7 +180,7 @@ class _Pieces:
     unpack: Callable[[int], Parts | None]
 
     @classmethod
-    def of(cls, starts: array[int], places: Sequence[_Place]) -> _Pieces:
+    def of(cls, starts: array[int], places: Sequence[_PackedPiece]) -> _PackedPieces:
         return cls(starts, lru_cache(_UNPACKED)(lambda number: _unpack(places[number])))
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
@@ -218,7 +218,7 @@ def _pack(piece: Parts) -> bytes:
     return zstd.compress(b"".join(plain), _LEVEL)
 
 
-def _unpack(place: _Place) -> Parts | None:
+def _unpack(place: _PackedPiece) -> Parts | None:
     """Return a piece; None if it is damaged, or the file is not there any more."""
     try:
         with place.path.open("rb", buffering=0) as file:

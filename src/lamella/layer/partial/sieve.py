@@ -23,7 +23,7 @@ from lamella.errors import MalformedTar
 from lamella.layer.blob import Layer
 from lamella.layer.compression import PlainReader
 from lamella.layer.opener import is_near
-from lamella.layer.partial.headers import Parts, Passing, TarHeaders
+from lamella.layer.partial.headers import HeaderStream, Parts, TarHeaders
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.layer.spool import Spool
 from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
@@ -53,7 +53,7 @@ def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
     if any(map(is_near, layers)) or len(set(map(id, layers))) < len(layers):
         return [None] * len(layers)
     known = _Known(start, dict.fromkeys(range(start, start + len(layers)), 0))
-    return [_Sieve(layer.where, p, known) for p, layer in enumerate(layers, start)]
+    return [_PathSieve(layer.where, p, known) for p, layer in enumerate(layers, start)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class _Known:
     nothing."""
 
 
-class _Sieve:
+class _PathSieve:
     def __init__(self, where: str, position: int, known: _Known) -> None:
         self._where, self._position, self._known = where, position, known
         self._naps = _NAPS
@@ -181,11 +181,11 @@ def _removed_by(folder: bytes, name: bytes) -> bytes:
     return join(folder, name if is_reserved(name) else name[len(PREFIX) :])
 
 
-class _Sifting(Passing):
+class _Sifting(HeaderStream):
     """A stream as a `ReadAt` for one scan, which goes through a sieve."""
 
     def __init__(
-        self, stream: BinaryIO | PlainReader, spool: Spool, stop: threading.Event, sieve: _Sieve
+        self, stream: BinaryIO | PlainReader, spool: Spool, stop: threading.Event, sieve: _PathSieve
     ) -> None:
         super().__init__(stream, spool, None, stop)
         self._sieve = sieve

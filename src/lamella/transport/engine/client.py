@@ -15,7 +15,7 @@ from lamella.layer.blob import CHUNK
 from lamella.transport.answers import is_page, words_of
 from lamella.transport.engine.address import Network, Ssh
 from lamella.transport.engine.bodies import value_of, version_of, whole_body
-from lamella.transport.engine.connection import CONNECT_TIMEOUT, Line, dial, reason_of
+from lamella.transport.engine.connection import CONNECT_TIMEOUT, Connection, connect_to, reason_of
 from lamella.transport.engine.documents import HISTORY, IMAGE, IMAGES, INFO
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.load_body import LoadRefused, read_answer
@@ -45,7 +45,7 @@ class _RefusedError(Exception):
 
 
 class EngineClient:
-    """Speaks to one engine, by as many lines as are needed at once.
+    """Speaks to one engine, by as many connections as are needed at once.
 
     Args:
         host: where it listens.
@@ -56,8 +56,8 @@ class EngineClient:
         self.host = host
         self._let_go = let_go
         self._info: Mapping[str, Any] | None = None
-        self._idle: list[Line] = []
-        self._lines: WeakSet[Line] = WeakSet()
+        self._idle: list[Connection] = []
+        self._connections: WeakSet[Connection] = WeakSet()
         try:
             address = host.address
             self._base = address.base if isinstance(address, Network) else ""
@@ -71,7 +71,7 @@ class EngineClient:
             self.is_podman = "Libpod-Api-Version" in told
             """Whether it is Podman, which speaks Docker's API too."""
         except (*_BROKEN, _RefusedError, ValueError) as error:
-            self._hang_up()
+            self._disconnect()
             raise self._unreachable(error) from error
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class EngineClient:
     def close(self) -> None:
         """Hang up."""
         try:
-            self._hang_up()
+            self._disconnect()
         finally:
             self._let_go()
 
@@ -90,12 +90,12 @@ class EngineClient:
 
         What is asked afterwards is answered: something may have to be tidied up.
         """
-        for line in list(self._lines):
-            line.stop()
+        for connection in list(self._connections):
+            connection.stop()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         while self._idle:
-            self._idle.pop().hang_up()
+            self._idle.pop().disconnect()
 
     def _unreachable(self, error: Exception) -> EngineError:
         way_out = _WAY_OUT.format("CONTAINER_HOST" if self.host.podman else "DOCKER_HOST")
@@ -111,18 +111,18 @@ class EngineClient:
             message = f"{self} broke off, can't {what}: {reason_of(error)}"
             raise EngineError(message) from error
 
-    def _line(self, timeout: float) -> Line:
+    def _connection(self, timeout: float) -> Connection:
         while self._idle:
-            line = self._idle.pop()
-            if line.is_open:
+            connection = self._idle.pop()
+            if connection.is_open:
                 break
-            line.hang_up()
+            connection.disconnect()
         else:
-            line = dial(self.host)
-            self._lines.add(line)
-        if line.sock is not None:
-            line.sock.settimeout(patience(timeout))
-        return line
+            connection = connect_to(self.host)
+            self._connections.add(connection)
+        if connection.sock is not None:
+            connection.sock.settimeout(patience(timeout))
+        return connection
 
     def _ask(
         self,
@@ -141,18 +141,18 @@ class EngineClient:
         timeout: float = _ANSWER_TIMEOUT,
     ) -> tuple[http.client.HTTPMessage, bytes]:
         query = f"?{urlencode(params)}" if params else ""
-        line = self._line(timeout)
+        connection = self._connection(timeout)
         try:
-            line.request(method, self._base + path + query)
-            answer = line.getresponse()
+            connection.request(method, self._base + path + query)
+            answer = connection.getresponse()
             body = whole_body(answer)
         except BaseException:
-            line.hang_up()
+            connection.disconnect()
             raise
         if answer.isclosed():
-            self._idle.append(line)
+            self._idle.append(connection)
         else:
-            line.hang_up()
+            connection.disconnect()
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _RefusedError(answer.status, body)
         return answer.headers, body
@@ -241,11 +241,11 @@ class EngineClient:
         """
         what = f"save {name}"
         with self._asking(what):
-            line = self._line(_DATA_TIMEOUT)
-        with line:
+            connection = self._connection(_DATA_TIMEOUT)
+        with connection:
             with self._asking(what):
-                line.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
-                answer = line.getresponse()
+                connection.request("GET", f"{self._base}/images/{quote(image_id, safe=':')}/get")
+                answer = connection.getresponse()
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise _RefusedError(answer.status, whole_body(answer))
             yield ByteStream(self._chunks(answer, what))
@@ -263,9 +263,9 @@ class EngineClient:
             EngineError: it broke off.
         """
         with self._asking("load the image"):
-            line = self._line(_DATA_TIMEOUT)
-        with line:
-            upload = Upload(str(self), line)
+            connection = self._connection(_DATA_TIMEOUT)
+        with connection:
+            upload = Upload(str(self), connection)
             upload.begin(self._base)
             yield upload
 
@@ -299,16 +299,18 @@ class Upload:
     An engine that hears nothing more before the archive's end throws away what it has got.
     """
 
-    def __init__(self, engine: str, line: Line) -> None:
-        self._engine, self._line = engine, line
+    def __init__(self, engine: str, connection: Connection) -> None:
+        self._engine, self._connection = engine, connection
 
     def begin(self, base: str) -> None:
         """Send the head of the request; `base` stands before its path."""
         with self._sending():
-            self._line.putrequest("POST", f"{base}/images/load?quiet=1")
-            self._line.putheader("Content-Type", "application/x-tar")
-            self._line.putheader("Transfer-Encoding", "chunked")  # its length is not known yet
-            self._line.endheaders()
+            self._connection.putrequest("POST", f"{base}/images/load?quiet=1")
+            self._connection.putheader("Content-Type", "application/x-tar")
+            self._connection.putheader(
+                "Transfer-Encoding", "chunked"
+            )  # its length is not known yet
+            self._connection.endheaders()
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Send bytes; they may change afterwards.
@@ -319,9 +321,9 @@ class Upload:
         """
         if chunk:
             with self._sending():
-                self._line.send(b"%x\r\n" % len(chunk))
-                self._line.send(chunk)
-                self._line.send(b"\r\n")
+                self._connection.send(b"%x\r\n" % len(chunk))
+                self._connection.send(chunk)
+                self._connection.send(b"\r\n")
 
     def finish(self) -> list[str]:
         """Say that this is all; return the lines of the answer.
@@ -331,7 +333,7 @@ class Upload:
             EngineError: it broke off.
         """
         with self._sending():
-            self._line.send(b"0\r\n\r\n")
+            self._connection.send(b"0\r\n\r\n")
         try:
             return self._answer()
         except _BROKEN as error:
@@ -351,7 +353,7 @@ class Upload:
         return EngineError(message)
 
     def _answer(self) -> list[str]:
-        answer = self._line.getresponse()
+        answer = self._connection.getresponse()
         text = whole_body(answer)
         if answer.status != HTTPStatus.OK:
             raise LoadRefused(self._engine, str(_RefusedError(answer.status, text)))

@@ -1,4 +1,4 @@
-"""Lines to an engine: a socket on this machine, through a network, with or without TLS, by ssh.
+"""Connections to an engine: by a socket of this machine, a network with or without TLS, or ssh.
 
 Engines speak plain HTTP, so that the standard library does; docker-py, with all that it brings,
 takes longer to be imported than the rest of lamella together.
@@ -17,11 +17,11 @@ from typing import Any, Self
 
 from lamella.transport.answers import one_line
 from lamella.transport.engine.address import Network, Socket, Ssh
-from lamella.transport.engine.host import Host, Tls
+from lamella.transport.engine.host import Host, TlsFiles
 from lamella.transport.processes import end_process
 from lamella.waiting import apart, patience, stops
 
-__all__ = ["CONNECT_TIMEOUT", "Line", "dial", "reason_of"]
+__all__ = ["CONNECT_TIMEOUT", "Connection", "connect_to", "reason_of"]
 
 CONNECT_TIMEOUT = 10
 _HANG_UP_TIMEOUT = 5
@@ -30,7 +30,7 @@ _SSH_TIMEOUT = 30
 _CLOSED = (http.client.IncompleteRead, ConnectionResetError, BrokenPipeError)
 
 
-class Line(http.client.HTTPConnection):
+class Connection(http.client.HTTPConnection):
     """A connection that is there already."""
 
     auto_open = 0
@@ -48,12 +48,12 @@ class Line(http.client.HTTPConnection):
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hang up."""
-        self.hang_up()
+        """Disconnect."""
+        self.disconnect()
 
     @property
     def is_open(self) -> bool:
-        """Whether the engine still listens, while no answer is expected: it would end the line."""
+        """Whether the engine still listens: if not, the socket can be read with no request sent."""
         if self.sock is None:
             return False
         with selectors.DefaultSelector() as selector:  # `select` knows the first 1024 files alone
@@ -71,28 +71,28 @@ class Line(http.client.HTTPConnection):
         with suppress(OSError, AttributeError):  # it is closed, or is being closed
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close it, and end what kept it up."""
         self.close()
         self._end()
 
 
-def dial(host: Host) -> Line:
+def connect_to(host: Host) -> Connection:
     """Connect to an engine.
 
     Raises:
         OSError: nobody answers, or somebody else.
         ValueError: that is no address.
     """
-    line = _dial(host)
-    line.always = host.headers
-    return line
+    connection = _open(host)
+    connection.always = host.headers
+    return connection
 
 
-def _dial(host: Host) -> Line:
+def _open(host: Host) -> Connection:
     address = host.address
     if isinstance(address, Socket):
-        return Line(_local(address.path), "docker", lambda: None)
+        return Connection(_local(address.path), "docker", lambda: None)
     if isinstance(address, Ssh):
         return _by_ssh(address, "podman" if host.podman else "docker", host.key)
     return _over_network(address, host.tls)
@@ -109,8 +109,8 @@ def _local(path: str) -> socket.socket:
     return sock
 
 
-def _over_network(address: Network, asked: Tls | None) -> Line:
-    tls = asked or (Tls(None, None, None) if address.encrypted else None)
+def _over_network(address: Network, asked: TlsFiles | None) -> Connection:
+    tls = asked or (TlsFiles(None, None, None) if address.encrypted else None)
     port = address.port or (_HTTPS_PORT if tls else _HTTP_PORT)
     there = address.host, port
     sock = apart(lambda: socket.create_connection(there, CONNECT_TIMEOUT), undo=socket.socket.close)
@@ -120,10 +120,10 @@ def _over_network(address: Network, asked: Tls | None) -> Line:
     except BaseException:
         sock.close()
         raise
-    return Line(sock, address.host, lambda: None)
+    return Connection(sock, address.host, lambda: None)
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(tls: TlsFiles) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca)
         if tls.cert and tls.key:
@@ -137,7 +137,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _by_ssh(address: Ssh, program: str, key: str) -> Line:
+def _by_ssh(address: Ssh, program: str, key: str) -> Connection:
     """Let the user's own ssh connect, with their keys and settings."""
     options = ["-T", "-o", f"ConnectTimeout={_SSH_TIMEOUT}", *(["-i", key] if key else [])]
     ours, theirs = socket.socketpair()
@@ -147,7 +147,7 @@ def _by_ssh(address: Ssh, program: str, key: str) -> Line:
                 address.command(options, program),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                start_new_session=True,  # Ctrl-C is for us: the line is needed to tidy up
+                start_new_session=True,  # Ctrl-C is for us: the connection is needed to tidy up
             )
     except BaseException:
         ours.close()
@@ -156,11 +156,11 @@ def _by_ssh(address: Ssh, program: str, key: str) -> Line:
     def end() -> None:
         end_process(process, patience(_HANG_UP_TIMEOUT))
 
-    return Line(ours, "docker", end)
+    return Connection(ours, "docker", end)
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a line broke, in the system's own words."""
+    """Why a connection broke, in the system's own words."""
     if isinstance(error, _CLOSED):
         return "it closed the connection"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):

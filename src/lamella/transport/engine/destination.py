@@ -30,10 +30,10 @@ def open_engine(options: EngineOptions, env: Environment) -> Iterator[Destinatio
     client = client_of(options, env)
     inventory = Inventory(client, has_containerd_store=client.has_containerd_store)
     with ExitStack() as stack:
-        yield _Destination(Engine(client, inventory, options, env), stack)
+        yield _EngineDestination(Engine(client, inventory, options, env), stack)
 
 
-class _Destination(Destination):
+class _EngineDestination(Destination):
     """Loads what the engine lacks, checks, then tags."""
 
     def __init__(self, engine: Engine, stack: ExitStack) -> None:

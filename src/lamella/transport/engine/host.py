@@ -18,7 +18,7 @@ from lamella.errors import EngineError
 from lamella.transport.engine.address import Address, parse_address, without_password
 from lamella.transport.engine.headers import custom_headers
 
-__all__ = ["Host", "Tls", "find_host"]
+__all__ = ["Host", "TlsFiles", "find_host"]
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _DEFAULT_TLS = "tcp://localhost:2376"
@@ -27,7 +27,7 @@ _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True)
-class Tls:
+class TlsFiles:
     """Files for an encrypted connection; None where there is none."""
 
     ca: Path | None
@@ -37,7 +37,7 @@ class Tls:
     """Whether the engine must prove who it is."""
 
     @classmethod
-    def of_folder(cls, folder: Path, *, verify: bool) -> Tls:
+    def of_folder(cls, folder: Path, *, verify: bool) -> TlsFiles:
         """Take the files that are there, under the names that Docker gives them.
 
         Raises:
@@ -57,7 +57,7 @@ class Host:
     """Where an engine listens."""
 
     url: str
-    tls: Tls | None = None
+    tls: TlsFiles | None = None
     context: str = ""
     """The Docker context that named it, if one did."""
     podman: bool = False
@@ -150,12 +150,12 @@ def _config_folder(environment: Mapping[str, str]) -> Path | None:
     return Path(home) / ".docker" if home else None
 
 
-def _tls(environment: Mapping[str, str], folder: Path | None) -> Tls | None:
+def _tls(environment: Mapping[str, str], folder: Path | None) -> TlsFiles | None:
     verify = bool(environment.get("DOCKER_TLS_VERIFY"))
     if not verify and not environment.get("DOCKER_TLS"):
         return None
     named = environment.get("DOCKER_CERT_PATH")
-    tls = Tls.of_folder(Path(named) if named else folder or Path(), verify=verify)
+    tls = TlsFiles.of_folder(Path(named) if named else folder or Path(), verify=verify)
     if tls.ca is None:
         asked = "DOCKER_TLS_VERIFY" if verify else "DOCKER_TLS"
         raise EngineError(
@@ -187,7 +187,7 @@ def _host_of_context(name: str, folder: Path) -> Host:
     url = endpoint.get("Host") if isinstance(endpoint, dict) else None
     if not isinstance(endpoint, dict) or not isinstance(url, str):
         raise EngineError(f"the Docker context {name!r} names no engine ({path})")
-    tls = Tls.of_folder(
+    tls = TlsFiles.of_folder(
         folder / "contexts" / "tls" / hashed / "docker", verify=not endpoint.get("SkipTLSVerify")
     )
     # As the docker command does it: TLS where there are files, or where it need not be verified.

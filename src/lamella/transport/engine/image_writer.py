@@ -29,7 +29,7 @@ from lamella.transport.engine.description import diff_ids_of
 from lamella.transport.engine.inventory import Engine
 from lamella.transport.engine.load_body import (
     LoadRefused,
-    Piece,
+    SentLayer,
     TarBody,
     docker_archive,
     oci_archive,
@@ -55,7 +55,7 @@ class EngineImage(ImageWriter):
         self._containerd = engine.inventory.has_containerd_store
         self._request, self.compression = request, compression
         self._opener, self._seen = new.opener, new.source.home == engine.options
-        self._pieces: list[Piece] = []
+        self._pieces: list[SentLayer] = []
         self._kept: list[Layer | None] = []
         """What each piece is made of; None for new layers."""
         self._there: set[int] = set()
@@ -79,7 +79,7 @@ class EngineImage(ImageWriter):
         self._kept.append(layer)
         return piece.descriptor
 
-    def _to_send(self, layer: Layer) -> Piece:
+    def _to_send(self, layer: Layer) -> SentLayer:
         if not has_content(layer):
             return self._without_bytes(layer)  # `commit` will see to it
         readable = {Codec.GZIP, Codec.ZSTD} if self._containerd else {Codec.GZIP}
@@ -88,27 +88,27 @@ class EngineImage(ImageWriter):
             if descriptor is None:
                 digest, size = copy_stored(layer, lambda _: None)
                 descriptor = Descriptor(oci_layer(layer.compression), digest, size)
-            return Piece(layer.diff_id, descriptor, layer.blob, check=True, where=layer.where)
+            return SentLayer(layer.diff_id, descriptor, layer.blob, check=True, where=layer.where)
         tar = cast("Blob", self._opener.open([layer])[0])
         descriptor = layer.descriptor if layer.compression == Codec.NONE else None
         plain = Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
-        return Piece(layer.diff_id, descriptor or plain, tar, where=layer.where)
+        return SentLayer(layer.diff_id, descriptor or plain, tar, where=layer.where)
 
-    def _without_bytes(self, layer: Layer) -> Piece:
+    def _without_bytes(self, layer: Layer) -> SentLayer:
         """Name a layer as the engine finds it: Podman, in whatever form it came, by its diff_id."""
         plain = Descriptor(oci_layer(Codec.NONE), layer.diff_id, layer.blob.size)
         descriptor = None if self._client.is_podman else layer.descriptor
-        return Piece(layer.diff_id, descriptor or plain, None, where=layer.where)
+        return SentLayer(layer.diff_id, descriptor or plain, None, where=layer.where)
 
     def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
         """Take a new layer: into the load, or into the spool where its digest has to come first."""
         if self._containerd or self._client.is_podman:
             packed, blob = spool_packed(merged, self.compression, self._spool)
-            piece = Piece(packed.diff_id, packed.descriptor, blob)
+            piece = SentLayer(packed.diff_id, packed.descriptor, blob)
         else:
             name, diff_id = self._request.put(merged)
             descriptor = Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)
-            piece = Piece(diff_id, descriptor, None, name=name)
+            piece = SentLayer(diff_id, descriptor, None, name=name)
         self._pieces.append(piece)
         self._kept.append(None)
         return piece.diff_id, piece.descriptor

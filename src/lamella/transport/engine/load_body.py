@@ -28,7 +28,7 @@ from lamella.transport.file.oci_layout import blob_name
 
 __all__ = [
     "LoadRefused",
-    "Piece",
+    "SentLayer",
     "TarBody",
     "docker_archive",
     "oci_archive",
@@ -41,7 +41,7 @@ _DOCKERS_OWN = ("Healthcheck", "OnBuild", "Shell")
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class SentLayer:
     """A layer of the new image."""
 
     diff_id: Digest
@@ -63,18 +63,18 @@ class TarBody:
     advance: Callable[[int], None] = lambda _: None
     is_sent: bool = False
     """All of it was taken: from now on the engine may finish without us."""
-    _files: dict[str, tuple[bytes, Blob, Piece | None]] = field(default_factory=dict)
+    _files: dict[str, tuple[bytes, Blob, SentLayer | None]] = field(default_factory=dict)
 
     def add(self, name: str, content: bytes) -> None:
         """Add a small file."""
         self._put(name, Bytes(content), None)
 
-    def add_piece(self, name: str, piece: Piece) -> None:
+    def add_piece(self, name: str, piece: SentLayer) -> None:
         """Add a layer, if it is to be sent; one that is there twice is sent once."""
         if piece.blob is not None:
             self._put(name, piece.blob, piece)
 
-    def _put(self, name: str, blob: Blob, piece: Piece | None) -> None:
+    def _put(self, name: str, blob: Blob, piece: SentLayer | None) -> None:
         header = tarfile.TarInfo(name)
         header.size = blob.size
         self._files[name] = header.tobuf(tarfile.PAX_FORMAT), blob, piece
@@ -90,7 +90,7 @@ class TarBody:
         yield _END
         self.is_sent = True
 
-    def _content(self, blob: Blob, piece: Piece | None) -> Iterator[bytes]:
+    def _content(self, blob: Blob, piece: SentLayer | None) -> Iterator[bytes]:
         hasher, size = Hasher(), 0
         check = piece is not None and piece.check
         with blob.open() as stream:
@@ -112,14 +112,14 @@ def _padded(size: int) -> int:
     return size + -size % tarfile.BLOCKSIZE
 
 
-def _compare(piece: Piece, got: Digest) -> None:
+def _compare(piece: SentLayer, got: Digest) -> None:
     """Find damage before the last bytes are sent: then the engine never sees a whole archive."""
     if got != piece.descriptor.digest:
         raise DigestMismatch(piece.where, piece.descriptor.digest, got)
 
 
 def docker_archive(
-    config: Config, pieces: Sequence[Piece], advance: Callable[[int], None]
+    config: Config, pieces: Sequence[SentLayer], advance: Callable[[int], None]
 ) -> TarBody:
     """Return a docker-archive without a name.
 
@@ -138,7 +138,7 @@ def docker_archive(
 
 
 def oci_archive(
-    config: Config, manifest: Manifest, pieces: Sequence[Piece], advance: Callable[[int], None]
+    config: Config, manifest: Manifest, pieces: Sequence[SentLayer], advance: Callable[[int], None]
 ) -> TarBody:
     """Return an OCI layout without a name, and without the blobs that the engine has."""
     body = TarBody(advance)
@@ -153,7 +153,7 @@ def oci_archive(
     return body
 
 
-def podman_manifest(config: Config, pieces: Sequence[Piece]) -> Manifest:
+def podman_manifest(config: Config, pieces: Sequence[SentLayer]) -> Manifest:
     """Return a manifest for Podman, which keeps none by itself: only what it makes of one.
 
     It looks for some of Docker's settings (health checks) only in images that are called Docker's.

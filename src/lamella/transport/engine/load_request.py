@@ -25,7 +25,7 @@ class LoadRequest:
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client
-        self._line = ExitStack()
+        self._connection = ExitStack()
         self._upload: Upload | None = None
         self._layers: list[tuple[str, Merged]] = []
 
@@ -63,11 +63,11 @@ class LoadRequest:
     def drop(self) -> None:
         """Hang up, whether it is finished or not."""
         self._upload = None
-        self._line.close()
+        self._connection.close()
 
     def _opened(self) -> Upload:
         if self._upload is None:
-            self._upload = self._line.enter_context(self._client.load())
+            self._upload = self._connection.enter_context(self._client.load())
         return self._upload
 
     def _send(self, name: str, merged: Merged) -> Digest:

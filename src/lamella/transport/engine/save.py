@@ -15,16 +15,17 @@ import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 from lamella import limits
 from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import CHUNK, Blob
 from lamella.layer.partial.headers import keep_headers
+from lamella.layer.protocols import Readable
 from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest, chain_ids
 
-__all__ = ["Need", "Saved", "Wanted", "read_save", "v1_ids"]
+__all__ = ["Need", "SaveSelection", "Saved", "read_save", "v1_ids"]
 
 _BLOB = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.tar)?")
 _OLD_LAYER = re.compile(r"([0-9a-f]{64})/layer\.tar")
@@ -38,15 +39,8 @@ class Need(Enum):
     CONTENT = 2
 
 
-class Readable(Protocol):
-    """A stream that is read once."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, fewer only at the end."""
-
-
 @dataclass(frozen=True)
-class Wanted:
+class SaveSelection:
     """Which layers a save is read for."""
 
     diff_ids: tuple[Digest, ...]
@@ -105,7 +99,11 @@ _V1_START = (
 
 
 def read_save(
-    stream: Readable, wanted: Wanted, spool: Spool, where: str, advance: Callable[[int], None]
+    stream: Readable,
+    wanted: SaveSelection,
+    spool: Spool,
+    where: str,
+    advance: Callable[[int], None],
 ) -> Saved:
     """Read a save to its end.
 
@@ -122,7 +120,7 @@ def read_save(
         OutputError: the spool is full.
     """
     reader = _SaveReader(wanted, spool, where)
-    passing = cast("BinaryIO", _Counted(stream, advance))
+    passing = cast("BinaryIO", _CountedStream(stream, advance))
     try:
         with tarfile.open(fileobj=passing, mode="r|", bufsize=CHUNK) as archive:
             while (member := archive.next()) is not None:
@@ -136,7 +134,7 @@ def read_save(
     return reader.saved
 
 
-class _Counted:
+class _CountedStream:
     def __init__(self, stream: Readable, advance: Callable[[int], None]) -> None:
         self._stream, self._advance = stream, advance
 
@@ -147,7 +145,7 @@ class _Counted:
 
 
 class _SaveReader:
-    def __init__(self, wanted: Wanted, spool: Spool, where: str) -> None:
+    def __init__(self, wanted: SaveSelection, spool: Spool, where: str) -> None:
         self.saved = Saved()
         self._wanted, self._spool, self._where = wanted, spool, where
         self._by_name = {diff_id.hex: diff_id for diff_id in wanted.diff_ids}

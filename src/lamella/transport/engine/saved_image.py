@@ -19,7 +19,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import is_foreign
-from lamella.transport.engine.save import Saved, Wanted
+from lamella.transport.engine.save import Saved, SaveSelection
 from lamella.transport.file.docker_archive import MANIFEST, ArchiveImage
 from lamella.transport.file.oci_layout import blob_name
 
@@ -27,7 +27,7 @@ __all__ = ["assemble"]
 
 
 def assemble(
-    saved: Saved, wanted: Wanted, described: Image, spool: Spool, *, with_manifest: bool
+    saved: Saved, wanted: SaveSelection, described: Image, spool: Spool, *, with_manifest: bool
 ) -> Image:
     """Return the whole image, with those layers readable that were wanted.
 
@@ -52,7 +52,7 @@ def assemble(
     if config.diff_ids != wanted.diff_ids or len(entry.layers) != len(wanted.diff_ids):
         raise EngineError(f"{where}: the image changed while it was read; try again")
     manifest = _manifest(saved, config, where) if with_manifest else None
-    parts = _Parts(saved, wanted, config, manifest, where)
+    parts = _SavedImage(saved, wanted, config, manifest, where)
     names = [saved.resolve(name) for name in entry.layers]
     layers = [parts.layer(position, name) for position, name in enumerate(names)]
     return replace(
@@ -84,9 +84,9 @@ def _manifest(saved: Saved, config: Config, where: str) -> Manifest:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _SavedImage:
     saved: Saved
-    wanted: Wanted
+    wanted: SaveSelection
     config: Config
     manifest: Manifest | None
     where: str
@@ -114,7 +114,7 @@ class _Parts:
         raise EngineError(f"{where}: the engine's store lacks {lost}; pull or load the image again")
 
 
-def _reduce(layers: Sequence[Layer], wanted: Wanted, spool: Spool) -> list[Layer]:
+def _reduce(layers: Sequence[Layer], wanted: SaveSelection, spool: Spool) -> list[Layer]:
     """Keep the headers alone of compressed layers whose content isn't wanted."""
 
     def reduced(position: int, layer: Layer) -> Layer:

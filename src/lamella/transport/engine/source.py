@@ -26,10 +26,9 @@ from lamella.transport.engine.connect import client_of
 from lamella.transport.engine.description import History, describe_config, diff_ids_of
 from lamella.transport.engine.names import choose_removal, tags_of
 from lamella.transport.engine.options import EngineOptions
-from lamella.transport.engine.save import Wanted, read_save
+from lamella.transport.engine.save import SaveSelection, read_save
 from lamella.transport.engine.saved_image import assemble
-from lamella.transport.engine.store.base import Disk
-from lamella.transport.engine.store.base import Wanted as WantedInPlace
+from lamella.transport.engine.store.base import Disk, StoreSelection
 from lamella.transport.engine.store.docker import open_disk
 from lamella.transport.environment import Environment
 
@@ -137,7 +136,7 @@ class EngineSource(Source):
         if found is not None:
             return found
         known = self._remembered(listed - content)
-        wanted = Wanted(self.describe().diff_ids, content, listed - content - known.keys())
+        wanted = SaveSelection(self.describe().diff_ids, content, listed - content - known.keys())
         image = self._fetch(wanted)
         self._remember(image.layers[position] for position in wanted.listed)
         blobs = [known.get(position, layer.blob) for position, layer in enumerate(image.layers)]
@@ -163,7 +162,7 @@ class EngineSource(Source):
             return None
         try:
             disk = open_disk(self._client(), self._inspected, self._spool, self._files)
-            wanted = WantedInPlace(content, listed, self._elsewhere, self._cache)
+            wanted = StoreSelection(content, listed, self._elsewhere, self._cache)
             image = disk.read(described, wanted)
         except (OSError, ImageError) as error:
             self._not_in_place(error)
@@ -198,7 +197,7 @@ class EngineSource(Source):
         if any(b'"attestation-manifest"' in raw for raw in metadata):
             self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
 
-    def _fetch(self, wanted: Wanted) -> Image:
+    def _fetch(self, wanted: SaveSelection) -> Image:
         described, client = self.describe(), self._client()
         self._progress.phase("read from the engine")
         with client.save(self._id, self._name) as stream:
@@ -231,7 +230,7 @@ class EngineSource(Source):
                 self._progress.debug("saving the image again, for the content of lower layers")
                 diff_ids = self.describe().diff_ids
                 every = frozenset(range(len(diff_ids)))
-                whole = self._fetch(Wanted(diff_ids, every, frozenset()))
+                whole = self._fetch(SaveSelection(diff_ids, every, frozenset()))
                 with LayerOpener(self._spool) as opener:
                     self._tars = opener.open(whole.layers)
                     opener.verify()

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 from lamella.errors import OutputError
 from lamella.files import NewFile, sweep, sync_folder
-from lamella.transport.file.folders import Place
+from lamella.transport.file.folders import OutputPath
 
 __all__ = ["AtomicFile", "confirm", "take_mode", "writing"]
 
@@ -57,7 +57,7 @@ class AtomicFile:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self._place: Place | None = None
+        self._place: OutputPath | None = None
         self._new: NewFile | None = None
         self._file: BinaryIO | None = None
 
@@ -72,7 +72,7 @@ class AtomicFile:
         return self
 
     def _open(self) -> None:
-        place = self._place = Place(self.target)  # a symlink stays one
+        place = self._place = OutputPath(self.target)  # a symlink stays one
         old = place.found
         if old is not None and stat.S_ISDIR(old.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))

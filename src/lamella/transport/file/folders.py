@@ -19,7 +19,7 @@ from typing import BinaryIO, Self
 
 from lamella.errors import OutputError
 
-__all__ = ["Place", "open_below", "open_folder", "open_regular"]
+__all__ = ["OutputPath", "open_below", "open_folder", "open_regular"]
 
 _LINKS_FOLLOWED = 40
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -27,7 +27,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe is not waited for
 _ROOT = 0
 
 
-class Place:
+class OutputPath:
     """An open folder, and a name in it that is no symlink, or one that leads to no file."""
 
     def __init__(self, path: Path) -> None:

@@ -31,7 +31,7 @@ from lamella.spec.manifest import Index
 from lamella.spec.media_type import OCI_INDEX
 from lamella.transport.file.atomic import confirm, take_mode, writing
 from lamella.transport.file.entry_names import name_of
-from lamella.transport.file.folders import Place, open_folder, open_regular
+from lamella.transport.file.folders import OutputPath, open_folder, open_regular
 from lamella.transport.file.oci_layout import INDEX
 from lamella.transport.file.oci_writer import OCI_LAYOUT, BlobWriter
 
@@ -68,7 +68,7 @@ class FolderBlobs:
         return self
 
     def _open(self) -> None:
-        self._place = self._opened.enter_context(Place(self._folder))
+        self._place = self._opened.enter_context(OutputPath(self._folder))
         self._spot = self._place.folder  # where new files are made: on the disk of the blobs
         root = self._place.found and self._enter(self._place.name, self._place.folder)
         if root is not None:

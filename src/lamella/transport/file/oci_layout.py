@@ -36,7 +36,7 @@ from lamella.transport.file.entry_names import IMAGE_NAME, REF_NAME, name_of, na
 from lamella.transport.file.folders import open_below
 from lamella.transport.index import (
     Artifact,
-    Found,
+    TaggedDescriptor,
     artifact_of,
     choose,
     find_images,
@@ -179,7 +179,7 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
     return replace(image, platforms=platforms if len(found) > 1 else ())
 
 
-def read_entry(files: LayoutFiles, chosen: Found, name: str) -> Image:
+def read_entry(files: LayoutFiles, chosen: TaggedDescriptor, name: str) -> Image:
     """Return the image of one entry of an index.
 
     Raises:
@@ -203,7 +203,7 @@ def read_entry(files: LayoutFiles, chosen: Found, name: str) -> Image:
     return Image(name, config, layers, manifest, (chosen.tag,) if chosen.tag else ())
 
 
-def _entries(files: LayoutFiles, wanted: str) -> list[Found]:
+def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
     """Return the entries of the layout's index that have a tag or a digest; all if none is wanted.
 
     Raises:
@@ -214,7 +214,7 @@ def _entries(files: LayoutFiles, wanted: str) -> list[Found]:
         other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
         raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
     index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
-    found = [Found(d, name_of(d)) for d in index.manifests]
+    found = [TaggedDescriptor(d, name_of(d)) for d in index.manifests]
     if not wanted:
         return found
     if wanted.startswith("@") and wanted[1:].isdecimal():

@@ -32,7 +32,7 @@ from lamella.transport.file.oci_layout import (
     read_layout,
 )
 from lamella.transport.file.tarball import open_archive
-from lamella.transport.index import Artifact, Found, HasIndex
+from lamella.transport.index import Artifact, HasIndex, TaggedDescriptor
 
 __all__ = ["FileSource"]
 
@@ -166,7 +166,7 @@ class _OneOfIndex(Source):
         """Return the image; a file shows all of it."""
         if self._image is None:
             platform = Platform.of(self._descriptor.platform)
-            found = Found(self._descriptor, self._location.tag)
+            found = TaggedDescriptor(self._descriptor, self._location.tag)
             self._image = read_entry(self._files, found, f"{self._location} ({platform})")
         return self._image
 

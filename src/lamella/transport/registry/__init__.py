@@ -3,7 +3,7 @@
 Only what is squashed is fetched, only what is new is sent.
 
 - `location`, `name`, `options`, `credentials`: what is meant, how to get there, who we are
-- `web`, `auth`, `client`, `connect`: HTTP, proving who we are, one registry
+- `http_client`, `auth`, `client`, `connect`: HTTP, proving who we are, one registry
 - `repository`, `upload`: manifests and blobs, down and up
 - `source`, `destination`: an image as a place; imported only where there is one
 """

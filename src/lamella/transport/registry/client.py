@@ -18,12 +18,12 @@ from lamella.transport.answers import is_page, one_line, redact, retry_after, wo
 from lamella.transport.registry.auth import Authority, Scopes, TokenAnswer, TokenRequest
 from lamella.transport.registry.credentials import Search
 from lamella.transport.registry.failures import BrokenOff, GivenUp, Unreachable
+from lamella.transport.registry.http_client import Answer, HttpClient
 from lamella.transport.registry.name import DOCKER_HUB
 from lamella.transport.registry.options import RegistryOptions
 from lamella.transport.registry.url import BadUrl, Url, origin, resolve, shown
-from lamella.transport.registry.web import Answer, Web
 
-__all__ = ["Ask", "Fetched", "Refused", "Registry"]
+__all__ = ["Fetched", "Refused", "Registry", "RegistryRequest"]
 
 _AGENT = "lamella"
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
@@ -51,7 +51,7 @@ class _Missing(Refused, ImageNotFound):
 
 
 @dataclass(frozen=True)
-class Ask:
+class RegistryRequest:
     """One request."""
 
     method: str
@@ -83,11 +83,11 @@ class Registry:
     def __init__(self, host: str, options: RegistryOptions) -> None:
         self.host, self._options = host, options
         self._api_host = "registry-1.docker.io" if host == DOCKER_HUB else host
-        self._web = Web(options, host)
+        self._http = HttpClient(options, host)
         self._lock = threading.Lock()
         self._base = ""
         self._unreachable = ""
-        search = Search(host, options, self._web.stopped)
+        search = Search(host, options, self._http.stopped)
         self._authority = Authority(str(self), self._send_token_request, search)
 
     def __str__(self) -> str:
@@ -96,15 +96,15 @@ class Registry:
 
     def close(self) -> None:
         """Hang up."""
-        self._web.close()
+        self._http.close()
 
     def stop(self) -> None:
         """Interrupt all requests, and send none any more; for those who wait in other threads."""
-        self._web.stop()
+        self._http.stop()
 
     # -- requests
 
-    def send(self, ask: Ask) -> Answer:
+    def send(self, request: RegistryRequest) -> Answer:
         """Send a request, again if need be; return an expected answer, its body not yet read.
 
         Raises:
@@ -114,57 +114,63 @@ class Registry:
             EngineError: it can't be trusted, or answers what makes no sense.
         """
         self.find()
-        return self._persist(lambda: self._expected(ask), self._failing(ask), again=ask.again)
+        return self._persist(
+            lambda: self._expected(request), self._failing(request), again=request.again
+        )
 
-    def fetch(self, ask: Ask, limit: int = limits.ANSWER) -> Fetched:
+    def fetch(self, request: RegistryRequest, limit: int = limits.ANSWER) -> Fetched:
         """Send a request as `send`; a body that breaks off is asked for again, too.
 
         Raises:
             MalformedImage: the body has more than `limit` bytes.
         """
         self.find()
-        return self._persist(lambda: self._fetched(ask, limit), self._failing(ask), again=ask.again)
+        return self._persist(
+            lambda: self._fetched(request, limit), self._failing(request), again=request.again
+        )
 
-    def fetch_start(self, ask: Ask, length: int) -> bytes:
+    def fetch_start(self, request: RegistryRequest, length: int) -> bytes:
         """Send a request as `fetch`; return the first bytes of the body, and hang up."""
         self.find()
 
         def attempt() -> bytes:
-            answer = self._expected(ask)
+            answer = self._expected(request)
             try:
                 return answer.read(length)
             finally:
                 answer.close()
 
-        return self._persist(attempt, self._failing(ask), again=ask.again)
+        return self._persist(attempt, self._failing(request), again=request.again)
 
-    def tell(self, ask: Ask) -> Answer:
+    def tell(self, request: RegistryRequest) -> Answer:
         """Send a request as `send` whose answer counts by its status and its headers."""
-        answer = self.send(ask)
+        answer = self.send(request)
         if is_page(body := answer.drain()):
-            raise self.page(ask, body)
+            raise self.page(request, body)
         return answer
 
-    def page(self, ask: Ask, body: bytes = b"") -> EngineError:
+    def page(self, request: RegistryRequest, body: bytes = b"") -> EngineError:
         """Return the error for a web page where a program's answer was expected."""
         words = self._authority.clean(words_of(body)) if body else ""
         title = f" ({words})" if words else ""
-        return EngineError(f"{self._failing(ask)}: it answers with a web page{title}; {_PORTAL}")
+        return EngineError(
+            f"{self._failing(request)}: it answers with a web page{title}; {_PORTAL}"
+        )
 
-    def _failing(self, ask: Ask) -> str:
-        return f"{self}: {ask.repository}: can't {ask.what}"
+    def _failing(self, request: RegistryRequest) -> str:
+        return f"{self}: {request.repository}: can't {request.what}"
 
-    def _expected(self, ask: Ask) -> Answer:
-        answer = self._hop(ask)
-        if answer.status not in ask.expected:
-            raise self._refusal(ask, answer)
+    def _expected(self, request: RegistryRequest) -> Answer:
+        answer = self._hop(request)
+        if answer.status not in request.expected:
+            raise self._refusal(request, answer)
         return answer
 
-    def _fetched(self, ask: Ask, limit: int) -> Fetched:
-        answer = self._expected(ask)
+    def _fetched(self, request: RegistryRequest, limit: int) -> Fetched:
+        answer = self._expected(request)
         body = answer.whole(limit)
         if len(body) > limit:
-            raise MalformedImage(self._failing(ask), f"it is larger than {limit >> 20} MiB")
+            raise MalformedImage(self._failing(request), f"it is larger than {limit >> 20} MiB")
         return Fetched(answer, body)
 
     def _persist(self, attempt: Callable[[], _Got], failing: str, *, again: bool = True) -> _Got:
@@ -202,7 +208,7 @@ class Registry:
                 final = Refused(message, refusal.status)
                 final.again = False
                 raise final from refusal
-        if self._web.stopped_after(seconds):
+        if self._http.stopped_after(seconds):
             raise EngineError(f"{self}: interrupted")
 
     @property
@@ -210,17 +216,19 @@ class Registry:
         """How often something is tried."""
         return self._options.backoff.tries
 
-    def _hop(self, ask: Ask) -> Answer:
+    def _hop(self, request: RegistryRequest) -> Answer:
         """Send a request where redirects lead; only the registry itself sees who we are."""
         stale: str | None = None
-        url = self.absolute(ask.url)
+        url = self.absolute(request.url)
         hops = 0
         while hops < _HOPS:
             own = origin(url) == origin(self._base)
             header = (
-                self._authority.header(ask.repository, ask.scopes, stale=stale) if own else None
+                self._authority.header(request.repository, request.scopes, stale=stale)
+                if own
+                else None
             )
-            answer = self._once(ask, url, header)
+            answer = self._once(request, url, header)
             challenged = answer.status == HTTPStatus.UNAUTHORIZED and own and stale is None
             if challenged and self._authority.learn(answer.headers("WWW-Authenticate")):
                 # A token that expired, or none yet; a second refusal is meant.
@@ -228,13 +236,13 @@ class Registry:
                 answer.close()
                 continue
             location = answer.header("Location")
-            keep = ask.method in {"GET", "HEAD"} or answer.status in _KEEP_METHOD
+            keep = request.method in {"GET", "HEAD"} or answer.status in _KEEP_METHOD
             if answer.status not in _REDIRECTS or not location or not keep:
                 return answer
             answer.close()
-            url = self._led(url, location, self._failing(ask))
+            url = self._led(url, location, self._failing(request))
             hops += 1
-        raise EngineError(f"{self._failing(ask)}: it redirects without end")
+        raise EngineError(f"{self._failing(request)}: it redirects without end")
 
     def _led(self, url: str, location: str, failing: str) -> str:
         """Return where a Location leads; the registry's own keeps to TLS where there is any."""
@@ -251,18 +259,18 @@ class Registry:
             return f"{mine.base}{its.target}"
         return whole
 
-    def _once(self, ask: Ask, url: str, authorization: str | None) -> Answer:
-        headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **ask.headers}
+    def _once(self, request: RegistryRequest, url: str, authorization: str | None) -> Answer:
+        headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **request.headers}
         if authorization:
             headers["Authorization"] = authorization
-        if ask.body is None:
-            if ask.method in {"POST", "PUT", "PATCH"}:
+        if request.body is None:
+            if request.method in {"POST", "PUT", "PATCH"}:
                 headers["Content-Length"] = "0"
-            return self._web.send(ask.method, url, headers)
-        headers["Content-Length"] = str(ask.body.size)
+            return self._http.send(request.method, url, headers)
+        headers["Content-Length"] = str(request.body.size)
         headers.setdefault("Content-Type", "application/octet-stream")
-        with ask.body.open() as stream:
-            return self._web.send(ask.method, url, headers, stream)
+        with request.body.open() as stream:
+            return self._http.send(request.method, url, headers, stream)
 
     def absolute(self, url: str) -> str:
         """Return the whole URL of a path below ``/v2/``, or of a Location.
@@ -282,7 +290,7 @@ class Registry:
         headers, url = {"User-Agent": _AGENT, **request.headers}, request.url
         method, body = request.method, request.body
         for _ in range(_HOPS):
-            answer = self._web.send(method, url, headers, body)
+            answer = self._http.send(method, url, headers, body)
             location = answer.header("Location")
             if answer.status not in _REDIRECTS or not location:
                 break
@@ -326,15 +334,15 @@ class Registry:
             return self._base
 
     def _find(self) -> str:
-        plain = self._web.may_be_plain(self._api_host)
+        plain = self._http.may_be_plain(self._api_host)
         for number in range(1, self.tries + 1):
             try:
-                return self._knock("https")
+                return self._probe("https")
             except BrokenOff as error:
                 broken = error
             if plain:
                 try:
-                    return self._knock("http")
+                    return self._probe("http")
                 except BrokenOff as error:
                     broken = error
             if isinstance(broken, Unreachable):
@@ -348,9 +356,9 @@ class Registry:
         )
         raise EngineError(f"{self}: {broken}{hint}") from broken
 
-    def _knock(self, scheme: str) -> str:
+    def _probe(self, scheme: str) -> str:
         base = f"{scheme}://{self._api_host}"
-        answer = self._web.send("GET", f"{base}/v2/", {"User-Agent": _AGENT})
+        answer = self._http.send("GET", f"{base}/v2/", {"User-Agent": _AGENT})
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._authority.learn(answer.headers("WWW-Authenticate"))
         answer.drain()
@@ -358,12 +366,12 @@ class Registry:
 
     # -- errors
 
-    def _refusal(self, ask: Ask, answer: Answer) -> Refused:
+    def _refusal(self, request: RegistryRequest, answer: Answer) -> Refused:
         raw = answer.drain()
         status = answer.status
         words = words_of(raw) or one_line(redact(answer.reason), 100)
         said = self._authority.clean(words) or "no reason given"
-        message = f"{self._failing(ask)}: {status}: {said}"
+        message = f"{self._failing(request)}: {status}: {said}"
         if answer.url.base != origin(self._base):
             message += f" (from {answer.url.place})"
         if is_page(raw) and status in range(200, 400):
@@ -372,7 +380,7 @@ class Registry:
             message += self._authority.hint
         elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             message += "; a proxy's login goes into HTTP_PROXY: http://USER:PASSWORD@HOST:PORT"
-        kind = _Missing if status == HTTPStatus.NOT_FOUND and ask.method == "GET" else Refused
+        kind = _Missing if status == HTTPStatus.NOT_FOUND and request.method == "GET" else Refused
         return kind(message, status, retry_after(answer.header("Retry-After")))
 
 

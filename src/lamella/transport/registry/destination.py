@@ -63,7 +63,7 @@ def open_repository(name: RegistryName, env: Environment) -> Iterator[TakesIndex
     registry.find()
     sending = _Sending(name, registry, env)
     try:
-        yield _Repository(sending)
+        yield _RegistryDestination(sending)
     except BaseException:
         registry.stop()
         sending.stop()
@@ -220,7 +220,7 @@ class _RegistryImage(ImageWriter):
         return str(config.digest)
 
 
-class _Repository(TakesIndex, IndexWriter):
+class _RegistryDestination(TakesIndex, IndexWriter):
     """A repository."""
 
     def __init__(self, sending: _Sending) -> None:

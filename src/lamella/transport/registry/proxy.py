@@ -83,10 +83,10 @@ def _goes_straight(url: Url, skip: str) -> bool:
     return any(_matches(entry, host, address, str(url.port)) for entry in entries if entry)
 
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def _address(text: str) -> _Address | None:
+def _address(text: str) -> _IpAddress | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -94,7 +94,7 @@ def _address(text: str) -> _Address | None:
 
 
 def _matches(  # noqa: PLR0911 - a table of forms, as Go has it
-    entry: str, host: str, address: _Address | None, port: str
+    entry: str, host: str, address: _IpAddress | None, port: str
 ) -> bool:
     if entry == "*":
         return True

@@ -19,9 +19,9 @@ from lamella.spec.digest import Digest
 from lamella.spec.json import check_size, load_json
 from lamella.spec.media_type import INDEXES, MANIFESTS
 from lamella.transport.answers import is_page, one_line, words_of
-from lamella.transport.registry.client import Ask, Registry
+from lamella.transport.registry.client import Registry, RegistryRequest
 from lamella.transport.registry.failures import BrokenOff, GivenUp
-from lamella.transport.registry.web import Answer
+from lamella.transport.registry.http_client import Answer
 
 __all__ = ["Repository", "Stored"]
 
@@ -54,7 +54,7 @@ class Repository:
         """Return a path in the repository."""
         return f"{quote(self.name)}/{rest}"
 
-    def ask(
+    def request(
         self,
         method: str,
         url: str,
@@ -62,9 +62,9 @@ class Repository:
         *expected: int,
         headers: Mapping[str, str] | None = None,
         body: Blob | None = None,
-    ) -> Ask:
-        """Return a request about this repository; see `Ask`."""
-        return Ask(
+    ) -> RegistryRequest:
+        """Return a request about this repository; see `RegistryRequest`."""
+        return RegistryRequest(
             method, url, self.name, what, self.scopes, frozenset(expected), headers or {}, body
         )
 
@@ -78,12 +78,12 @@ class Repository:
             DigestMismatch: it is not what its digest says.
         """
         path, what = self.path(f"manifests/{reference}"), f"read the manifest of {reference}"
-        ask = self.ask("GET", path, what, _OK, headers={"Accept": _ACCEPT})
+        request = self.request("GET", path, what, _OK, headers={"Accept": _ACCEPT})
         if ":" in reference:
             Digest(reference).check_algorithm(f"{self}: the manifest of {reference:.24}")
-        fetched = self.registry.fetch(ask, limits.DOCUMENT)
+        fetched = self.registry.fetch(request, limits.DOCUMENT)
         raw, answer = fetched.body, fetched.answer
-        self._check_document(ask, raw)
+        self._check_document(request, raw)
         digest = Digest.of(raw)
         where = f"{self}: manifest of {reference}"
         for want in (reference if ":" in reference else "", _told_digest(answer)):
@@ -92,15 +92,15 @@ class Repository:
         kind = answer.header("Content-Type").partition(";")[0].strip()
         return Stored(raw, kind, digest)
 
-    def _check_document(self, ask: Ask, raw: bytes) -> None:
+    def _check_document(self, request: RegistryRequest, raw: bytes) -> None:
         """Tell an answer that is no JSON object at all from an image that makes no sense."""
         if is_page(raw):
-            raise self.registry.page(ask, raw)
+            raise self.registry.page(request, raw)
         try:
             value = load_json(raw)
         except ValueError:
             value = None
-        failing = f"{self.registry}: {self.name}: can't {ask.what}"
+        failing = f"{self.registry}: {self.name}: can't {request.what}"
         if not isinstance(value, dict):
             got = f"got {one_line(repr(raw[:40]))}" if raw else "got nothing"
             raise EngineError(f"{failing}: it answers what is no manifest: expected JSON, {got}")
@@ -113,7 +113,7 @@ class Repository:
         Raises:
             EngineError: the registry refused it, or took it for something else.
         """
-        ask = self.ask(
+        request = self.request(
             "PUT",
             self.path(f"manifests/{reference}"),
             f"write the manifest of {reference}",
@@ -121,7 +121,7 @@ class Repository:
             headers={"Content-Type": stored.media_type},
             body=Bytes(stored.raw),
         )
-        answer = self.registry.tell(ask)
+        answer = self.registry.tell(request)
         said = _told_digest(answer)
         if answer.status != _CREATED and not said:
             raise EngineError(
@@ -138,8 +138,8 @@ class Repository:
     def has_blob(self, digest: Digest) -> bool:
         """Whether a blob is there."""
         path = self.path(f"blobs/{digest}")
-        ask = self.ask("HEAD", path, f"look for {digest}", _OK, HTTPStatus.NOT_FOUND)
-        answer = self.registry.send(ask)
+        request = self.request("HEAD", path, f"look for {digest}", _OK, HTTPStatus.NOT_FOUND)
+        answer = self.registry.send(request)
         answer.drain()
         page = answer.header("Content-Type").startswith("text/html") and not _told_digest(answer)
         return answer.status == _OK and not page
@@ -153,8 +153,8 @@ class Repository:
     def peek_blob(self, digest: Digest, length: int) -> bytes:
         """Return the first bytes of a blob; they are not verified."""
         path, span = self.path(f"blobs/{digest}"), {"Range": f"bytes=0-{length - 1}"}
-        ask = self.ask("GET", path, f"look at {digest}", _OK, _PARTIAL, headers=span)
-        return self.registry.fetch_start(ask, length)
+        request = self.request("GET", path, f"look at {digest}", _OK, _PARTIAL, headers=span)
+        return self.registry.fetch_start(request, length)
 
     def read_blob(self, descriptor: Descriptor) -> bytes:
         """Return a small blob.
@@ -237,14 +237,14 @@ class _BlobStream(io.RawIOBase):
     def _connect(self) -> Answer:
         repository, digest = self._repository, self._want.digest
         path, what = repository.path(f"blobs/{digest}"), f"read {digest}"
-        ask = repository.ask("GET", path, what, _OK)
+        request = repository.request("GET", path, what, _OK)
         if self._at:
             rest = {"Range": f"bytes={self._at}-"}
-            ask = repository.ask("GET", path, what, _OK, _PARTIAL, headers=rest)
-        response = repository.registry.send(ask)
+            request = repository.request("GET", path, what, _OK, _PARTIAL, headers=rest)
+        response = repository.registry.send(request)
         size = response.header("Content-Length")
         if response.header("Content-Type").startswith("text/html") and size != str(self._want.size):
-            raise repository.registry.page(ask, response.drain())
+            raise repository.registry.page(request, response.drain())
         if self._at and response.status == _OK:
             self._skip(response)  # it knows no ranges and sends all again
         elif self._at:

@@ -26,7 +26,14 @@ from lamella.spec.media_type import INDEXES, is_foreign
 from lamella.spec.platform import Platform
 from lamella.transport.answers import load_object
 from lamella.transport.environment import Environment
-from lamella.transport.index import Artifact, Found, HasIndex, artifact_of, choose, images_of
+from lamella.transport.index import (
+    Artifact,
+    HasIndex,
+    TaggedDescriptor,
+    artifact_of,
+    choose,
+    images_of,
+)
 from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.repository import Repository
@@ -173,7 +180,7 @@ class RegistrySource(HasIndex):
         if index is None:
             return Manifest.parse(raw, f"{where}: manifest"), ()
         images = images_of(index, partial(self._nested, name), where)
-        chosen = choose([Found(d) for d in images], self._platform, where).descriptor
+        chosen = choose([TaggedDescriptor(d) for d in images], self._platform, where).descriptor
         raw = self._repository(name).manifest(chosen.digest).raw
         platforms = tuple(Platform.of(d.platform) for d in images)
         return Manifest.parse(raw, f"{where}: manifest"), platforms

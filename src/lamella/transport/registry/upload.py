@@ -43,12 +43,12 @@ def mount_blob(repository: Repository, digest: Digest, source: str) -> bool:
     """Let a repository have a blob that another one of the same registry has; False if it can't."""
     query = urlencode({"mount": digest, "from": source})
     url = repository.path(f"blobs/uploads/?{query}")
-    ask = replace(
-        repository.ask("POST", url, f"mount {digest} from {source}", _CREATED, _ACCEPTED),
+    request = replace(
+        repository.request("POST", url, f"mount {digest} from {source}", _CREATED, _ACCEPTED),
         scopes=(*repository.scopes, f"repository:{source}:pull"),
     )
     try:
-        answer = repository.registry.tell(ask)
+        answer = repository.registry.tell(request)
     except (Refused, NoToken):
         return False  # not allowed to read there, or no mounting at all: then it is sent
     if answer.status == _CREATED:
@@ -61,11 +61,11 @@ def _cancel(repository: Repository, location: str) -> None:
     """End an upload that was begun in place of a mount."""
     if not location:
         return
-    ask = replace(
-        repository.ask("DELETE", location, "end an upload", *range(200, 500)), again=False
+    request = replace(
+        repository.request("DELETE", location, "end an upload", *range(200, 500)), again=False
     )
     try:
-        repository.registry.send(ask).drain()
+        repository.registry.send(request).drain()
     except EngineError:
         return  # it ends by itself, in time
 
@@ -82,7 +82,7 @@ def put_blob(
         EngineError: the registry won't have it.
     """
     registry = repository.registry
-    sent = _Counted(blob, advance)
+    sent = _CountedBody(blob, advance)
     for failures in range(1, registry.tries + 1):
         try:
             _put_whole(repository, sent, digest)
@@ -105,7 +105,7 @@ def _rest(repository: Repository, error: Refused | BrokenOff, failures: int) -> 
 
 
 @dataclass(frozen=True)
-class _Counted:
+class _CountedBody:
     """A blob that tells how much of it is sent; what is sent again counts again."""
 
     blob: Blob
@@ -140,7 +140,7 @@ class _CountedReader(io.RawIOBase):
 def _begin(repository: Repository) -> tuple[str, int]:
     """Begin an upload: where it goes, and the smallest piece that is taken."""
     url = repository.path("blobs/uploads/")
-    answer = repository.registry.tell(repository.ask("POST", url, "begin an upload", _ACCEPTED))
+    answer = repository.registry.tell(repository.request("POST", url, "begin an upload", _ACCEPTED))
     said = answer.header("OCI-Chunk-Min-Length")
     location = _location(repository, answer.header("Location"))
     least = int(said[:18]) if re.fullmatch("[0-9]+", said) else 0
@@ -168,8 +168,8 @@ def _finished(location: str, digest: Digest) -> str:
 def _put_whole(repository: Repository, blob: Blob, digest: Digest) -> None:
     location, _ = _begin(repository)
     url = _finished(location, digest)
-    ask = repository.ask("PUT", url, f"send {digest}", _CREATED, body=blob)
-    repository.registry.tell(replace(ask, again=False))
+    request = repository.request("PUT", url, f"send {digest}", _CREATED, body=blob)
+    repository.registry.tell(replace(request, again=False))
 
 
 def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
@@ -218,8 +218,8 @@ class _Pieces:
 
 
 def _finish(repository: Repository, location: str, digest: Digest) -> None:
-    ask = repository.ask("PUT", _finished(location, digest), f"send {digest}", _CREATED)
-    repository.registry.tell(ask)
+    request = repository.request("PUT", _finished(location, digest), f"send {digest}", _CREATED)
+    repository.registry.tell(request)
 
 
 class Outgoing:
@@ -293,7 +293,7 @@ class Outgoing:
 def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tuple[str, int]:
     """Send one piece; return where the next one goes, and how much the registry has."""
     stop = at + len(piece)
-    ask = repository.ask(
+    request = repository.request(
         "PATCH",
         location,
         "send a piece of a layer",
@@ -301,14 +301,14 @@ def _patch(repository: Repository, location: str, at: int, piece: bytes) -> tupl
         headers={"Content-Range": f"{at}-{stop - 1}"},
         body=Bytes(piece),
     )
-    answer = repository.registry.tell(replace(ask, again=False))
+    answer = repository.registry.tell(replace(request, again=False))
     where = _location(repository, answer.header("Location") or location)
     return where, _has(answer.header("Range"), stop)
 
 
 def _progress_of(repository: Repository, location: str) -> tuple[str, int]:
-    ask = repository.ask("GET", location, "ask how far an upload is", 204, 202, 200)
-    answer = repository.registry.tell(ask)
+    request = repository.request("GET", location, "ask how far an upload is", 204, 202, 200)
+    answer = repository.registry.tell(request)
     where = _location(repository, answer.header("Location") or location)
     return where, _has(answer.header("Range"), 0)
 

@@ -23,7 +23,7 @@ from lamella.spec.digest import Digest
 from lamella.tar.entry import Member
 from lamella.tar.scan import scan
 from lamella.transport.engine.store.files_below import FilesBelow
-from lamella.transport.engine.store.tar_split import ListedSplit, SplitPlace, SplitTar, read_split
+from lamella.transport.engine.store.tar_split import ListedSplit, SplitLayer, SplitTar, read_split
 from tests.support.examples import examples
 from tests.support.splits import pack, take_apart, unpack
 from tests.support.tars import END, entry, folder, layer, link, symlink, whiteout
@@ -48,7 +48,7 @@ TARS = {
 PLAIN = TARS["big file"]
 
 
-def opened(place: SplitPlace) -> SplitTar:
+def opened(place: SplitLayer) -> SplitTar:
     """Read a layer's tar-split file."""
     return read_split(place, Spool(), FilesBelow())
 
@@ -288,7 +288,7 @@ def test_damage_of_the_headers_shows(tmp_path: Path) -> None:
 # -- layers of which the headers are wanted
 
 
-def listed(place: SplitPlace, cache: ListingCache | None = None) -> Layer:
+def listed(place: SplitLayer, cache: ListingCache | None = None) -> Layer:
     """Make one, without another way to its tar."""
 
     def fail(error: Exception) -> LayerTar:
@@ -335,7 +335,7 @@ def test_a_listed_layer_can_come_in_another_way(tmp_path: Path) -> None:
 MANY = layer(*[(f"d{i // 50}/file{i}", b"%d" % i * (i % 90)) for i in range(4000)])
 
 
-def headers_of(place: SplitPlace, cache: ListingCache) -> LayerTar:
+def headers_of(place: SplitLayer, cache: ListingCache) -> LayerTar:
     """Open a layer for its headers."""
     with LayerOpener(Spool()) as opener:
         return opener.open_headers([listed(place, cache)])[0]

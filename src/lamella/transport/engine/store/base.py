@@ -19,16 +19,24 @@ from lamella.spec.config import Config
 from lamella.spec.digest import Digest
 from lamella.spec.json import check_size
 from lamella.transport.engine.store.files_below import FilesBelow
-from lamella.transport.engine.store.tar_split import ListedSplit, SplitPlace, read_split
+from lamella.transport.engine.store.tar_split import ListedSplit, SplitLayer, read_split
 
-__all__ = ["Disk", "Seen", "Wanted", "open_quietly", "read_small", "same_image", "split_layers"]
+__all__ = [
+    "Disk",
+    "Seen",
+    "StoreSelection",
+    "open_quietly",
+    "read_small",
+    "same_image",
+    "split_layers",
+]
 
 
 Otherwise = Callable[[int, Exception], LayerTar]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StoreSelection:
     """What is to be read of an image."""
 
     content: frozenset[int]
@@ -47,7 +55,7 @@ class Disk(Protocol):
     metadata: list[bytes]
     """Manifests and indexes that were read."""
 
-    def read(self, image: Image, wanted: Wanted) -> Image:
+    def read(self, image: Image, wanted: StoreSelection) -> Image:
         """Return the image with layers that can be read.
 
         Args:
@@ -116,7 +124,7 @@ def same_image(image: Image, raw: bytes) -> Config | None:
 
 
 def split_layers(
-    image: Image, places: Sequence[tuple[SplitPlace, int]], wanted: Wanted, spool: Spool
+    image: Image, places: Sequence[tuple[SplitLayer, int]], wanted: StoreSelection, spool: Spool
 ) -> Image:
     """Return an image with those layers readable that are wanted, out of a store of split ones.
 
@@ -137,7 +145,7 @@ def split_layers(
         if position in wanted.content:
             blob = read_split(place, spool, files)
         elif position in wanted.listed:
-            other = _Otherwise(wanted.otherwise, position)
+            other = _ReadOtherwise(wanted.otherwise, position)
             blob = ListedSplit(place, files, spool, size, other, wanted.cache)
         proven = position not in wanted.content
         layers.append(Layer(place.diff_id, blob, layer.where, verified=proven))
@@ -145,7 +153,7 @@ def split_layers(
 
 
 @dataclass(frozen=True)
-class _Otherwise:
+class _ReadOtherwise:
     """Gets one layer in another way."""
 
     get: Otherwise

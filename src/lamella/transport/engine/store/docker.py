@@ -32,14 +32,14 @@ from lamella.spec.media_type import INDEXES, MANIFESTS, is_foreign
 from lamella.transport.engine.store.base import (
     Disk,
     Seen,
-    Wanted,
+    StoreSelection,
     open_quietly,
     read_small,
     same_image,
     split_layers,
 )
 from lamella.transport.engine.store.podman import PodmanStore
-from lamella.transport.engine.store.tar_split import SplitPlace
+from lamella.transport.engine.store.tar_split import SplitLayer
 
 if TYPE_CHECKING:
     from lamella.transport.engine.client import EngineClient
@@ -95,7 +95,7 @@ class _LayerStore:
     def recheck(self) -> bool:
         return self._seen.recheck()
 
-    def read(self, image: Image, wanted: Wanted) -> Image:
+    def read(self, image: Image, wanted: StoreSelection) -> Image:
         path = self._root / "image/overlay2/imagedb/content/sha256" / self._id.hex
         config = same_image(image, read_small(path, self._id))
         if config is None:
@@ -104,7 +104,7 @@ class _LayerStore:
         places = [self._place(*pair) for pair in zip(image.chain_ids, image.layers, strict=True)]
         return split_layers(replace(image, config=config), places, wanted, self._spool)
 
-    def _place(self, chain_id: Digest, layer: Layer) -> tuple[SplitPlace, int]:
+    def _place(self, chain_id: Digest, layer: Layer) -> tuple[SplitLayer, int]:
         folder = self._root / "image/overlay2/layerdb/sha256" / chain_id.hex
         cache_id = read_small(folder / "cache-id").decode("ascii", "replace")
         if not _CACHE_ID.fullmatch(cache_id):
@@ -115,7 +115,7 @@ class _LayerStore:
         self._seen.add(folder)
         self._seen.add(unpacked)
         headers = folder / "tar-split.json.gz"
-        place = SplitPlace(headers, unpacked, layer.diff_id, layer.where)
+        place = SplitLayer(headers, unpacked, layer.diff_id, layer.where)
         if not (folder / "size").exists():
             return place, layer.blob.size
         size = read_small(folder / "size")
@@ -157,7 +157,7 @@ class _ContentStore:
     def recheck(self) -> bool:
         return self._seen.recheck()
 
-    def read(self, image: Image, wanted: Wanted) -> Image:
+    def read(self, image: Image, wanted: StoreSelection) -> Image:
         manifest, config = self._find(image)
         if len(manifest.layers) != len(config.diff_ids):
             raise Unsupported("manifest and config differ in the number of layers")
@@ -178,7 +178,9 @@ class _ContentStore:
         digest.check_algorithm("the engine's store")
         return self._folder / digest.hex
 
-    def _blob(self, descriptor: Descriptor, where: str, wanted: Wanted, position: int) -> Blob:
+    def _blob(
+        self, descriptor: Descriptor, where: str, wanted: StoreSelection, position: int
+    ) -> Blob:
         if is_foreign(descriptor.media_type):
             return NotFetched(where, descriptor.size)
         path = self._path(descriptor.digest)

@@ -31,8 +31,14 @@ from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest
-from lamella.transport.engine.store.base import Seen, Wanted, read_small, same_image, split_layers
-from lamella.transport.engine.store.tar_split import SplitPlace
+from lamella.transport.engine.store.base import (
+    Seen,
+    StoreSelection,
+    read_small,
+    same_image,
+    split_layers,
+)
+from lamella.transport.engine.store.tar_split import SplitLayer
 
 __all__ = ["PodmanStore"]
 
@@ -77,7 +83,7 @@ class PodmanStore:
         """Whether all that was read from is still there."""
         return self._seen.recheck()
 
-    def read(self, image: Image, wanted: Wanted) -> Image:
+    def read(self, image: Image, wanted: StoreSelection) -> Image:
         """Return the image with layers that can be read; see `Disk`."""
         name = base64.b64encode(self._id.encode()).decode()
         path = self._root / "overlay-images" / self._id.hex / f"={name}"
@@ -91,7 +97,7 @@ class PodmanStore:
             raise Unsupported("unknown form of layers.json") from error
         return split_layers(replace(image, config=config), places, wanted, self._spool)
 
-    def _places(self, image: Image) -> list[tuple[SplitPlace, int]]:
+    def _places(self, image: Image) -> list[tuple[SplitLayer, int]]:
         folder = self._root / "overlay-layers"
         with _shared(folder / "layers.lock"):
             raw = read_small(folder / "layers.json")  # volatile-layers.json is for containers
@@ -100,7 +106,7 @@ class PodmanStore:
             raise Unsupported("other layers in the place of the image's")
         return [self._place(*pair) for pair in zip(chain, image.layers, strict=True)]
 
-    def _place(self, record: Mapping[str, Any], layer: Layer) -> tuple[SplitPlace, int]:
+    def _place(self, record: Mapping[str, Any], layer: Layer) -> tuple[SplitLayer, int]:
         layer_id = record["id"]
         if not _LAYER_ID.fullmatch(layer_id):
             raise ValueError
@@ -115,7 +121,7 @@ class PodmanStore:
         headers = self._root / "overlay-layers" / f"{layer_id}.tar-split.gz"
         self._seen.add(headers)
         self._seen.add(folder / "diff")
-        place = SplitPlace(headers, folder / "diff", layer.diff_id, layer.where)
+        place = SplitLayer(headers, folder / "diff", layer.diff_id, layer.where)
         return place, int(record.get("diff-size") or 0)
 
 

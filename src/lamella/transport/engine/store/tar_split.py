@@ -28,14 +28,14 @@ from lamella.tar.entry import clean
 from lamella.transport.engine.store.files_below import FilesBelow
 from lamella.transport.engine.store.split_index import SplitIndex, read_index
 
-__all__ = ["ListedSplit", "SplitPlace", "SplitTar", "read_split"]
+__all__ = ["ListedSplit", "SplitLayer", "SplitTar", "read_split"]
 
 # Bytes of a tar-split file; one of a thousand entries is read in 10 ms.
 _WORTH_REMEMBERING = 1 << 16
 
 
 @dataclass(frozen=True)
-class SplitPlace:
+class SplitLayer:
     """Where the parts of a layer are."""
 
     headers: Path
@@ -50,7 +50,7 @@ class SplitPlace:
 class SplitTar:
     """The tar of such a layer; a `LayerTar`, put together and checked while it is read."""
 
-    def __init__(self, place: SplitPlace, index: SplitIndex, files: FilesBelow) -> None:
+    def __init__(self, place: SplitLayer, index: SplitIndex, files: FilesBelow) -> None:
         self.size = index.starts[-1]
         self._place, self._index, self._files = place, index, files
         self._headers = index.headers
@@ -184,7 +184,7 @@ def _fill(fd: int, room: memoryview, at: int) -> None:
 class ListedSplit:
     """A layer of which the headers are wanted, if at all; a `Remote`."""
 
-    place: SplitPlace
+    place: SplitLayer
     files: FilesBelow
     spool: Spool
     size: int
@@ -224,7 +224,7 @@ class ListedSplit:
         return replace(known, fetch=read) if known else read()
 
 
-def read_split(place: SplitPlace, spool: Spool, files: FilesBelow) -> SplitTar:
+def read_split(place: SplitLayer, spool: Spool, files: FilesBelow) -> SplitTar:
     """Read a tar-split file.
 
     Raises:

@@ -1,6 +1,6 @@
 """HTTP to registries and to where they send us: one request, its answer, one kind of error.
 
-Whatever waits for the network waits here: in `Web.send`, and in `Answer`.
+Whatever waits for the network waits here: in `HttpClient.send`, and in `Answer`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lamella.transport.registry.tls import tls_context
 from lamella.transport.registry.url import BadUrl, Url
 from lamella.waiting import apart, is_asked_to_end, stops
 
-__all__ = ["Answer", "Web"]
+__all__ = ["Answer", "HttpClient"]
 
 _CONNECT_TIMEOUT = 15.0
 _READ_TIMEOUT = 60.0
@@ -106,7 +106,7 @@ class Answer:
             self._response.close()
 
 
-class Web:
+class HttpClient:
     """Sends one request at a time, from any thread; redirects and retries are others' work."""
 
     def __init__(self, options: RegistryOptions, host: str) -> None:
