@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soak.harness import Harness
+from tests.support.heeding import heed_signals
 from tests.support.machine import slowness
 
 HERE = Path(__file__).resolve().parent
@@ -266,6 +267,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 1 if anything was found, 2 if a name is of no harness."""
+    heed_signals()
     given = _arguments(argv)
     harnesses = load(given.source)
     slowness()  # measured once for all rounds

@@ -1,10 +1,9 @@
 """What every test can ask for."""
 
-import signal
-
 import pytest
 
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
+from tests.support.heeding import heed_signals
 
 pytest_plugins = ["tests.support.time_limit"]
 
@@ -13,9 +12,8 @@ _DOCKER = {"docker_classic", "docker_containerd", "docker_modern", "engine", "pl
 
 
 def pytest_configure() -> None:
-    """Heed SIGINT: a shell lets what it runs in the background ignore it, and so all children."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let lamella heed all signals."""
+    heed_signals()
 
 
 @pytest.hookimpl(tryfirst=True)

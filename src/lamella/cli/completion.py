@@ -113,7 +113,6 @@ def _names(incomplete: str) -> list[str]:
 
 
 def _environment() -> Environment:
-    from lamella.cli.options import make_environment  # noqa: PLC0415 - as above
-    from lamella.progress import SILENT  # noqa: PLC0415 - as above
+    from lamella.transport.environment import Environment  # noqa: PLC0415 - as above
 
-    return make_environment(None, SILENT, to_stdout=False)
+    return Environment.from_env()

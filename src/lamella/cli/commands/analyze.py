@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from lamella.cli.options import common_options, make_environment, source_option
+from lamella.cli.completion import complete_image
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
-from lamella.cli.progress import make_reporter
-from lamella.cli.registry import registry_options
 from lamella.cli.rules import add_dive_rules, bytes_option, share_option
+from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json, tell
 from lamella.errors import UsageError
 
@@ -25,7 +24,7 @@ _BROKEN = 1
 
 
 @click.command("analyze", short_help="tell what the bytes of an image are spent on")
-@click.argument("image")
+@click.argument("image", shell_complete=complete_image)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
 @click.option(
     "--html",
@@ -57,9 +56,7 @@ _BROKEN = 1
     metavar="OS/ARCH[/V]",
     help="Which one of an image for several (default: this machine's).",
 )
-@registry_options
-@source_option
-@common_options
+@image_session
 def command(
     image: str,
     as_json: bool,
@@ -72,11 +69,7 @@ def command(
     no_secrets: bool,
     ci_config: str | None,
     platform: str | None,
-    source: Literal["auto", "api", "local"],
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
 ) -> int:
     """Tell what the bytes of IMAGE are spent on, and what squashing would bring.
 
@@ -101,8 +94,7 @@ def command(
         rules = add_dive_rules(rules, ci_config)
         if rules == Rules():
             raise UsageError("--ci: no rules; give some, like --max-dead 5%, or a .dive-ci file")
-    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
+    with session.open() as env:
         found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
     verdicts = judge(found, rules) if asked else []
     if html is not None:

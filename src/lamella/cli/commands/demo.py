@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from lamella import api
-from lamella.cli.options import common_options, make_environment
 from lamella.cli.page import write_page
-from lamella.cli.progress import make_reporter
+from lamella.cli.session import Session, plain_session
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError
@@ -27,14 +26,11 @@ __all__ = ["command"]
     "--keep", metavar="DIR", help="Leave the archives in this folder, to look at them yourself."
 )
 @click.option("--html", metavar="FILE", help="Write the page of `lamella analyze` about the image.")
-@common_options
+@plain_session
 def command(
     keep: str | None,
     html: str | None,
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
 ) -> int:
     """Show what lamella does, on an image made on the spot: ten layers, and the waste of builds.
 
@@ -42,12 +38,11 @@ def command(
     tells what was gained. Nothing but a temporary folder is touched, unless you ask for more.
     """
     with (
-        TemporaryFolder("lamella-demo-", tmp_dir) as temporary,
-        make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter,
+        TemporaryFolder("lamella-demo-", session.tmp_dir) as temporary,
+        session.open() as env,
     ):
         folder = Path(keep) if keep else temporary.path
         folder.mkdir(parents=True, exist_ok=True)
-        env = make_environment(tmp_dir, reporter, to_stdout=False)
         _play(folder / "demo.tar", folder / "demo-squashed.tar", env)
         if html:
             _draw(folder / "demo.tar", html, env)

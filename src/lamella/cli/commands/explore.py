@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from lamella.cli.completion import complete_image
-from lamella.cli.options import common_options, make_environment, source_option
-from lamella.cli.progress import make_reporter
-from lamella.cli.registry import registry_options
+from lamella.cli.session import Session, image_session
 from lamella.cli.signals import signals
 from lamella.cli.terminal import say
 from lamella.errors import UsageError
@@ -34,17 +32,11 @@ __all__ = ["command", "make_app"]
     metavar="OS/ARCH[/V]",
     help="Which one of an image for several (default: this machine's).",
 )
-@registry_options
-@source_option
-@common_options
+@image_session
 def command(
     image: str,
     platform: str | None,
-    source: Literal["auto", "api", "local"],
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
 ) -> None:
     """Walk through IMAGE on the terminal: its layers, their files, what each squash would save.
 
@@ -58,8 +50,7 @@ def command(
     _check(image)
     from lamella.report.text import summary  # noqa: PLC0415 - completion needs the options alone
 
-    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
+    with session.open() as env:
         app = make_app(image, platform, env)
     try:
         app.run()

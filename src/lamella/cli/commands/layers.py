@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import Literal
 
 import click
 
 from lamella.cli.completion import complete_image
-from lamella.cli.options import common_options, make_environment, source_option
 from lamella.cli.paint import make_painter, on_terminal
-from lamella.cli.progress import make_reporter
-from lamella.cli.registry import registry_options
+from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json
 from lamella.errors import UsageError
 
@@ -32,9 +29,7 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
 @click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
-@registry_options
-@source_option
-@common_options
+@image_session
 def command(
     image: str,
     tags: bool,
@@ -44,11 +39,7 @@ def command(
     dead: bool,
     as_json: bool,
     platform: str | None,
-    source: Literal["auto", "api", "local"],
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
 ) -> int:
     """List the layers of IMAGE, the base first: number, ID, size, tags, command.
 
@@ -70,25 +61,26 @@ def command(
     if dead and form:
         raise UsageError("--dead is a form of its own; give it without -t, -c, -m, -d and --json")
     seen = None if on_terminal() and not form else False
-    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
-        with api.open_layers(image, platform=platform, tags=tags, dead=dead or seen, env=env) as (
+    with (
+        session.open() as env,
+        api.open_layers(image, platform=platform, tags=tags, dead=dead or seen, env=env) as (
             opened,
             lines,
-        ):
-            if as_json:
-                say_json(report.to_json(opened, lines))
-                return 0
-            if dockerfile:
-                out = report.dockerfile(opened)
-            elif machine:
-                out = report.machine(lines, commands=commands)
-            elif tags or commands:
-                out = report.tree(lines, tags=tags, commands=commands)
-            elif lines and lines[0].dead is not None:
-                width = shutil.get_terminal_size().columns if on_terminal() else None
-                out = report.table(lines, width, make_painter())
-            else:
-                out = report.tree_numbered(lines)
+        ),
+    ):
+        if as_json:
+            say_json(report.to_json(opened, lines))
+            return 0
+        if dockerfile:
+            out = report.dockerfile(opened)
+        elif machine:
+            out = report.machine(lines, commands=commands)
+        elif tags or commands:
+            out = report.tree(lines, tags=tags, commands=commands)
+        elif lines and lines[0].dead is not None:
+            width = shutil.get_terminal_size().columns if on_terminal() else None
+            out = report.table(lines, width, make_painter())
+        else:
+            out = report.tree_numbered(lines)
     say(*out)
     return 0

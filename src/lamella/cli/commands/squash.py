@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamella.cli.completion import complete_image, complete_layer
-from lamella.cli.options import (
-    common_options,
-    make_environment,
-    source_option,
-)
-from lamella.cli.progress import make_reporter
-from lamella.cli.registry import registry_options
+from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 from lamella.report.text import plan_lines, summary
@@ -118,9 +112,7 @@ _NOTHING = 3
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document (docs/json.md), not the ID."
 )
-@registry_options
-@source_option
-@common_options
+@image_session
 def command(
     image: str,
     layer: str | None,
@@ -133,11 +125,7 @@ def command(
     exit_code: bool,
     dry_run: bool,
     as_json: bool,
-    source: Literal["auto", "api", "local"],
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
     **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
     """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
@@ -170,7 +158,7 @@ def command(
     to_stdout = target.is_stream and not dry_run
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
-    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
+    with session.open(to_stdout=to_stdout) as env:
         result = api.squash(
             image,
             layer or base,
@@ -179,11 +167,11 @@ def command(
             created=created,
             check=verify,
             dry_run=dry_run,
-            env=make_environment(tmp_dir, reporter, to_stdout=to_stdout, source=source),
+            env=env,
             **choices,  # options with the names of the call's parameters
         )
     shown = "" if to_stdout else result.id
-    print_result(result, shown, as_json=as_json, quiet=quiet)
+    print_result(result, shown, as_json=as_json, quiet=session.quiet)
     return _NOTHING if exit_code and not result.squashed else 0
 
 

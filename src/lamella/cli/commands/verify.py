@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import click
 
 from lamella.cli.completion import complete_image
-from lamella.cli.options import common_options, make_environment, source_option
-from lamella.cli.progress import make_reporter
-from lamella.cli.registry import registry_options
+from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json, tell
 from lamella.report.text import printable
 
@@ -30,19 +26,13 @@ _SHOWN = 20
     metavar="OS/ARCH[/V]|all",
     help="Which one of images for several (default: this machine's), or all of them.",
 )
-@registry_options
-@source_option
-@common_options
+@image_session
 def command(
     a: str,
     b: str,
     as_json: bool,
     platform: str | None,
-    source: Literal["auto", "api", "local"],
-    quiet: bool,
-    verbose: int,
-    progress_mode: str,
-    tmp_dir: str | None,
+    session: Session,
 ) -> int:
     """Tell whether images A and B have the same file system and the same config.
 
@@ -56,8 +46,7 @@ def command(
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
 
-    with make_reporter(progress_mode, quiet=quiet, verbose=verbose) as reporter:
-        env = make_environment(tmp_dir, reporter, to_stdout=False, source=source)
+    with session.open() as env:
         differences = api.verify(a, b, platform=platform, env=env)
     found = [printable(str(difference)) for difference in differences]
     if as_json:
@@ -66,7 +55,7 @@ def command(
         say(*found[:_SHOWN])
         if len(found) > _SHOWN:
             say(f"… {len(found) - _SHOWN} more (--json shows all)")
-    if not quiet:
+    if not session.quiet:
         verdict = f"{len(found)} differences" if found else "the same"
         tell(f"{a} and {b}: {verdict}")
     return _DIFFERENT if found else 0

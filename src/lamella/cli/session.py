@@ -1,0 +1,175 @@
+"""The options that commands share, and the world that follows from them and the environment."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+
+import click
+
+from lamella.cli.progress import make_reporter
+from lamella.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from lamella.transport.environment import Environment
+
+__all__ = ["Session", "image_session", "plain_session"]
+
+_Option = Callable[[Callable[..., object]], Callable[..., object]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What was given to the options that commands share; fields are named like them."""
+
+    quiet: bool = False
+    verbose: int = 0
+    progress_mode: str = "auto"
+    tmp_dir: str | None = None
+    source: Literal["auto", "api", "local"] = "auto"
+    authfile: str | None = None
+    tls_verify: bool = True
+    ca: str | None = None
+    insecure: bool = False
+    no_cache: bool = False
+
+    @contextmanager
+    def open(self, *, to_stdout: bool = False) -> Iterator[Environment]:
+        """Show progress, and yield what calls need from the world.
+
+        Args:
+            to_stdout: an archive goes to standard output.
+
+        Raises:
+            OutputError: it would go to a terminal, or standard output is closed.
+            UsageError: there is no such temporary folder.
+        """
+        with make_reporter(self.progress_mode, quiet=self.quiet, verbose=self.verbose) as reporter:
+            yield replace(self._environment(to_stdout=to_stdout), progress=reporter)
+
+    def _environment(self, *, to_stdout: bool) -> Environment:
+        from lamella.transport.environment import Environment  # noqa: PLC0415 - completion needs the options alone
+
+        if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - a plain question
+            raise UsageError(f"--tmp-dir {self.tmp_dir}: no such folder")
+        if to_stdout and sys.stdout is not None and sys.stdout.isatty():
+            raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
+        found = Environment.from_env()
+        cache = None if self.no_cache else found.registry.cache
+        return replace(
+            found,
+            tmp_dir=self.tmp_dir,
+            engine=replace(found.engine, source=self.source, cache=cache),
+            registry=replace(
+                found.registry,
+                authfile=self.authfile,
+                tls_verify=self.tls_verify,
+                ca=self.ca,
+                insecure=self.insecure,
+                cache=cache,
+            ),
+            stdin=sys.stdin.buffer if sys.stdin is not None else None,
+            stdout=_open_stdout() if to_stdout else None,
+        )
+
+
+_COMMON: Sequence[_Option] = (
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
+    click.option(
+        "-v", "--verbose", count=True, help="Say more; -vv shows where an error came from."
+    ),
+    click.option(
+        "--progress",
+        "progress_mode",
+        type=click.Choice(["auto", "plain", "none"]),
+        default="auto",
+        show_default=True,
+        help="How progress is shown: a bar on a terminal and lines elsewhere; lines; or not.",
+    ),
+    click.option(
+        "--tmp-dir",
+        metavar="DIR",
+        help="Where layers go that can't be read where they are (default: TMPDIR).",
+    ),
+)
+
+_OF_ENGINES: Sequence[_Option] = (
+    click.option(
+        "--source",
+        type=click.Choice(["auto", "api", "local"]),
+        default="auto",
+        show_default=True,
+        help="How layers of an image in an engine are read: in place where that is possible and by "
+        "the engine's API elsewhere; always by the API; or in place and in no other way.",
+    ),
+)
+
+_OF_REGISTRIES: Sequence[_Option] = (
+    click.option(
+        "--authfile",
+        metavar="FILE",
+        help="Credentials for registries, asked before those of docker login and podman login.",
+    ),
+    click.option(
+        "--tls-verify",
+        type=bool,
+        default=True,
+        metavar="true|false",
+        help="Whether a registry must prove who it is (default: true).",
+    ),
+    click.option(
+        "--ca",
+        metavar="FILE",
+        help="Certificates of further authorities that may vouch for a registry.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Speak to a registry without TLS if it has none; on this machine that is allowed.",
+    ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Remember nothing of what lies below the squashed layers.",
+    ),
+)
+
+
+def plain_session(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options of every command; hand what was given to it as its `session`."""
+    return _with_session(command, _COMMON)
+
+
+def image_session(command: Callable[..., object]) -> Callable[..., object]:
+    """Do the same, with the options about engines and registries."""
+    return _with_session(command, (*_OF_REGISTRIES, *_OF_ENGINES, *_COMMON))
+
+
+def _with_session(
+    command: Callable[..., object], options: Sequence[_Option]
+) -> Callable[..., object]:
+    names = [field.name for field in fields(Session)]
+
+    @functools.wraps(command)
+    def with_session(**given: object) -> object:
+        shared = {name: given.pop(name) for name in names if name in given}
+        return command(session=Session(**shared), **given)  # type: ignore[arg-type]
+
+    whole: Callable[..., object] = with_session
+    for option in reversed(options):
+        whole = option(whole)
+    return whole
+
+
+def _open_stdout() -> BinaryIO:
+    """Return standard output without a buffer: what can't be written is known at once."""
+    if sys.stdout is None:
+        raise OutputError("won't write an archive to a standard output that is closed")
+    raw = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
+    return cast("BinaryIO", raw)
