@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+
 import pytest
 
 from lamella import api
 from lamella.errors import LamellaError
+from lamella.transport.environment import used
 from tests.explore.piloting import Screen, explore
 
 
@@ -232,14 +236,15 @@ def test_what_goes_wrong_is_said(demo: str) -> None:
 
 
 def test_a_squash_is_stopped(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Escape ends it; nothing is written."""
+    """Escape ends it; nothing is written; and there may be another try."""
     begun = []
 
     def endless(*args: object, env: api.Environment, **kwargs: object) -> None:
         begun.append(args)
-        env.progress.phase("write", 1000)
-        while True:
-            env.progress.advance(1)
+        with used(env) as world:
+            world.progress.phase("write", 1000)
+            while True:
+                world.progress.advance(1)
 
     monkeypatch.setattr(api, "squash", endless)
 
@@ -254,6 +259,24 @@ def test_a_squash_is_stopped(demo: str, monkeypatch: pytest.MonkeyPatch) -> None
         await screen.until(lambda: not screen.app.is_running)
 
     assert explore(demo, script).results == []
+
+
+def test_a_squash_into_silence_is_stopped(demo: str) -> None:
+    """Also while it waits for a registry that takes what it is asked, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+
+        async def script(screen: Screen) -> None:
+            await screen.press("b", "s", "tab", *["backspace"] * 40)
+            await screen.type(f"docker://127.0.0.1:{port}/a:b")
+            await screen.press("enter")
+            taken, _ = await asyncio.to_thread(deaf.accept)
+            with taken:
+                await asyncio.to_thread(taken.recv, 1)
+                await screen.press("escape")
+                await screen.sees("stopped; nothing was left behind")
+
+        assert explore(demo, script, (120, 40)).results == []
 
 
 def test_there_is_an_image() -> None:

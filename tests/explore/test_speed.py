@@ -15,11 +15,13 @@ from lamella.analysis.lifetimes import lay
 from lamella.analysis.model import Analysis, LayerFacts, Saving, Usage
 from lamella.cli.explore.app import ExploreApp
 from lamella.cli.explore.files import FileTree
+from lamella.cli.explore.squashing import Squasher
 from lamella.layer.blob import Bytes
 from lamella.merge.causes import Dropped
 from lamella.merge.changeset import Changeset
 from lamella.operations.analyze import Explored
 from lamella.tar.entry import DIRECTORY, REGULAR, Member
+from lamella.transport.environment import Environment
 from lamella.transport.location import Suggestion
 from tests.explore.piloting import Screen, show
 from tests.support.machine import patience
@@ -73,7 +75,7 @@ def explored() -> Explored:
 
 
 def _explore(explored: Explored, script: Callable[[Screen], Awaitable[None]]) -> None:
-    app = ExploreApp(explored, lambda *_: pytest.fail("nobody asked"), Suggestion())
+    app = ExploreApp(explored, Squasher("", None, Environment()), Suggestion())
     show(app, script, (120, 40))
 
 

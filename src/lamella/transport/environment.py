@@ -70,6 +70,10 @@ class Environment:
         """Makes temporary files."""
         return Spool(None if self.tmp_dir is None else os.fspath(self.tmp_dir))
 
+    def apart(self, progress: Progress) -> Environment:
+        """Return the same for other work, which is told to `progress` and cancelled by itself."""
+        return replace(self, progress=progress, connections=Connections())
+
     def cancel(self) -> None:
         """End what is under way, from any thread; it raises `Cancelled`, and so do later calls."""
         self.connections.cancel()

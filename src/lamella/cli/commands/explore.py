@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,11 +15,8 @@ from lamella.cli.terminal import say
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
-    from lamella.analysis.model import Saving
     from lamella.api import Environment
     from lamella.cli.explore.app import ExploreApp
-    from lamella.operations.result import Result
-    from lamella.progress import Progress
 
 __all__ = ["command", "make_app"]
 
@@ -74,20 +70,11 @@ def make_app(image: str, platform: str | None, env: Environment) -> ExploreApp:
 
     explored = api.explore(image, platform=platform, env=env)
     from lamella.cli.explore.app import ExploreApp  # noqa: PLC0415 - a quarter of a second
+    from lamella.cli.explore.squashing import Squasher  # noqa: PLC0415 - as above
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
-    def squash(saving: Saving, tag: str, output: str, progress: Progress) -> Result:
-        return api.squash(
-            image,
-            tag=[tag] if tag else [],
-            layers=[f"{saving.first}-{saving.last}"],
-            output=output or None,
-            platform=platform,
-            check=True,
-            env=replace(env, progress=progress),
-        )
-
-    return ExploreApp(explored, squash, parse_location(image).suggest())
+    squasher = Squasher(image, platform, env)
+    return ExploreApp(explored, squasher, parse_location(image).suggest())
 
 
 def _check(image: str) -> None:

@@ -12,7 +12,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from lamella.cli.explore.screen import ImageScreen
-from lamella.cli.explore.squashing import SquashScreen, Work
+from lamella.cli.explore.squashing import Squasher, SquashScreen
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
 from lamella.transport.location import Suggestion
@@ -32,7 +32,7 @@ class ExploreApp(App[None]):
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, explored: Explored, job: Work, suggestion: Suggestion) -> None:
+    def __init__(self, explored: Explored, squasher: Squasher, suggestion: Suggestion) -> None:
         if not os.environ.get("NO_COLOR"):
             os.environ.pop("NO_COLOR", None)  # set to nothing it says nothing: https://no-color.org
         # The terminal's own colours, which its owner can read; and none where NO_COLOR is set.
@@ -41,7 +41,7 @@ class ExploreApp(App[None]):
         self.interrupted = False
         """Asked by a signal to end."""
         self.failure: Exception | None = None
-        self._main = ImageScreen(explored, job, suggestion, self.results)
+        self._main = ImageScreen(explored, squasher, suggestion, self.results)
 
     def on_mount(self) -> None:
         """Show the image."""

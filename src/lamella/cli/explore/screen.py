@@ -21,7 +21,7 @@ from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
 from lamella.cli.explore.lines import Lines
-from lamella.cli.explore.squashing import SquashScreen, Work, saving_text
+from lamella.cli.explore.squashing import Squasher, SquashScreen, saving_text
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
 from lamella.report.analyze import best_savings, head
@@ -51,11 +51,11 @@ class ImageScreen(Screen[None]):
     ]
 
     def __init__(
-        self, explored: Explored, job: Work, suggestion: Suggestion, results: list[Result]
+        self, explored: Explored, squasher: Squasher, suggestion: Suggestion, results: list[Result]
     ) -> None:
         super().__init__()
         self._analysis, self._contents = explored
-        self._job, self._suggestion, self._results = job, suggestion, results
+        self._squasher, self._suggestion, self._results = squasher, suggestion, results
         self._changes, self._smallest = CHANGES, 0
         self._view: View | None = None
         self._number = 0
@@ -269,7 +269,7 @@ class ImageScreen(Screen[None]):
             return
 
         saving, done = self._analysis.savings[marked], self._results.append
-        self.app.push_screen(SquashScreen(saving, self._job, done, *self._suggestion))
+        self.app.push_screen(SquashScreen(saving, self._squasher, done, self._suggestion))
 
     def action_help(self) -> None:
         """Show which key does what."""

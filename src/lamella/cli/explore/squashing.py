@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on, work
@@ -13,16 +14,16 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
+from lamella import api
 from lamella.analysis.model import Saving
-from lamella.errors import LamellaError
+from lamella.errors import Cancelled, LamellaError
 from lamella.operations.result import Result
-from lamella.progress import Progress
 from lamella.report.text import human_size, printable, summary
+from lamella.transport.environment import Environment
+from lamella.transport.location import Suggestion
 
-__all__ = ["SquashScreen", "Work", "saving_text"]
+__all__ = ["SquashScreen", "Squasher", "saving_text"]
 
-Work = Callable[[Saving, str, str, Progress], Result]
-"""Squashes a range: into an image with this tag, in this place; both may be empty."""
 _REFRESH_SECONDS = 0.1
 
 
@@ -37,8 +38,29 @@ def saving_text(saving: Saving) -> str:
     )
 
 
-class _Stopped(KeyboardInterrupt):
-    """The user wants no more of it."""
+@dataclass(frozen=True)
+class Squasher:
+    """Squashes layers of the image that is shown."""
+
+    image: str
+    platform: str | None
+    env: Environment
+
+    def squash(self, saving: Saving, tag: str, output: str, env: Environment) -> Result:
+        """Squash a range into an image with this tag, in this place; both may be empty.
+
+        Raises:
+            LamellaError: it can't be done, or `env` was cancelled.
+        """
+        return api.squash(
+            self.image,
+            tag=[tag] if tag else [],
+            layers=[f"{saving.first}-{saving.last}"],
+            output=output or None,
+            platform=self.platform,
+            check=True,
+            env=env,
+        )
 
 
 class _Watched:
@@ -48,18 +70,15 @@ class _Watched:
         self.name, self.done = "", 0
         self.total: int | None = None
         self.notes: list[str] = []
-        self.stop = threading.Event()
         self._lock = threading.Lock()
 
     def phase(self, name: str, total: int | None = None) -> None:
         """A new phase begins."""
-        self._heed()
         with self._lock:
             self.name, self.done, self.total = name, 0, total
 
     def advance(self, amount: int) -> None:
         """So many more bytes are done."""
-        self._heed()
         with self._lock:
             self.done += amount
 
@@ -70,9 +89,11 @@ class _Watched:
     def debug(self, message: str) -> None:
         """Nobody asked."""
 
-    def _heed(self) -> None:
-        if self.stop.is_set():
-            raise _Stopped
+
+@dataclass(frozen=True)
+class _Attempt:
+    env: Environment
+    watched: _Watched
 
 
 class SquashScreen(ModalScreen[None]):
@@ -81,12 +102,16 @@ class SquashScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel")]
 
     def __init__(
-        self, saving: Saving, job: Work, done: Callable[[Result], None], tag: str, output: str
+        self,
+        saving: Saving,
+        squasher: Squasher,
+        done: Callable[[Result], None],
+        suggestion: Suggestion,
     ) -> None:
         super().__init__()
-        self._saving, self._job, self._done = saving, job, done
-        self._tag, self._output = tag, output
-        self._watched: _Watched | None = None
+        self._saving, self._squasher, self._done = saving, squasher, done
+        self._suggestion = suggestion
+        self._attempt: _Attempt | None = None
         self._finished = False
         self._leaving = False
 
@@ -95,7 +120,9 @@ class SquashScreen(ModalScreen[None]):
         with Vertical(classes="window wide") as window:
             window.border_title = "Squash"
             yield Static(saving_text(self._saving), markup=False)
-            tag, output = Input(self._tag, id="tag"), Input(self._output, id="output")
+            tag, output = (
+                Input(getattr(self._suggestion, name), id=name) for name in ("tag", "output")
+            )
             tag.border_title = "tag of the new image"
             output.border_title = "where it goes; empty: where the image came from"
             yield tag
@@ -118,29 +145,30 @@ class SquashScreen(ModalScreen[None]):
     @on(Input.Submitted, "#output")
     @on(Button.Pressed, "#squash")
     def _start(self) -> None:
-        if self._watched is not None or self._finished:
+        if self._attempt is not None or self._finished:
             return
         tag, output = (
             self.query_one(f"#{name}", Input).value.strip() for name in ("tag", "output")
         )
-        self._watched = _Watched()
+        watched = _Watched()
+        self._attempt = _Attempt(self._squasher.env.apart(watched), watched)
         self._set_busy(busy=True)
-        self._squash(tag, output, self._watched)
+        self._squash(tag, output, self._attempt)
 
     @work(thread=True)
-    def _squash(self, tag: str, output: str, watched: _Watched) -> None:
+    def _squash(self, tag: str, output: str, attempt: _Attempt) -> None:
         result: Result | None = None
         try:
-            result = self._job(self._saving, tag, output, watched)
-            text = "\n".join(map(printable, [*summary(result), *watched.notes]))
-        except KeyboardInterrupt:
+            result = self._squasher.squash(self._saving, tag, output, attempt.env)
+            text = "\n".join(map(printable, [*summary(result), *attempt.watched.notes]))
+        except Cancelled:
             text = "stopped; nothing was left behind"
         except (LamellaError, OSError) as error:
             text = printable(" ".join(str(error).splitlines()))
         self.app.call_from_thread(self._ended, result, text)
 
     def _ended(self, result: Result | None, text: str) -> None:
-        self._watched, self._finished = None, result is not None
+        self._attempt, self._finished = None, result is not None
         self._set_busy(busy=False)
         self.query_one("#state", Static).update(text)
         if self._leaving:
@@ -159,25 +187,25 @@ class SquashScreen(ModalScreen[None]):
 
     def _look(self) -> None:
         """Show how far it is."""
-        watched = self._watched
-        if watched is None:
+        if self._attempt is None:
             return
-        word = "stopping" if watched.stop.is_set() else watched.name
+        watched = self._attempt.watched
+        word = "stopping" if self._attempt.env.connections.is_cancelled else watched.name
         self.query_one("#state", Static).update(word)
         self.query_one(ProgressBar).update(total=watched.total, progress=watched.done)
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         """Stop what runs; else close the window."""
-        if self._watched is not None:
-            self._watched.stop.set()
+        if self._attempt is not None:
+            self._attempt.env.cancel()
         else:
             self.dismiss()
 
     def leave(self) -> bool:
         """Whether the app can be left at once; else it ends when what runs has stopped."""
-        if self._watched is None:
+        if self._attempt is None:
             return True
         self._leaving = True
-        self._watched.stop.set()
+        self._attempt.env.cancel()
         return False
