@@ -100,14 +100,13 @@ def test_while_writing_a_layer(
 
 
 def test_while_writing_a_compressed_archive(work: Path, tmp: Path) -> None:
-    """The file beside the target goes, the target stays."""
+    """What was written goes, the target stays."""
     source = to_file(work / "app.tar", docker_archive(*TARS, layer(("noise", NOISE))))
     target = to_file(work / "new.tar", b"as it was")
     options = ["-o", f"oci-archive:{target}", "--compression", "zstd:22", "--progress", "plain"]
     before = state_of(work)
     process = start("squash", source, *options, tmp=tmp)
     until_line(process, "write the merged layer")
-    assert len(state_of(work)) == len(before) + 1
     process.send_signal(signal.SIGTERM)
     assert_interrupted(process, tmp)
     assert state_of(work) == before

@@ -74,7 +74,12 @@ def test_order_of_whiteouts_is_free(drawn: list[list[Entry]], chance: random.Ran
 
 def _shuffle_whiteouts(entries: Sequence[Entry], chance: random.Random) -> list[Entry]:
     links = {clean(e.name).rpartition(b"/")[2] for e in entries if e.type in b"12"}
-    free = [e for e in entries if b"/.wh." in b"/" + e.name and not links & _above(e)]
+    named = {clean(e.link) for e in entries if e.type == b"1"}  # must stay before what names them
+    free = [
+        e
+        for e in entries
+        if b"/.wh." in b"/" + e.name and clean(e.name) not in named and not links & _above(e)
+    ]
     rest = [e for e in entries if e not in free]
     for mark in free:
         rest.insert(chance.randint(0, len(rest)), mark)

@@ -83,19 +83,19 @@ class Repository:
             Digest(reference).check_algorithm(f"{self}: the manifest of {reference:.24}")
         fetched = self.registry.fetch(request, limits.DOCUMENT)
         raw, answer = fetched.body, fetched.answer
-        self._check_document(request, raw)
+        if is_page(raw):
+            raise self.registry.page(request, raw)
         digest = Digest.of(raw)
         where = f"{self}: manifest of {reference}"
         for want in (reference if ":" in reference else "", _told_digest(answer)):
             if want and want != digest:
                 raise DigestMismatch(where, want, digest)
+        self._check_document(request, raw)
         kind = answer.header("Content-Type").partition(";")[0].strip()
         return Stored(raw, kind, digest)
 
     def _check_document(self, request: RegistryRequest, raw: bytes) -> None:
         """Tell an answer that is no JSON object at all from an image that makes no sense."""
-        if is_page(raw):
-            raise self.registry.page(request, raw)
         try:
             value = load_json(raw)
         except ValueError:
