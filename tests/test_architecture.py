@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"spec", "tar", "transport"},
     # options of the calls are values of their rooms
     "cli": {
-        *{"api", "demo", "errors", "progress", "report", "transport", "waiting"},
+        *{"api", "demo", "errors", "report", "transport", "waiting"},
         # what the screen of `explore` shows
         *{"analysis", "operations", "tar"},
         "files",  # the page of an analysis is written completely, or not at all

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, cast
 
-from lamella.errors import DigestMismatch, MalformedTar, NoSuchFile
+from lamella.errors import DigestMismatch, NoSuchFile
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, Layer
 from lamella.layer.compression import PlainReader, open_plain
@@ -239,10 +239,8 @@ class _Files:
 
     def _read(self, image: Image) -> RootFs:
         opener = self._opener
-        try:
+        with opener.explaining():
             root = read_rootfs(opener.open_headers(image.layers))
-        except MalformedTar as error:
-            raise opener.explain(error) from error
         opener.verify()
         return root
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import lru_cache, partial
 from typing import Self, cast
 
@@ -133,13 +133,21 @@ class LayerOpener:
             _compare(layer, check.result())
             _compare_stored(layer)
 
-    def explain(self, error: ImageError) -> ImageError:
-        """Return the better reason for an error: a wrong digest explains a damaged tar."""
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Give an error the better reason: a wrong digest explains a damaged tar.
+
+        Raises:
+            ImageError: the error within, or that a layer is not what it should be.
+        """
         try:
-            self.verify()
-        except ImageError as reason:
-            return reason
-        return error
+            yield
+        except ImageError as error:
+            try:
+                self.verify()
+            except ImageError as reason:
+                raise reason from error
+            raise
 
     def _started(self, layer: Layer, sieve: Sieve | None = None) -> Future[LayerTar]:
         if id(layer) not in self._tars:

@@ -12,7 +12,7 @@ from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Analysis
 from lamella.analysis.savings import check_layers
 from lamella.analysis.sharing import shared_layers
-from lamella.errors import MalformedImage, MalformedTar
+from lamella.errors import MalformedImage
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer_list import LayerLine, layer_lines
@@ -68,10 +68,8 @@ def _take_apart(
         labels = [Label(line.id, line.command, line.tags) for line in layer_lines(image)]
         # With all content: some of it will be compared, and nothing should be fetched twice.
         image = fetch_all(source)
-        try:
+        with opener.explaining():
             found = take_apart(image, opener, labels, env.progress, secrets=secrets)
-        except MalformedTar as error:
-            raise opener.explain(error) from error
         env.progress.phase("verify layers")
         opener.verify()
         shared = shared_layers(image, source.tags_by_chain())
@@ -94,9 +92,6 @@ def with_dead_shares(
     image = source.fetch(frozenset(), frozenset(range(len(lines))))
     if not is_all_near(image):
         env.progress.phase("read layers")
-    with LayerOpener(env.spool) as opener:
-        try:
-            shares = dead_shares(image, opener)
-        except MalformedTar as error:
-            raise opener.explain(error) from error
+    with LayerOpener(env.spool) as opener, opener.explaining():
+        shares = dead_shares(image, opener)
     return [replace(line, dead=share) for line, share in zip(lines, shares, strict=True)]

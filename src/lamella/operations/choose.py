@@ -8,7 +8,6 @@ from lamella.analysis.facts import lay_image
 from lamella.analysis.lifetimes import Laid, Life
 from lamella.analysis.plans import choose_auto, choose_max_layers
 from lamella.analysis.savings import savings
-from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.selection import Selection
@@ -62,7 +61,5 @@ def _worth(dead: Iterable[Life]) -> Iterable[Life]:
 
 
 def _lay(image: Image, opener: LayerOpener) -> Laid:
-    try:
+    with opener.explaining():
         return lay_image(image, opener)
-    except MalformedTar as error:
-        raise opener.explain(error) from error

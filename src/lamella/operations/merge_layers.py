@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from lamella.errors import ImageError, MalformedTar, Unsupported
+from lamella.errors import MalformedTar, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.opener import LayerOpener
@@ -105,11 +105,8 @@ def prepare(
         raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
     reading = _Reading(image, opener)
-    try:
-        with collector_paused():
-            plans = _plan(reading, ranges, edits)
-    except ImageError as error:
-        raise opener.explain(error) from error
+    with opener.explaining(), collector_paused():
+        plans = _plan(reading, ranges, edits)
     return Prepared(image, selection, opener, reading.tars, plans)
 
 

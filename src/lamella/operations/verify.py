@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from lamella.errors import MalformedTar, UsageError
+from lamella.errors import UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
@@ -82,8 +82,6 @@ def _compare(one: Source, other: Source, env: Environment) -> list[Difference]:
 
 
 def _compare_files(images: Sequence[Image], opener: LayerOpener) -> list[Difference]:
-    try:
+    with opener.explaining():
         roots = [read_rootfs(opener.open(image.layers)) for image in images]
-    except MalformedTar as error:
-        raise opener.explain(error) from error
     return list(compare_rootfs(*roots))

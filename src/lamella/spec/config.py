@@ -5,9 +5,9 @@ https://github.com/opencontainers/image-spec/blob/main/config.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lamella.errors import InvalidReference, MalformedImage
 from lamella.spec.digest import Digest
@@ -15,6 +15,8 @@ from lamella.spec.fields import CONFIG
 from lamella.spec.json import format_json, parse_json
 
 __all__ = ["Config", "format_json"]
+
+_Stored = TypeVar("_Stored")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,25 @@ class Config:
     def digest(self) -> Digest:
         """The config's digest: the image ID in Docker's classic store."""
         return Digest.of(self.raw)
+
+    def layers(
+        self, stored: Sequence[_Stored], where: str, of: str = "its manifest"
+    ) -> list[tuple[Digest, _Stored]]:
+        """Pair the diff_id of each layer with what else is said of the layer, base first.
+
+        Args:
+            stored: what is said of each.
+            where: what messages call the image.
+            of: who says that.
+
+        Raises:
+            MalformedImage: they are more or fewer layers than the config's.
+        """
+        if len(self.diff_ids) != len(stored):
+            raise MalformedImage(
+                where, f"its config lists {len(self.diff_ids)} layers, {of} {len(stored)}"
+            )
+        return list(zip(self.diff_ids, stored, strict=True))
 
     def text(self, key: str) -> str:
         """Return a text field (``os``, ``architecture``, ``variant``), empty if not given."""

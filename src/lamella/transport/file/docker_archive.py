@@ -142,14 +142,10 @@ def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
     if named and Digest.of(raw).hex != named[1]:
         raise DigestMismatch(f"{archive.where}: config", Digest.of_hex(named[1]), Digest.of(raw))
     config = Config.parse(raw, f"{archive.where}: config {chosen.config}")
-    if len(config.diff_ids) != len(chosen.layers):
-        message = (
-            f"its config lists {len(config.diff_ids)} layers, manifest.json {len(chosen.layers)}"
-        )
-        raise MalformedImage(archive.where, message)
+    listed = config.layers(chosen.layers, archive.where, "manifest.json")
     layers = tuple(
         Layer(diff_id, archive.range(file), f"{archive.where}: layer {n}")
-        for n, (diff_id, file) in enumerate(zip(config.diff_ids, chosen.layers, strict=True), 1)
+        for n, (diff_id, file) in enumerate(listed, 1)
     )
     return Image(name, config, layers, tags=chosen.tags)
 

@@ -189,16 +189,9 @@ def read_entry(files: LayoutFiles, chosen: TaggedDescriptor, name: str) -> Image
     manifest = Manifest.parse(_metadata(files, chosen.descriptor), f"{files.where}: manifest")
     config_raw = _metadata(files, manifest.config)
     config = Config.parse(config_raw, f"{files.where}: config")
-    if len(config.diff_ids) != len(manifest.layers):
-        message = (
-            f"its config lists {len(config.diff_ids)} layers, its manifest {len(manifest.layers)}"
-        )
-        raise MalformedImage(files.where, message)
     layers = tuple(
         _layer(files, descriptor, diff_id, n)
-        for n, (descriptor, diff_id) in enumerate(
-            zip(manifest.layers, config.diff_ids, strict=True), 1
-        )
+        for n, (diff_id, descriptor) in enumerate(config.layers(manifest.layers, files.where), 1)
     )
     return Image(name, config, layers, manifest, (chosen.tag,) if chosen.tag else ())
 

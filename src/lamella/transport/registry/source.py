@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lamella.errors import MalformedImage, Unsupported
+from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
@@ -150,14 +150,9 @@ class RegistrySource(HasIndex):
             raw = repository.manifest(chosen.digest).raw
             manifest = Manifest.parse(raw, f"{where}: manifest")
         config = Config.parse(repository.read_blob(manifest.config), f"{where}: config")
-        if len(config.diff_ids) != len(manifest.layers):
-            told = f"its config lists {len(config.diff_ids)} layers"
-            raise MalformedImage(where, f"{told}, its manifest {len(manifest.layers)}")
         layers = tuple(
             self._layer(repository, descriptor, diff_id, f"{where}: layer {number}")
-            for number, (descriptor, diff_id) in enumerate(
-                zip(manifest.layers, config.diff_ids, strict=True), 1
-            )
+            for number, (diff_id, descriptor) in enumerate(config.layers(manifest.layers, where), 1)
         )
         tags = (str(name.tagged(name.tag)),) if name.tag else ()
         return Image(where, config, layers, manifest, tags, platforms=platforms)

@@ -159,9 +159,7 @@ class _ContentStore:
 
     def read(self, image: Image, wanted: StoreSelection) -> Image:
         manifest, config = self._find(image)
-        if len(manifest.layers) != len(config.diff_ids):
-            raise Unsupported("manifest and config differ in the number of layers")
-        described = zip(config.diff_ids, manifest.layers, image.layers, strict=True)
+        listed = config.layers(manifest.layers, image.name)
         layers = tuple(
             Layer(
                 diff_id,
@@ -170,7 +168,9 @@ class _ContentStore:
                 descriptor,
                 verified=position not in wanted.content,
             )
-            for position, (diff_id, descriptor, layer) in enumerate(described)
+            for position, ((diff_id, descriptor), layer) in enumerate(
+                zip(listed, image.layers, strict=True)
+            )
         )
         return replace(image, config=config, layers=layers, manifest=manifest)
 
