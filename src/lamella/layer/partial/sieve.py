@@ -10,6 +10,7 @@ layer is unpacked again, as a whole, when the file is read.
 from __future__ import annotations
 
 import threading
+import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -37,8 +38,8 @@ __all__ = ["Sifted", "sieves"]
 _SMALL = 4096
 """Bytes of content that are kept anyway: to do without them saves less than it costs."""
 
-_NAP, _NAPS = 0.001, 1000
-"""Seconds that a layer waits for another at a time, and how often at the most."""
+_PATIENCE, _NAP = 1.0, 0.05
+"""Seconds that a layer waits for another in all, and before it looks whether it is stopped."""
 
 
 def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
@@ -87,7 +88,7 @@ class Sifted(TarHeaders):
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of layers; they share it without a lock: a path may be lost, never more."""
+    """What is known of layers. `gone` they share without a lock: a path may be lost, never more."""
 
     oldest: int
     passed: dict[int, int]
@@ -95,12 +96,23 @@ class _Known:
     gone: dict[bytes, int] = field(default_factory=dict)
     """The newest layer that puts something else in the place of a path and of all beneath it, or
     nothing."""
+    moved: threading.Condition = field(default_factory=threading.Condition)
+    """Guards `passed`, and tells that it has changed."""
+
+    def tell(self, position: int, passed: int | None) -> None:
+        """Note how much of a layer has passed; None: it is done."""
+        with self.moved:
+            if passed is None:
+                self.passed.pop(position, None)
+            else:
+                self.passed[position] = passed
+            self.moved.notify_all()
 
 
 class _PathSieve:
     def __init__(self, where: str, position: int, known: _Known) -> None:
         self._where, self._position, self._known = where, position, known
-        self._naps = _NAPS
+        self._patience = _PATIENCE
         self._stop = threading.Event()
         self._folder: bytes | None = None
         self._hidden = False
@@ -122,7 +134,7 @@ class _PathSieve:
                 sound = True
             digest = sifting.drain()
         finally:
-            self._known.passed.pop(self._position, None)
+            self._known.tell(self._position, None)
         is_of = sifting.size, self._where, sifting.kept(), None, whole
         told = sifting.members, sifting.contents, sifting.checksums
         return Sifted(*is_of, *told) if sound else TarHeaders(*is_of), digest
@@ -155,15 +167,21 @@ class _PathSieve:
                 yield member
             elif newest < position:
                 gone[path] = position
-        self._known.passed[position] = end
+        self._known.tell(position, end)
 
     def _keep_pace(self, end: int) -> None:
         """Wait, but not for long, for the next newer layer, if it has not come as far.
 
         What is said again, say with another owner, is mostly said in the same order.
         """
-        while self._naps and self._known.passed.get(self._position + 1, end) < end:
-            self._naps = 0 if self._stop.wait(_NAP) else self._naps - 1
+        known, newer = self._known, self._position + 1
+        with known.moved:
+            while known.passed.get(newer, end) < end and self._patience > 0:
+                if self._stop.is_set():
+                    return
+                begun = time.monotonic()
+                known.moved.wait(_NAP)
+                self._patience -= time.monotonic() - begun
 
     def _is_hidden(self, folder: bytes) -> bool:
         """Whether a newer layer did away with a directory, or with one above it."""
