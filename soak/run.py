@@ -111,10 +111,13 @@ class Soak:
                 elif running:
                     self._wait(running)
                 else:
-                    return all_figures
+                    break
+        except KeyboardInterrupt:  # what was found so far is still worth knowing
+            print(f"interrupted; {len(running)} rounds were not done", flush=True)
         finally:
             for one in running:
                 _kill(one.process)
+        return all_figures
 
     def _ready(
         self, all_figures: Sequence[Figures], running: Sequence[Running], end: float
