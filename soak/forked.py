@@ -27,6 +27,8 @@ __all__ = ["Start", "imported", "started", "wait"]
 
 _MOST_FILES = 4096
 _HOLD = {signal.SIGUSR1}
+_LATER = {signal.SIGINT}
+"""Python would tell of it where nobody looks, as long as standard error is the parent's."""
 _NOT_NEEDED = ("lamella.__main__", "lamella.explore", "lamella.cli.explore")
 
 
@@ -61,9 +63,9 @@ def started(start: Start) -> ForkProcess:
     imported()
     start.errors.touch()  # who reads it may come before the process has opened it
     process = multiprocessing.get_context("fork").Process(target=_be_lamella, args=(start,))
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HOLD)  # it inherits that, and is not killed by it
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HOLD | _LATER)  # it inherits that
     process.start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD | _LATER)
     return process
 
 
@@ -96,5 +98,5 @@ def _be_lamella(start: Start) -> None:
     sys.argv = ["lamella", *start.arguments]
     if start.held:
         signal.sigwait(_HOLD)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HOLD | _LATER)
     sys.exit(main())

@@ -16,6 +16,7 @@ import pytest
 
 import lamella
 from lamella.errors import (
+    ImageNotFound,
     InvalidReference,
     MalformedImage,
     OutputError,
@@ -189,7 +190,7 @@ def test_a_path_is_that_of_a_file(
     with lamella.open_image(Path("debian")) as image:
         assert len(image.layers) == len(TARS)
     assert lamella.verify(Path("debian"), Path("layout"))
-    with pytest.raises(InvalidReference, match=r"'\./none' does not exist"):
+    with pytest.raises(ImageNotFound, match=r"no file '\./none' here"):
         lamella.squash(Path("none"), dry_run=True)
     with pytest.raises(UsageError, match=r"give docker-archive:\./new"):
         lamella.squash(Path("debian"), output=Path("new"))

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
     "files": set(),
     "errors": set(),
+    "nearest": set(),
     "progress": set(),
     "waiting": set(),
     "spec": {"errors", "limits"},
@@ -40,7 +41,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rootfs": {"tar", "layer", "image", "merge"},
     "rewrite": {"spec", "image", "selection"},
     "inside": {"errors", "image", "layer", "merge", "rootfs", "tar", "transport"},
-    "transport": {"errors", "limits", "files", "progress", "waiting", "spec", "layer", "image"},
+    "transport": {
+        *{"errors", "limits", "files", "nearest", "progress", "waiting", "spec", "layer"},
+        "image",
+    },
     "analysis": {"errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
     "operations": {
         *{"errors", "progress", "waiting", "spec", "tar", "layer", "image"},
@@ -55,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"spec", "tar", "transport"},
     # options of the calls are values of their rooms
     "cli": {
-        *{"api", "demo", "errors", "report", "transport", "waiting"},
+        *{"api", "demo", "errors", "nearest", "report", "transport", "waiting"},
         # what the screen of `explore` shows
         *{"analysis", "operations", "tar"},
         "files",  # the page of an analysis is written completely, or not at all
@@ -102,7 +106,7 @@ WRITES_ALL = {
     *{"self", "job", "spool", "_spool", "blob", "_tar", "upload", "outgoing"},
     "stdin",  # of a child: has a buffer
 }
-WRITES_NO_FILE = {"layer/compress.py"}  # hands on what it makes
+WRITES_NO_FILE = {"layer/compress.py", "transport/file/packed.py"}  # hand on what they make
 WRITERS = {"write", "writelines", "pwrite", "pwritev", "writev", "write_bytes", "write_text"}
 
 # Who writes to a terminal past its gate, `cli/terminal.py`, and why that is safe.

@@ -48,7 +48,7 @@ def test_newest_layers(last: int, want: tuple[int, int]) -> None:
 @pytest.mark.parametrize("last", [0, -1, 6])
 def test_more_newest_layers_than_there_are(last: int) -> None:
     """It is said how many there are."""
-    with pytest.raises(UsageError, match="app has 5 layers"):
+    with pytest.raises(UsageError, match="expected 1 to 5, the layers of app"):
         select(IMAGE, last=last)
 
 
@@ -64,12 +64,12 @@ def test_ranges_are_from_1_and_closed() -> None:
     [
         (["0-2"], "1 to 5"),
         (["4-6"], "1 to 5"),
-        (["3-2"], "first is above the last"),
-        (["1-"], "want A-B"),
-        (["-2"], "want A-B"),
-        (["a-b"], "want A-B"),
-        ([""], "want A-B"),
-        (["1-2-3"], "want A-B"),
+        (["3-2"], "did you mean 2-3?"),
+        (["1-"], "expected A-B"),
+        (["-2"], "expected A-B"),
+        (["a-b"], "expected A-B"),
+        ([""], "expected A-B"),
+        (["1-2-3"], "expected A-B"),
         (["1-3", "3-4"], "1-3 and 3-4 overlap"),
         (["2-4", "1-5"], "overlap"),
     ],
@@ -104,7 +104,7 @@ def test_every_name_of_a_layer() -> None:
 @pytest.mark.parametrize("name", ["#0", "#6", "#", "#x", "#-1", "#1.0"])
 def test_position_that_is_none(name: str) -> None:
     """It is said which there are."""
-    with pytest.raises(UnknownLayer, match="#1 to #5"):
+    with pytest.raises(UnknownLayer, match="1 to 5"):
         position_of(IMAGE, name)
 
 
@@ -126,7 +126,7 @@ def test_unknown_id() -> None:
 def test_same_layer_twice_is_ambiguous() -> None:
     """Equal layers have one diff ID, but each its chain ID."""
     twice = image(TARS[0], TARS[1], TARS[0], name="twice")
-    with pytest.raises(Ambiguous, match=r"#1.*#3"):
+    with pytest.raises(Ambiguous, match=r"layers 1 .* 3 "):
         position_of(twice, twice.diff_ids[2])
     assert position_of(twice, twice.chain_ids[2]) == 2
 
@@ -135,7 +135,7 @@ def test_ambiguous_prefix() -> None:
     """A prefix that several layers have is refused, with the candidates."""
     ids = tuple(f"sha256:abcd{n}{'0' * 59}" for n in range(5))
     source = image(*TARS, history=made_by(*"abcde"), history_ids=ids)
-    with pytest.raises(Ambiguous, match=r"#1.*#5"):
+    with pytest.raises(Ambiguous, match=r"layers 1 .* 5 "):
         position_of(source, "abcd")
     assert position_of(source, "abcd3") == 3
 
@@ -193,9 +193,7 @@ def test_image_above_itself() -> None:
 def test_image_that_is_not_below(base: list[int], shared: int) -> None:
     """It is said how much they share, and how to squash above that."""
     other = image(*(TARS[n] for n in base), name="other")
-    with pytest.raises(
-        UsageError, match=rf"share {shared} of its {len(base)} .*`base` '#{shared}'"
-    ):
+    with pytest.raises(UsageError, match=rf"share {shared} of its {len(base)} .*`base` {shared}"):
         select_above_image(IMAGE, other)
 
 

@@ -169,18 +169,19 @@ def _compression(given: str | Compression | None) -> Compression | None:
 
 def _platform(given: str | Platform | None) -> Platform | None:
     if given == "all":
-        raise UsageError("`platform` all: want one platform here, like linux/arm64")
+        raise UsageError("`platform` all: expected one platform here, like linux/arm64")
     return Platform.parse(given) if isinstance(given, str) and given else given or None
 
 
 def _target(location: Location, output: Name | None, *, dry_run: bool) -> Location:
     """Return where the new image goes."""
     if output is not None:
-        return parse_location(_text(output), output=True)
+        return parse_location(_text(output), output=True, source=location)
     home = location.home()
     if home is None and not dry_run:
         raise UsageError(
-            f"where to? {location} is a file; give `output`, a reference like docker-archive:FILE"
+            f"no destination: {location} is a file; give `output`, for example "
+            f"{location.suggest().output}"
         )
     return home or EngineLocation("", "")
 

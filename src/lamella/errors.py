@@ -14,9 +14,10 @@
     │   ├── UnknownLayer                  no layer of the image has that name
     │   ├── NoSuchFile                    no file of the image has that path
     │   └── Ambiguous                     several things have that name
-    ├── Cancelled                   130   another thread wanted it to end
-    └── EngineError                   5   an engine could not be reached, refused, or broke off
-        └── ImageNotFound                 the engine answers, but has no such image
+    ├── EngineError                   5   an engine or registry refused, or broke off
+    │   └── EngineUnreachable                   nobody answers there
+    ├── ImageNotFound                 7   there is no such image: no file, no tag, no image of it
+    └── Cancelled                   130   another thread wanted it to end
 
 Messages are one line: what failed, where, what was wanted and what was found, and the way out.
 """
@@ -30,6 +31,7 @@ __all__ = [
     "Cancelled",
     "DigestMismatch",
     "EngineError",
+    "EngineUnreachable",
     "ImageError",
     "ImageNotFound",
     "InvalidReference",
@@ -112,7 +114,7 @@ class DigestMismatch(ImageError):
     """Bytes that are not what their digest (or size) says they are."""
 
     def __init__(self, where: str, want: object, got: object) -> None:
-        super().__init__(f"{where}: digest mismatch; want {want}, got {got}")
+        super().__init__(f"{where}: digest mismatch; expected {want}, got {got}")
         self.where = where
         self.want = want
         self.got = got
@@ -163,5 +165,21 @@ class EngineError(LamellaError):
     exit_code = 5
 
 
-class ImageNotFound(EngineError):
-    """The engine answers, but has no image of that name."""
+class EngineUnreachable(EngineError):
+    """Nobody answers where an engine should be.
+
+    Args:
+        engine: what a message calls it.
+        why: the reason, in the system's words.
+        way_out: what helps.
+    """
+
+    def __init__(self, engine: str, why: str, way_out: str) -> None:
+        super().__init__(f"can't reach {engine}: {why}; {way_out}")
+        self.engine, self.why, self.way_out = engine, why, way_out
+
+
+class ImageNotFound(LamellaError):
+    """There is no such image: no file, no tag in a registry, no image in an engine."""
+
+    exit_code = 7

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from lamella.errors import Ambiguous, UnknownLayer, UsageError
 from lamella.image import Image
 
-__all__ = ["Selection", "position_of", "select", "select_above_image"]
+__all__ = ["Selection", "is_number", "position_of", "select", "select_above_image"]
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 _SHORTEST_PREFIX = 4
+_NUMBER = re.compile(r"#\d+|\d{1,3}")
+"""What can be no ID: it would be too short."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,7 @@ class Selection:
         """Check that the ranges are in order and apart."""
         for before, after in zip(self.ranges, self.ranges[1:], strict=False):
             if after.start < before.stop:
-                message = f"ranges {_show(before)} and {_show(after)} overlap"
-                raise UsageError(message)
+                raise UsageError(f"ranges {_show(before)} and {_show(after)} overlap")
 
     @property
     def squashing(self) -> tuple[range, ...]:
@@ -79,12 +80,11 @@ def select_above_image(image: Image, base: Image) -> Selection:
     """
     if not base.is_prefix_of(image):
         shared = _shared(image, base)
-        way_out = f"; try `base` '#{shared}'" if shared else ""
-        message = (
+        way_out = f"; try `base` {shared}" if shared else ""
+        raise UsageError(
             f"{image.name} is not built on {base.name}: "
             f"they share {shared} of its {len(base.diff_ids)} layers{way_out}"
         )
-        raise UsageError(message)
     history = base.config.history or ()
     mine = image.config.history or ()
     base_steps = len(history) if _same_steps(history, mine) else None
@@ -106,8 +106,7 @@ def _shared(image: Image, base: Image) -> int:
 def _newest(image: Image, last: int) -> range:
     count = len(image.layers)
     if not 1 <= last <= count:
-        message = f"`last` {last}: {image.name} has {count} layers"
-        raise UsageError(message)
+        raise UsageError(f"`last` {last}: expected 1 to {count}, the layers of {image.name}")
     return range(count - last, count)
 
 
@@ -115,15 +114,18 @@ def _parse_range(text: str, image: Image) -> range:
     count = len(image.layers)
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() or not dash)):
-        message = f"`layers` {text!r}: want A-B, as `lamella layers` numbers them"
-        raise UsageError(message)
+        raise UsageError(f"`layers` {text!r}: expected A-B, as `lamella layers` numbers them")
     a, b = int(first), int(last or first)
+    if 1 <= b < a <= count:
+        raise UsageError(f"`layers` {text} runs backwards; did you mean {b}-{a}?")
     if not 1 <= a <= b <= count:
-        there = f"{image.name} has layers 1 to {count}"
-        reason = "the first is above the last" if b < a else there
-        message = f"`layers` {text}: {reason}"
-        raise UsageError(message)
+        raise UsageError(f"`layers` {text}: expected 1 to {count}, the layers of {image.name}")
     return range(a - 1, b)
+
+
+def is_number(name: str) -> bool:
+    """Whether a name stands for a layer by its number, and for nothing else."""
+    return bool(_NUMBER.fullmatch(name))
 
 
 def position_of(image: Image, name: str) -> int:
@@ -131,37 +133,33 @@ def position_of(image: Image, name: str) -> int:
 
     Args:
         image: the image.
-        name: ``#N`` from 1, or a history ID, chain ID, diff ID, the image's own ID, or a prefix of
-            at least 4 hex digits that only one layer has.
+        name: ``N`` from 1 (``#N`` above 999), or a history ID, chain ID, diff ID, the image's own
+            ID, or a prefix of at least 4 hex digits that only one layer has.
 
     Raises:
         UnknownLayer: no layer has that name.
         Ambiguous: several have that prefix.
     """
     count = len(image.layers)
-    if name.startswith("#"):
-        number = name[1:]
-        if not number.isdecimal() or not 1 <= int(number) <= count:
-            message = f"no layer {name} in {image.name}; there are #1 to #{count}"
-            raise UnknownLayer(message)
-        return int(number) - 1
+    if is_number(name):
+        number = int(name.removeprefix("#"))
+        if not 1 <= number <= count:
+            raise UnknownLayer(f"no layer {number} in {image.name}; it has layers 1 to {count}")
+        return number - 1
     match = _HEX.fullmatch(name)
     if not match:
-        message = (
-            f"no layer {name!r} in {image.name}; want an image name or ID, a layer ID "
-            f"(at least {_SHORTEST_PREFIX} hex digits) or #1 to #{count}"
+        raise UnknownLayer(
+            f"no layer {name!r} in {image.name}; expected a number (1 to {count}), a layer ID "
+            f"(at least {_SHORTEST_PREFIX} hex digits), or the name or ID of an image"
         )
-        raise UnknownLayer(message)
     found = _matches(image, match[1])
     positions = {position for _, position in found}
     if len(positions) == 1:
         return positions.pop()
     if not positions:
-        message = f"no layer {name!r} in {image.name}; `lamella layers` lists them"
-        raise UnknownLayer(message)
-    candidates = ", ".join(f"#{p + 1} {i[:19]}" for i, p in sorted(found, key=lambda x: x[1]))
-    message = f"{name!r} is ambiguous in {image.name}: {candidates}"
-    raise Ambiguous(message)
+        raise UnknownLayer(f"no layer {name!r} in {image.name}; `lamella layers` lists them")
+    candidates = ", ".join(f"{p + 1} ({i[:19]})" for i, p in sorted(found, key=lambda x: x[1]))
+    raise Ambiguous(f"{name!r} is ambiguous in {image.name}: layers {candidates}")
 
 
 def _matches(image: Image, prefix: str) -> set[tuple[str, int]]:

@@ -419,7 +419,7 @@ def test_damaged_layer(lamella: Lamella, work: Path) -> None:
 
 def test_missing_image(lamella: Lamella, work: Path) -> None:
     """As for any command."""
-    lamella("analyze", f"docker-archive:{work}/none.tar").failed(1, "none.tar")
+    lamella("analyze", f"docker-archive:{work}/none.tar").failed(7, "none.tar")
 
 
 def test_page_is_offered_when_there_is_one(lamella: Lamella, image: str, work: Path) -> None:

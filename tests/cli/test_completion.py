@@ -59,13 +59,15 @@ def test_images(here: Path, tmp: Path, words: list[str], wanted: list[str]) -> N
 
 @pytest.mark.parametrize("option", [[], ["--from"]])
 def test_layers(lamella: Lamella, here: Path, tmp: Path, option: list[str]) -> None:
-    """Of an image at hand, by IDs that a shell leaves alone, each with its number and command."""
+    """Of an image at hand, by numbers, and by the ID that was begun."""
     layers = lamella("layers", "-m", str(here / "app.tar")).worked().text.split()
     found = offered(here, tmp, "squash", "app.tar", *option, "")
+    ids = [layer.removeprefix("sha256:")[:12] for layer in layers]
     assert [word.split(" ")[:2] for word in found] == [
-        [layer.removeprefix("sha256:")[:12], f"#{number}"] for number, layer in enumerate(layers, 1)
+        [str(number), short] for number, short in enumerate(ids, 1)
     ]
-    assert offered(here, tmp, "squash", "app.tar", *option, found[0][:5]) == [found[0]]
+    begun = offered(here, tmp, "squash", "app.tar", *option, ids[0][:5])
+    assert [word.split(" ")[0] for word in begun] == [ids[0]]
 
 
 @pytest.mark.engine

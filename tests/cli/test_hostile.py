@@ -66,7 +66,7 @@ def _seen_on_a_terminal(arguments: list[str], tmp: Path) -> str:
     finally:
         killer.cancel()
         os.close(master)
-    assert process.wait() in range(6)
+    assert process.wait() in range(8)
     return got.decode(errors="surrogateescape")
 
 

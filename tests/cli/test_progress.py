@@ -55,7 +55,7 @@ def test_bar_on_a_terminal(
 ) -> None:
     """It is drawn, coloured unless NO_COLOR is set, and gone when the summary comes."""
     said = on_a_terminal(
-        *("squash", app, "-o", f"docker-archive:{work}/new.tar", *options), tmp=tmp, env=env
+        *("squash", app, "-o", f"docker-archive:{work}/new.tar:a:b", *options), tmp=tmp, env=env
     )
     assert ("\x1b[?25l" in said) is bar  # the cursor is hidden while the bar moves
     assert ("\x1b[?25h" in said) is bar

@@ -106,7 +106,7 @@ def test_filter(demo: str) -> None:
         await screen.press("space", "tab", "space", "tab", "space", "tab", "space", "tab")
         await screen.type("2 things")
         await screen.press("enter")
-        await screen.sees("'2 things' is no size; want one like 10MB")
+        await screen.sees("'2 things' is no size; expected one like 10MB")
         await screen.press(*["backspace"] * 8)
         await screen.type("2MB")
         await screen.press("enter")
@@ -204,7 +204,7 @@ def test_a_range_is_squashed(demo: str) -> None:
         await screen.press("j", "j", "space", "G", "space", "s")
         await screen.sees("layers 2-10 → 1: 24.4 MB → 11.5 MB", "docker-archive:demo-slim.tar")
         await screen.press("tab", "enter")
-        await screen.sees("Close", "-12.8 MB", "2 layers, 15.0 MB", "verified")
+        await screen.sees("Close", "saved     12.8 MB", "2 layers, 15.0 MB", "verified")
         await screen.press("enter")
         await screen.misses("Close")
 
@@ -281,5 +281,5 @@ def test_a_squash_into_silence_is_stopped(demo: str) -> None:
 
 def test_there_is_an_image() -> None:
     """Errors come before the screen."""
-    with pytest.raises(LamellaError, match="does not exist"):
+    with pytest.raises(LamellaError, match="no file"):
         explore("./nothing.tar", lambda screen: screen.press("q"))

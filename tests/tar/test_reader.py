@@ -154,5 +154,7 @@ def test_headers_that_went_away_are_noticed(left: int) -> None:
     """A file that got shorter after it was scanned: within a header, or before all of one."""
     tar = layer(entry("n" * 200, b"x"))
     (member,) = scan(Bytes(tar))
-    with pytest.raises(MalformedTar, match=f"truncated header: want {member.head} .* found {left}"):
+    with pytest.raises(
+        MalformedTar, match=f"truncated header: expected {member.head} .* got {left}"
+    ):
         read_header(Bytes(tar[:left]), member)

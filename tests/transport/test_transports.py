@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.errors import InvalidReference, UsageError
+from lamella.errors import ImageNotFound, InvalidReference, UsageError
 from lamella.transport.engine.location import EngineLocation
 from lamella.transport.file.location import FileLocation
 from lamella.transport.location import Location
@@ -77,7 +77,15 @@ def test_outputs(text: str, location: Location) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "docker-daemon:", "docker-archive:", "oci::tag", "oci:-", "./none", "/none", "./folder"],
+    [
+        "",
+        "docker-daemon:",
+        "docker-archive:",
+        "oci::tag",
+        "oci:-",
+        "dir:x",
+        "https://reg.example/x",
+    ],
 )
 def test_what_means_nothing(text: str) -> None:
     """It is refused as it is read."""
@@ -85,9 +93,31 @@ def test_what_means_nothing(text: str) -> None:
         parse_location(text)
 
 
+@pytest.mark.parametrize("text", ["./none", "/none", "./folder", "."])
+def test_what_is_not_there(text: str) -> None:
+    """It can only be a file or a folder."""
+    with pytest.raises(ImageNotFound):
+        parse_location(text)
+
+
 @pytest.mark.parametrize(
-    "text", ["new.tar", "a.tar.gz", "a.tgz", "a.tar.zst", "./new", "/new", "plain"]
+    ("text", "source", "transport"),
+    [
+        ("new.tar", None, "docker-archive"),
+        ("a.tar.gz", "plain", "docker-archive"),
+        ("a.tar.zst", "docker://reg.example/a", "docker-archive"),
+        ("./a.tgz", "oci-archive:b.tar", "oci-archive"),
+        ("a.oci", None, "oci-archive"),
+    ],
 )
+def test_an_archive_is_of_the_usual_kind(text: str, source: str | None, transport: str) -> None:
+    """Which is the source's, if that is an OCI layout."""
+    location = parse_location(text, output=True, source=parse_location(source) if source else None)
+    assert isinstance(location, FileLocation)
+    assert str(location) == f"{transport}:{text}"
+
+
+@pytest.mark.parametrize("text", ["./new", "/new", "plain"])
 def test_output_that_could_be_two_things(text: str) -> None:
     """The error names the prefixes that settle it."""
     with pytest.raises(UsageError) as error:
@@ -117,7 +147,7 @@ def test_podman_has_two_prefixes(prefix: str, output: bool) -> None:
     assert location == EngineLocation("podman", "localhost/a:1")
     assert str(location) == "podman:localhost/a:1"
     for wrong in ("", "[overlay@/storage]a:1"):
-        with pytest.raises(InvalidReference, match=f"want {prefix}:NAME"):
+        with pytest.raises(InvalidReference, match=f"expected {prefix}:NAME"):
             parse_location(f"{prefix}:{wrong}", output=output)
 
 

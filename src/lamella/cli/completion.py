@@ -49,9 +49,9 @@ def complete_image(
 def complete_layer(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Offer the layers of IMAGE by ID, unless it is in a place that takes time to ask.
+    """Offer the layers of IMAGE by number, and by the ID that was begun.
 
-    Not by number: shells take an unquoted ``#`` for a comment.
+    Nothing is offered where it takes time to ask.
     """
     del parameter
     # An option that waits for its value leaves the words before it unread.
@@ -63,10 +63,12 @@ def complete_layer(
 
         with api.open_layers(image, env=_environment()) as (_, lines):
             layers = [(line.id.removeprefix("sha256:")[:_SHORT], line) for line in lines]
+        words = [(str(line.number), f"{short} {line.command}") for short, line in layers]
+        words += [(short, line.command) for short, line in layers if incomplete]
         return [
-            CompletionItem(short, help=printable(f"#{line.number} {line.command}"))
-            for short, line in layers
-            if short.startswith(incomplete)
+            CompletionItem(word, help=printable(about))
+            for word, about in words
+            if word.startswith(incomplete)
         ]
     return []
 

@@ -62,8 +62,24 @@ def _reason(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
 
 
+_OF_DOCKER_SQUASH = {
+    "-f": "docker-squash's -f LAYER is --from LAYER here, its -f N is --last N",
+    "--from-layer": "docker-squash's --from-layer LAYER is --from LAYER here",
+    "-m": "docker-squash's -m TEXT is --message TEXT here",
+    "-c": "docker-squash's -c is --cleanup here",
+    "--output-path": "docker-squash's --output-path FILE is -o docker-archive:FILE here",
+}
+"""Options of another tool, https://github.com/goldmann/docker-squash, by what they are here."""
+
+
 def _usage_message(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
-    return f"{error.format_message().rstrip('.')}; see `{context.command_path} --help`"
+    if isinstance(error, click.NoSuchOption) and context.info_name == "squash":
+        meant = _OF_DOCKER_SQUASH.get(error.option_name)
+        if meant:
+            return f"no option {error.option_name}; {meant}"
+    message = error.format_message().rstrip(".")
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} `{context.command_path} --help`"

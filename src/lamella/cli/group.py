@@ -8,6 +8,7 @@ import os
 import click
 
 from lamella import __version__
+from lamella.nearest import did_you_mean
 
 __all__ = ["cli", "run"]
 
@@ -38,6 +39,14 @@ class _LazyGroup(click.Group):
         command = module.command
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"unknown command {name!r}{did_you_mean(name, _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -50,7 +59,8 @@ class _LazyGroup(click.Group):
     epilog="""\b
 Exit codes: 0 done; 1 the image is malformed, can't be squashed so or breaks a
 rule, or the result can't be written; 2 wrong usage; 3 nothing to squash (with
---exit-code); 4 the images differ; 5 an engine failed; 130 interrupted.
+--exit-code); 4 the images differ; 5 an engine or registry failed; 7 no such
+image; 130 interrupted.
 
 `lamella COMMAND --help` tells more, `lamella demo` shows it.""",
 )

@@ -1,4 +1,4 @@
-"""Writes the page of an analysis."""
+"""Writes what is asked for beside standard output."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ from pathlib import Path
 
 from lamella.cli.terminal import say_whole
 
-__all__ = ["STDOUT", "write_page"]
+__all__ = ["STDOUT", "write_page", "write_whole"]
 
 STDOUT = "-"
 
 
 def write_page(path: str, page: str) -> None:
-    """Write a page to a file, which is whole or not there, or to standard output.
+    """Write a page to a file, or to standard output.
 
     Raises:
         OutputError: it can't be written there.
     """
-    from lamella.files import write_all  # noqa: PLC0415 - few pages are written
-    from lamella.transport.file.atomic import AtomicFile, writing  # noqa: PLC0415 - as above
-
     if path == STDOUT:
         say_whole(page)
-        return
+    else:
+        write_whole(path, page)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file, which is whole or not there.
+
+    Raises:
+        OutputError: it can't be written there.
+    """
+    from lamella.files import write_all  # noqa: PLC0415 - few write any
+    from lamella.transport.file.atomic import AtomicFile, writing  # noqa: PLC0415 - as above
+
     with AtomicFile(Path(path)) as out:
         with writing(path):
-            write_all(out.file, page.encode())
+            write_all(out.file, text.encode())
         out.commit()

@@ -13,8 +13,9 @@ from lamella.cli.terminal import line, tell
 from lamella.report.text import human_size
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
 __all__ = ["Reporter", "make_reporter"]
 
@@ -130,17 +131,29 @@ def _make_bar() -> RichProgress:
         BarColumn,
         DownloadColumn,
         Progress,
+        ProgressColumn,
         SpinnerColumn,
         TextColumn,
+        TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.text import Text  # noqa: PLC0415
 
+    class IfKnown(ProgressColumn):
+        """A column for work of which it is known how much it is."""
+
+        def __init__(self, column: ProgressColumn) -> None:
+            super().__init__()
+            self._column = column
+
+        def render(self, task: Task) -> RenderableType:
+            return self._column.render(task) if task.total is not None else Text("")
+
+    figures = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        *map(IfKnown, figures),
         console=Console(stderr=True),
         transient=True,
     )

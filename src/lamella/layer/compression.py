@@ -111,9 +111,7 @@ class Compression:
             Codec.ZSTD: range(1, 23),
         }
         if kind not in levels:
-            message = (
-                f"unknown compression {kind!r}; want gzip, zstd or none, with :LEVEL if you like"
-            )
+            message = f"unknown compression {kind!r}; expected gzip, zstd or none, and :LEVEL"
             raise UsageError(message)
         if level and not (level.isdigit() and int(level) in levels[kind]):
             allowed = levels[kind]

@@ -35,7 +35,9 @@ def created_text(created: datetime | str | None, epoch: str | None) -> str | Non
         return _format(datetime.now(UTC).replace(microsecond=0)) if created == "now" else None
     if _RFC3339.fullmatch(created) and _is_date(created):
         return created
-    raise UsageError(f"`created` {created!r}: want source, now or a time like 2026-01-31T12:00:00Z")
+    raise UsageError(
+        f"`created` {created!r}: expected source, now or a time like 2026-01-31T12:00:00Z"
+    )
 
 
 def _of_epoch(text: str) -> str:
@@ -43,7 +45,7 @@ def _of_epoch(text: str) -> str:
         return _format(datetime.fromtimestamp(int(text), UTC))
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"SOURCE_DATE_EPOCH: want seconds since 1970, found {text!r:.60}"
+            f"SOURCE_DATE_EPOCH: expected seconds since 1970, got {text!r:.60}"
         ) from None
 
 

@@ -60,6 +60,11 @@ class Result:
     """Of the source's manifest, where its place keeps one."""
     digest: str = ""
     """Of the new manifest, where the destination keeps one."""
+    reference: str = ""
+    """What names the new image exactly: ``HOST/REPOSITORY@DIGEST`` in a registry, the manifest's
+    digest in a layout, the ID elsewhere; empty after a dry run."""
+    source_tags: tuple[str, ...] = ()
+    """What the source is called where it is."""
     dry_run: bool = False
     verified: bool = False
     converted: str = ""
@@ -90,10 +95,12 @@ class Result:
                 "reference": self.source,
                 "id": self.source_id,
                 "digest": self.source_digest,
+                "tags": list(self.source_tags),
             },
             "image": {
                 "id": self.id,
                 "digest": self.digest,
+                "reference": self.reference,
                 "destination": self.destination,
                 "tags": list(self.tags),
             },

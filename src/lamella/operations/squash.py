@@ -25,7 +25,7 @@ from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
 from lamella.rootfs import compare_rootfs, read_rootfs
-from lamella.selection import Selection, select, select_above_image
+from lamella.selection import Selection, is_number, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
@@ -116,7 +116,7 @@ class Job:
         try:
             return select(image, above=request.base, last=request.last, layers=request.ranges)
         except UnknownLayer as unknown:
-            if request.base is None or request.base.startswith("#"):
+            if request.base is None or is_number(request.base):
                 raise
             base = self._base_image(request.base, unknown)
         self._kept_name = base.name
@@ -148,9 +148,9 @@ class Job:
         beside = location.is_bare
         try:
             return self._source.beside(name) if beside else self._open(location).describe()
-        except (ImageNotFound, UsageError):
+        except (ImageNotFound, UsageError) as error:
             if beside:
-                raise unknown from None
+                raise UnknownLayer(f"{unknown}; {error}") from None
             raise
 
     def prepare(self, selection: Selection) -> Prepared:
@@ -215,10 +215,12 @@ class Job:
         self._clock.lap("publish")
         if request.cleanup:
             self._clean_up(request.tags)
+        digest = str(made.stored.digest) if made.stored else ""
         return replace(
             self._result(made.prepared, made.written),
             id=image_id,
-            digest=str(made.stored.digest) if made.stored else "",
+            digest=digest,
+            reference=request.output.pin(digest or image_id),
             verified=request.check,
             converted=made.converted,
         )
@@ -258,6 +260,7 @@ class Job:
             kept=kept,
             kept_bytes=sum(sizes[:kept]),
             kept_name=self._kept_name,
+            source_tags=image.tags,
             ranges=tuple(_ranges(prepared, written)),
             dropped=dropped,
             seconds=self._clock.seconds,

@@ -239,6 +239,7 @@ class _EveryPlatform:
             dropped=sum((one.dropped for one in done), Dropped()),
             id=digest,
             digest=digest,
+            reference=self._request.output.pin(digest) if digest else "",
             dry_run=self._request.dry_run,
             verified=self._request.check and not self._request.dry_run,
             seconds={"total": time.monotonic() - self._started},

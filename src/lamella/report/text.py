@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,9 @@ __all__ = [
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _SHOWN = 10
+_LABEL = 9
+_TIE = "\u00a0"
+_NUMBER = re.compile(r"\d (?=[kMGTP]?B\b|%|layers?\b|s\b)")
 
 
 def human_size(size: int) -> str:
@@ -54,13 +59,29 @@ def causes_text(dropped: Dropped) -> str:
     return ", ".join(f"{cause.words} {human_size(size)}" for cause, size in sizes if size)
 
 
-def summary(result: Result) -> list[str]:
-    """Return what a person sees last."""
+def summary(result: Result, width: int | None = None) -> list[str]:
+    """Return what a person sees last.
+
+    Args:
+        result: of a squash.
+        width: columns; longer lines are broken between words, but in no number; None: none is.
+    """
     if result.platforms:
         lines = [line for one in result.platforms for line in _head_and_rows(one)]
     else:
         lines = _head_and_rows(result)
-    return [printable(line) for line in (*lines, _outcome(result))]
+    return [part for line in (*lines, _outcome(result)) for part in _broken(printable(line), width)]
+
+
+def _broken(line: str, width: int | None) -> list[str]:
+    if width is None or len(line) <= width:
+        return [line]
+    whole = _NUMBER.sub(lambda number: number[0].replace(" ", _TIE), line)
+    indent = " " * (_LABEL + 1)
+    parts = textwrap.wrap(
+        whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [part.replace(_TIE, " ") for part in parts]
 
 
 def _head_and_rows(result: Result) -> list[str]:
@@ -75,27 +96,29 @@ def _layers(count: int) -> str:
 def _rows(result: Result) -> Iterator[str]:
     if result.kept:
         shared = f"   (shared with {result.kept_name})" if result.kept_name else ""
-        yield f"{'kept':<9} {_layers(result.kept):<9} {human_size(result.kept_bytes):>8}{shared}"
+        count, size = _layers(result.kept), human_size(result.kept_bytes)
+        yield f"{'kept':<{_LABEL}} {count:<9} {size:>8}{shared}"
     for squashed in result.ranges:
-        count = squashed.last - squashed.first + 1
+        ranges = f"{squashed.last - squashed.first + 1} → 1"
         before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
         which = f"   layers {squashed.first}-{squashed.last}" if len(result.ranges) > 1 else ""
-        yield f"{'squashed':<9} {f'{count} → 1':<9} {before:>8} → {after}{which}{_causes(result)}"
+        yield f"{'squashed':<{_LABEL}} {ranges:<9} {before:>8} → {after}{which}"
+    if result.ranges:
+        yield _saved(result)
     if result.converted:
         yield f"converted {result.converted}"
     if not result.ranges:
         yield "nothing to squash: there is one layer in the range, or none"
 
 
-def _causes(result: Result) -> str:
-    """What was gained and why; told once, on the only range."""
-    if len(result.ranges) != 1:
-        return ""
+def _saved(result: Result) -> str:
+    """What was gained, and why."""
     saved = result.bytes_before - result.bytes_after
     causes = causes_text(result.dropped)
     reasons = f": {causes}" if causes else ""
-    sign = "-" if saved >= 0 else "+"
-    return f"   {sign}{human_size(abs(saved))}{reasons}"
+    word = "saved" if saved >= 0 else "added"
+    part = percent(abs(saved), result.bytes_before)
+    return f"{word:<{_LABEL}} {human_size(abs(saved))} ({part}){reasons}"
 
 
 def _outcome(result: Result) -> str:

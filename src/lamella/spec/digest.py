@@ -31,7 +31,7 @@ class Digest(str):
             InvalidReference: it isn't one, or its algorithm is not registered by the standard.
         """
         if not isinstance(text, str) or not _GRAMMAR.fullmatch(text):
-            message = f"invalid digest {text!r}; want sha256:<64 hex digits>"
+            message = f"invalid digest {text!r}; expected sha256:<64 hex digits>"
             raise InvalidReference(message)
         return cls(text)
 

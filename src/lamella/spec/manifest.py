@@ -44,7 +44,7 @@ class Manifest:
         """
         value = parse_json(raw, where, MANIFEST)
         if value.get("config") is None or "layers" not in value:
-            raise MalformedImage(where, "no image manifest: want config and layers")
+            raise MalformedImage(where, "no image manifest: expected config and layers")
         layers = value["layers"] or []
         return cls(
             raw,
@@ -98,7 +98,7 @@ class Index:
         """
         value = parse_json(raw, where, INDEX)
         if "manifests" not in value:
-            raise MalformedImage(where, "no index: want a list of manifests")
+            raise MalformedImage(where, "no index: expected a list of manifests")
         manifests = value["manifests"] or []  # an empty list of Go's is null
         found = tuple(
             Descriptor.parse(d, f"{where}: manifest {i}") for i, d in enumerate(manifests, 1)

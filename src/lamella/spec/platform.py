@@ -50,7 +50,7 @@ class Platform:
         """
         parts = text.split("/")
         if len(parts) not in {2, 3} or not all(parts):
-            message = f"invalid platform {text!r}; want OS/ARCH or OS/ARCH/VARIANT"
+            message = f"invalid platform {text!r}; expected OS/ARCH or OS/ARCH/VARIANT"
             raise InvalidReference(message)
         return cls(*parts)
 

@@ -83,11 +83,13 @@ def _complaint(text: str) -> str:
     if not text:
         return "it is empty"
     if text.endswith(":"):
-        return "nothing follows the colon; want NAME:TAG"
+        return "nothing follows the colon; expected NAME:TAG"
     if text != text.lower() and (not name or name != name.lower()) and "/" not in tag:
-        return f"repository names are lower case; did you mean {text.lower()!r}?"
+        meant = "-".join(text.lower().split())
+        hint = f"; did you mean {meant!r}?" if _GRAMMAR.fullmatch(meant) else ""
+        return f"repository names are lower case{hint}"
     if len(name or text) > _LONGEST_NAME:
         return f"names have at most {_LONGEST_NAME} characters"
     if len(tag) > 128 and "/" not in tag:  # noqa: PLR2004 - the grammar's own limit, see _TAG
         return "tags have at most 128 characters"
-    return "want [HOST/]NAME[:TAG], lower case letters, digits and single . _ - / between them"
+    return "expected [HOST/]NAME[:TAG], lower case letters, digits and single . _ - / between them"

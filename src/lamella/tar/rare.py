@@ -210,7 +210,7 @@ def read_member(source: ReadAt, at: int, origin: int) -> tuple[int, Member | Non
 
 def truncated(what: str, want: int, got: bytes, at: int) -> MalformedTar:
     """Return the error for a tar that ends in the midst of something."""
-    return MalformedTar(f"truncated {what}: want {want} bytes, found {len(got)}", at)
+    return MalformedTar(f"truncated {what}: expected {want} bytes, got {len(got)}", at)
 
 
 def path_of(name: bytes, kind: bytes) -> tuple[bytes, int]:
@@ -244,7 +244,7 @@ def check_lengths(path: bytes, link: bytes, kind: bytes, at: int) -> None:
 def check_end(data: int, size: int, available: int) -> int:
     """Content that reaches beyond the stream is an error; missing padding is not (`REWRITE`)."""
     if data + size > available:
-        message = f"truncated content: want {size} bytes, found {max(0, available - data)}"
+        message = f"truncated content: expected {size} bytes, got {max(0, available - data)}"
         raise MalformedTar(message, data)
     return REWRITE
 

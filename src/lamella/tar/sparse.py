@@ -126,7 +126,7 @@ def old_map(
                 return tuple(parts), size, data
             block = read(data, BLOCK)
             if len(block) < BLOCK:
-                message = f"truncated sparse header: want {BLOCK} bytes, found {len(block)}"
+                message = f"truncated sparse header: expected {BLOCK} bytes, got {len(block)}"
                 raise MalformedTar(message, data)
             if data - at > EXTENDED_HEADER:
                 raise _too_long(at)

@@ -41,6 +41,15 @@ class Location(ABC):
         """Whether nothing but a name was said: it may be one of another image's place."""
         return False
 
+    @property
+    def keeps_manifest(self) -> bool:
+        """Whether a manifest stays as it is sent, so that its digest names the image."""
+        return False
+
+    def pin(self, digest: str) -> str:
+        """Return what names a new image exactly, whatever becomes of its tags."""
+        return digest
+
     @abstractmethod
     def __str__(self) -> str:
         """Return what a user would type."""

@@ -6,11 +6,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from lamella.errors import Ambiguous, InvalidReference, UsageError
+from lamella.errors import Ambiguous, ImageNotFound, InvalidReference, UsageError
+from lamella.nearest import nearest
 from lamella.spec.reference import Reference
 from lamella.transport.engine.location import EngineLocation, parse_engine
 from lamella.transport.environment import Environment
 from lamella.transport.file.location import FileLocation, exists, parse_file
+from lamella.transport.file.name import FileFormat
 from lamella.transport.location import Location
 from lamella.transport.registry.location import parse_registry
 
@@ -21,6 +23,10 @@ _Parse = Callable[[str, bool], Location]
 
 _LAYOUT_MARKS = ("oci-layout", "index.json")
 _HERE = ("/", "./", "../")
+_FOLDERS = (".", "..", "~")
+_USUAL: FileFormat = "docker-archive"
+_OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
+"""Transports of skopeo, nerdctl and others, and URLs."""
 _ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)")
 
 
@@ -42,33 +48,50 @@ TRANSPORTS: Mapping[str, _Parse] = {
 """By prefix. `docker:dind` is an image's name, `docker://dind` is not."""
 
 
-def parse_location(text: str, *, output: bool = False) -> Location:
+def parse_location(text: str, *, output: bool = False, source: Location | None = None) -> Location:
     """Read a reference.
 
     Args:
         text: as in the table of ``docs/cli.md``.
         output: it is going to be written, so its file need not exist.
+        source: where the image comes from, if that is known: an output of the same kind.
 
     Raises:
         InvalidReference: nothing can be made of it.
         UsageError: an output that could be of several kinds.
     """
     if not text:
-        raise InvalidReference("an empty image reference; want NAME, FILE or TRANSPORT:…")
+        raise InvalidReference("empty image reference: expected NAME, FILE or TRANSPORT:…")
     if text == "-":
         return FileLocation("docker-archive" if output else "archive", "-")
     for prefix, parse in TRANSPORTS.items():
         if text.startswith(prefix):
             return parse(text, output)
-    return _plain_output(text) if output else _plain_input(text)
+    _check_transport(text)
+    return _plain_output(text, source) if output else _plain_input(text)
 
 
-def _plain_output(text: str) -> Location:
+def _check_transport(text: str) -> None:
+    """Refuse transports of other tools: the engine would take them for names of images."""
+    head, colon, rest = text.partition(":")
+    if not colon or head not in _OTHERS:
+        return
+    if rest.startswith("//"):
+        hint = f"; for a registry: docker://{rest[2:]}"
+    else:
+        hint = f"; for an image of that name: docker-daemon:{text}"
+    raise InvalidReference(f"unknown transport '{head}:'; known: {', '.join(TRANSPORTS)}{hint}")
+
+
+def _plain_output(text: str, source: Location | None) -> Location:
     if _is_layout(text):
         return FileLocation("oci", text)
-    if _ARCHIVE_NAME.fullmatch(text) or text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
+    if _ARCHIVE_NAME.fullmatch(text):
+        is_oci = isinstance(source, FileLocation) and source.transport in {"oci", "oci-archive"}
+        return FileLocation("oci-archive" if is_oci or text.endswith(".oci") else _USUAL, text)
+    if text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
         raise UsageError(
-            f"output {text!r} could be a docker-archive or an OCI layout; "
+            f"output {text!r} could be of several kinds; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
         )
     return EngineLocation("", text)
@@ -80,12 +103,21 @@ def _plain_input(text: str) -> Location:
     is_folder = os.path.isdir(text)  # noqa: PTH112 - as in `exists`
     if exists(text) and not is_folder:
         return FileLocation("archive", text)
-    if text.startswith((*_HERE, "~")):
-        what = "is no OCI image layout" if is_folder else "does not exist"
-        raise InvalidReference(
-            f"{text!r} {what}; want an image archive or layout, or an image name"
-        )
-    return EngineLocation("", text)
+    elsewhere = f"the folder {text!r} is no OCI layout" if is_folder else f"no file {text!r} here"
+    elsewhere += _hint(text)
+    if text in _FOLDERS or text.startswith((*_HERE, "~")):
+        raise ImageNotFound(f"{elsewhere}; expected an image archive or an OCI image layout")
+    return EngineLocation("", text, elsewhere)
+
+
+def _hint(text: str) -> str:
+    """Say what else may have been meant by a bare reference that nothing is found for."""
+    host, slash, _ = text.partition("/")
+    if slash and host and not text.startswith(_HERE) and not {".", ":"}.isdisjoint(host):
+        return f" (for a registry: docker://{text})"
+    head, colon, rest = text.partition(":")
+    near = nearest(f"{head}:", TRANSPORTS) if colon and head != "docker" else ""  # `docker:dind`
+    return f" (did you mean {near}{rest}?)" if near else ""
 
 
 def _is_layout(path: str) -> bool:

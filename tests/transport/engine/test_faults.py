@@ -292,7 +292,7 @@ def describe(environment: dict[str, str], name: str = "app") -> None:
     [
         ("unix:///nowhere/docker.sock", "No such file or directory"),
         ("tcp://127.0.0.1:9", "Connection refused"),
-        ("nonsense://x", "want unix:///PATH, tcp://HOST:PORT or ssh://HOST"),
+        ("nonsense://x", "expected unix:///PATH, tcp://HOST:PORT or ssh://HOST"),
         ("tcp://no-such-host.invalid:2375", "."),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_wrong_host(host: str, reason: str) -> None:
             attempt(host)
         assert str(error.value).startswith(f"can't reach the Docker engine at {host}: ")
         assert str(error.value).endswith(
-            "is it running? Set DOCKER_HOST, or use docker-archive:FILE"
+            "start it, or set DOCKER_HOST; files need no engine (docker-archive:FILE)"
         )
         assert "\n" not in str(error.value)
         assert error.value.exit_code == 5

@@ -98,7 +98,11 @@ def test_podman_over_ssh() -> None:
 
 @pytest.mark.parametrize(
     ("url", "words"),
-    [("nonsense", "want unix:///PATH"), ("npipe://x", "want unix"), ("ssh://a:b@c", "password")],
+    [
+        ("nonsense", "expected unix:///PATH"),
+        ("npipe://x", "expected unix"),
+        ("ssh://a:b@c", "password"),
+    ],
 )
 def test_a_container_host_of_another_kind(url: str, words: str) -> None:
     """The message names the variable, and what would do."""
@@ -171,7 +175,7 @@ def test_nobody_listens_where_container_host_says(no_service: dict[str, str]) ->
         list(attempts(environment))
     assert str(error.value) == (
         "can't reach Podman at unix:///nowhere/podman.sock: No such file or directory; "
-        "is it running? Set CONTAINER_HOST, or use docker-archive:FILE"
+        "start it, or set CONTAINER_HOST; files need no engine (docker-archive:FILE)"
     )
 
 

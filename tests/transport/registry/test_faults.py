@@ -207,7 +207,7 @@ def test_registry_that_stores_something_else(front: Front, squash: Squash) -> No
     """The digest that it answers with has to be ours."""
     wrong = f"sha256:{'0' * 64}"
     front.add("PUT .*/manifests/", headers={"Docker-Content-Digest": wrong}, times=9)
-    with pytest.raises(EngineError, match=f"was stored as {wrong}; want sha256:"):
+    with pytest.raises(EngineError, match=f"was stored as {wrong}; expected sha256:"):
         squash()
 
 

@@ -58,8 +58,8 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
         _say("\n".join(tree_numbered(lines)))
 
     _say("\n2. Everything above the base becomes one layer\n")
-    base = f"#{BASE_LAYERS}"
-    _say(f"   $ lamella squash demo.tar --from '{base}' -o docker-archive:demo-squashed.tar\n")
+    base = str(BASE_LAYERS)
+    _say(f"   $ lamella squash demo.tar --from {base} -o docker-archive:demo-squashed.tar\n")
     result = api.squash(
         str(source),
         base,

@@ -43,7 +43,7 @@ def command(
 ) -> int:
     """List the layers of IMAGE, the base first: number, ID, size, tags, command.
 
-    The number (#N) and the ID, or the start of it, name a layer wherever LAYER is asked for. The ID
+    The number and the ID, or the start of it, name a layer wherever LAYER is asked for. The ID
     is that of the image that ended with the layer if the engine knows one, else the chain ID. With
     -t or -c the list has whole IDs and no numbers.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamella.cli.completion import complete_image, complete_layer
+from lamella.cli.page import write_whole
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
@@ -102,6 +105,11 @@ _NOTHING = 3
     is_flag=True,
     help="Before anything is tagged, prove that old and new image have the same file system.",
 )
+@click.option(
+    "--digestfile",
+    metavar="FILE",
+    help="Write the digest of the new manifest to FILE (for registries and OCI layouts).",
+)
 @click.option("--exit-code", is_flag=True, help="Exit 3, not 0, when there was nothing to squash.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and write nothing.")
 @click.option(
@@ -122,6 +130,7 @@ def command(
     output: str | None,
     created: str | None,
     verify: bool,
+    digestfile: str | None,
     exit_code: bool,
     dry_run: bool,
     as_json: bool,
@@ -130,9 +139,10 @@ def command(
 ) -> int:
     """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
 
-    LAYER says what is left alone: everything above it is squashed. It is an image name or ID, a
-    layer ID (any unique prefix of at least 4 hex digits), or #N as `lamella layers` numbers them.
-    Without LAYER or another choice the whole image becomes one layer. TAG names the new image.
+    LAYER is the topmost layer to keep; every layer above it is squashed. It is a number, as
+    `lamella layers` shows them, a layer ID (any unique prefix of at least 4 hex digits), or the
+    name or ID of the base image. Without LAYER or another choice all layers become one. TAG names
+    the new image.
 
     \b
     Everything above debian:12, in the Docker engine:
@@ -141,13 +151,15 @@ def command(
       lamella squash app:latest --last 3 --dry-run
       lamella squash app:latest --last 3 -t app:slim
     From archive to archive, proved before it is written; no engine needed:
-      lamella squash app.tar '#1' --verify -o docker-archive:slim.tar:app:slim
+      lamella squash app.tar 1 --verify -o docker-archive:slim.tar:app:slim
     Every platform of an image in a registry:
-      lamella squash docker://reg.example/app:1 '#1' app:slim --platform all
+      lamella squash docker://reg.example/app:1 1 app:slim --platform all
     Through a pipe:
       docker save app | lamella squash - --last 3 -t app:slim | docker load
 
-    Standard output has the new image's ID, or the archive; all else goes to standard error.
+    Standard output has what names the new image: HOST/REPOSITORY@DIGEST in a registry, the
+    manifest's digest in an OCI layout, else the image ID; or the archive. All else goes to standard
+    error.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
@@ -158,6 +170,8 @@ def command(
     to_stdout = target.is_stream and not dry_run
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
+    if digestfile is not None and not dry_run and not (target.home() or target).keeps_manifest:
+        raise UsageError(f"--digestfile: {target} keeps no manifest, so there is no digest of it")
     with session.open(to_stdout=to_stdout) as env:
         result = api.squash(
             image,
@@ -170,7 +184,9 @@ def command(
             env=env,
             **choices,  # options with the names of the call's parameters
         )
-    shown = "" if to_stdout else result.id
+    if digestfile is not None and result.digest:
+        write_whole(digestfile, result.digest)
+    shown = "" if to_stdout else result.reference
     print_result(result, shown, as_json=as_json, quiet=session.quiet)
     return _NOTHING if exit_code and not result.squashed else 0
 
@@ -183,5 +199,16 @@ def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> N
         say(shown)
     if not quiet:
         flush()
-        lines = [*summary(result), *(plan_lines(result) if result.dry_run else ())]
-        tell(*lines)
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+        plan = plan_lines(result) if result.dry_run else ()
+        tell(*summary(result, width), *plan, *_name_hint(result))
+
+
+def _name_hint(result: Result) -> list[str]:
+    """Say that an image got no name, which few want."""
+    from lamella.transport.location import slim  # noqa: PLC0415 - as above
+
+    if result.dry_run or result.tags or result.digest:  # the digest of a manifest names it
+        return []
+    named = next(iter(result.source_tags), "app")
+    return [f"the new image has no name; -t gives it one, for example -t {slim(named)}"]

@@ -108,7 +108,7 @@ class FilterScreen(ModalScreen[Filter | None]):
         text = self.query_one("#smallest", Input).value
         smallest = parse_size(text)
         if smallest is None:
-            self.query_one("#state", Static).update(f"{text!r} is no size; want one like 10MB")
+            self.query_one("#state", Static).update(f"{text!r} is no size; expected one like 10MB")
             return
         chosen = [kind for kind, name in _NAMES if self.query_one(f"#{name}", Checkbox).value]
         self.dismiss(Filter(sum(chosen), smallest))

@@ -89,13 +89,13 @@ def parse_address(url: str) -> Address:
         return _parse_network(scheme, rest)
     if scheme == "ssh" and separator:
         return _parse_ssh(rest)
-    raise ValueError(f"want {_KINDS}")
+    raise ValueError(f"expected {_KINDS}")
 
 
 def _parse_network(scheme: str, rest: str) -> Network:
     user, host, port, path = _split(rest)
     if user is not None:
-        raise ValueError(f"a user means nothing in a {scheme} address; want {_KINDS}")
+        raise ValueError(f"a user means nothing in a {scheme} address; expected {_KINDS}")
     base = "" if path == "/" else quote(path.rstrip("/"), safe="/@:+,;=~")
     return Network(host, port, base, encrypted=scheme == "https")
 
@@ -122,7 +122,7 @@ def _split(rest: str) -> tuple[str | None, str, int | None, str]:
     user, at, place = authority.rpartition("@")
     host, port = _split_port(place)
     if not host:
-        raise ValueError(f"the host is missing; want {_KINDS}")
+        raise ValueError(f"the host is missing; expected {_KINDS}")
     return user if at else None, unquote(host), _parse_port(port), unquote(slash + path)
 
 
@@ -134,7 +134,7 @@ def _split_port(place: str) -> tuple[str, str]:
         return host, port if colon else ""
     host, closed, port = place[1:].partition("]")
     if not closed or (port and port[0] != ":"):
-        raise ValueError("want [ADDRESS] or [ADDRESS]:PORT")
+        raise ValueError("expected [ADDRESS] or [ADDRESS]:PORT")
     return host, port[1:]
 
 
@@ -142,5 +142,5 @@ def _parse_port(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) <= _LAST_PORT):  # noqa: PLR2004 - digits of the last port
-        raise ValueError(f"port {text:.20}: want a number up to {_LAST_PORT}")
+        raise ValueError(f"port {text:.20}: expected a number up to {_LAST_PORT}")
     return int(text)

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from weakref import WeakSet
 
-from lamella.errors import EngineError, ImageNotFound
+from lamella.errors import EngineError, EngineUnreachable, ImageNotFound
 from lamella.layer.blob import CHUNK
+from lamella.nearest import did_you_mean
 from lamella.transport.answers import is_page, words_of
 from lamella.transport.engine.address import Network, Ssh
 from lamella.transport.engine.bodies import value_of, version_of, whole_body
@@ -19,6 +20,7 @@ from lamella.transport.engine.connection import CONNECT_TIMEOUT, Connection, con
 from lamella.transport.engine.documents import HISTORY, IMAGE, IMAGES, INFO
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.load_body import LoadRefused, read_answer
+from lamella.transport.engine.names import tags_of
 from lamella.transport.engine.stream import ByteStream
 from lamella.waiting import patience
 
@@ -30,7 +32,8 @@ _SSH_TIMEOUT = 60
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
-_WAY_OUT = "is it running? Set {}, or use docker-archive:FILE"
+_WAY_OUT = "start it, or set {}; files need no engine (docker-archive:FILE)"
+_NO_PERMISSION = "join its group (docker), use sudo, or save the image to a file with `{} save`"
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -97,9 +100,17 @@ class EngineClient:
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _unreachable(self, error: Exception) -> EngineError:
-        way_out = _WAY_OUT.format("CONTAINER_HOST" if self.host.podman else "DOCKER_HOST")
-        return EngineError(f"can't reach {self}: {reason_of(error)}; {way_out}")
+    def _unreachable(self, error: Exception) -> EngineUnreachable:
+        if isinstance(error, PermissionError):
+            way_out = _NO_PERMISSION.format(self._program)
+        else:
+            variable = "CONTAINER_HOST" if self.host.podman else "DOCKER_HOST"
+            way_out = _WAY_OUT.format(variable)
+        return EngineUnreachable(str(self), reason_of(error), way_out)
+
+    @property
+    def _program(self) -> str:
+        return "podman" if self.host.podman else "docker"
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
@@ -205,9 +216,15 @@ class EngineClient:
         """
         found = self.find(name)
         if found is None:
-            program = "podman" if self.host.podman else "docker"
-            raise ImageNotFound(f"no image {name!r} in {self}; `{program} images` lists them")
+            raise ImageNotFound(f"no image {name!r} in {self}{self._nearest(name)}")
         return found
+
+    def _nearest(self, name: str) -> str:
+        with suppress(EngineError):
+            tags = [tag for image in self.images() for tag in tags_of(image)]
+            if found := did_you_mean(name, tags) or did_you_mean(f"{name}:latest", tags):
+                return found
+        return f"; `{self._program} images` lists them"
 
     def history(self, name: str) -> list[dict[str, Any]] | None:
         """Return an image's history, newest first; None if Podman fails to tell it.

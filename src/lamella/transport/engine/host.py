@@ -200,5 +200,5 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise EngineError(f"can't read {path}: {error}") from error
     if not isinstance(value, dict):
-        raise EngineError(f"can't read {path}: want a JSON object")
+        raise EngineError(f"can't read {path}: expected a JSON object")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lamella.errors import InvalidReference, LamellaError
@@ -30,6 +30,8 @@ class EngineLocation(Location):
     prefix: _Prefix
     """Empty: not said, which is Docker."""
     name: str
+    elsewhere: str = field(default="", compare=False)
+    """What was looked for in vain under a bare name, for messages: ``no file 'app' here``."""
 
     def __str__(self) -> str:
         """Return what a user would type."""
@@ -46,7 +48,8 @@ class EngineLocation(Location):
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         from lamella.transport.engine.source import EngineSource  # noqa: PLC0415 - needs HTTP
 
-        return EngineSource(self.name, platform, self._options(env), env)
+        options = self._options(env)
+        return EngineSource(self.name, platform, options, env, elsewhere=self.elsewhere)
 
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
@@ -92,8 +95,8 @@ def parse_engine(prefix: _Prefix, typed: str, rest: str) -> EngineLocation:
     """
     if rest.startswith("["):
         raise InvalidReference(
-            f"'{typed}:{rest}': want {typed}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
+            f"'{typed}:{rest}': expected {typed}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
         )
     if not rest:
-        raise InvalidReference(f"'{typed}:{rest}': want {typed}:NAME")
+        raise InvalidReference(f"'{typed}:{rest}': expected {typed}:NAME")
     return EngineLocation(prefix, rest)

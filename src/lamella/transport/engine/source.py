@@ -10,7 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamella.errors import EngineError, ImageError, Unsupported
+from lamella.errors import (
+    EngineError,
+    EngineUnreachable,
+    ImageError,
+    ImageNotFound,
+    InvalidReference,
+    Unsupported,
+)
 from lamella.image import Image
 from lamella.layer.blob import Blob, Layer
 from lamella.layer.opener import LayerOpener
@@ -42,9 +49,24 @@ class EngineSource(Source):
     """An image in an engine."""
 
     def __init__(
-        self, name: str, platform: Platform | None, options: EngineOptions, env: Environment
+        self,
+        name: str,
+        platform: Platform | None,
+        options: EngineOptions,
+        env: Environment,
+        *,
+        elsewhere: str = "",
     ) -> None:
-        """Name an image; the engine is asked when something is wanted of it."""
+        """Name an image; the engine is asked when something is wanted of it.
+
+        Args:
+            name: its name or ID.
+            platform: which one is wanted; None: any.
+            options: how the engine is reached.
+            env: temporary folder, progress, connections.
+            elsewhere: what was looked for in vain, for messages.
+        """
+        self._also = f"{elsewhere}, and " if elsewhere else ""
         self._name, self._platform, self.options, self._env = name, platform, options, env
         self.home = options
         self._spool, self._progress = env.spool, env.progress
@@ -78,8 +100,7 @@ class EngineSource(Source):
         return self._image
 
     def _describe(self) -> Image:
-        Reference.parse(self._name)  # says better than the engine what is wrong with a name
-        inspected = self._client().inspect(self._name)
+        inspected = self._inspect()
         self._id, self._inspected = inspected["Id"], inspected
         self._check_platform(inspected)
         total = len(diff_ids_of(inspected))
@@ -93,6 +114,20 @@ class EngineSource(Source):
             for number, (diff_id, size) in enumerate(zip(config.diff_ids, sizes, strict=False), 1)
         )
         return Image(self._name, config, layers, None, tags_of(inspected), history.ids)
+
+    def _inspect(self) -> Mapping[str, Any]:
+        try:
+            Reference.parse(self._name)  # says better than the engine what is wrong with a name
+            return self._client().inspect(self._name)
+        except ImageNotFound as error:
+            raise ImageNotFound(f"{self._also}{error}") from None
+        except InvalidReference as error:
+            raise InvalidReference(f"{self._also}{error}") from None
+        except EngineUnreachable as error:
+            if not self._also:
+                raise
+            told = f"{self._also}{error.engine} can't be asked ({error.why})"
+            raise EngineError(f"{told}; {error.way_out}") from error
 
     def _history(self) -> Sequence[Mapping[str, Any]]:
         """Ask for the steps, newest first; say so if there is no telling."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from lamella.files import write_all
 from lamella.image import Image
@@ -22,6 +22,7 @@ from lamella.transport.file.docker_archive import DockerArchiveWriter
 from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_folder import FolderBlobs
 from lamella.transport.file.oci_writer import ArchiveBlobs, LayoutImage, LayoutWriter
+from lamella.transport.file.packed import PackedStream, ending_of
 from lamella.transport.index import Artifact, IndexWriter, TakesIndex
 
 __all__ = ["open_file_destination"]
@@ -62,11 +63,16 @@ class _Output:
         self._path = location.path
         self._atomic: AtomicFile | None = None
         self._spooled: BinaryIO | None = None
+        self._packed: PackedStream | None = None
         if location.is_stream and stdout is not None:
             self.file = stdout
-        else:
-            self._atomic = stack.enter_context(AtomicFile(Path(location.path)))
-            self.file = self._atomic.file
+            return
+        codec = ending_of(location.path)
+        self._atomic = stack.enter_context(AtomicFile(Path(location.path)))
+        self.file = self._atomic.file
+        if codec != Codec.NONE:
+            self._packed = stack.enter_context(PackedStream(self.file, codec))
+            self.file = cast("BinaryIO", self._packed)
 
     def seekable(self, spool: Spool) -> BinaryIO:
         """Return a file in which headers can be filled in later; it is copied out at the end."""
@@ -79,6 +85,9 @@ class _Output:
         """Give the file its name."""
         if self._spooled is not None:
             self._copy_out(FileRange.whole(self._spooled))
+        if self._packed is not None:
+            with writing(self._path):
+                self._packed.finish()
         if self._atomic is not None:
             self._atomic.commit()
         else:
@@ -188,13 +197,18 @@ class _LayoutIndex(_Layout, IndexWriter):
 def _check_room(
     location: FileName, kept: Sequence[Layer], writer: ImageWriter, new: NewImage
 ) -> None:
-    """See to it that there is room for a new image, unless it goes into a pipe or a device.
+    """See to it that there is room for a new image, as far as that is known before.
+
+    It is not where the image goes into a pipe or a device, or is compressed as a whole.
 
     Raises:
         OutputError: there is not.
     """
     target = Path(location.path)
-    if location.is_stream or (target.exists() and not (target.is_file() or target.is_dir())):
+    is_archive = location.transport != "oci"
+    if location.is_stream or (is_archive and ending_of(location.path) != Codec.NONE):
+        return
+    if target.exists() and not (target.is_file() or target.is_dir()):
         return
     is_folder = location.transport == "oci" and target.exists()
     folder = target if is_folder else target.resolve().parent

@@ -28,6 +28,11 @@ __all__ = ["FileLocation", "exists", "parse_file"]
 class FileLocation(FileName, Location):
     """A file, a stream or a layout folder."""
 
+    @property
+    def keeps_manifest(self) -> bool:
+        """Whether it is a layout."""
+        return self.transport in {"oci", "oci-archive"}
+
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         self._need(env.stdin, "stdin")
         return FileSource(self, env.spool, platform, env.stdin)
@@ -39,7 +44,7 @@ class FileLocation(FileName, Location):
     def _need(self, stream: BinaryIO | None, name: str) -> None:
         if self.is_stream and stream is None:
             raise UsageError(
-                f"'{self}': {name} is closed, or not given; want a file, or a stream as "
+                f"'{self}': {name} is closed, or not given; expected a file, or a stream as "
                 f"Environment({name}=…)"
             )
 
@@ -86,11 +91,11 @@ def parse_file(transport: FileFormat, rest: str) -> FileLocation:
     """
     if not rest or rest.startswith(":"):
         raise InvalidReference(
-            f"'{transport}:{rest}': want {transport}:FILE or {transport}:FILE:TAG"
+            f"'{transport}:{rest}': expected {transport}:FILE or {transport}:FILE:TAG"
         )
     if rest.partition(":")[0] == "-" and transport == "oci":
         raise InvalidReference(
-            f"'{transport}:{rest}': a folder can't go through a pipe; want oci-archive:-"
+            f"'{transport}:{rest}': a folder can't go through a pipe; expected oci-archive:-"
         )
     if exists(rest):
         return FileLocation(transport, rest)

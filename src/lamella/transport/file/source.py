@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from lamella.errors import ImageError, UsageError
+from lamella.errors import ImageError, ImageNotFound, UsageError
 from lamella.image import Image
 from lamella.layer.spool import Spool
 from lamella.spec.descriptor import Descriptor
@@ -130,6 +130,8 @@ class FileSource(HasIndex):
         if self._opened is None:
             try:
                 self._opened = self._open()
+            except FileNotFoundError as error:
+                raise ImageNotFound(f"no file {self._location.path!r}") from error
             except OSError as error:
                 message = f"can't read {self._location.path}: {error.strerror or error}"
                 raise ImageError(message) from error

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from lamella import limits
-from lamella.errors import EngineError, ImageNotFound, MalformedImage
+from lamella.errors import EngineError, MalformedImage
 from lamella.layer.blob import Blob
 from lamella.transport.answers import is_page, one_line, redact, retry_after, words_of
 from lamella.transport.registry.auth import Authority, Scopes, TokenAnswer, TokenRequest
@@ -46,8 +46,8 @@ class Refused(EngineError):
         """Whether another try may help, and was not made yet."""
 
 
-class _Missing(Refused, ImageNotFound):
-    """There is no such image."""
+class Missing(Refused):
+    """There is nothing of that name, or nothing that we may see."""
 
 
 @dataclass(frozen=True)
@@ -380,7 +380,7 @@ class Registry:
             message += self._authority.hint
         elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             message += "; a proxy's login goes into HTTP_PROXY: http://USER:PASSWORD@HOST:PORT"
-        kind = _Missing if status == HTTPStatus.NOT_FOUND and request.method == "GET" else Refused
+        kind = Missing if status == HTTPStatus.NOT_FOUND and request.method == "GET" else Refused
         return kind(message, status, retry_after(answer.header("Retry-After")))
 
 

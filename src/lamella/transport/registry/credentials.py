@@ -157,7 +157,7 @@ def _parse(raw: bytes, where: str) -> Mapping[str, Any]:
     except ValueError:
         raise EngineError(f"{where}: credentials: no valid JSON") from None
     if not isinstance(value, dict):
-        raise EngineError(f"{where}: credentials: want a JSON object")
+        raise EngineError(f"{where}: credentials: expected a JSON object")
     return value
 
 
@@ -202,7 +202,7 @@ def _from_entry(entry: Mapping[str, Any], where: str) -> Credentials | None:
         except ValueError:
             colon = ""
         if not colon:
-            raise EngineError(f"{where}: auth: want NAME:PASSWORD in base64")
+            raise EngineError(f"{where}: auth: expected NAME:PASSWORD in base64")
         return Credentials(name, password.strip("\0"))
     user, secret = field_of(entry, "username"), field_of(entry, "password")
     if isinstance(user, str) and isinstance(secret, str) and user:

@@ -25,6 +25,15 @@ class RegistryLocation(Location):
 
     name: RegistryName
 
+    @property
+    def keeps_manifest(self) -> bool:
+        """Return that it does."""
+        return True
+
+    def pin(self, digest: str) -> str:
+        """Return ``HOST/REPOSITORY@DIGEST``."""
+        return f"{self.name.whole_repository}@{digest}"
+
     def __str__(self) -> str:
         """Return what a user would type."""
         return f"{PREFIX}{self.name}"

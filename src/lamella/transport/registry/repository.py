@@ -11,20 +11,22 @@ from typing import BinaryIO, cast
 from urllib.parse import quote
 
 from lamella import limits
-from lamella.errors import DigestMismatch, EngineError
+from lamella.errors import DigestMismatch, EngineError, ImageNotFound, LamellaError
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.layer.hasher import Hasher
+from lamella.nearest import did_you_mean
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
-from lamella.spec.json import check_size, load_json
+from lamella.spec.json import TEXT, Fields, Many, check_size, load_json, parse_json
 from lamella.spec.media_type import INDEXES, MANIFESTS
 from lamella.transport.answers import is_page, one_line, words_of
-from lamella.transport.registry.client import Registry, RegistryRequest
+from lamella.transport.registry.client import Missing, Registry, RegistryRequest
 from lamella.transport.registry.failures import BrokenOff, GivenUp
 from lamella.transport.registry.http_client import Answer
 
 __all__ = ["Repository", "Stored"]
 
+_TAGS = Fields({"name": TEXT, "tags": Many(TEXT)})
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 _PARTIAL = HTTPStatus.PARTIAL_CONTENT
@@ -81,7 +83,10 @@ class Repository:
         request = self.request("GET", path, what, _OK, headers={"Accept": _ACCEPT})
         if ":" in reference:
             Digest(reference).check_algorithm(f"{self}: the manifest of {reference:.24}")
-        fetched = self.registry.fetch(request, limits.DOCUMENT)
+        try:
+            fetched = self.registry.fetch(request, limits.DOCUMENT)
+        except Missing as error:
+            raise ImageNotFound(self._not_there(reference)) from error
         raw, answer = fetched.body, fetched.answer
         if is_page(raw):
             raise self.registry.page(request, raw)
@@ -93,6 +98,20 @@ class Repository:
         self._check_document(request, raw)
         kind = answer.header("Content-Type").partition(";")[0].strip()
         return Stored(raw, kind, digest)
+
+    def _not_there(self, reference: str) -> str:
+        """Say what a registry hasn't got: the tag, or the whole repository."""
+        if ":" in reference:
+            return f"no manifest {reference} in {self}"
+        request = self.request("GET", self.path("tags/list"), "list its tags", _OK)
+        tags: list[str] = []
+        try:
+            tags = parse_json(self.registry.fetch(request).body, str(self), _TAGS)["tags"] or []
+        except Missing:
+            return f"no repository {self}"
+        except (LamellaError, KeyError):
+            pass  # it was only for a hint
+        return f"no tag {reference!r} in {self}{did_you_mean(reference, tags)}"
 
     def _check_document(self, request: RegistryRequest, raw: bytes) -> None:
         """Tell an answer that is no JSON object at all from an image that makes no sense."""
@@ -129,9 +148,7 @@ class Repository:
                 "without a word of what was stored"
             )
         if said and said != stored.digest:
-            raise EngineError(
-                f"{self}: the manifest of {reference} was stored as {said}; want {stored.digest}"
-            )
+            raise EngineError(f"{self}: {reference} was stored as {said}; expected {stored.digest}")
 
     # -- blobs
 

@@ -369,8 +369,11 @@ class Restoring:
     ("changes", "reason"),
     [
         ({"Driver": "btrfs"}, "storage driver btrfs"),
-        ({"DriverStatus": [["Native Overlay Diff", "false"]]}, "want overlay2 with native diff"),
-        ({"DriverStatus": None}, "want overlay2 with native diff"),
+        (
+            {"DriverStatus": [["Native Overlay Diff", "false"]]},
+            "expected overlay2 with native diff",
+        ),
+        ({"DriverStatus": None}, "expected overlay2 with native diff"),
         ({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, "maps user IDs"),
         ({"SecurityOptions": ["name=rootless"]}, "maps user IDs"),
         ({"DockerRootDir": ""}, "does not say where its data are"),

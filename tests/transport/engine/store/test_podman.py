@@ -488,7 +488,7 @@ def test_files_under_other_names(podman: Podman, whole: str, part: str, reason: 
         ({"Name": "overlay", "Data": {"UpperDir": "a/overlay/b/diff"}}, "does not say where"),
         ({"Name": "overlay", "Data": {"UpperDir": "/a/other/b/diff"}}, "does not say where"),
         ({"Name": "overlay", "Data": {"UpperDir": "/nowhere/overlay/b/diff"}}, "No such file"),
-        (None, "storage driver None; want overlay"),
+        (None, "storage driver None; expected overlay"),
     ],
 )
 def test_another_kind_of_storage(
@@ -519,9 +519,9 @@ def test_a_storage_without_overlay(podman: Podman) -> None:
     podman.inside(*vfs, "podman", "import", work / "base.tar", "localhost/vfs:1")
     squash = (*vfs, "sh", "-c", '"$0" squash podman:vfs:1 -t vfs:2 -v --message=x "$@" 2>&1')
     said = podman.inside(*squash, LAMELLA)
-    assert "not read in place, but by the API: storage driver vfs; want overlay" in said
+    assert "not read in place, but by the API: storage driver vfs; expected overlay" in said
     refused = podman.inside("sh", "-c", '"$@" || true', "sh", *squash, LAMELLA, "--source", "local")
-    assert "storage driver vfs; want overlay; try --source api" in refused
+    assert "storage driver vfs; expected overlay; try --source api" in refused
 
 
 # -- a plain user

@@ -147,7 +147,7 @@ def test_another_content_has_another_checksum(name: str, tmp_path: Path) -> None
     found = {member.path.decode(): member for member in scan(tar)}
     for start, length in ((0, found[name].size), (1, 2)):
         with pytest.raises(
-            DigestMismatch, match=f"layer 1: {name} in .* want CRC-64 [0-9a-f]{{16}}"
+            DigestMismatch, match=f"layer 1: {name} in .* expected CRC-64 [0-9a-f]{{16}}"
         ):
             tar.read_at(found[name].data + start, length)
     assert tar.read_at(found["a"].data, len(BIG)) == BIG
@@ -179,7 +179,7 @@ def test_another_size_shows_at_once(tmp_path: Path) -> None:
     """The message names the file and both sizes."""
     place = take_apart(PLAIN, tmp_path)
     (place.content / "b").write_bytes(b"smaller")
-    with pytest.raises(DigestMismatch, match=r"layer 1: b in .* want 5 bytes, got 7 bytes"):
+    with pytest.raises(DigestMismatch, match=r"layer 1: b in .* expected 5 bytes, got 7 bytes"):
         digest_of(opened(place))
 
 
@@ -219,7 +219,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     place = take_apart(PLAIN, tmp_path)
     (place.content / "b").unlink()
     os.mkfifo(place.content / "b")
-    with pytest.raises(DigestMismatch, match="want 5 bytes"):
+    with pytest.raises(DigestMismatch, match="expected 5 bytes"):
         digest_of(opened(place))
 
 

@@ -80,7 +80,7 @@ def open_disk(
         return _ContentStore(root / _CONTENT, image_id, spool, files)
     driver, status = info.get("Driver"), info.get("DriverStatus") or []
     if driver != "overlay2" or ["Native Overlay Diff", "true"] not in status:
-        raise Unsupported(f"storage driver {driver}; want overlay2 with native diff")
+        raise Unsupported(f"storage driver {driver}; expected overlay2 with native diff")
     return _LayerStore(root, image_id, spool)
 
 

@@ -72,7 +72,7 @@ class PodmanStore:
         """
         driver = inspected.get("GraphDriver") or {}
         if driver.get("Name") != "overlay":
-            raise Unsupported(f"storage driver {driver.get('Name')}; want overlay")
+            raise Unsupported(f"storage driver {driver.get('Name')}; expected overlay")
         upper = Path(str((driver.get("Data") or {}).get("UpperDir") or ""))
         root, top = upper.parent.parent.parent, upper.parent.name
         if not upper.is_absolute() or upper != root / "overlay" / top / "diff":

@@ -1,0 +1,28 @@
+"""Words that somebody may have meant, for messages about one that is not known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest"]
+
+_MOST = 2000
+"""Words that are looked at: a message must not keep anybody waiting."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the nearest of some words; empty if none is near.
+
+    Args:
+        word: what was typed.
+        known: what there is, the likeliest first.
+    """
+    words = [text for text, _ in zip(known, range(_MOST), strict=False)]
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.7)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'app:1'?``, to end a message with; empty if no word is near."""
+    found = nearest(word, known)
+    return f"; did you mean {found!r}?" if found else ""
