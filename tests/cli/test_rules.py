@@ -187,6 +187,13 @@ def test_rules_of_a_file(
     lamella("analyze", in_work).worked()
 
 
+def test_file_of_the_page(lamella: Lamella, in_work: str) -> None:
+    """What docs/ci.md shows has every rule, and each is understood."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+    Path("lamella.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert verdicts(lamella("analyze", in_work, "--ci").worked(6).text).keys() == OUTCOME.keys()
+
+
 def test_options_come_before_the_file(lamella: Lamella, in_work: str) -> None:
     """Each rule by itself; a file of dive's holds beside them."""
     Path("lamella.toml").write_text('[rules]\nmax-dead = "1%"\nmax-layers = 5\n')

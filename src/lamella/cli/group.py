@@ -49,9 +49,9 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Exit codes: 0 done; 1 the image is malformed or can't be squashed so, or the
-result can't be written; 2 wrong usage; 3 nothing to squash (with --exit-code);
-4 the images differ; 5 an engine failed; 6 the image breaks a rule; 130
-interrupted.
+result can't be written; 2 wrong usage; 3 nothing to squash (with
+--exit-code); 4 the images differ; 5 an engine failed; 6 the image breaks a
+rule; 130 interrupted.
 
 `lamella COMMAND --help` tells more, `lamella demo` shows it.""",
 )

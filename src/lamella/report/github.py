@@ -31,7 +31,7 @@ def _iter_lines(gate: Gate) -> Iterator[str]:
             yield line(verdict)
             continue
         level = "warning" if verdict.warning else "error"
-        text = f"{verdict.rule} {verdict.found_text}; expected {verdict.limit_text}"
+        text = f"{verdict.rule}: {verdict.found_text}; expected {verdict.limit_text}"
         yield _command(level, verdict.rule, f"{name}: {text}")
     secrets = gate.analysis.secrets
     level = "error" if gate.rules.forbid_secrets else "warning"

@@ -68,7 +68,7 @@ def _rule(name: str) -> dict[str, Any]:
 
 def _of_rule(verdict: Verdict, analysis: Analysis) -> dict[str, Any]:
     name = printable(analysis.reference)
-    text = f"{verdict.rule} {verdict.found_text}; expected {verdict.limit_text}"
+    text = f"{verdict.rule}: {verdict.found_text}; expected {verdict.limit_text}"
     return {
         "ruleId": verdict.rule,
         "level": "warning" if verdict.warning else "error",
