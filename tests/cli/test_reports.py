@@ -18,7 +18,7 @@ from tests.support.schemas import assert_valid, sarif_schema
 from tests.support.tars import layer, whiteout
 
 KEY = b"-----BEGIN PRIVATE KEY-----\n"
-NASTY = "a|b``c\n::error::pwned ##[add-mask]x %0A \x1b[2J <script> \u6a21 d:e,f"
+NASTY = "a|b``c`d\n::error::pwned ##[add-mask]x %0A \x1b[2J <script> \u6a21 d:e,f"
 RULES = ("--max-dead", "5%", "--max-layers", "9", "--forbid-secrets")
 
 
@@ -166,7 +166,7 @@ def test_markdown_is_tables_whatever_names_there_are(lamella: Lamella, nasty: st
     assert ["FAIL", "forbid-secrets", "2 likely secrets", "none"] in rows
     assert ["pass", "max-layers", "2 layers", "at most 9 layers"] in rows
     paths = [row[3] for row in rows if row[0] == "private key"]
-    assert paths[0].startswith(r"/root/.ssh/a|b``c\n::error::pwned")
+    assert paths[0].startswith(r"/root/.ssh/a|b``c`d\n::error::pwned")
     assert paths[1] == "/root/.ssh/id_rsa"
     assert {len(row) for row in rows} == {4}
     assert "Not checked for secrets: ENV" in text
