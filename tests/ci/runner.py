@@ -49,6 +49,8 @@ class Job:
 
     folder: Path
     inputs: dict[str, str]
+    env: dict[str, str] = field(default_factory=dict)
+    """What the job sets for all its steps."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
     """Those that were run, by their names."""
@@ -95,6 +97,7 @@ class Job:
         output.write_text("")
         env = {
             **environment(),
+            **self.env,
             "GITHUB_OUTPUT": str(output),
             "GITHUB_PATH": str(self.temp / "path"),
             "GITHUB_STEP_SUMMARY": str(self.temp / "summary"),

@@ -11,6 +11,7 @@ import yaml
 
 from lamella.demo import write_demo_image
 from tests.ci.runner import ROOT, Job, load
+from tests.engines.daemon import Engine
 from tests.support.images import docker_archive
 from tests.support.schemas import assert_valid, sarif_schema
 from tests.support.tars import layer
@@ -133,6 +134,18 @@ def test_squash_alone(workspace: Path) -> None:
     assert "Check against rules" not in job.steps
     assert (workspace / "slim.tar").exists()
     assert job.uploads == []
+
+
+@pytest.mark.engine
+def test_image_of_an_engine(workspace: Path, docker_classic: Engine) -> None:
+    """Built there, squashed there under another name, and gated there."""
+    docker_classic.docker("load", input=(workspace / "demo.tar").read_bytes())
+    inputs = {"image": "lamella-demo:latest", "squash": "true", "base": "#1", "tag": "demo:slim"}
+    job = Job(workspace, {**inputs, "max-layers": "2"}, {"DOCKER_HOST": docker_classic.host})
+    assert job.run() == 0, job.steps
+    assert (job.output("image"), job.output("passed")) == ("demo:slim", "true")
+    found = json.loads(docker_classic.docker("inspect", "demo:slim"))
+    assert found[0]["Id"] == job.output("id")
 
 
 def test_squash_without_a_name_for_the_result(workspace: Path) -> None:
