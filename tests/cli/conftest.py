@@ -14,7 +14,8 @@ import pytest
 
 from lamella.cli import progress
 from lamella.cli.main import main
-from tests.cli.running import Ran, environment
+from tests.cli.running import SETTINGS, Ran, environment
+from tests.cli.waste import LAYERS, STEPS
 from tests.support.images import docker_archive, made_by
 from tests.transport.forms import TARS
 
@@ -46,6 +47,21 @@ def app(work: Path) -> str:
     return f"docker-archive:{path}"
 
 
+@pytest.fixture
+def image(work: Path) -> str:
+    """A docker-archive with waste of every kind."""
+    path = work / "waste.tar"
+    path.write_bytes(docker_archive(*LAYERS, tags=["waste:1"], history=STEPS))
+    return f"docker-archive:{path}"
+
+
+@pytest.fixture
+def in_work(work: Path, image: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, named from the folder it is in, which is the working folder."""
+    monkeypatch.chdir(work)
+    return Path(image).name
+
+
 def _signals() -> list[object]:
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
     handlers: list[object] = [signal.getsignal(getattr(signal, name)) for name in names]
@@ -64,7 +80,7 @@ def lamella(
     def call(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ran:
         with monkeypatch.context() as patch:
             wanted = environment(tmp, env)
-            for name in environment(tmp).keys() | {"SOURCE_DATE_EPOCH", "NO_COLOR", "TERM"}:
+            for name in environment(tmp).keys() | SETTINGS:
                 patch.delenv(name, raising=False)
             for name, value in wanted.items():
                 patch.setenv(name, value)

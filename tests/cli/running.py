@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMAND", "Ran", "environment", "run", "start"]
+__all__ = ["COMMAND", "SETTINGS", "Ran", "environment", "run", "start"]
 
 COMMAND = Path(sys.executable).with_name("lamella")
 _WORKING = {"analyze", "demo", "layers", "squash", "verify"}
-_SETTINGS = {"SOURCE_DATE_EPOCH", "DOCKER_HOST", "DOCKER_CONTEXT", "NO_COLOR", "TERM"}
+SETTINGS = {
+    "SOURCE_DATE_EPOCH",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "NO_COLOR",
+    "TERM",
+    "GITHUB_STEP_SUMMARY",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Ran:
 
 def environment(tmp: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment without the settings of whoever runs the tests."""
-    kept = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
+    kept = {key: value for key, value in os.environ.items() if key not in SETTINGS}
     return {**kept, "TMPDIR": str(tmp), "DOCKER_HOST": f"unix://{tmp}/no-engine", **(more or {})}
 
 

@@ -1,4 +1,4 @@
-"""``lamella analyze``: one screen, one document, and rules that end a build."""
+"""``lamella analyze``: one screen, one document."""
 
 from __future__ import annotations
 
@@ -18,39 +18,10 @@ from lamella.report.analyze import best_savings
 from tests.analysis.looking import analyze
 from tests.cli.conftest import Lamella
 from tests.cli.running import COMMAND, environment
-from tests.support.images import docker_archive, made_by
-from tests.support.tars import entry, layer, whiteout
+from tests.cli.waste import LAYERS
+from tests.support.images import docker_archive
+from tests.support.tars import layer, whiteout
 from tests.transport.forms import TARS, compress, layout_of
-
-LAYERS = (
-    layer("etc/", ("etc/conf", b"c" * 9000), ("bin/tool", b"t" * 300_000)),
-    layer("var/lists/", *((f"var/lists/{n}", b"l" * 40_000) for n in range(5))),
-    layer(("app/main", b"m" * 90_000), ("app/\x1b[2J\n\xe6\xa8\xa1".encode(), b"x" * 900)),
-    layer(entry("app/main", b"m" * 90_000, uid=7), ("root/.ssh/id_rsa", b"key")),
-    layer(whiteout("var/lists"), whiteout("root/.ssh/id_rsa"), ("etc/conf", b"d" * 9100)),
-)
-STEPS = made_by(
-    "FROM scratch",
-    "/bin/sh -c apt-get update && apt-get install a-rather-long-list of packages",
-    "COPY . /app # buildkit",
-    "RUN chown -R app /app",
-    "RUN rm -rf /var/lists \N{CJK UNIFIED IDEOGRAPH-6A21}\N{CJK UNIFIED IDEOGRAPH-578B}",
-)
-
-
-@pytest.fixture
-def image(work: Path) -> str:
-    """A docker-archive with waste of every kind."""
-    path = work / "waste.tar"
-    path.write_bytes(docker_archive(*LAYERS, tags=["waste:1"], history=STEPS))
-    return f"docker-archive:{path}"
-
-
-@pytest.fixture
-def in_work(work: Path, image: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The same, named from the folder it is in, which is the working folder."""
-    monkeypatch.chdir(work)
-    return Path(image).name
 
 
 def on_terminal(tmp: Path, *args: str, **more: str) -> str:
@@ -128,7 +99,7 @@ def test_nothing_dead(lamella: Lamella, work: Path) -> None:
     (work / "one.tar").write_bytes(docker_archive(TARS[0]))
     text = lamella("analyze", f"{work}/one.tar").worked().text
     assert "nothing is dead: no layer takes away" in text
-    assert "no secrets found" in text
+    assert "no secrets found\n  not checked for secrets: ENV, labels, build history, " in text
     assert "no squash would make it smaller" in text
     assert "lamella squash" not in text
 
@@ -248,6 +219,7 @@ def test_secrets_are_left_out(lamella: Lamella, image: str) -> None:
     text = lamella("analyze", image, "--no-secrets-scan").worked().text
     assert "secrets were not looked for" in text
     assert "likely secret" not in text
+    assert "not checked" not in text
     document = lamella("analyze", image, "--no-secrets-scan", "--json").worked().out
     assert json.loads(document)["secrets"] is None
 
@@ -265,145 +237,6 @@ def test_colours_are_for_terminals(tmp: Path, lamella: Lamella, in_work: str) ->
 
 def _without_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-# --- Rules ----------------------------------------------------------------------------------------
-
-
-def test_broken_rules_end_a_build(lamella: Lamella, image: str) -> None:
-    """Exit 1, and a line for each rule, below the rest."""
-    ran = lamella(
-        *("analyze", image, "--ci", "--max-dead", "5%", "--max-dead-bytes", "10MB"),
-        *("--min-efficiency", "0.95", "--no-secrets"),
-    ).worked(1)
-    assert ran.text.splitlines()[-4:] == [
-        "FAIL  --max-dead: 42.79 %; want at most 5 %",
-        "pass  --max-dead-bytes: 307 kB; want at most 10.0 MB",
-        "FAIL  --no-secrets: 1 likely secret; want none",
-        "FAIL  --min-efficiency: 0.8898; want at least 0.95",
-    ]
-    assert ran.err == ""
-
-
-def test_rule_of_nothing_dead(lamella: Lamella, work: Path) -> None:
-    """An image of one layer keeps it."""
-    path = work / "one.tar"
-    path.write_bytes(docker_archive(TARS[0]))
-    rules = ("--max-dead", "0", "--max-dead-bytes", "0", "--min-efficiency", "1", "--no-secrets")
-    lamella("analyze", str(path), *rules).worked(0)
-
-
-@pytest.mark.parametrize(
-    ("rule", "kept", "broken"),
-    [
-        ("--max-dead", ["43%", "0.43", "100 %"], ["42%", "0.42", "0"]),
-        ("--max-dead-bytes", ["307kB", "306688", "299.5 KiB", "1GB"], ["306687", "0", "299.4kib"]),
-        ("--min-efficiency", ["0.88", "88.9%"], ["0.89", "89%", "1"]),
-    ],
-)
-def test_rule_is_kept_up_to_its_limit(
-    lamella: Lamella, image: str, rule: str, kept: list[str], broken: list[str]
-) -> None:
-    """In every way to write it; a rule alone says --ci, too."""
-    for value in kept:
-        assert "pass  " + rule in lamella("analyze", image, rule, value).worked(0).text
-    for value in broken:
-        assert "FAIL  " + rule in lamella("analyze", image, rule, value).worked(1).text
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--max-dead", "5 percent"], "--max-dead: want a part like 5% or 0.05"),
-        (["--max-dead", "101%"], "--max-dead: want a part like 5% or 0.05"),
-        (["--max-dead-bytes", "10 apples"], "--max-dead-bytes: want a size like 10MB"),
-        (["--max-dead-bytes", "-1"], "--max-dead-bytes: want a size like 10MB"),
-        (["--min-efficiency", "high"], "--min-efficiency: want a part like"),
-        (["--ci"], "--ci: no rules; give some, like --max-dead 5%, or a .dive-ci file"),
-        (["--ci-config", "nowhere"], "can't read nowhere: No such file"),
-        (["--no-secrets", "--no-secrets-scan"], "give one"),
-    ],
-)
-def test_wrong_rules_are_refused(
-    lamella: Lamella, in_work: str, options: list[str], words: str
-) -> None:
-    """Before anything is read: exit 2, one line."""
-    lamella("analyze", in_work, *options).failed(2, words)
-
-
-def test_rules_in_the_document(lamella: Lamella, image: str) -> None:
-    """With --json, each with what was found."""
-    ran = lamella("analyze", image, "--json", "--max-dead", "0.9", "--no-secrets").worked(1)
-    assert json.loads(ran.out)["rules"] == [
-        {"rule": "max_dead", "passed": True, "found": "42.79 %", "limit": "at most 90 %"},
-        {"rule": "no_secrets", "passed": False, "found": "1 likely secret", "limit": "none"},
-    ]
-
-
-def verdicts(text: str) -> dict[str, bool]:
-    """Which rules passed."""
-    lines = (line for line in text.splitlines() if line.startswith(("pass  ", "FAIL  ")))
-    return {line[6:].partition(":")[0]: line.startswith("pass") for line in lines}
-
-
-def test_rules_of_dive(lamella: Lamella, in_work: str) -> None:
-    """In the working folder; what is not told there is as dive has it."""
-    rules = Path(".dive-ci")
-    rules.write_text(
-        "rules:\n  # as before\n  lowestEfficiency: '0.5'\n  highestWastedBytes: 1 MB\n"
-    )
-    found = verdicts(lamella("analyze", in_work, "--ci").worked(1).text)
-    assert found == {
-        "lowestEfficiency": True,
-        "highestWastedBytes": True,
-        "highestUserWastedPercent": False,
-    }
-    rules.write_text("rules:\n  lowestEfficiency: 0.95\n  highestUserWastedPercent: off\n")
-    found = verdicts(lamella("analyze", in_work, "--ci", "--max-dead", "90%").worked(1).text)
-    assert found == {"--max-dead": True, "lowestEfficiency": False}
-    rules.write_text("rules:\n  lowestEfficiency: disabled\n  highestUserWastedPercent:\n")
-    lamella("analyze", in_work, "--ci").failed(2, "no rules")
-    lamella("analyze", in_work).worked()
-
-
-def test_rules_of_dive_elsewhere(lamella: Lamella, work: Path, in_work: str) -> None:
-    """--ci-config says --ci, and that the file of the working folder doesn't count."""
-    (work / ".dive-ci").write_text("nonsense")
-    (work / "ci.yaml").write_text("rules: {lowestEfficiency: 0, highestUserWastedPercent: 1}")
-    text = lamella("analyze", in_work, "--ci-config", "ci.yaml").worked().text
-    assert verdicts(text) == {"lowestEfficiency": True, "highestUserWastedPercent": True}
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("rules: [", "ci: no valid YAML: "),
-        ("- a\n", "ci: want rules below the key rules"),
-        ("lowestEfficiency: 0.9\n", "ci: want rules below the key rules"),
-        ("rules:\n  lowEfficiency: 0.9\n", "ci: unknown rule lowEfficiency; there are lowestEff"),
-        ("rules:\n  lowestEfficiency: 95\n", "ci: lowestEfficiency: want a number from 0 to 1"),
-        ("rules:\n  highestWastedBytes: lots\n", "ci: highestWastedBytes: want a size like 20MB"),
-        ("rules: !!python/object:os.system {}\n", "ci: no valid YAML: "),
-        (f"rules: {'[' * 5000}", "ci: no valid YAML: "),
-        ("rules: {lowestEfficiency: 2001-99-99}", "ci: no valid YAML: "),
-        ("rules: {a: &a 1, b: *a}", "ci: want plain values, found an alias"),
-        (f"# {'x' * 65536}\nrules: {{}}\n", "ci: want rules, found more than 65536 bytes"),
-        ("rules: {lowestEfficiency: [1]}", "ci: lowestEfficiency: want one value, found a list"),
-        ("rules: {lowestEfficiency: 2001-01-01}", "want one value, found a date"),
-        (f"rules: {{lowestEfficiency: {'9' * 5000}}}", "ci: "),
-        (f"rules: {{lowestEfficiency: 0x{'f' * 5000}}}", "ci: "),
-        ("rules: {lowestEfficiency: .nan}", "ci: lowestEfficiency: want a number from 0 to 1"),
-        ("rules: {highestWastedBytes: .inf}", "ci: highestWastedBytes: want a size like 20MB"),
-        (f"rules: {{highestWastedBytes: '{'9' * 400}'}}", "want a size like 20MB"),
-        (f"rules: {{{'k' * 900}: 1}}", "ci: unknown rule kkk"),
-    ],
-)
-def test_wrong_rules_of_dive_are_refused(
-    lamella: Lamella, work: Path, in_work: str, content: str, words: str
-) -> None:
-    """One line, with the file and what is wrong in it."""
-    (work / "ci").write_text(content)
-    lamella("analyze", in_work, "--ci-config", "ci").failed(2, words)
 
 
 # --- Errors ---------------------------------------------------------------------------------------

@@ -31,9 +31,9 @@ def test_page_goes_to_standard_output(lamella: Lamella, app: str, work: Path) ->
     """The same page, and nothing else; the rules are said on standard error."""
     page = work / "page.html"
     lamella("analyze", app, "--html", str(page)).worked()
-    ran = lamella("analyze", app, "--html", "-", "--max-dead-bytes", "0B").worked(1)
+    ran = lamella("analyze", app, "--html", "-", "--max-dead-bytes", "0B").worked(6)
     assert ran.text == page.read_text(encoding="utf-8")
-    assert ran.err.splitlines()[-1].startswith("FAIL  --max-dead-bytes: ")
+    assert ran.err.splitlines()[-1].startswith("FAIL  max-dead-bytes: ")
 
 
 def test_two_answers_do_not_share_standard_output(lamella: Lamella, app: str) -> None:

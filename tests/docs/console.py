@@ -58,7 +58,11 @@ def _fill(block: str, folder: str) -> str:
 
 def _run(command: str, folder: str) -> str:
     tools = os.fspath(Path(sys.executable).parent)
-    kept = {k: v for k, v in os.environ.items() if k not in {"SOURCE_DATE_EPOCH", "TERM"}}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in {"SOURCE_DATE_EPOCH", "TERM", "GITHUB_STEP_SUMMARY"}
+    }
     env = {
         **kept,
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",

@@ -25,8 +25,8 @@ from tests.engines.fixtures import started
 from tests.transport.registry.server import Server, registry_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-CLI, JSON, API = (
-    (DOCS / name).read_text(encoding="utf-8") for name in ("cli.md", "json.md", "api.md")
+CLI, CI, JSON, API = (
+    (DOCS / name).read_text(encoding="utf-8") for name in ("cli.md", "ci.md", "json.md", "api.md")
 )
 
 
@@ -40,6 +40,11 @@ def section(page: str, title: str) -> str:
 def test_console_examples_show_what_the_commands_print() -> None:
     """To write them anew: python -m tests.docs.console docs/cli.md."""
     assert run_all(CLI) == CLI
+
+
+def test_console_examples_of_ci_show_what_the_commands_print() -> None:
+    """To write them anew: python -m tests.docs.console docs/ci.md."""
+    assert run_all(CI) == CI
 
 
 @pytest.mark.parametrize("name", [*sorted(cli.list_commands(click.Context(cli))), ""])
@@ -88,7 +93,7 @@ def test_every_error_has_its_exit_code(kind: type[errors.LamellaError]) -> None:
 def test_every_exit_code_is_in_the_help() -> None:
     """The table and the short list agree."""
     table = re.findall(r"^\| (\d+) \|", section(CLI, "### Exit codes"), re.MULTILINE)
-    assert table == ["0", "1", "2", "3", "4", "5", "7", "130"]
+    assert table == ["0", "1", "2", "3", "4", "5", "6", "7", "130"]
     listed = CLI.partition("Exit codes:")[2].partition("`lamella")[0]
     assert re.findall(r"\b(\d+) ", listed) == table
 
@@ -98,7 +103,7 @@ def test_every_variable_is_told() -> None:
     readers = ("cli/**/*.py", "transport/environment.py", "transport/*/options.py")
     home = Path(lamella.__file__).parent
     source = "".join(path.read_text() for some in readers for path in home.glob(some))
-    names = set(re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|_LAMELLA_\w+)"', source))
+    names = set(re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|GITHUB_\w+|_LAMELLA_\w+)"', source))
     assert len(names) > 5
     for name in names | {"TMPDIR", "NO_COLOR"}:
         assert f"`{name}`" in section(CLI, "## Environment"), name
@@ -155,6 +160,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
         "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
         "layers": run("layers", "slim.tar"),
         "analyze": run("analyze", "demo.tar"),
+        "gate": run(
+            *("analyze", "demo.tar", "--max-dead", "5%", "--max-layers", "12"), "--forbid-secrets"
+        ),
         "verify": run("verify", "demo.tar", "slim.tar"),
     }
 
@@ -188,6 +196,15 @@ def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any
     }
     assert min(map(len, cut.values())) > 0
     assert shown == {**printed, **cut}
+
+
+def test_sample_of_the_gate_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit: what rules add to the document, and no other field."""
+    title = "## lamella analyze --ci --json"
+    shown, printed = sample(title), documents["gate"]
+    assert printed.keys() - documents["analyze"].keys() == shown.keys()
+    assert shown == {key: printed[key] for key in shown}
+    assert fields(shown) - {"rules"} == told(title)
 
 
 def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:

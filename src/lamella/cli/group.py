@@ -57,10 +57,10 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
-Exit codes: 0 done; 1 the image is malformed, can't be squashed so or breaks a
-rule, or the result can't be written; 2 wrong usage; 3 nothing to squash (with
---exit-code); 4 the images differ; 5 an engine or registry failed; 7 no such
-image; 130 interrupted.
+Exit codes: 0 done; 1 the image is malformed or can't be squashed as asked, or
+the result can't be written; 2 wrong usage; 3 nothing to squash (with
+--exit-code); 4 the images differ; 5 an engine or registry failed; 6 the image
+breaks a rule; 7 no such image; 130 interrupted.
 
 `lamella COMMAND --help` tells more, `lamella demo` shows it.""",
 )

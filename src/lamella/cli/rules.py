@@ -1,148 +1,101 @@
-"""Rules for builds, as they are written on the command line and in a ``.dive-ci`` file."""
+"""The rules of a build: their options, with those of the files in the working folder."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
+from lamella.cli.dive_file import add_dive_rules
+from lamella.cli.rule_values import bytes_option, share_option
+from lamella.cli.rules_file import add_file_rules
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
     from lamella.report.rules import Rules
 
-__all__ = ["DIVE_FILE", "add_dive_rules", "bytes_option", "share_option"]
+__all__ = ["rule_options"]
 
-DIVE_FILE = ".dive-ci"
-_DIVE_LIMIT = 1 << 16
-_Value = TypeVar("_Value", int, float)
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
-_SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
-_POWERS = ("", "k", "m", "g", "t", "p")
-_OFF = frozenset({"", "disabled", "off", "false", "none"})
+_Option = Callable[[Callable[..., object]], Callable[..., object]]
 
-
-def _to_bytes(text: str) -> int:
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(text)
-    step = 1024 if match[3] else 1000
-    return int(float(match[1]) * step ** _POWERS.index(match[2].lower()))
-
-
-def _to_share(text: str) -> float:
-    match = _SHARE.fullmatch(text.strip())
-    share = float(match[1]) / (100 if match[2] else 1) if match else -1
-    if not 0 <= share <= 1:
-        raise ValueError(text)
-    return share
-
-
-def bytes_option(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> int | None:
-    """Read a size: ``10MB``, ``1.5 GiB``, ``4096``.
-
-    Raises:
-        UsageError: it is none.
-    """
-    del context
-    return _convert(parameter, value, _to_bytes, "a size like 10MB or 4096")
-
-
-def share_option(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> float | None:
-    """Read a part of something: ``5%``, or ``0.05``.
-
-    Raises:
-        UsageError: it is none.
-    """
-    del context
-    return _convert(parameter, value, _to_share, "a part like 5% or 0.05")
+_RULES: Sequence[_Option] = (
+    click.option(
+        "--max-dead", callback=share_option, metavar="5%", help="At most this share is dead."
+    ),
+    click.option(
+        "--max-dead-bytes", callback=bytes_option, metavar="10MB", help="The same, in bytes."
+    ),
+    click.option(
+        "--max-size",
+        callback=bytes_option,
+        metavar="200MB",
+        help="All layers together are at most this large, uncompressed.",
+    ),
+    click.option("--max-layers", type=click.IntRange(min=1), metavar="N", help="At most N layers."),
+    click.option("--forbid-secrets", is_flag=True, help="No secrets, live or deleted."),
+    click.option("--no-secrets", is_flag=True, hidden=True),  # its earlier name
+    click.option(
+        "--min-efficiency",
+        callback=share_option,
+        metavar="0.95",
+        help="At least this by dive's measure.",
+    ),
+)
+_FILES: Sequence[_Option] = (
+    click.option(
+        "--ci",
+        is_flag=True,
+        help="Check the image against rules: the options below, lamella.toml (or [tool.lamella] in "
+        "pyproject.toml) and .dive-ci in the working folder. Exit 6 if it breaks one. Any rule "
+        "given as an option implies --ci.",
+    ),
+    *_RULES,
+    click.option("--rules", metavar="FILE", help="Read rules from FILE, not from lamella.toml."),
+    click.option("--ci-config", metavar="FILE", help="Read dive's rules from FILE, not .dive-ci."),
+)
 
 
-def _convert(
-    parameter: click.Parameter, value: str | None, read: Callable[[str], _Value], want: str
-) -> _Value | None:
-    try:
-        return None if value is None else read(value)
-    except (ValueError, OverflowError):
-        message = f"{parameter.opts[0]}: want {want}, found {value!r:.60}"
-        raise UsageError(message) from None
+def rule_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options about rules; hand the rules to the command as its `rules`."""
+
+    @functools.wraps(command)
+    def with_rules(
+        *,
+        ci: bool,
+        no_secrets: bool,
+        forbid_secrets: bool,
+        rules: str | None,
+        ci_config: str | None,
+        no_secrets_scan: bool,
+        **given: object,
+    ) -> object:
+        from lamella.report.rules import Rules  # noqa: PLC0415 - completion needs the options alone
+
+        names = ("max_dead", "max_dead_bytes", "max_size", "max_layers", "min_efficiency")
+        limits = {name: given.pop(name) for name in names}
+        told = Rules(forbid_secrets=forbid_secrets or no_secrets, **limits)  # type: ignore[arg-type]
+        if ci or rules is not None or ci_config is not None or told != Rules():
+            told = _with_files(told, rules, ci_config)
+        if told.forbid_secrets and no_secrets_scan:
+            raise UsageError(
+                "--forbid-secrets needs the scan that --no-secrets-scan leaves out; give one"
+            )
+        return command(rules=told, no_secrets_scan=no_secrets_scan, **given)
+
+    whole: Callable[..., object] = with_rules
+    for option in reversed(_FILES):
+        whole = option(whole)
+    return whole
 
 
-def add_dive_rules(rules: Rules, file: str | None) -> Rules:
-    """Add the rules that a project has for dive.
+def _with_files(rules: Rules, file: str | None, dive_file: str | None) -> Rules:
+    from lamella.report.rules import Rules  # noqa: PLC0415 - as above
 
-    They are in ``.dive-ci``, in the working folder or where `file` says. What it doesn't tell is as
-    dive has it: an efficiency of 0.9, and a tenth of the content above the base wasted.
-    https://github.com/wagoodman/dive#ci-integration
-
-    Args:
-        rules: what the command line asks for.
-        file: None: the file of the working folder, if there is one.
-
-    Raises:
-        UsageError: the file can't be read, or has other rules.
-    """
-    path = Path(file or DIVE_FILE)
-    if file is None and not path.is_file():
-        return rules
-    told = _read(path)
-    known = {"lowestEfficiency": "0.9", "highestWastedBytes": "", "highestUserWastedPercent": "0.1"}
-    for key in told:
-        if key not in known:
-            raise UsageError(f"{path}: unknown rule {key}; there are {', '.join(known)}")
-    values = known | {key: str(value) for key, value in told.items()}
-
-    def rule(key: str, convert: Callable[[str], _Value], example: str) -> _Value | None:
-        text = values[key].strip()
-        if text.lower() in _OFF:
-            return None
-        try:
-            return convert(text)
-        except (ValueError, OverflowError):
-            message = f"{path}: {key}: want {example} or disabled, found {text!r:.60}"
-            raise UsageError(message) from None
-
-    return replace(
-        rules,
-        lowest_efficiency=rule("lowestEfficiency", _to_share, "a number from 0 to 1"),
-        max_wasted_bytes=rule("highestWastedBytes", _to_bytes, "a size like 20MB"),
-        max_user_wasted=rule("highestUserWastedPercent", _to_share, "a number from 0 to 1"),
-    )
-
-
-def _read(path: Path) -> dict[str, object]:
-    import yaml  # noqa: PLC0415 - few builds have such a file
-
-    value: object
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_DIVE_LIMIT + 1)
-        if len(raw) > _DIVE_LIMIT:
-            raise UsageError(f"{path}: want rules, found more than {_DIVE_LIMIT} bytes")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw)):
-            raise UsageError(f"{path}: want plain values, found an alias")  # they may multiply
-        value = yaml.safe_load(raw)
-    except (RecursionError, ValueError) as error:  # nested too deeply; a date that is none
-        raise UsageError(f"{path}: no valid YAML: {error!s:.200}") from error
-    except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
-    rules: object = value.get("rules") if isinstance(value, dict) else None
-    if not isinstance(rules, dict):
-        raise UsageError(f"{path}: want rules below the key rules, as dive reads them")
-    for key, found in rules.items():
-        if not isinstance(found, str | int | float | None):
-            raise UsageError(f"{path}: {key!s:.60}: want one value, found a {type(found).__name__}")
-    try:
-        return {f"{key!s:.60}": str(found) for key, found in rules.items()}
-    except ValueError as error:  # a number of thousands of digits
-        raise UsageError(f"{path}: {error}") from error
+    found = add_dive_rules(add_file_rules(rules, file), dive_file)
+    if found == Rules():
+        raise UsageError(
+            "--ci: no rules; give some, like --max-dead 5%, or a lamella.toml or .dive-ci file"
+        )
+    return found

