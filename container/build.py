@@ -83,7 +83,7 @@ def main() -> int:
     """Build the image, as both kinds of archive."""
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
     parser.add_argument("folder", nargs="?", default="dist", help="where the archives go")
-    folder = ROOT / parser.parse_args().folder
+    folder = Path(parser.parse_args().folder)
     _check_release()
     folder.mkdir(parents=True, exist_ok=True)
     for_docker, oci = folder / "lamella-image.tar", folder / "lamella-image.oci.tar"

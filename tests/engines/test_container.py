@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +14,11 @@ import pytest
 
 from lamella.demo import write_demo_image
 from tests.engines.daemon import Engine
+from tests.engines.lamella_image import FOR_DOCKER, NAME, OCI, build_image
 from tests.engines.tools import Podman
 
 pytestmark = pytest.mark.engine
 
-ROOT = Path(__file__).resolve().parents[2]
-LAMELLA = Path(sys.executable).with_name("lamella")
-NAME = "lamella:0.1.0"
-OCI, FOR_DOCKER = "lamella-image.oci.tar", "lamella-image.tar"
 LARGEST = 60_000_000
 NOBODY = ("--user", "12345:12345")
 
@@ -30,34 +26,13 @@ Run = Callable[..., bytes]
 """Runs a container of lamella: options of the engine, then `--`, then arguments of lamella."""
 
 
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with both archives of the image."""
-    if "VERSION_CODENAME=bookworm\n" not in Path("/etc/os-release").read_text():
-        pytest.skip("lamella's image is not available: it is built on Debian 12")
-    return build(tmp_path_factory.mktemp("image"))
-
-
-def build(target: Path) -> Path:
-    """Do what `make image` does."""
-    done = subprocess.run(
-        [sys.executable, "-m", "container.build", target],
-        cwd=ROOT,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return target
-
-
-def test_same_packages_make_the_same_image(image: Path, tmp_path: Path) -> None:
+def test_same_packages_make_the_same_image(lamella_image: Path, tmp_path: Path) -> None:
     """To the byte, wherever and whenever it is built; it is small and has one layer."""
-    build(tmp_path)
+    build_image(tmp_path)
     for name in (OCI, FOR_DOCKER):
-        assert (tmp_path / name).read_bytes() == (image / name).read_bytes()
-        assert (image / name).stat().st_size <= LARGEST
-    with tarfile.open(image / OCI) as tar:
+        assert (tmp_path / name).read_bytes() == (lamella_image / name).read_bytes()
+        assert (lamella_image / name).stat().st_size <= LARGEST
+    with tarfile.open(lamella_image / OCI) as tar:
         index = tar.extractfile("index.json")
         assert index is not None
         (manifest,) = json.load(index)["manifests"]
@@ -66,9 +41,10 @@ def test_same_packages_make_the_same_image(image: Path, tmp_path: Path) -> None:
         assert len(json.load(blob)["layers"]) == 1
 
 
-def in_docker_of(engine: Engine, image: Path) -> Run:
+def in_docker_of(engine: Engine, lamella_image: Path) -> Run:
     """Load it into a Docker engine."""
-    engine.docker("load", "--input", image / FOR_DOCKER)
+    if not engine.docker("images", "--quiet", NAME):
+        engine.docker("load", "--input", lamella_image / FOR_DOCKER)
     return _runner(engine.docker_bytes)
 
 
@@ -81,9 +57,10 @@ def _runner(call: Callable[..., bytes]) -> Run:
     return run
 
 
-def in_podman_of(podman: Podman, image: Path) -> Run:
+def in_podman_of(podman: Podman, lamella_image: Path) -> Run:
     """Load it into Podman."""
-    podman("load", "--input", image / OCI)
+    if not podman("images", "--quiet", NAME):
+        podman("load", "--input", lamella_image / OCI)
 
     def call(*words: str, input: bytes | None = None) -> bytes:  # noqa: A002 - as subprocess calls it
         command = podman.namespace.enter(["podman", *words])
@@ -96,10 +73,14 @@ def in_podman_of(podman: Podman, image: Path) -> Run:
 
 
 @pytest.fixture(params=["docker_classic", "docker_modern", "docker_containerd", "podman"])
-def run(request: pytest.FixtureRequest, image: Path) -> Run:
+def run(request: pytest.FixtureRequest, lamella_image: Path) -> Run:
     """Run it in each engine."""
     found = request.getfixturevalue(request.param)
-    return in_podman_of(found, image) if isinstance(found, Podman) else in_docker_of(found, image)
+    return (
+        in_podman_of(found, lamella_image)
+        if isinstance(found, Podman)
+        else in_docker_of(found, lamella_image)
+    )
 
 
 @pytest.fixture
@@ -161,24 +142,24 @@ def test_nobody_is_root_in_it(run: Run) -> None:
     assert run("--entrypoint=python3.11", "--", "-c", script) == b"65532 False\n"
 
 
-def test_socket_of_docker(engine: Engine, image: Path, demo: Path) -> None:
+def test_socket_of_docker(engine: Engine, lamella_image: Path, demo: Path) -> None:
     """With the socket, and the group that it belongs to, images of the engine are squashed."""
     engine.docker("load", "--input", demo)
     group = f"--group-add={engine.socket.stat().st_gid}"
     socket = f"--volume={engine.socket}:/var/run/docker.sock"
     args = ("squash", "lamella-demo:latest", "#3", "in-container:1", "--verify")
-    told = in_docker_of(engine, image)(socket, group, "--", *args).decode().strip()
+    told = in_docker_of(engine, lamella_image)(socket, group, "--", *args).decode().strip()
     (found,) = json.loads(engine.docker("image", "inspect", "in-container:1"))
     assert found["Id"] == told
     assert len(found["RootFS"]["Layers"]) == 4
 
 
-def test_socket_of_podman(podman: Podman, image: Path, demo: Path) -> None:
+def test_socket_of_podman(podman: Podman, lamella_image: Path, demo: Path) -> None:
     """The same, with Podman's service."""
     podman("load", "--input", demo)
     socket = f"--volume={podman.socket}:/podman.sock"
     args = ("squash", "podman:lamella-demo:latest", "#3", "in-container:1", "--verify")
-    in_podman_of(podman, image)(
+    in_podman_of(podman, lamella_image)(
         socket, "--user=0", "--env=CONTAINER_HOST=unix:///podman.sock", "--", *args
     )
     (found,) = json.loads(podman("image", "inspect", "localhost/in-container:1"))
