@@ -32,7 +32,7 @@ LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 
-TYPED := $(wildcard src tests bench soak squash.py layers.py)
+TYPED := $(wildcard src tests bench soak container squash.py layers.py)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -76,6 +76,10 @@ bench: $(READY) ## measure time, memory and disk, beside others; a few minutes, 
 bench-quick: $(READY) ## the part of it that needs no engine, on small images
 	$(BIN)/python bench/run.py --quick $(BENCH_ARGS)
 
+.PHONY: image
+image: $(READY) ## build a container image of lamella, dist/lamella-image.tar; on Debian 12
+	$(BIN)/python -m container.build
+
 .PHONY: soak
 soak: $(DEV) ## long random checks; SECONDS=600 ROUNDS= ONLY=a,b SEED= JOBS=2
 	$(BIN)/python -m soak.run --seconds "$(SECONDS)" --jobs "$(JOBS)" \
@@ -104,7 +108,7 @@ COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3
 .PHONY: clean
 clean: ## remove the environment and all that was built
 	rm -rf $(VENV) $(LOCK_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests bench soak -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests bench soak container -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): $(LOCKS)
 	@sh .ci/need-venv "$(PYTHON)"

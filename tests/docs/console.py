@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["commands_of", "run_all", "without_times"]
@@ -21,6 +22,12 @@ lamella() {
         analyze|demo|layers|squash|verify)
             command=$1; shift; command lamella "$command" --progress none "$@";;
         *) command lamella "$@";;
+    esac
+}
+docker() {
+    case $1 in
+        squash) shift; command docker squash --progress none "$@";;
+        *) command docker "$@";;
     esac
 }
 """
@@ -40,23 +47,28 @@ def without_times(text: str) -> str:
     )
 
 
-def run_all(page: str) -> str:
+def run_all(page: str, more: Mapping[str, str] | None = None) -> str:
     """Run every command of a page in a folder with the demo's image; return the page, outputs anew.
 
     Standard output and standard error are shown as they come on a terminal of 80 columns.
+
+    Args:
+        page: its text.
+        more: further variables of the environment.
     """
+    more = more or {}
     with tempfile.TemporaryDirectory(prefix="lamella-docs-") as folder:
-        _run("lamella demo --keep .", folder)
+        _run("lamella demo --keep .", folder, more)
         (Path(folder) / "demo-squashed.tar").unlink()
-        return _BLOCK.sub(lambda match: _fill(match["text"], folder), page)
+        return _BLOCK.sub(lambda match: _fill(match["text"], folder, more), page)
 
 
-def _fill(block: str, folder: str) -> str:
-    parts = [f"$ {command}\n{_run(command, folder)}" for command in commands_of(block)]
+def _fill(block: str, folder: str, more: Mapping[str, str]) -> str:
+    parts = [f"$ {command}\n{_run(command, folder, more)}" for command in commands_of(block)]
     return "```console\n" + "".join(parts) + "```"
 
 
-def _run(command: str, folder: str) -> str:
+def _run(command: str, folder: str, more: Mapping[str, str]) -> str:
     tools = os.fspath(Path(sys.executable).parent)
     kept = {
         k: v
@@ -68,6 +80,7 @@ def _run(command: str, folder: str) -> str:
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "80",
         "DOCKER_HOST": "unix:///nowhere/docker.sock",
+        **more,
     }
     done = subprocess.run(
         ["sh", "-c", _SILENT + command],

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -21,6 +22,7 @@ from tests.engines.daemon import (
     docker_containerd_daemon,
     docker_modern_daemon,
 )
+from tests.engines.lamella_image import build_image
 from tests.engines.rootless import RootlessPodman, rootless_podman
 from tests.engines.tools import (
     Podman,
@@ -41,6 +43,7 @@ __all__ = [
     "docker_modern",
     "engine",
     "go",
+    "lamella_image",
     "podman",
     "podman_rootless",
     "pytest_terminal_summary",
@@ -127,6 +130,12 @@ def sshd() -> Tool:
 def strace() -> Tool:
     """Call it as `strace("-f", …)`."""
     return _attempt("strace", find_strace)
+
+
+@pytest.fixture(scope="session")
+def lamella_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both archives of lamella's own image."""
+    return _attempt("lamella's image", lambda: build_image(tmp_path_factory.mktemp("image")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any
 
 import click
 
@@ -18,10 +19,13 @@ _COMMANDS = {
     "demo": "make an image, squash it, prove it: no engine, no network",
     "explore": "walk through an image on the terminal: layers, files, what a squash saves",
     "layers": "list the layers of an image",
+    "plugin": "make `docker squash` a command of docker",
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",
 }
 _COMPLETE = "_LAMELLA_COMPLETE"
+_PLUGIN = "docker-cli-plugin"
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _LazyGroup(click.Group):
@@ -55,7 +59,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=_SETTINGS,
     epilog="""\b
 Exit codes: 0 done; 1 the image is malformed or can't be squashed as asked, or
 the result can't be written; 2 wrong usage; 3 nothing to squash (with
@@ -85,6 +89,10 @@ def run(arguments: list[str]) -> int:
     """Call the command. Click's own `main` would print a blank line when it is interrupted."""
     if _COMPLETE in os.environ:
         cli.main(args=arguments, prog_name="lamella", complete_var=_COMPLETE)
+    if arguments[:1] == [_PLUGIN]:
+        from lamella.cli.plugin.run import run_plugin  # noqa: PLC0415 - only for `docker squash`
+
+        return run_plugin(arguments[1:], _SETTINGS)
     try:
         with cli.make_context("lamella", list(arguments)) as context:
             code = cli.invoke(context)

@@ -194,3 +194,16 @@ def test_version_of_the_api() -> None:
     assert find_host({"DOCKER_API_VERSION": "1.41"}).api == "1.41"
     with pytest.raises(EngineError, match="DOCKER_API_VERSION=new: expected a version such as"):
         find_host({"DOCKER_API_VERSION": "new"})
+
+
+def test_a_named_tls_file_must_be_there(tmp_path: Path) -> None:
+    """It does not fall back on the usual one."""
+    (tmp_path / "ca.pem").touch()
+    environment = {
+        "DOCKER_HOST": "tcp://far:2376",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(tmp_path),
+        "LAMELLA_DOCKER_TLSCACERT": f"{tmp_path}/nosuch.pem",
+    }
+    with pytest.raises(EngineError, match=r"nosuch\.pem: there is no such file"):
+        find_host(environment)

@@ -23,6 +23,12 @@ __all__ = ["Host", "TlsFiles", "find_host"]
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _DEFAULT_TLS = "tcp://localhost:2376"
 _PORT = 2375
+_TLS_FILES = {
+    "LAMELLA_DOCKER_TLSCACERT": "ca.pem",
+    "LAMELLA_DOCKER_TLSCERT": "cert.pem",
+    "LAMELLA_DOCKER_TLSKEY": "key.pem",
+}
+"""Ours: the docker command has options for single files, and no variables."""
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
@@ -37,14 +43,26 @@ class TlsFiles:
     """Whether the engine must prove who it is."""
 
     @classmethod
-    def of_folder(cls, folder: Path, *, verify: bool) -> TlsFiles:
+    def of_folder(
+        cls, folder: Path, *, verify: bool, instead: Mapping[str, str] | None = None
+    ) -> TlsFiles:
         """Take the files that are there, under the names that Docker gives them.
 
+        Args:
+            folder: where they are.
+            verify: whether the engine must prove who it is.
+            instead: paths of files that were named, by the names they would have in the folder.
+
         Raises:
-            EngineError: a certificate is there without its key, or a key alone.
+            EngineError: a certificate is there without its key, a key alone, or a file that was
+                named is not there.
         """
-        names = ("ca.pem", "cert.pem", "key.pem")
-        ca, cert, key = (path if (path := folder / name).is_file() else None for name in names)
+        names, named = ("ca.pem", "cert.pem", "key.pem"), instead or {}
+        for path in named.values():
+            if not Path(path).is_file():
+                raise EngineError(f"TLS file {path}: there is no such file")
+        paths = (Path(named.get(name) or folder / name) for name in names)
+        ca, cert, key = (path if path.is_file() else None for path in paths)
         if (cert is None) != (key is None):
             raise EngineError(
                 f"{folder}: {names[1]} and {names[2]} belong together; one is missing"
@@ -94,7 +112,8 @@ def find_host(environment: Mapping[str, str]) -> Host:
 
     Args:
         environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH,
-            DOCKER_CONFIG, DOCKER_API_VERSION, DOCKER_CUSTOM_HEADERS, HOME.
+            DOCKER_CONFIG, DOCKER_API_VERSION, DOCKER_CUSTOM_HEADERS, LAMELLA_DOCKER_TLSCACERT,
+            LAMELLA_DOCKER_TLSCERT, LAMELLA_DOCKER_TLSKEY, HOME.
 
     Raises:
         EngineError: the context it would use is not there, or a setting makes no sense.
@@ -155,7 +174,10 @@ def _tls(environment: Mapping[str, str], folder: Path | None) -> TlsFiles | None
     if not verify and not environment.get("DOCKER_TLS"):
         return None
     named = environment.get("DOCKER_CERT_PATH")
-    tls = TlsFiles.of_folder(Path(named) if named else folder or Path(), verify=verify)
+    instead = {name: path for key, name in _TLS_FILES.items() if (path := environment.get(key))}
+    tls = TlsFiles.of_folder(
+        Path(named) if named else folder or Path(), verify=verify, instead=instead
+    )
     if tls.ca is None:
         asked = "DOCKER_TLS_VERIFY" if verify else "DOCKER_TLS"
         raise EngineError(

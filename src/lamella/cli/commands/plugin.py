@@ -1,0 +1,74 @@
+"""``lamella plugin``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from lamella.cli.terminal import say, tell
+
+__all__ = ["command"]
+
+_SYSTEM = click.option(
+    "--system",
+    is_flag=True,
+    help="For all users of this machine, in /usr/local/lib/docker/cli-plugins.",
+)
+
+
+@click.group("plugin", short_help="make `docker squash` a command of docker")
+def command() -> None:
+    """Make `docker squash` a command of docker: a plugin that starts this lamella.
+
+    \b
+      lamella plugin install
+      docker squash app:latest debian:12 app:slim
+
+    The plugin is one small file, docker-squash, in the folder cli-plugins of docker's own settings
+    (DOCKER_CONFIG, else ~/.docker). Nothing else is changed.
+    """  # noqa: D301 - the mark is click's: lines stay as they are
+
+
+@command.command("install", short_help="write the plugin")
+@_SYSTEM
+@click.option("--force", is_flag=True, help="Replace a docker-squash that lamella did not write.")
+def install(system: bool, force: bool) -> int:
+    """Write the plugin. Where it is already, it is written anew."""
+    from lamella.cli.plugin.install import install_plugin  # noqa: PLC0415 - completion needs the options alone
+    from lamella.cli.plugin.places import ask_docker  # noqa: PLC0415 - as above
+    from lamella.cli.plugin.status import docker_line  # noqa: PLC0415 - as above
+
+    path = _path(system=system)
+    install_plugin(path, force=force)
+    say(str(path))
+    tell(docker_line(ask_docker(), [path]))
+    return 0
+
+
+@command.command("remove", short_help="remove the plugin")
+@_SYSTEM
+def remove(system: bool) -> int:
+    """Remove the plugin, if lamella wrote it."""
+    from lamella.cli.plugin.install import remove_plugin  # noqa: PLC0415 - as above
+
+    path = _path(system=system)
+    tell(f"removed {path}" if remove_plugin(path) else f"there is no {path}")
+    return 0
+
+
+@command.command("status", short_help="tell what docker runs as `docker squash`")
+def status() -> int:
+    """Tell where the plugin is, which lamella it starts, and whether docker runs it."""
+    from lamella.cli.plugin.places import ask_docker, system_path, user_path  # noqa: PLC0415 - as above
+    from lamella.cli.plugin.status import status_lines  # noqa: PLC0415 - as above
+
+    say(*status_lines([user_path(os.environ), system_path()], ask_docker()))
+    return 0
+
+
+def _path(*, system: bool) -> Path:
+    from lamella.cli.plugin.places import system_path, user_path  # noqa: PLC0415 - as above
+
+    return system_path() if system else user_path(os.environ)

@@ -1,0 +1,1 @@
+"""`docker squash`: lamella as a plugin of the docker command."""
