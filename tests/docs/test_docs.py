@@ -103,9 +103,7 @@ def test_every_variable_is_told() -> None:
     readers = ("cli/**/*.py", "transport/environment.py", "transport/*/options.py")
     home = Path(lamella.__file__).parent
     source = "".join(path.read_text() for some in readers for path in home.glob(some))
-    names = set(
-        re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|GITHUB_\w+|_?LAMELLA_\w+)"', source)
-    )
+    names = set(re.findall(r'"(DOCKER_\w+|SOURCE_DATE_EPOCH|GITHUB_\w+|_?LAMELLA_\w+)"', source))
     assert len(names) > 5
     for name in names | {"TMPDIR", "NO_COLOR"}:
         assert f"`{name}`" in section(CLI, "## Environment"), name
