@@ -1,4 +1,4 @@
-"""What the build adds to the package: metadata that depends on where the project lives.
+"""What the build adds to the package: metadata that depend on where the project lives, documents.
 
 Hatchling finds this file by its name. The address of the repository is in pyproject.toml, once.
 """
@@ -6,9 +6,11 @@ Hatchling finds this file by its name. The address of the repository is in pypro
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s]+)")
@@ -31,6 +33,21 @@ class MetadataHook(MetadataHookInterface):
         readme = (Path(self.root) / "README.md").read_text(encoding="utf-8")
         text = absolute(readme, f"{home}/blob/{tag}", f"{home}/raw/{tag}")
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
+
+
+class BuildHook(BuildHookInterface[Any]):
+    """Packs what `lamella help` shows. In a checkout it is where it is written."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add files to a wheel."""
+        if version == "editable":
+            return
+        sys.path.insert(0, str(Path(self.root, "src")))
+        from lamella.cli.topics import FOLDER, TOPICS  # noqa: PLC0415 - only now it is found
+
+        for topic in TOPICS.values():
+            packed = f"lamella/{FOLDER}/{topic.page}"
+            build_data["force_include"][f"{self.root}/{FOLDER}/{topic.page}"] = packed
 
 
 def absolute(page: str, files: str, images: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lamella.cli.topics import TOPICS
 from tests.install.conftest import ROOT, only, run_free
 
 pytestmark = pytest.mark.install
@@ -58,11 +59,11 @@ def test_the_sdist_has_what_its_tests_need(unpacked: Path) -> None:
     assert (unpacked / ".ci" / "need-venv").exists(), "make needs it"
 
 
-def test_the_wheel_has_the_package_and_nothing_else(made: Path) -> None:
+def test_the_wheel_has_the_package_its_documents_and_nothing_else(made: Path) -> None:
     """No tests, no caches."""
     source = ROOT / "src"
     files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
     package = {path.relative_to(source).as_posix() for path in files}
     with zipfile.ZipFile(only(made, "*.whl")) as wheel:
         names = {name for name in wheel.namelist() if name.partition("/")[0] == "lamella"}
-    assert names == package
+    assert names == package | {f"lamella/docs/{topic.page}" for topic in TOPICS.values()}

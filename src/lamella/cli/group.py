@@ -16,6 +16,7 @@ _COMMANDS = {
     "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "explore": "walk through an image on the terminal: layers, files, what a squash saves",
+    "help": "print the help of a command, or a document on a topic",
     "layers": "list the layers of an image",
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",
@@ -52,7 +53,8 @@ Exit codes: 0 done; 1 the image is malformed, can't be squashed so or breaks a
 rule, or the result can't be written; 2 wrong usage; 3 nothing to squash (with
 --exit-code); 4 the images differ; 5 an engine failed; 130 interrupted.
 
-`lamella COMMAND --help` tells more, `lamella demo` shows it.""",
+`lamella COMMAND --help` tells more, `lamella demo` shows it; `lamella help`
+lists documents that come with it.""",
 )
 @click.version_option(__version__, message="lamella %(version)s")
 def cli() -> None:

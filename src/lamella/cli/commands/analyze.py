@@ -25,12 +25,12 @@ _BROKEN = 1
 
 @click.command("analyze", short_help="tell what the bytes of an image are spent on")
 @click.argument("image", shell_complete=complete_image)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (`lamella help json`).")
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write a page with pictures, to be opened in a browser (docs/report.md). - sends it to "
-    "standard output, in the place of the rest.",
+    help="Write a page with pictures, to be opened in a browser (`lamella help report`). - sends it "
+    "to standard output, in the place of the rest.",
 )
 @click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
