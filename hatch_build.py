@@ -1,4 +1,4 @@
-"""What the build adds to the package: metadata that depend on where the project lives, documents.
+"""What the build adds: metadata that depend on where the project lives, documents, man pages.
 
 Hatchling finds this file by its name. The address of the repository is in pyproject.toml, once.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s]+)")
@@ -36,7 +39,7 @@ class MetadataHook(MetadataHookInterface):
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Packs what `lamella help` shows. In a checkout it is where it is written."""
+    """Packs what `lamella help` shows, and pages for `man`. A checkout has the former beside it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add files to a wheel."""
@@ -48,6 +51,24 @@ class BuildHook(BuildHookInterface[Any]):
         for topic in TOPICS.values():
             packed = f"lamella/{FOLDER}/{topic.page}"
             build_data["force_include"][f"{self.root}/{FOLDER}/{topic.page}"] = packed
+        self._folder = tempfile.TemporaryDirectory(prefix="lamella-man-")
+        for path in self._write_pages(Path(self._folder.name)):
+            build_data["shared_data"][str(path)] = f"share/man/man1/{path.name}"
+
+    def _write_pages(self, folder: Path) -> list[Path]:
+        from lamella.cli.group import cli  # noqa: PLC0415 - as above
+        from lamella.cli.man import pages  # noqa: PLC0415 - as above
+
+        built = datetime.fromtimestamp(get_reproducible_timestamp(), UTC)
+        for name, text in pages(cli, self.metadata.version, f"{built:%Y-%m-%d}"):
+            (folder / name).write_text(text, encoding="ascii")
+        return sorted(folder.iterdir())
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what has been packed."""
+        del build_data, artifact_path
+        if version != "editable":
+            self._folder.cleanup()
 
 
 def absolute(page: str, files: str, images: str) -> str:

@@ -41,6 +41,8 @@ __all__ = [
     "docker_modern",
     "engine",
     "go",
+    "man",
+    "mandoc",
     "podman",
     "podman_rootless",
     "pytest_terminal_summary",
@@ -127,6 +129,18 @@ def sshd() -> Tool:
 def strace() -> Tool:
     """Call it as `strace("-f", …)`."""
     return _attempt("strace", find_strace)
+
+
+@pytest.fixture(scope="session")
+def man() -> Tool:
+    """Shows a page for `man` as users see it, by groff."""
+    return _attempt("man", lambda: Tool.find("man"))
+
+
+@pytest.fixture(scope="session")
+def mandoc() -> Tool:
+    """Shows one where there is no groff: macOS, Alpine, the BSDs."""
+    return _attempt("mandoc", lambda: Tool.find("mandoc"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

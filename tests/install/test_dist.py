@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
 import zipfile
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lamella.cli import man
+from lamella.cli.group import cli
 from lamella.cli.topics import TOPICS
 from tests.install.conftest import ROOT, only, run_free
 
@@ -64,6 +67,11 @@ def test_the_wheel_has_the_package_its_documents_and_nothing_else(made: Path) ->
     source = ROOT / "src"
     files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
     package = {path.relative_to(source).as_posix() for path in files}
+    pages = {f"share/man/man1/{name}" for name, _ in man.pages(cli, "", "")}
     with zipfile.ZipFile(only(made, "*.whl")) as wheel:
-        names = {name for name in wheel.namelist() if name.partition("/")[0] == "lamella"}
-    assert names == package | {f"lamella/docs/{topic.page}" for topic in TOPICS.values()}
+        names = [re.sub(r"^lamella-[\d.]+\.data/data/", "", name) for name in wheel.namelist()]
+    assert {name for name in names if not name.startswith("lamella-")} == {
+        *package,
+        *(f"lamella/docs/{topic.page}" for topic in TOPICS.values()),
+        *pages,
+    }

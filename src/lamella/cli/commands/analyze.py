@@ -29,8 +29,8 @@ _BROKEN = 1
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write a page with pictures, to be opened in a browser (`lamella help report`). - sends it "
-    "to standard output, in the place of the rest.",
+    help="Write a page with pictures, to be opened in a browser (`lamella help report`). - sends "
+    "it to standard output, in the place of the rest.",
 )
 @click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
