@@ -94,6 +94,10 @@ dist: $(READY) $(RELEASE) ## build wheel and sdist, check them, install the whee
 	$(RELEASE_BIN)/twine check --strict $(DIST)/*
 	sh .ci/try-wheel $(BIN)/python $(DIST)/*.whl
 
+.PHONY: zipapp
+zipapp: $(READY) $(RELEASE) ## make one file that runs, for this kind of machine and any Python
+	sh .ci/one-file $(DIST)
+
 # The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
 engines: | $(DEV)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,10 @@ import pytest
 from tests.engines.daemon import EngineUnavailableError
 from tests.engines.fixtures import started
 
-__all__ = ["ROOT", "Made", "made", "only", "run_free"]
+__all__ = ["ROOT", "made", "one_file", "only", "run_free"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _NO_INDEX = ("No matching distribution found", "Could not find a version", "Connection")
-Made = Callable[..., Path]
 
 
 def run_free(*args: object, env: Mapping[str, str] | None = None, **settings: object) -> str:
@@ -64,3 +63,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What `make dist` makes: the folder with wheel and sdist, checked and tried."""
     folder = tmp_path_factory.mktemp("made") / "dist"
     yield from started(_make("dist", folder), "package index")
+
+
+@pytest.fixture(scope="session")
+def one_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What `make zipapp` makes: one file that runs."""
+    folder = tmp_path_factory.mktemp("one-file") / "dist"
+    for made in started(_make("zipapp", folder), "package index"):
+        yield only(made, "*.pyz")
