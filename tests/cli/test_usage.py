@@ -16,7 +16,17 @@ from tests.cli.running import run
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS
 
-COMMANDS = ("analyze", "completion", "demo", "explore", "help", "layers", "squash", "verify")
+COMMANDS = (
+    "analyze",
+    "cache",
+    "completion",
+    "demo",
+    "explore",
+    "help",
+    "layers",
+    "squash",
+    "verify",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "-h"] for name in COMMANDS)])

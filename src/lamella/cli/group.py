@@ -13,6 +13,7 @@ __all__ = ["cli", "run"]
 
 _COMMANDS = {
     "analyze": "tell what the bytes of an image are spent on",
+    "cache": "show or clear what is remembered of layers",
     "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "explore": "walk through an image on the terminal: layers, files, what a squash saves",
