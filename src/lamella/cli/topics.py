@@ -22,6 +22,7 @@ TOPICS = {
     "api": Topic("api.md", "call lamella from Python"),
     "cli": Topic("cli.md", "the command line: references, exit codes, environment variables"),
     "concepts": Topic("concepts.md", "what an image is made of, and what a squash does to it"),
+    "install": Topic("install.md", "ways to install lamella, and to remove it"),
     "json": Topic("json.md", "the documents that --json prints"),
     "limits": Topic("limits.md", "how large parts of an image may be"),
     "registries": Topic("registries.md", "credentials, TLS and proxies of registries"),
