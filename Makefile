@@ -98,6 +98,10 @@ dist: $(READY) $(RELEASE) ## build wheel and sdist, check them, install the whee
 zipapp: $(READY) $(RELEASE) ## make one file that runs, for this kind of machine and any Python
 	sh .ci/one-file $(DIST)
 
+.PHONY: sbom
+sbom: $(RELEASE) ## after make dist: write the bill of materials of the wheel
+	sh .ci/sbom $(DIST)
+
 # The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
 engines: | $(DEV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tarfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lamella import __version__
 from lamella.cli import man
 from lamella.cli.group import cli
 from lamella.cli.topics import TOPICS
@@ -75,3 +77,21 @@ def test_the_wheel_has_the_package_its_documents_and_nothing_else(made: Path) ->
         *(f"lamella/docs/{topic.page}" for topic in TOPICS.values()),
         *pages,
     }
+
+
+def test_the_bill_of_materials_names_what_is_installed(made: Path) -> None:
+    """The locked versions, no other packages, and this version of lamella."""
+    run_free("make", "--no-print-directory", "sbom", f"DIST={made}", cwd=ROOT)
+    bill = json.loads((made / "lamella.cdx.json").read_text(encoding="utf-8"))
+    root = bill["metadata"]["component"]
+    assert (root["name"], root["version"]) == ("lamella", __version__)
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    locked = {
+        name.lower(): version for name, version in re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE)
+    }
+    found = {
+        re.sub("[._]", "-", part["name"]).lower(): part["version"] for part in bill["components"]
+    }
+    assert found.items() <= locked.items()
+    assert {"click", "textual", "urllib3"} <= found.keys()
+    assert str(made) not in json.dumps(bill)
