@@ -17,6 +17,7 @@ from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s]+)")
+_CLONED = "URL-OF-THIS-REPOSITORY"
 _IMAGE = re.compile(r"\.(png|svg)$")
 
 
@@ -34,7 +35,7 @@ class MetadataHook(MetadataHookInterface):
             "Issues": f"{home}/issues",
         }
         readme = (Path(self.root) / "README.md").read_text(encoding="utf-8")
-        text = absolute(readme, f"{home}/blob/{tag}", f"{home}/raw/{tag}")
+        text = absolute(readme, f"{home}/blob/{tag}", f"{home}/raw/{tag}").replace(_CLONED, home)
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
 
 

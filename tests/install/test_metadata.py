@@ -31,6 +31,8 @@ def test_readme_links_work_away_from_the_repository(
     home = metadata.core.urls["Source"]
     assert f"]({home}/raw/v{__version__}/docs/images/report.png)" in shown
     assert f"]({home}/blob/v{__version__}/docs/cli.md)" in shown
+    readme = readme.replace("URL-OF-THIS-REPOSITORY", home)
+    assert f"$ git clone {home} lamella" in shown
     assert re.sub(r"\]\(.*?\)", "", shown) == re.sub(r"\]\(.*?\)", "", readme)
     assert metadata.core.readme_content_type == "text/markdown"
 
