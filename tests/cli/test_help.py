@@ -68,15 +68,12 @@ def on_terminal(
         until: what is waited for before something is typed.
         typed: what is typed then.
     """
-
-    def take_terminal() -> None:
-        os.setsid()
-        os.close(os.open(os.ttyname(0), os.O_RDWR))  # it becomes the one that Ctrl-C comes from
-
     ours, theirs = pty.openpty()
-    ends = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    # Who leads a session and opens a terminal has it: that is where Ctrl-C comes from.
+    opened = ("sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(theirs), COMMAND)
     env = environment(tmp, {"PAGER": pager, "TERM": "xterm"})
-    with subprocess.Popen([COMMAND, *args], env=env, preexec_fn=take_terminal, **ends) as child:  # type: ignore[call-overload] # noqa: PLW1509 - of one thread
+    command = [*opened, *args]
+    with subprocess.Popen(command, env=env, stdin=theirs, start_new_session=True) as child:
         os.close(theirs)
         seen = read_until(ours, lambda text: bool(until) and until in text)
         if typed:
