@@ -26,13 +26,18 @@ HOST_PIP = $(PYTHON) -m pip --python $(BIN)/python
 PIP = $$([ -x $(BIN)/pip ] && echo $(BIN)/python -m pip || echo $(HOST_PIP)) --disable-pip-version-check
 LOCKS := requirements.txt requirements-build.txt requirements-dev.txt
 LOCK_VENV := .venv-lock
+# The tools of a release are apart: nobody else needs them.
+RELEASE_VENV := .venv-release
+RELEASE_BIN := $(RELEASE_VENV)/bin
+DIST ?= dist
 
 # Stamps: the locked runtime; the package itself on top of it; the tools on top of both.
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
+RELEASE := $(RELEASE_VENV)/.ready
 
-TYPED := $(wildcard src tests bench soak container squash.py layers.py)
+TYPED := $(wildcard src tests bench soak container squash.py layers.py hatch_build.py)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -51,8 +56,8 @@ test: $(DEV) ## everything: lint, types, all tests; as root with apt, with real 
 	$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick
-test-quick: $(DEV) ## the tests that need no engine and no browser
-	$(PYTEST) -m "not engine and not browser" $(PYTEST_ARGS)
+test-quick: $(DEV) ## the tests that need no engine, no browser and no package index
+	$(PYTEST) -m "not engine and not browser and not install" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format
@@ -85,6 +90,22 @@ soak: $(DEV) ## long random checks; SECONDS=600 ROUNDS= ONLY=a,b SEED= JOBS=2
 	$(BIN)/python -m soak.run --seconds "$(SECONDS)" --jobs "$(JOBS)" \
 	    $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed "$(SEED)")
 
+# The same tree gives the same bytes, whoever builds it, and when.
+.PHONY: dist
+dist: $(READY) $(RELEASE) ## build wheel and sdist, check them, install the wheel and run it
+	rm -rf $(DIST)
+	SOURCE_DATE_EPOCH=$$(sh .ci/build-time) $(BIN)/python -m hatchling build -d $(DIST)
+	$(RELEASE_BIN)/twine check --strict $(DIST)/*
+	sh .ci/try-wheel $(BIN)/python $(DIST)/*.whl
+
+.PHONY: zipapp
+zipapp: $(READY) $(RELEASE) ## make one file that runs, for this kind of machine and any Python
+	sh .ci/one-file $(DIST)
+
+.PHONY: sbom
+sbom: $(RELEASE) ## after make dist: write the bill of materials of the wheel
+	sh .ci/sbom $(DIST)
+
 # The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
 engines: | $(DEV)
@@ -99,6 +120,7 @@ lock: ## upgrade every locked dependency
 	$(COMPILE) --upgrade --group dev --group build -o requirements-dev.txt pyproject.toml
 	$(COMPILE) -c requirements-dev.txt --group build -o requirements-build.txt
 	$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml
+	$(COMPILE) --upgrade -c requirements-dev.txt --group release -o requirements-release.txt
 	$(COMPILE) --upgrade -o bench/requirements.txt bench/requirements.in
 	rm -rf $(LOCK_VENV)
 
@@ -107,7 +129,7 @@ COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3
 
 .PHONY: clean
 clean: ## remove the environment and all that was built
-	rm -rf $(VENV) $(LOCK_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOCK_VENV) $(RELEASE_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests bench soak container -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): $(LOCKS)
@@ -122,4 +144,10 @@ $(READY): $(LOCKED) pyproject.toml
 
 $(DEV): $(LOCKED) | $(READY)
 	$(PIP) install --quiet --require-hashes $(PIP_FLAGS) -r requirements-dev.txt
+	@touch $@
+
+$(RELEASE): requirements-release.txt
+	@sh .ci/need-venv "$(PYTHON)"
+	$(PYTHON) -m venv --clear $(RELEASE_VENV)
+	$(RELEASE_BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes $(PIP_FLAGS) -r requirements-release.txt
 	@touch $@

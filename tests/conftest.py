@@ -18,7 +18,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share an engine in one process, and those with a browser in one.
+    """Keep tests that share an engine in one process, those with a browser, those that install.
 
     Tests run in several processes at a time (`make test`). An engine is started once for all of
     its tests in a process; those with Docker take longest, so all others are apart from them.
@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif item.get_closest_marker("install"):
+            item.add_marker(pytest.mark.xdist_group("install"))
         elif item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group(_group_of(item)))
 

@@ -16,7 +16,18 @@ from tests.cli.running import run
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS
 
-COMMANDS = ("analyze", "completion", "demo", "explore", "layers", "plugin", "squash", "verify")
+COMMANDS = (
+    "analyze",
+    "cache",
+    "completion",
+    "demo",
+    "explore",
+    "help",
+    "layers",
+    "plugin",
+    "squash",
+    "verify",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "-h"] for name in COMMANDS)])

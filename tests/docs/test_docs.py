@@ -18,6 +18,7 @@ import pytest
 import lamella
 from lamella import errors
 from lamella.cli.group import cli
+from lamella.cli.topics import TOPICS
 from lamella.demo import write_demo_image
 from tests.docs.console import run_all, without_times
 from tests.engines.daemon import Engine
@@ -52,6 +53,27 @@ def test_every_command_shows_its_help(name: str) -> None:
     """So every option is there, in the words of the help."""
     assert f"\n$ lamella {name + ' ' if name else ''}--help\n" in CLI
     assert not name or f"\n## lamella {name}\n" in CLI
+
+
+MAINTAINERS = {"architecture.md", "dependencies.md", "performance.md", "releasing.md"}
+"""Pages that nobody needs who only uses lamella."""
+
+
+def test_every_page_is_a_topic_of_help() -> None:
+    """A new page gets a line in `lamella.cli.topics`, or in the set of those for maintainers."""
+    shown = [topic.page for topic in TOPICS.values()]
+    assert sorted(shown) == sorted({page.name for page in DOCS.glob("*.md")} - MAINTAINERS)
+
+
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_help_names_no_file_of_the_repository(name: str) -> None:
+    """Who installed lamella has none: `lamella help TOPIC` is what there is, and the topic too."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    text = command.get_help(click.Context(command))
+    assert ".md" not in text
+    for topic in re.findall(r"`lamella help ([a-z]+)`", " ".join(text.split())):
+        assert topic in {*TOPICS, *cli.list_commands(click.Context(cli))}
 
 
 def test_every_option_of_squash_is_in_its_help() -> None:

@@ -44,6 +44,8 @@ __all__ = [
     "engine",
     "go",
     "lamella_image",
+    "man",
+    "mandoc",
     "podman",
     "podman_rootless",
     "pytest_terminal_summary",
@@ -136,6 +138,18 @@ def strace() -> Tool:
 def lamella_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with both archives of lamella's own image."""
     return _attempt("lamella's image", lambda: build_image(tmp_path_factory.mktemp("image")))
+
+
+@pytest.fixture(scope="session")
+def man() -> Tool:
+    """Shows a page for `man` as users see it, by groff."""
+    return _attempt("man", lambda: Tool.find("man"))
+
+
+@pytest.fixture(scope="session")
+def mandoc() -> Tool:
+    """Shows one where there is no groff: macOS, Alpine, the BSDs."""
+    return _attempt("mandoc", lambda: Tool.find("mandoc"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,7 +31,7 @@ readonly HOST_PACKAGES=(
     debootstrap debian-archive-keyring ca-certificates
     busybox-static zstd xz-utils bzip2 util-linux libcap2-bin strace openssh-client openssh-server
     chromium chromium-driver fonts-noto-core
-    tmux
+    tmux man-db mandoc
 )
 readonly CHROOT_PACKAGES=(docker.io containerd runc iptables podman crun skopeo umoci)
 # Not every release has these, and the tests can do without them. docker-cli is what sid split from

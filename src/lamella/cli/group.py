@@ -15,9 +15,11 @@ __all__ = ["cli", "run"]
 
 _COMMANDS = {
     "analyze": "tell what the bytes of an image are spent on",
+    "cache": "show or clear what is remembered of layers",
     "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "explore": "walk through an image on the terminal: layers, files, what a squash saves",
+    "help": "print the help of a command, or a document on a topic",
     "layers": "list the layers of an image",
     "plugin": "make `docker squash` a command of docker",
     "squash": "squash layers of an image into one",
@@ -66,7 +68,8 @@ the result can't be written; 2 wrong usage; 3 nothing to squash (with
 --exit-code); 4 the images differ; 5 an engine or registry failed; 6 the image
 breaks a rule; 7 no such image; 130 interrupted.
 
-`lamella COMMAND --help` tells more, `lamella demo` shows it.""",
+`lamella COMMAND --help` tells more, `lamella demo` shows it; `lamella help`
+lists documents that come with it.""",
 )
 @click.version_option(__version__, message="lamella %(version)s")
 def cli() -> None:

@@ -35,9 +35,9 @@ _BROKEN = 6
     type=click.Choice(FORMATS),
     metavar="FORMAT",
     help=f"What standard output gets: {', '.join(FORMATS[:-1])} or github (default: text). "
-    "docs/ci.md.",
+    "`lamella help ci`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json (docs/json.md).")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json (`lamella help json`).")
 @click.option(
     "--report",
     "reports",
@@ -49,8 +49,8 @@ _BROKEN = 6
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write a page with pictures, to be opened in a browser (docs/report.md). - sends it to "
-    "standard output, in the place of the rest.",
+    help="Write a page with pictures, to be opened in a browser (`lamella help report`). - sends "
+    "it to standard output, in the place of the rest.",
 )
 @click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."

@@ -27,7 +27,7 @@ __all__ = ["command"]
     help="A table, with what later layers take away of each; on a terminal that is the default "
     "where layers can be read in place.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (`lamella help json`).")
 @click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
 @image_session
 def command(

@@ -82,7 +82,7 @@ _NOTHING = 3
     "--compression",
     metavar="KIND[:LEVEL]",
     help="Of the new layer: gzip, zstd or none (default: what suits the destination and the other "
-    "layers: docs/transports.md).",
+    "layers: `lamella help transports`).",
 )
 @click.option(
     "--message", default="", metavar="TEXT", help="Comment of the new layer in the image's history."
@@ -118,7 +118,10 @@ _NOTHING = 3
     help="Remove the source image from its engine when all went well.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document (docs/json.md), not the ID."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document (`lamella help json`), not the ID.",
 )
 @image_session
 def command(

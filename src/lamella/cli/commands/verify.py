@@ -19,7 +19,10 @@ _SHOWN = 20
 @click.argument("a", shell_complete=complete_image)
 @click.argument("b", shell_complete=complete_image)
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document with all differences (docs/json.md)."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document with all differences (`lamella help json`).",
 )
 @click.option(
     "--platform",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
 import sys
 from array import array
@@ -39,6 +40,8 @@ else:
 
 __all__ = ["ListingCache"]
 
+_NAME = re.compile(r"[a-z0-9]+-[0-9a-f]+")
+"""Of a file: the algorithm of the digest, and the digest."""
 _MAGIC = f"lamella listing 3 {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 _FRONT = struct.Struct(f"={len(_MAGIC)}s{_HASH}sQ")
@@ -125,6 +128,27 @@ class ListingCache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write(self._path(known_by), content)
             self._prune()
+
+    def sizes(self) -> dict[Path, int]:
+        """Return the file of each layer that is remembered, and its size."""
+        found = {}
+        with suppress(OSError):  # there is no such folder yet
+            for path in self.folder.iterdir():
+                if _NAME.fullmatch(path.name):
+                    with suppress(OSError):  # another run was quicker
+                        found[path] = path.stat().st_size
+        return found
+
+    def clear(self) -> None:
+        """Forget all layers; the folder goes too, if nothing else is in it.
+
+        Raises:
+            OSError: a file can't be removed.
+        """
+        for path in self.sizes():
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else keeps something there
+            self.folder.rmdir()
 
     def _path(self, known_by: Digest) -> Path:
         return self.folder / f"{known_by.algorithm}-{known_by.hex}"

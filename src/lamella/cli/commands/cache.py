@@ -1,0 +1,85 @@
+"""``lamella cache``: all that lamella leaves on a disk by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from lamella.cli.terminal import say
+from lamella.errors import OutputError
+from lamella.operations.remembered import Remembered, forget, remembered
+from lamella.report.text import count_of, human_size
+from lamella.transport.environment import Environment
+
+__all__ = ["command"]
+
+_UNPACKED = "~/.cache/lamella/one-file"
+"""Where the one file unpacks itself (.ci/one-file says so to it)."""
+
+
+@click.group("cache", short_help="show or clear what is remembered of layers")
+def command() -> None:
+    """Show or clear what lamella remembers from one run to the next.
+
+    That is what the headers of far layers say, in files of at most 67 MB: so a large base is read
+    once. It may be deleted at any time. If lamella is run as one file (lamella-….pyz), what that
+    unpacks is counted, too. Nothing else is left on a disk by itself.
+    """
+
+
+@command.command("show")
+def show() -> int:
+    """Print where it is, and how big."""
+    found = remembered(Environment.from_env())
+    if found is None:
+        say("nothing is remembered: neither XDG_CACHE_HOME nor HOME names a folder")
+    else:
+        say(_line(found))
+    unpacked = _unpacked()
+    if unpacked.exists():
+        say(f"{unpacked}: the one file, unpacked, {human_size(sum(_sizes(unpacked)))}")
+    return 0
+
+
+@command.command("clear")
+def clear() -> int:
+    """Remove it."""
+    found = forget(Environment.from_env())
+    if found is not None and found.layers:
+        say(f"removed {_line(found)}")
+    unpacked = _unpacked()
+    if unpacked.exists():
+        say(f"removed {unpacked}: the one file, unpacked, {human_size(sum(_sizes(unpacked)))}")
+        _remove(unpacked)  # last: it may be what runs here
+    elif found is None or not found.layers:
+        say("nothing is remembered")
+    return 0
+
+
+def _line(found: Remembered) -> str:
+    return f"{found.folder}: {count_of(found.layers, 'layer')}, {human_size(found.size)}"
+
+
+def _unpacked() -> Path:
+    return Path(_UNPACKED).expanduser()
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # another run was quicker
+                yield Path(where, name).lstat().st_size
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OutputError(f"can't remove {error.filename}: {error.strerror}") from error
+    with suppress(OSError):  # there is more in it
+        folder.parent.rmdir()

@@ -1,0 +1,50 @@
+"""The documents that `lamella help` shows: the one table of them. The build packs the same ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["FOLDER", "TOPICS", "Topic", "read_topic"]
+
+FOLDER = "docs"
+"""Of the documents, in the package as in the repository."""
+
+
+class Topic(NamedTuple):
+    """A document for users."""
+
+    page: str
+    about: str
+
+
+TOPICS = {
+    "api": Topic("api.md", "call lamella from Python"),
+    "ci": Topic("ci.md", "rules for images in builds: GitHub Actions, GitLab CI, any shell"),
+    "cli": Topic("cli.md", "the command line: references, exit codes, environment variables"),
+    "concepts": Topic("concepts.md", "what an image is made of, and what a squash does to it"),
+    "container": Topic("container.md", "lamella as a container image"),
+    "docker-plugin": Topic("docker-plugin.md", "`docker squash`, a command of docker"),
+    "install": Topic("install.md", "ways to install lamella, and to remove it"),
+    "json": Topic("json.md", "the documents that --json prints"),
+    "limits": Topic("limits.md", "how large parts of an image may be"),
+    "registries": Topic("registries.md", "credentials, TLS and proxies of registries"),
+    "report": Topic("report.md", "the page that `lamella analyze --html` writes"),
+    "screen": Topic("explore.md", "the screen of `lamella explore`, and its keys"),
+    "tar": Topic("tar.md", "how layers are read, where tools differ"),
+    "transports": Topic("transports.md", "where images are read and written, what is converted"),
+}
+"""By what they are called; none is called like a command."""
+
+
+def read_topic(name: str) -> str:
+    """Return the document of a topic.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    package = Path(__file__).resolve().parents[1]
+    page = package / FOLDER / TOPICS[name].page
+    if not page.exists():  # in a checkout the documents are beside the sources
+        page = package.parents[1] / FOLDER / TOPICS[name].page
+    return page.read_text(encoding="utf-8")
