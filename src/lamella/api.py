@@ -33,7 +33,7 @@ from lamella.transport.transports import locate, parse_location
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
-    from lamella.inside import OpenImage
+    from lamella.inside.image import OpenImage
     from lamella.layer_list import LayerLine
     from lamella.operations.analyze import Explored
     from lamella.rootfs import Difference
@@ -199,7 +199,7 @@ def open_image(
     Raises:
         LamellaError: there is no such image, or it is malformed.
     """
-    from lamella.inside import open_inside  # noqa: PLC0415 - as below
+    from lamella.inside.image import open_inside  # noqa: PLC0415 - as below
 
     with used(env) as world:
         location = locate(_text(image), world)

@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["COMMAND", "Ran", "environment", "run", "start"]
 
 COMMAND = Path(sys.executable).with_name("lamella")
-_WORKING = {"analyze", "demo", "layers", "squash", "verify"}
+_WORKING = {"analyze", "cat", "demo", "export", "layers", "ls", "squash", "verify"}
 _SETTINGS = {"SOURCE_DATE_EPOCH", "DOCKER_HOST", "DOCKER_CONTEXT", "NO_COLOR", "TERM"}
 
 

@@ -16,7 +16,10 @@ from tests.cli.running import run
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS
 
-COMMANDS = ("analyze", "completion", "demo", "explore", "layers", "squash", "verify")
+COMMANDS = (
+    *("analyze", "cat", "completion", "demo", "explore", "export", "layers", "ls", "squash"),
+    "verify",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "-h"] for name in COMMANDS)])

@@ -13,10 +13,13 @@ __all__ = ["cli", "run"]
 
 _COMMANDS = {
     "analyze": "tell what the bytes of an image are spent on",
+    "cat": "write files of an image to standard output",
     "completion": "let a shell complete commands, options, images and layers",
     "demo": "make an image, squash it, prove it: no engine, no network",
     "explore": "walk through an image on the terminal: layers, files, what a squash saves",
+    "export": "write all files of an image as one tar",
     "layers": "list the layers of an image",
+    "ls": "list files of an image, or of one of its layers",
     "squash": "squash layers of an image into one",
     "verify": "tell whether two images have the same file system and config",
 }
