@@ -117,8 +117,8 @@ def _in_folder(files: list[File], prefix: str, *, recursive: bool) -> list[File]
         name, slash, _ = file.path[len(prefix) :].partition("/")
         here = found.setdefault(name, [])
         if not slash:
-            here[:] = [*(one for one in here if one.layer is not None), file]
-        elif not here:
+            here.append(file)
+        elif not any(one.type == "directory" for one in here):
             here.append(replace(ROOT, path=prefix + name))
     return [file for files in found.values() for file in files]
 
