@@ -273,10 +273,13 @@ def analyze(
         return analyze_source(_text(image), _platform(platform), world, secrets=secrets)
 
 
+@contextmanager
 def explore(
     image: Name, *, platform: str | Platform | None = None, env: Environment | None = None
-) -> Explored:
+) -> Iterator[Explored]:
     """Analyze an image for one who will walk through it, as `lamella explore` does.
+
+    Its files can be read inside the ``with`` block.
 
     Args:
         image: its reference.
@@ -288,8 +291,11 @@ def explore(
     """
     from lamella.operations.analyze import explore_source  # noqa: PLC0415 - as above
 
-    with used(env) as world:
-        return explore_source(_text(image), _platform(platform), world)
+    with (
+        used(env) as world,
+        explore_source(_text(image), _platform(platform), world) as explored,
+    ):
+        yield explored
 
 
 def verify(

@@ -24,7 +24,7 @@ from lamella.tar.entry import (
 )
 from lamella.tar.reader import read_header
 
-__all__ = ["ROOT", "File", "FileType", "file_of", "files_of_layer", "type_of"]
+__all__ = ["ROOT", "File", "FileType", "file_of", "files_of_layer", "said_by", "type_of"]
 
 FileType = Literal[
     "file",
@@ -93,8 +93,8 @@ def file_of(path: bytes, node: Folder | Member | Link, root: RootFs) -> File:
     member = node.member if isinstance(node, Folder) else node
     inode = member.inode if isinstance(member, Link) else member
     if inode is None:
-        return _file(path, _IMPLIED, None)
-    return _file(path, root.header(inode), inode.origin)
+        return said_by(path, _IMPLIED, None)
+    return said_by(path, root.header(inode), inode.origin)
 
 
 def type_of(node: Folder | Member | Link) -> FileType:
@@ -124,10 +124,11 @@ def files_of_layer(changeset: Changeset, tar: LayerTar) -> Iterator[File]:
     for path in sorted(found.keys() | entries.keys()):
         yield from found.get(path, ())
         if path in entries:
-            yield _file(path, read_header(tar, entries[path]), origin)
+            yield said_by(path, read_header(tar, entries[path]), origin)
 
 
-def _file(path: bytes, header: Header, layer: int | None) -> File:
+def said_by(path: bytes, header: Header, layer: int | None) -> File:
+    """Return what a header says of a path, as a value."""
     is_device = header.type in {CHAR_DEVICE, BLOCK_DEVICE}
     return File(
         path=os.fsdecode(path),
