@@ -22,9 +22,7 @@ LAYERS = (
         entry("d/run", SCRIPT, mode=0o755, uid=0),
         link("d/same", "d/run"),
         symlink("d/link", "\x1b[31mrun"),
-        entry(
-            "d/bytes", bytes(range(256)) * 10, xattrs={b"user.a": b"kept", b"user.raw": b"\0"}
-        ),
+        entry("d/bytes", bytes(range(256)) * 10, xattrs={b"user.a": b"kept", b"user.raw": b"\0"}),
         entry("d/old", b"old"),
         entry("d/touched", b"t" * 10),
     ),
@@ -65,8 +63,7 @@ def test_what_changed_is_told(image: str) -> None:
         await go_to(screen, "run")
         await screen.sees(
             "/d/run",
-            "-rws------ 1000:7  ",
-            "layer #2",
+            "-rws------ 1000:7 788,900 B 2020-09-13 12:26 #2",
             "mode 0755 → 4700, owner 0:0 → 1000:7",
         )
         assert "content" not in screen.line("mode 0755")
@@ -89,6 +86,7 @@ def test_details_have_all_attributes(image: str) -> None:
 
     async def script(screen: Screen) -> None:
         await go_to(screen, "bytes", 0)
+        await screen.sees("xattrs: user.a, user.raw")
         await screen.press("d")
         await screen.sees(
             "path    /d/bytes",

@@ -21,9 +21,12 @@ _UNKNOWN = "no command recorded"
 
 
 def summary_line(file: File) -> str:
-    """Say mode, owner, size and time in a line."""
-    size = f"{file.size:,} B" if file.type == "file" else _device(file) or file.type
-    return f"{mode_text(file)} {file.uid}:{file.gid}  {size}  {time_text(file.mtime_ns)}"
+    """Say mode, owner, size, time and layer in a line."""
+    size = f"{file.size:,} B " if file.type == "file" else ""
+    device = f"{file.device[0]}, {file.device[1]} " if file.device else ""
+    layer = "" if file.layer is None else f" #{file.layer + 1}"
+    time = time_text(file.mtime_ns)
+    return f"{mode_text(file)} {file.uid}:{file.gid} {size}{device}{time}{layer}"
 
 
 def _device(file: File) -> str:
@@ -99,8 +102,8 @@ def file_lines(
         yield f"layer   #{file.layer + 1}"
     if not image:
         yield f"change  {changes_text(now, before, same=same)}"
-    if not image and now and before and before.layer is not None:
-        yield f"before  {summary_line(before)}  layer #{before.layer + 1}"
+    if not image and now and before:
+        yield f"before  {summary_line(before)}"
 
 
 def _value(value: bytes) -> str:

@@ -40,7 +40,7 @@ def command(
     """Walk through IMAGE on the terminal: its layers, their files, what each squash would save.
 
     Layers are on the left, files of the layer (or of the image) on the right. Space marks a range,
-    s squashes it and proves the result, ? tells all keys.
+    s squashes it and proves the result, v views a file, x saves it, ? tells all keys.
 
     \b
       lamella explore app:latest

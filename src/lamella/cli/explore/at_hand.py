@@ -59,11 +59,12 @@ class AtHand(NamedTuple):
             if file is None:
                 return [self.shown_path, "no layer has an entry for this directory"]
             target = f" → {shown_path(file.target)}" if file.target else ""
-            layer = "" if file.layer is None else f"  layer #{file.layer + 1}"
-            lines = [f"{self.shown_path}{target}", summary_line(file) + layer]
+            lines = [f"{self.shown_path}{target}", summary_line(file)]
             if said.before is not None or (not self.image and said.now and self._is_new(said.now)):
                 same = self.reader.has_same_content(said)
                 lines.append(changes_text(now, before, same=same))
+            if file.xattrs:
+                lines.append(f"xattrs: {', '.join(map(shown_path, file.xattrs))}")
         except LamellaError as error:
             return [self.shown_path, printable(str(error))]
         return lines
