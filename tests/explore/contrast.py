@@ -23,8 +23,10 @@ PALETTES: Mapping[str, str] = {
     "tango": "2e3436 cc0000 4e9a06 c4a000 3465a4 75507b 06989a d3d7cf"
     " 555753 ef2929 8ae234 fce94f 729fcf ad7fa8 34e2e2 eeeeec",
 }
-_SHAPES = re.compile("[ \u2500-\u259f]+")
-_SHAPES_LEAST = 3.0
+_SCROLLBARS = re.compile("[ \u2581-\u258f]+")
+"""Say no more than what keys and titles tell."""
+_BORDERS = re.compile("[ \u2500-\u257f]+")
+_BORDERS_LEAST = 3.0
 """https://www.w3.org/TR/WCAG22/#non-text-contrast."""
 
 
@@ -66,14 +68,14 @@ def unreadable(segments: Iterator[Segment], least: float = 4.5) -> list[str]:
     found = {}
     for segment in segments:
         style = segment.style or Style()
-        if not segment.text.strip():
+        if not segment.text.strip() or _SCROLLBARS.fullmatch(segment.text):
             continue
         if style.dim:
             found[segment.text] = "dim"
         for palette in PALETTES:
             for dark in (False, True):
                 seen = _contrast(style, Theme(palette, dark))
-                if seen < (_SHAPES_LEAST if _SHAPES.fullmatch(segment.text) else least):
+                if seen < (_BORDERS_LEAST if _BORDERS.fullmatch(segment.text) else least):
                     ground = "dark" if dark else "light"
                     found[segment.text] = f"{seen:.1f}:1 on {palette}, {ground}"
     return [f"{text!r}: {why}" for text, why in found.items()]

@@ -12,13 +12,13 @@ from lamella.tar.header import padding
 from lamella.tar.reader import iter_content, read_header
 from lamella.tar.writer import END_OF_ARCHIVE, format_header
 
-__all__ = ["Reader"]
+__all__ = ["FileReader"]
 
 _COMPARED = 4 << 20
 """Bytes of a file that are compared at the most while somebody waits."""
 
 
-class Reader:
+class FileReader:
     """Reads what layers have; from any thread."""
 
     def __init__(self, contents: Contents, tars: Sequence[LayerTar]) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from lamella.analysis.browse import Row, Said, View
-from lamella.analysis.contents import Reader
+from lamella.analysis.contents import FileReader
 from lamella.cli.explore.saving import SaveScreen
 from lamella.cli.explore.texts import shown
 from lamella.cli.explore.viewer import ViewScreen
@@ -24,7 +24,7 @@ __all__ = ["AtHand"]
 class AtHand(NamedTuple):
     """A row, where it is, and what can be read of it."""
 
-    reader: Reader
+    reader: FileReader
     view: View
     folder: bytes
     row: Row

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from lamella.analysis.browse import ALL, CHANGES, Filter, SearchResult, View
-from lamella.analysis.contents import Reader
+from lamella.analysis.contents import FileReader
 from lamella.analysis.model import Dead, Secret
 from lamella.cli.explore.at_hand import AtHand
 from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, SecretsScreen, WorstScreen
@@ -67,7 +67,7 @@ class ImageScreen(Screen[None]):
         super().__init__()
         self._analysis, self._contents = explored.analysis, explored.contents
         self._image = explored.image
-        self._reader = Reader(explored.contents, explored.tars)
+        self._reader = FileReader(explored.contents, explored.tars)
         self._squasher, self._suggestion, self._results = squasher, suggestion, results
         self._changes, self._smallest = CHANGES, 0
         self._view: View | None = None
