@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lamella.inside.image import OpenImage
 
 __all__ = ["command"]
+
+_AT_ONCE = 1000
+"""Lines that are printed in one go."""
 
 
 @click.command("ls", short_help="list files of an image")
@@ -70,8 +74,9 @@ def command(
                 report.to_json(image, str(inside.id), path, one.position if one else None, found)
             )
         else:
-            for line in report.file_lines(found, whole=recursive or not listed):
-                say(line)
+            lines = report.file_lines(found, whole=recursive or not listed)
+            while some := list(islice(lines, _AT_ONCE)):
+                say(*some)
     return 0
 
 
