@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from lamella.analysis.browse import DELETED, Contents, Row, Said, View
+from lamella.layer.partial.headers import TarHeaders
 from lamella.layer.protocols import LayerTar
 from lamella.tar.entry import DIRECTORY, HARD_LINK, REGULAR, Header, Member, join
 from lamella.tar.header import padding
@@ -48,7 +49,9 @@ class FileReader:
         return iter_content(self._tars[file.origin], file)
 
     def has_same_content(self, said: Said) -> bool | None:
-        """Whether a layer left a file's content as it was; None: it is too large to look at.
+        """Whether a layer left a file's content as it was.
+
+        None: that was not looked at, for the file is too large, or its layer far away.
 
         Raises:
             ImageError: one of them can't be read.
@@ -61,7 +64,8 @@ class FileReader:
         sizes = {self.header(now).size, self.header(before).size}
         if now.type != REGULAR or before.type != REGULAR or len(sizes) > 1:
             return now.type == before.type and now.type != REGULAR
-        if sizes.pop() > _COMPARED:
+        far = any(isinstance(self._tars[file.origin], TarHeaders) for file in (now, before))
+        if far or sizes.pop() > _COMPARED:  # nobody waits until a layer is fetched
             return None
         pairs = zip_longest(self.content(now), self.content(before))
         return all(ours == theirs for ours, theirs in pairs)

@@ -83,7 +83,7 @@ def _taken_apart(
         env.progress.phase("verify layers")
         opener.verify()
         shared = shared_layers(image, source.tags_by_chain())
-        yield replace(analysis, shared=shared), laid, image, opener.open(image.layers)
+        yield replace(analysis, shared=shared), laid, image, opener.open_headers(image.layers)
 
 
 def is_all_near(image: Image) -> bool:
