@@ -40,7 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "merge": {"errors", "limits", "tar", "layer", "spec"},
     "rootfs": {"tar", "layer", "image", "merge"},
     "rewrite": {"spec", "image", "selection"},
-    "inside": {"errors", "image", "layer", "merge", "rootfs", "tar", "transport"},
+    "inside": {
+        *{"errors", "spec", "tar", "layer", "image", "selection", "merge", "rootfs"},
+        "transport",
+    },
     "transport": {
         *{"errors", "limits", "files", "nearest", "progress", "waiting", "spec", "layer"},
         "image",
@@ -51,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport"},
         "analysis",
     },
-    "report": {"tar", "image", "layer_list", "merge", "analysis", "operations"},
+    "report": {"tar", "image", "layer_list", "merge", "inside", "analysis", "operations"},
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
         *{"analysis", "inside", "operations"},
@@ -62,7 +65,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"api", "demo", "errors", "nearest", "report", "transport", "waiting"},
         # what the screen of `explore` shows
         *{"analysis", "operations", "tar"},
-        "files",  # the page of an analysis is written completely, or not at all
+        "files",  # what is written to a file is written completely, or not at all
+        "inside",  # what `ls`, `cat` and `export` look into
     },
     "__init__": {
         *{"analysis", "api", "errors", "image", "inside", "layer", "merge", "operations"},

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from lamella.image import Image
-    from lamella.inside import File, OpenImage, OpenLayer
+    from lamella.inside.file import File
+    from lamella.inside.image import OpenImage, OpenLayer
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Dropped
@@ -116,7 +117,7 @@ _HOMES = {
     "EngineError": "errors",
     "EngineOptions": "transport.engine.options",
     "Environment": "transport.environment",
-    "File": "inside",
+    "File": "inside.file",
     "Image": "image",
     "ImageError": "errors",
     "EngineUnreachable": "errors",
@@ -129,8 +130,8 @@ _HOMES = {
     "MalformedTar": "errors",
     "Manifest": "spec.manifest",
     "NoSuchFile": "errors",
-    "OpenImage": "inside",
-    "OpenLayer": "inside",
+    "OpenImage": "inside.image",
+    "OpenLayer": "inside.image",
     "OutputError": "errors",
     "Usage": "analysis.model",
     "Platform": "spec.platform",

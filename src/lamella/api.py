@@ -33,7 +33,7 @@ from lamella.transport.transports import locate, parse_location
 
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
-    from lamella.inside import OpenImage
+    from lamella.inside.image import OpenImage
     from lamella.layer_list import LayerLine
     from lamella.operations.analyze import Explored
     from lamella.rootfs import Difference
@@ -200,7 +200,7 @@ def open_image(
     Raises:
         LamellaError: there is no such image, or it is malformed.
     """
-    from lamella.inside import open_inside  # noqa: PLC0415 - as below
+    from lamella.inside.image import open_inside  # noqa: PLC0415 - as below
 
     with used(env) as world:
         location = locate(_text(image), world)
@@ -274,10 +274,13 @@ def analyze(
         return analyze_source(_text(image), _platform(platform), world, secrets=secrets)
 
 
+@contextmanager
 def explore(
     image: Name, *, platform: str | Platform | None = None, env: Environment | None = None
-) -> Explored:
+) -> Iterator[Explored]:
     """Analyze an image for one who will walk through it, as `lamella explore` does.
+
+    Its files can be read inside the ``with`` block.
 
     Args:
         image: its reference.
@@ -289,8 +292,11 @@ def explore(
     """
     from lamella.operations.analyze import explore_source  # noqa: PLC0415 - as above
 
-    with used(env) as world:
-        return explore_source(_text(image), _platform(platform), world)
+    with (
+        used(env) as world,
+        explore_source(_text(image), _platform(platform), world) as explored,
+    ):
+        yield explored
 
 
 def verify(

@@ -70,6 +70,23 @@ def test_layers(lamella: Lamella, here: Path, tmp: Path, option: list[str]) -> N
     assert [word.split(" ")[0] for word in begun] == [ids[0]]
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["cat", "app.tar", ""], ["etc/"]),
+        (["cat", "app.tar", "/"], ["/etc/"]),
+        (["ls", "layout", "etc/n"], ["etc/name", "etc/new"]),
+        (["cat", "app.tar", "etc/name", "/etc/l"], ["/etc/link"]),
+        (["ls", "app.tar", "nowhere/"], []),
+        (["ls", "notes.txt", ""], []),
+        (["cat", "docker://reg/a", ""], []),
+    ],
+)
+def test_paths(here: Path, tmp: Path, words: list[str], wanted: list[str]) -> None:
+    """What is in the image, directory by directory."""
+    assert offered(here, tmp, *words) == wanted
+
+
 @pytest.mark.engine
 def test_images_of_the_engine(docker_classic: Engine, work: Path, tmp: Path) -> None:
     """Their names, with and without the prefix; and the layers of one."""

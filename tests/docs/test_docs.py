@@ -135,7 +135,7 @@ def test_every_variable_is_told() -> None:
 
 
 # Fields whose own fields are told in words.
-IN_WORDS = {"ranges[].whiteouts", "ranges[].promoted", "seconds"}
+IN_WORDS = {"ranges[].whiteouts", "ranges[].promoted", "seconds", "files[].xattrs"}
 
 
 def fields(value: object, name: str = "") -> set[str]:
@@ -181,6 +181,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     return {
         "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
         "layers": run("layers", "slim.tar"),
+        "ls": run("ls", "demo.tar", "/bin/busybox"),
         "analyze": run("analyze", "demo.tar"),
         "gate": run(
             *("analyze", "demo.tar", "--max-dead", "5%", "--max-layers", "12"), "--forbid-secrets"
@@ -189,7 +190,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     }
 
 
-@pytest.mark.parametrize("name", ["squash", "layers", "analyze", "verify"])
+@pytest.mark.parametrize("name", ["squash", "layers", "ls", "analyze", "verify"])
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"
@@ -208,6 +209,11 @@ def test_sample_of_layers_is_what_is_printed(documents: dict[str, dict[str, Any]
     """Cut after the first layer."""
     document = documents["layers"]
     assert sample("## lamella layers --json") == {**document, "layers": document["layers"][:1]}
+
+
+def test_sample_of_ls_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit."""
+    assert sample("## lamella ls --json") == documents["ls"]
 
 
 def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:

@@ -82,8 +82,8 @@ def explore(
     env: Environment | None = None,
 ) -> ExploreApp:
     """Explore an image as a script says; return the app that has ended."""
-    app = make_app(image, None, env or Environment())
-    show(app, script, size)
+    with make_app(image, None, env or Environment()) as app:
+        show(app, script, size)
     return app
 
 

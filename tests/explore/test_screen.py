@@ -56,7 +56,7 @@ def test_the_image_tells_the_layer(demo: str) -> None:
         await screen.press("tab")
         await screen.press("j", "j", "enter", "j")
         await screen.sees("toolbox")
-        assert screen.line("toolbox").rstrip("│ ").endswith("#10")
+        assert screen.line("toolbox").rstrip("│┃ ").endswith("#10")
         await screen.press("h", "h", "j", "j", "enter")
         await screen.sees("mtab → /proc/mounts")
 

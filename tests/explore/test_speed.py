@@ -24,6 +24,7 @@ from lamella.tar.entry import DIRECTORY, REGULAR, Member
 from lamella.transport.environment import Environment
 from lamella.transport.location import Suggestion
 from tests.explore.piloting import Screen, show
+from tests.support.tars import folder
 
 _LAYERS = 6
 _WIDE = 50_000
@@ -70,7 +71,8 @@ def explored() -> Explored:
         efficiency=1.0,
         wasted=0,
     )
-    return Explored(analysis, Contents(lay(changesets)))
+    tars = [Bytes(folder("any").encode())] * _LAYERS  # whose one header does for all entries
+    return Explored(analysis, Contents(lay(changesets)), None, tars)
 
 
 def _explore(explored: Explored, script: Callable[[Screen], Awaitable[None]]) -> None:

@@ -32,7 +32,8 @@ def _child(terminal: Terminal) -> int:
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "explore.md"
-SMALL = DOCS.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
+SMALL, DETAILS = re.findall("```text\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+"""Screens as the page shows them."""
 
 
 def test_a_small_terminal(folder: Path) -> None:
@@ -42,8 +43,15 @@ def test_a_small_terminal(folder: Path) -> None:
         terminal.press("G", "Tab")
         terminal.sees("Files of layer 10")
         terminal.press("j", "l", "j", "l")
-        terminal.sees("▾ src/", "▸ m00/", absent="▸ app/")
+        terminal.sees("▾ src/", "▸ m00/", " /app/src\n", absent="▸ app/")
         assert terminal.lines() == SMALL.splitlines()
+        terminal.press("k", "k", "l", "j")
+        terminal.sees(" /bin/toolbox\n")
+        terminal.press("d")
+        terminal.sees("Esc: close ━┛")
+        assert terminal.lines() == DETAILS.splitlines()
+        terminal.press("q")
+        terminal.sees("▸ m00/", absent="Esc: close")
         terminal.press("q")
         assert terminal.ended() == 0
         assert terminal.lines()[0] == "exit code 0"
@@ -104,7 +112,8 @@ def test_only_the_terminals_own_colours(folder: Path, term: str) -> None:
         terminal.press("G")
         terminal.sees("Files of layer 10", "~ ▸ app/")
         painted = terminal.screen(colours=True)
-    assert "\x1b[33m~ ▸ app/" in painted  # what is changed is yellow
+    # What is changed is black on yellow: that can be read on light and on dark ground.
+    assert re.search(r"\x1b\[30m\x1b\[103m~\x1b\[39m\x1b\[49m ▸ app/", painted)
     assert not re.search(r"\x1b\[[0-9;]*[34]8[;:][25]", painted)
 
 

@@ -19,14 +19,20 @@ from lamella.tar.entry import DIRECTORY, Member, join
 __all__ = [
     "ADDED",
     "ALL",
+    "BY_CHANGE",
+    "BY_NAME",
+    "BY_SIZE",
     "CHANGED",
     "CHANGES",
     "DELETED",
     "EVERYTHING",
+    "ORDERS",
     "UNCHANGED",
     "Contents",
     "Filter",
+    "Order",
     "Row",
+    "Said",
     "SearchResult",
     "View",
 ]
@@ -83,6 +89,33 @@ class Filter(NamedTuple):
 EVERYTHING = Filter()
 
 
+def _rank(row: Row) -> tuple[int, int, bytes]:
+    return -row.new - row.gone, -row.size, row.name
+
+
+class Order(NamedTuple):
+    """In which order the rows of a directory come."""
+
+    name: str
+    rank: Callable[[Row], tuple[int, int, bytes]]
+
+
+BY_CHANGE = Order("change", _rank)
+"""What was moved most first, then what is biggest."""
+BY_SIZE = Order("size", lambda row: (-max(row.size, row.gone), 0, row.name))
+BY_NAME = Order("name", lambda row: (0, 0, row.name))
+ORDERS = (BY_CHANGE, BY_SIZE, BY_NAME)
+
+
+class Said(NamedTuple):
+    """The entries that a row stands for."""
+
+    now: Member | None
+    """After the layer; None: it is deleted, or a directory that no layer has an entry for."""
+    before: Member | None
+    """Which the layer deletes or overwrites; None: nothing, or a directory as before."""
+
+
 class SearchResult(NamedTuple):
     """What a search found: how much there is, and the first rows with their directories."""
 
@@ -102,6 +135,10 @@ class Contents:
         """By directory, its own entries."""
         self.lives: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
         """By directory, from which layer to which it is there; not of the root."""
+        self.inodes = {
+            id(link): inode for inode, links in laid.tree.files.values() for link in links
+        }
+        """By the id of a hard link, the file that it is another name of."""
         with collector_paused():
             for changeset in laid.changesets:
                 for member in changeset.entries:
@@ -127,7 +164,7 @@ class View:
     """What is there after a layer, and what that layer did."""
 
     def __init__(self, contents: Contents, at: int) -> None:
-        self._files, self._deaths = contents.files, contents.deaths
+        self._files, self._own, self._deaths = contents.files, contents.own, contents.deaths
         self._lives, self._at = contents.lives, at
         direct: dict[bytes, list[int]] = {}
         for path in (b"", *contents.lives):
@@ -148,12 +185,27 @@ class View:
                     numbers[i] += count
         self._inside = Inside(direct, _WIDTH)
 
-    def rows(self, path: bytes, wanted: Filter = EVERYTHING) -> list[Row]:
-        """Return what is in a directory: what was moved most first, then what is biggest."""
+    @property
+    def position(self) -> int:
+        """Which layer it is of, from 0; of the image, how many layers there are."""
+        return self._at
+
+    def rows(self, path: bytes, wanted: Filter = EVERYTHING, order: Order = BY_CHANGE) -> list[Row]:
+        """Return what is in a directory, in an order."""
         with collector_paused():
             directories = map(self._directory, self._inside.kids.get(path, ()))
             rows = [*directories, *self._file_rows(self._files.get(path, ()))]
-            return sorted(filter(wanted.takes, rows), key=_rank)
+            return sorted(filter(wanted.takes, rows), key=order.rank)
+
+    def said(self, folder: bytes, row: Row) -> Said:
+        """Return the entries of a row in a directory."""
+        if row.directory:
+            members: Iterable[Member] = self._own.get(row.path(folder), ())
+        else:
+            members = (m for m in self._files.get(folder, ()) if m.name == row.name)
+        kept, new, old = self._sort(members)
+        now = [*kept, *new.values()]
+        return Said(now[-1] if now else None, next(iter(old.values()), None))
 
     def root(self) -> Row:
         """Return the sums of all there is."""
@@ -286,10 +338,6 @@ class _Sorted(NamedTuple):
 def _file(member: Member, change: int, size: int = 0, new: int = 0, gone: int = 0) -> Row:
     layer = member.origin + 1
     return Row(member.name, False, change, change, size, new, gone, layer, member.link)  # noqa: FBT003 - in order
-
-
-def _rank(row: Row) -> tuple[int, int, bytes]:
-    return -row.new - row.gone, -row.size, row.name
 
 
 def _rank_found(found: tuple[bytes, Row]) -> tuple[tuple[int, int, bytes], bytes]:

@@ -20,12 +20,14 @@ from lamella.report.text import printable
 if TYPE_CHECKING:
     from lamella.api import Environment
 
-__all__ = ["complete_image", "complete_layer"]
+__all__ = ["complete_image", "complete_layer", "complete_path"]
 
 _FILES = ("docker-archive:", "oci-archive:", "oci:")
 _ENGINE = "docker-daemon:"
 _REMOTE = ("docker://", "podman:", "containers-storage:", "-")
 _SHORT = 12
+_QUICK = 32 << 20
+"""Bytes of layers that are unpacked in no time."""
 _PLAIN = re.compile(r"[\w.:/@+~,=%^ -]+")
 _SUFFIXES = (".tar", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2", ".tgz", ".oci")
 
@@ -70,6 +72,32 @@ def complete_layer(
             for word, about in words
             if word.startswith(incomplete)
         ]
+    return []
+
+
+def complete_path(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer what is in IMAGE, directory by directory, unless it takes time to read it."""
+    del parameter
+    image = context.params.get("image") or next(iter(context.args), "")
+    if not image or image.startswith(_REMOTE):
+        return []
+    with suppress(Exception):
+        from lamella import api  # noqa: PLC0415 - as for layers
+        from lamella.operations.analyze import is_all_near  # noqa: PLC0415 - as for layers
+
+        folder, slash, start = incomplete.rpartition("/")
+        with api.open_image(image, env=_environment()) as inside:
+            stored = sum(layer.blob.size for layer in inside.layers)
+            if stored > _QUICK and not is_all_near(inside):
+                return []
+            found = [
+                (file.path.rpartition("/")[2], "/" if file.type == "directory" else "")
+                for file in inside.folder(folder)
+            ]
+        words = [folder + slash + name + end for name, end in found if name.startswith(start)]
+        return [CompletionItem(word) for word in words if _is_plain(word)]
     return []
 
 

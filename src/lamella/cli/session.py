@@ -170,6 +170,6 @@ def _with_session(
 def _open_stdout() -> BinaryIO:
     """Return standard output without a buffer: what can't be written is known at once."""
     if sys.stdout is None:
-        raise OutputError("won't write an archive to a standard output that is closed")
+        raise OutputError("can't write to standard output: it is closed")
     raw = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     return cast("BinaryIO", raw)

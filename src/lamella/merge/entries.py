@@ -71,7 +71,10 @@ class Entries:
         Raises:
             MalformedTar: its header is damaged.
         """
-        return self._change is not None and self.header(member) != self._read(member)
+        if self._change is None:
+            return False
+        header = self._read(member)
+        return self._change(header) != header
 
     def _read(self, member: Member) -> Header:
         try:

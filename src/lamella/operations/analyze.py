@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from lamella.analysis.sharing import shared_layers
 from lamella.errors import MalformedImage
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
+from lamella.layer.protocols import LayerTar
 from lamella.layer_list import LayerLine, layer_lines
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
@@ -29,6 +31,9 @@ class Explored(NamedTuple):
 
     analysis: Analysis
     contents: Contents
+    image: Image | None = None
+    tars: Sequence[LayerTar] = ()
+    """Of all layers, base first."""
 
 
 def analyze_source(
@@ -39,22 +44,27 @@ def analyze_source(
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
-    return _take_apart(reference, platform, env, secrets=secrets)[0]
+    with _taken_apart(reference, platform, env, secrets=secrets) as (analysis, _, _, _):
+        return analysis
 
 
-def explore_source(reference: str, platform: Platform | None, env: Environment) -> Explored:
-    """Analyze an image for one who will walk through it.
+@contextmanager
+def explore_source(
+    reference: str, platform: Platform | None, env: Environment
+) -> Iterator[Explored]:
+    """Analyze an image for one who will walk through it; its files can be read meanwhile.
 
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
-    analysis, laid = _take_apart(reference, platform, env, secrets=True)
-    return Explored(analysis, Contents(laid))
+    with _taken_apart(reference, platform, env, secrets=True) as (analysis, laid, image, tars):
+        yield Explored(analysis, Contents(laid), image, tars)
 
 
-def _take_apart(
+@contextmanager
+def _taken_apart(
     reference: str, platform: Platform | None, env: Environment, *, secrets: bool
-) -> tuple[Analysis, Laid]:
+) -> Iterator[tuple[Analysis, Laid, Image, list[LayerTar]]]:
     location = locate(reference, env)
     with location.open_source(platform, env) as source, LayerOpener(env.spool) as opener:
         image = source.describe()
@@ -69,11 +79,11 @@ def _take_apart(
         # With all content: some of it will be compared, and nothing should be fetched twice.
         image = fetch_all(source)
         with opener.explaining():
-            found = take_apart(image, opener, labels, env.progress, secrets=secrets)
+            analysis, laid = take_apart(image, opener, labels, env.progress, secrets=secrets)
         env.progress.phase("verify layers")
         opener.verify()
         shared = shared_layers(image, source.tags_by_chain())
-    return replace(found[0], shared=shared), found[1]
+        yield replace(analysis, shared=shared), laid, image, opener.open_headers(image.layers)
 
 
 def is_all_near(image: Image) -> bool:

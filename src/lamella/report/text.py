@@ -45,6 +45,8 @@ def count_of(count: int, noun: str) -> str:
 
 def printable(text: str) -> str:
     """Return text that takes one line and does nothing to a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

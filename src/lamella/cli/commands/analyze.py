@@ -37,7 +37,9 @@ _BROKEN = 6
     help=f"What standard output gets: {', '.join(FORMATS[:-1])} or github (default: text). "
     "`lamella help ci`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json (`lamella help json`).")
+@click.option(
+    "--json", "as_json", is_flag=True, help="The same as --format json (`lamella help json`)."
+)
 @click.option(
     "--report",
     "reports",

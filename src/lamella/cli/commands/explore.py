@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +19,7 @@ from lamella.errors import UsageError
 if TYPE_CHECKING:
     from lamella.api import Environment
     from lamella.cli.explore.app import ExploreApp
+    from lamella.operations.analyze import Explored
 
 __all__ = ["command", "make_app"]
 
@@ -37,7 +40,7 @@ def command(
     """Walk through IMAGE on the terminal: its layers, their files, what each squash would save.
 
     Layers are on the left, files of the layer (or of the image) on the right. Space marks a range,
-    s squashes it and proves the result, ? tells all keys.
+    s squashes it and proves the result, v views a file, x saves it, ? tells all keys.
 
     \b
       lamella explore app:latest
@@ -46,12 +49,13 @@ def command(
     _check(image)
     from lamella.report.text import summary  # noqa: PLC0415 - completion needs the options alone
 
-    with session.open() as env:
-        app = make_app(image, platform, env)
-    try:
-        app.run()
-    finally:
-        signals.heed_again()  # the screen had them
+    with ExitStack() as stack:
+        with session.open() as env:
+            app = stack.enter_context(make_app(image, platform, env))
+        try:
+            app.run()
+        finally:
+            signals.heed_again()  # the screen had them
     for result in app.results:
         say(*summary(result))
     if app.failure is not None:
@@ -60,15 +64,20 @@ def command(
         raise KeyboardInterrupt
 
 
-def make_app(image: str, platform: str | None, env: Environment) -> ExploreApp:
-    """Analyze an image; return the screen that shows it.
+@contextmanager
+def make_app(image: str, platform: str | None, env: Environment) -> Iterator[ExploreApp]:
+    """Analyze an image; give the screen that shows it, which reads files of it meanwhile.
 
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
     from lamella import api  # noqa: PLC0415 - as above
 
-    explored = api.explore(image, platform=platform, env=env)
+    with api.explore(image, platform=platform, env=env) as explored:
+        yield _make_app(image, platform, env, explored)
+
+
+def _make_app(image: str, platform: str | None, env: Environment, explored: Explored) -> ExploreApp:
     from lamella.cli.explore.app import ExploreApp  # noqa: PLC0415 - a quarter of a second
     from lamella.cli.explore.squashing import Squasher  # noqa: PLC0415 - as above
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above

@@ -16,12 +16,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, Static
 
 from lamella.analysis.browse import ADDED, CHANGED, DELETED, UNCHANGED, Filter
-from lamella.analysis.model import Dead
+from lamella.analysis.model import Dead, Secret
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.texts import MARKS, shown
 from lamella.report.text import human_size
 
-__all__ = ["FilterScreen", "HelpScreen", "WorstScreen", "parse_size"]
+__all__ = ["FilterScreen", "HelpScreen", "SecretsScreen", "WorstScreen", "parse_size"]
 
 _HELP = """\
 Tab          the other side
@@ -35,6 +35,16 @@ Space        mark one end of a range of layers, then the
 b            mark the range that saves most
 s            squash the marked range
 w            worst dead paths; Enter goes there
+p            secrets that were found; Enter goes there
+i            the image: config, labels, history in full
+
+Of the file at hand, or of the layer at hand:
+d            details: all attributes, what changed; of a
+             layer, the whole command that made it
+v            view the file, as text or in hex
+x            save it; a directory becomes a tar
+y            copy its path to the clipboard
+o            sort by change, size or name
 Esc          end the search; unmark
 q, Ctrl-C    quit; q closes a window like this one first
 
@@ -138,7 +148,7 @@ class _DeadList(Lines):
         """Draw a path: its size, layers, cause."""
         del width
         dead = self._dead[index]
-        text = Text(f"{human_size(dead.size):>8} ", style="red")
+        text = Text(f"{human_size(dead.size):>8} ")
         text.append(f"{f'#{dead.layer}':>4} → {f'#{dead.by}':<4} {dead.cause.words:<14}")
         text.append(f"/{shown(dead.path)}{'/' if dead.directory else ''}")
         return text
@@ -174,3 +184,59 @@ class WorstScreen(ModalScreen[Dead | None]):
     def _go(self, event: Lines.Chosen) -> None:
         event.stop()
         self.dismiss(self.query_one(_DeadList).chosen)
+
+
+class _SecretList(Lines):
+    """Files that look like secrets, each with its layer."""
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    @property
+    def chosen(self) -> Secret:
+        """What the cursor is on."""
+        return self._secrets[self.cursor]
+
+    def length(self) -> int:
+        """Return how many lines there are."""
+        return len(self._secrets)
+
+    def draw(self, index: int, width: int) -> Text:
+        """Draw a secret: its layers, what it looks like, its path."""
+        del width
+        secret = self._secrets[index]
+        gone = f"→ #{secret.removed_by}" if secret.removed_by else ""
+        return Text(f"{f'#{secret.layer}':>4} {gone:<6} {secret.kind:<20} /{shown(secret.path)}")
+
+
+class SecretsScreen(ModalScreen[Secret | None]):
+    """Files that look like secrets; returns the one that is chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,p", "dismiss", "Close")]
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        with Vertical(classes="window wide") as window:
+            window.border_title = "Secrets"
+            window.border_subtitle = "Enter: go there   Esc: close"
+            if not self._secrets:
+                yield Static("No file of any layer looks like a secret.")
+                return
+            yield Static("made → deleted by, what it looks like, path", markup=False)
+            yield _SecretList(self._secrets)
+
+    def on_mount(self) -> None:
+        """Measure the list."""
+        for lines in self.query(_SecretList):
+            lines.renew()
+            lines.focus()
+
+    @on(Lines.Chosen)
+    def _go(self, event: Lines.Chosen) -> None:
+        event.stop()
+        self.dismiss(self.query_one(_SecretList).chosen)

@@ -7,7 +7,16 @@ from typing import ClassVar, NamedTuple
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from lamella.analysis.browse import EVERYTHING, Filter, Row, SearchResult, View
+from lamella.analysis.browse import (
+    BY_CHANGE,
+    EVERYTHING,
+    ORDERS,
+    Filter,
+    Order,
+    Row,
+    SearchResult,
+    View,
+)
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.texts import row_text
 
@@ -38,6 +47,24 @@ class FileTree(Lines):
         self._open: set[bytes] = set()
         self._view: View | None = None
         self._wanted, self._image = EVERYTHING, False
+        self.order: Order = BY_CHANGE
+        """In which its rows come."""
+
+    @property
+    def at_hand(self) -> tuple[bytes, Row] | None:
+        """The row that the cursor is on, after the directory that it is in."""
+        if not self._lines:
+            return None
+        line = self._lines[self.cursor]
+        return line.folder, line.row
+
+    def sort(self) -> None:
+        """Take the next order."""
+        path = self.path
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._lines = self._below(b"", 0)
+        self.cursor = self._find(path)
+        self.renew()
 
     @property
     def path(self) -> bytes:
@@ -67,7 +94,7 @@ class FileTree(Lines):
     def _below(self, folder: bytes, depth: int) -> list[_FileLine]:
         """Return the lines of what is in a directory, and in those open in it."""
         lines = []
-        for row in self._view.rows(folder, self._wanted) if self._view else ():
+        for row in self._view.rows(folder, self._wanted, self.order) if self._view else ():
             line = _FileLine(depth, folder, row)
             lines.append(line)
             if row.directory and self._open and line.path in self._open:
@@ -133,6 +160,11 @@ class FoundList(Lines):
         super().__init__(id="found")
         self._rows: list[tuple[bytes, Row]] = []
         self._image = False
+
+    @property
+    def at_hand(self) -> tuple[bytes, Row] | None:
+        """The row that the cursor is on, after the directory that it is in."""
+        return self._rows[self.cursor] if self._rows else None
 
     @property
     def path(self) -> bytes:

@@ -83,7 +83,7 @@ class LayerList(Lines):
         inside = marked is not None and marked[0] <= index <= marked[1]
         text = Text(f" {f'#{index}':>5}")
         if inside:
-            text = Text.assemble(("┃", "cyan"), f"{f'#{index}':>5}")
+            text = Text(f"┃{f'#{index}':>5}", style="bold")
         _append(text, layer.size, layer.dead.total, _step(layer))
         return text
 
@@ -91,7 +91,7 @@ class LayerList(Lines):
 def _append(text: Text, size: int, dead: int, step: str) -> None:
     share = dead / size if size else 0.0
     text.append(f" {human_size(size):>8} ")
-    text.append(f"{100 * share:4.0f}% " if share >= _NOTED else "      ", style="red")
+    text.append(f"{100 * share:4.0f}% " if share >= _NOTED else "      ")
     text.append(step)
 
 

@@ -16,15 +16,19 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from lamella.analysis.browse import ALL, CHANGES, Filter, SearchResult, View
-from lamella.analysis.model import Dead
-from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, WorstScreen
+from lamella.analysis.contents import FileReader
+from lamella.analysis.model import Dead, Secret
+from lamella.cli.explore.at_hand import AtHand
+from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, SecretsScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.squashing import Squasher, SquashScreen, saving_text
+from lamella.cli.explore.windows import TextScreen
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
 from lamella.report.analyze import best_savings, head
+from lamella.report.details import config_lines, layer_lines
 from lamella.report.text import human_size
 from lamella.transport.location import Suggestion
 
@@ -47,6 +51,13 @@ class ImageScreen(Screen[None]):
         Binding("b", "best", "Best"),
         Binding("s", "squash", "Squash"),
         Binding("w", "worst", "Worst"),
+        Binding("p", "secrets", show=False),
+        Binding("i", "config", show=False),
+        Binding("d", "details", show=False),
+        Binding("v", "view", show=False),
+        Binding("x", "save", show=False),
+        Binding("y", "copy", show=False),
+        Binding("o", "sort", show=False),
         Binding("escape", "back", show=False),
     ]
 
@@ -54,7 +65,9 @@ class ImageScreen(Screen[None]):
         self, explored: Explored, squasher: Squasher, suggestion: Suggestion, results: list[Result]
     ) -> None:
         super().__init__()
-        self._analysis, self._contents = explored
+        self._analysis, self._contents = explored.analysis, explored.contents
+        self._image = explored.image
+        self._reader = FileReader(explored.contents, explored.tars)
         self._squasher, self._suggestion, self._results = squasher, suggestion, results
         self._changes, self._smallest = CHANGES, 0
         self._view: View | None = None
@@ -75,6 +88,7 @@ class ImageScreen(Screen[None]):
         self._search.border_title = "Search"
         self._search.border_subtitle = "Enter: to the list   Esc: end"
         self._facts = Static(id="facts", markup=False)
+        self._details = Static(id="details", markup=False)
         self._range = Static(id="range", markup=False)
         yield Static(head(self._analysis), id="head", markup=False)
         with Horizontal():
@@ -85,6 +99,7 @@ class ImageScreen(Screen[None]):
                 yield self._files
                 yield self._found
                 yield self._search
+                yield self._details
         yield self._range
         yield Footer(show_command_palette=False)
 
@@ -146,10 +161,68 @@ class ImageScreen(Screen[None]):
         where = f"layer {self._number}" if self._number else "the image"
         moved = f": +{human_size(root.new)}, -{human_size(root.gone)}" if self._number else ""
         self._files.border_title = f"Files of {where}{moved or f': {human_size(root.size)}'}"
-        least = f"at least {human_size(self._smallest)}" if self._smallest else ""
-        self._files.border_subtitle = least
+        self._show_how()
+        self._show_details()
         if self._search.display:
             self._begin_search()
+
+    def _show_how(self) -> None:
+        """Tell which rows are shown in which order, and what can be done with one."""
+        least = f"at least {human_size(self._smallest)}  " if self._smallest else ""
+        keys = f"v View  x Save  d Details  o by {self._files.order.name}"
+        self._files.border_subtitle = f"{least}{keys}"
+
+    # -- the file at hand
+
+    def _at_hand(self) -> AtHand | None:
+        shown = self._found if self._found.display else self._files
+        if self._view is None or shown.at_hand is None:
+            return None
+        return AtHand(self._reader, self._view, *shown.at_hand, image=not self._number)
+
+    @on(Lines.Moved, "#files, #found")
+    def _show_details(self) -> None:
+        at_hand = self._at_hand()
+        self._details.update("\n".join(at_hand.lines()) if at_hand else "")
+
+    def action_details(self) -> None:
+        """Show all there is to say of the file at hand, or of the layer."""
+        number = self._layers.cursor
+        if self.focused is self._layers:
+            if number:
+                lines = layer_lines(self._analysis, number)
+                self.app.push_screen(TextScreen(f"Layer {number}", lines))
+            else:
+                self.action_config()
+        elif at_hand := self._at_hand():
+            self.app.push_screen(at_hand.details())
+
+    def action_view(self) -> None:
+        """Show the content of the file at hand."""
+        if at_hand := self._at_hand():
+            self._push_or_say(at_hand.viewer())
+
+    def action_save(self) -> None:
+        """Ask where to save the file at hand."""
+        if at_hand := self._at_hand():
+            self._push_or_say(at_hand.saver())
+
+    def _push_or_say(self, window: Screen[None] | str) -> None:
+        if isinstance(window, str):
+            self.notify(window, markup=False)
+        else:
+            self.app.push_screen(window)
+
+    def action_copy(self) -> None:
+        """Copy the path of the file at hand, by the terminal (OSC 52)."""
+        if at_hand := self._at_hand():
+            self.app.copy_to_clipboard(at_hand.shown_path)
+            self.notify(f"copied: {at_hand.shown_path}", markup=False, timeout=2)
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        self._files.sort()
+        self._show_how()
 
     def _go_to(self, path: bytes) -> None:
         self._end_search()
@@ -176,6 +249,22 @@ class ImageScreen(Screen[None]):
                 self._load(dead.layer)
 
         self.app.push_screen(WorstScreen(self._analysis.dead), go)
+
+    def action_secrets(self) -> None:
+        """Show the secrets that were found; go to the one that is chosen."""
+
+        def go(secret: Secret | None) -> None:
+            if secret is not None:
+                self._target = secret.path
+                self._layers.cursor = secret.layer
+                self._load(secret.layer)
+
+        self.app.push_screen(SecretsScreen(self._analysis.secrets or ()), go)
+
+    def action_config(self) -> None:
+        """Show what the image's config says."""
+        if self._image is not None:
+            self.app.push_screen(TextScreen("Image", config_lines(self._image)))
 
     # -- search
 

@@ -16,7 +16,13 @@ COLUMN = 9
 _WIDEST = 400
 
 MARKS = {ADDED: "+", CHANGED: "~", DELETED: "-", UNCHANGED: " "}
-_LOOKS = {ADDED: "green", CHANGED: "yellow", DELETED: "red", UNCHANGED: ""}
+_LOOKS = {
+    ADDED: "black on bright_green",
+    CHANGED: "black on bright_yellow",
+    DELETED: "bright_white on red",
+    UNCHANGED: "",
+}
+"""Letters and ground: nobody knows whether the terminal is light or dark."""
 
 
 def shown(name: bytes) -> str:
@@ -45,7 +51,7 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
     if b"/" in name and cell_len(label) > room:
         label = "…" + chop_cells(label[::-1], max(1, room - 1))[0][::-1]
     text = Text(start + label, no_wrap=True)
-    text.stylize(_LOOKS[row.change])
+    text.stylize(_LOOKS[row.change], 0, 1)
     text.truncate(len(start) + room, overflow="ellipsis", pad=True)
     if image:
         columns = human_size(row.size), f"#{row.layer}" if row.layer else ""

@@ -8,74 +8,32 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, cast
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import BinaryIO, cast
 
-from lamella.errors import DigestMismatch, NoSuchFile
+from lamella.errors import DigestMismatch, MalformedTar, NoSuchFile
 from lamella.image import Image
+from lamella.inside.export import FlatTar
+from lamella.inside.file import ROOT, File, file_of, files_of_layer, type_of
+from lamella.inside.paths import below, did_you_mean_in, resolve
 from lamella.layer.blob import CHUNK, Layer
 from lamella.layer.compression import PlainReader, open_plain
 from lamella.layer.hasher import Hasher
 from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.headers import has_content
 from lamella.layer.spool import Spool
-from lamella.merge.overlay import Folder, Link
+from lamella.merge.changeset import read_changeset
+from lamella.merge.overlay import Link
 from lamella.rootfs import RootFs, read_rootfs
-from lamella.tar.entry import (
-    BLOCK_DEVICE,
-    CHAR_DEVICE,
-    DIRECTORY,
-    FIFO,
-    REGULAR,
-    SYMLINK,
-    Header,
-    Member,
-    join,
-)
+from lamella.selection import position_of
+from lamella.tar.entry import REGULAR, Member, clean
 from lamella.tar.reader import iter_content
-from lamella.transport.base import Source
+from lamella.transport.base import Source, fetch_all
 
-__all__ = ["File", "FileType", "OpenImage", "OpenLayer", "open_inside"]
-
-FileType = Literal["file", "directory", "symlink", "char device", "block device", "fifo"]
-_TYPES: Mapping[bytes, FileType] = {
-    REGULAR: "file",
-    DIRECTORY: "directory",
-    SYMLINK: "symlink",
-    CHAR_DEVICE: "char device",
-    BLOCK_DEVICE: "block device",
-    FIFO: "fifo",
-}
-_MOST_LINKS = 40  # as Linux: path_resolution(7)
-
-
-@dataclass(frozen=True)
-class File:
-    """A name in an image's file system, and what it stands for."""
-
-    path: str
-    """From the root on, without the first slash. Bytes that are no UTF-8 are as `os.fsdecode` has
-    them."""
-    type: FileType
-    size: int
-    """Bytes of a regular file; 0 of all else."""
-    mode: int
-    """Permission bits, set-user-ID and the like: ``0o4755``."""
-    uid: int
-    gid: int
-    mtime_ns: int
-    """Nanoseconds since 1970."""
-    target: str
-    """Where a symlink leads, as written; empty of all else."""
-    layer: int | None
-    """Position in ``image.layers`` of the layer that it is from; None: of a directory that no layer
-    has an entry for."""
-    xattrs: Mapping[str, bytes] = field(default_factory=dict)
-    """Extended attributes."""
-    device: tuple[int, int] | None = None
-    """Major and minor number of a device."""
+__all__ = ["OpenImage", "OpenLayer", "open_inside"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +43,52 @@ class OpenLayer(Layer):
     position: int = 0
     """In ``image.layers``."""
     source: Source | None = field(default=None, repr=False)
+    opener: LayerOpener | None = field(default=None, repr=False)
+
+    def files(self) -> Iterator[File]:
+        """Yield what the layer itself has, by path; also what it deletes.
+
+        Raises:
+            LamellaError: it can't be read, or is damaged.
+        """
+        if self.source is None or self.opener is None:
+            raise ValueError("the image is not open")
+        fetched = self.source.fetch(frozenset(), frozenset({self.position}))
+        layer, opener = fetched.layers[self.position], self.opener
+        with opener.explaining():
+            [tar] = opener.open_headers([layer])
+            try:
+                changeset = read_changeset(tar, self.position)
+            except MalformedTar as error:
+                raise error.at(self.where) from error
+        opener.verify()
+        yield from files_of_layer(changeset, tar)
+
+    def at(self, path: str | bytes, *, recursive: bool = False) -> tuple[list[File], bool]:
+        """Return what the layer has at a path, and whether that is a directory's content.
+
+        Args:
+            path: from the root on; no symlinks are followed.
+            recursive: of a directory, also what is below its content.
+
+        Raises:
+            NoSuchFile: it has nothing there.
+            LamellaError: it can't be read, or is damaged.
+        """
+        wanted = os.fsdecode(clean(os.fsencode(path)))
+        files = list(self.files())
+        own = [file for file in files if file.path == wanted]
+        prefix = f"{wanted}/" if wanted else ""
+        inside = [file for file in files if file.path.startswith(prefix) and file.path != wanted]
+        is_folder = not wanted or bool(inside) or any(file.type == "directory" for file in own)
+        if not is_folder and not own:
+            offered = did_you_mean_in(
+                [os.fsencode(file.path) for file in files], os.fsencode(wanted)
+            )
+            raise NoSuchFile(f"{os.fsdecode(path)}: the layer has no such file{offered}")
+        if not is_folder:
+            return own, False
+        return _in_folder(inside, prefix, recursive=recursive), True
 
     def open(self) -> BinaryIO:
         """Return a stream over the uncompressed tar; at its end it is checked against `diff_id`.
@@ -99,6 +103,21 @@ class OpenLayer(Layer):
         stored = layer.blob.open()
         plain = open_plain(stored, kind, layer.where)
         return cast("BinaryIO", io.BufferedReader(_Checked(plain, stored, layer), CHUNK))
+
+
+def _in_folder(files: list[File], prefix: str, *, recursive: bool) -> list[File]:
+    """Return what of that is in a directory; one that only leads on has no entry, and is told."""
+    if recursive:
+        return files
+    found: dict[str, list[File]] = {}
+    for file in files:
+        name, slash, _ = file.path[len(prefix) :].partition("/")
+        here = found.setdefault(name, [])
+        if not slash:
+            here.append(file)
+        elif not any(one.type == "directory" for one in here):
+            here.append(replace(ROOT, path=prefix + name))
+    return [file for files in found.values() for file in files]
 
 
 class _Checked(io.RawIOBase):
@@ -133,6 +152,15 @@ class OpenImage(Image):
     layers: tuple[OpenLayer, ...] = ()
     _files: _Files = field(kw_only=True, repr=False)
 
+    def layer(self, name: str) -> OpenLayer:
+        """Return a layer by what users call it: its number from 1, ``#N``, or the start of an ID.
+
+        Raises:
+            UnknownLayer: no layer has that name.
+            Ambiguous: several have that prefix.
+        """
+        return self.layers[position_of(self, name)]
+
     def files(self) -> Iterator[File]:
         """Yield what a container of this image sees, by path, without the root itself.
 
@@ -140,6 +168,19 @@ class OpenImage(Image):
             LamellaError: a layer can't be read, or is damaged.
         """
         return self._files.files()
+
+    def folder(self, path: str | bytes, *, recursive: bool = False) -> Iterator[File]:
+        """Yield what is in a directory, by path; symlinks on the way to it are followed.
+
+        Args:
+            path: as for `stat`.
+            recursive: also what is below that.
+
+        Raises:
+            NoSuchFile: there is nothing, or no directory.
+            LamellaError: a layer can't be read, or is damaged.
+        """
+        return self._files.folder(os.fsencode(path), recursive=recursive)
 
     def stat(self, path: str | bytes, *, follow_symlinks: bool = True) -> File:
         """Return what a path stands for.
@@ -168,6 +209,14 @@ class OpenImage(Image):
         with self.open(path) as stream:
             return stream.read()
 
+    def export(self) -> FlatTar:
+        """Return what a container sees as one tar: no deletions, hard links and attributes kept.
+
+        Raises:
+            LamellaError: a layer can't be read, or is damaged.
+        """
+        return self._files.export()
+
 
 @contextmanager
 def open_inside(source: Source, spool: Spool) -> Iterator[OpenImage]:
@@ -187,6 +236,7 @@ def open_inside(source: Source, spool: Spool) -> Iterator[OpenImage]:
                 layer.verified,
                 position,
                 source,
+                opener,
             )
             for position, layer in enumerate(image.layers)
         )
@@ -207,35 +257,49 @@ class _Files:
 
     def __init__(self, source: Source, opener: LayerOpener) -> None:
         self._source, self._opener = source, opener
-        self._listed: RootFs | None = None
 
     def files(self) -> Iterator[File]:
-        root = self._root()
+        root = self._root
         for path, node in root.names.items():
-            yield _file_of(path, node, root)
+            yield file_of(path, node, root)
+
+    def folder(self, path: bytes, *, recursive: bool) -> Iterator[File]:
+        root = self._root
+        found = resolve(path, root, self._paths, follow=True)
+        if found and (kind := type_of(root.names[found])) != "directory":
+            raise NoSuchFile(f"{os.fsdecode(path)}: expected a directory, got a {kind}")
+        for one in below(self._paths, found, recursive=recursive):
+            yield file_of(one, root.names[one], root)
 
     def stat(self, path: bytes, *, follow: bool) -> File:
-        root = self._root()
-        found = _resolve(path, root, follow=follow)
-        return _file_of(found, root.names[found], root) if found else _ROOT
+        root = self._root
+        found = resolve(path, root, self._paths, follow=follow)
+        return file_of(found, root.names[found], root) if found else ROOT
 
     def open(self, path: bytes) -> BinaryIO:
-        root = self._root()
-        found = _resolve(path, root, follow=True)
+        root = self._root
+        found = resolve(path, root, self._paths, follow=True)
         node = root.names.get(found)
         member = node.inode if isinstance(node, Link) else node
         if not isinstance(member, Member) or member.type != REGULAR:
-            raise NoSuchFile(f"{os.fsdecode(path)}: expected a file, got another kind")
+            kind = "directory" if node is None else type_of(node)
+            way_out = "; `lamella ls` lists it" if kind == "directory" else ""
+            raise NoSuchFile(f"{os.fsdecode(path)}: expected a file, got a {kind}{way_out}")
         content = iter_content(root.tars[member.origin], member)
         return cast("BinaryIO", io.BufferedReader(_Chunks(content), CHUNK))
 
+    def export(self) -> FlatTar:
+        return FlatTar(fetch_all(self._source), self._opener)
+
+    @cached_property
+    def _paths(self) -> list[bytes]:
+        return list(self._root.names)  # sorted, as they are read
+
+    @cached_property
     def _root(self) -> RootFs:
-        if self._listed is None:
-            count = len(self._source.describe().layers)
-            # Of what is far away the headers; a layer of which more is wanted is fetched then.
-            image = self._source.fetch(frozenset(), frozenset(range(count)))
-            self._listed = self._read(image)
-        return self._listed
+        count = len(self._source.describe().layers)
+        # Of what is far away the headers; a layer of which more is wanted is fetched then.
+        return self._read(self._source.fetch(frozenset(), frozenset(range(count))))
 
     def _read(self, image: Image) -> RootFs:
         opener = self._opener
@@ -261,64 +325,3 @@ class _Chunks(io.RawIOBase):
         buffer[: len(part)] = part
         self._left = self._left[len(part) :]
         return len(part)
-
-
-_IMPLIED = Header(name=b"", type=DIRECTORY, mode=0o755)
-"""Of a directory that no layer has an entry for: as engines make it."""
-
-
-def _file_of(path: bytes, node: Folder | Member | Link, root: RootFs) -> File:
-    member = node.member if isinstance(node, Folder) else node
-    inode = member.inode if isinstance(member, Link) else member
-    header = _IMPLIED if inode is None else root.header(inode)
-    is_device = header.type in {CHAR_DEVICE, BLOCK_DEVICE}
-    return File(
-        path=os.fsdecode(path),
-        type=_TYPES[header.type],
-        size=header.size if header.type == REGULAR else 0,
-        mode=header.mode & 0o7777,
-        uid=header.uid,
-        gid=header.gid,
-        mtime_ns=header.mtime,
-        target=os.fsdecode(header.link) if header.type == SYMLINK else "",
-        layer=None if inode is None else inode.origin,
-        xattrs={os.fsdecode(name): value for name, value in header.xattrs.items()},
-        device=(header.devmajor, header.devminor) if is_device else None,
-    )
-
-
-_ROOT = File("", "directory", 0, 0o755, 0, 0, 0, "", None)
-"""The root, whose attributes engines set as they like."""
-
-
-def _resolve(path: bytes, root: RootFs, *, follow: bool) -> bytes:
-    """Return where a path leads, from the root on; empty: to the root.
-
-    Raises:
-        NoSuchFile: nowhere.
-    """
-    left = [part for part in reversed(path.split(b"/")) if part not in {b"", b"."}]
-    at, links = b"", 0
-    while left:
-        part = left.pop()
-        if part == b"..":
-            at = at.rpartition(b"/")[0]
-            continue
-        here = join(at, part)
-        node = root.names.get(here)
-        member = node.inode if isinstance(node, Link) else node
-        if member is None:
-            raise NoSuchFile(f"{os.fsdecode(path)}: the image has no such file")
-        is_link = isinstance(member, Member) and member.type == SYMLINK
-        if is_link and (left or follow):
-            links += 1
-            if links > _MOST_LINKS:
-                raise NoSuchFile(f"{os.fsdecode(path)}: too many symlinks on the way")
-            target = root.header(cast("Member", member)).link
-            at = b"" if target.startswith(b"/") else at
-            left += [one for one in reversed(target.split(b"/")) if one not in {b"", b"."}]
-            continue
-        if left and not isinstance(member, Folder):
-            raise NoSuchFile(f"{os.fsdecode(path)}: {os.fsdecode(here)} is no directory")
-        at = here
-    return at
