@@ -150,7 +150,7 @@ def test_a_layer_is_named_as_elsewhere(lamella: Lamella, image: str) -> None:
     ids = lamella("layers", "-m", image).worked().text.split()
     by_id = lamella("ls", image, "--layer", ids[1][:12]).worked().text
     assert by_id == lamella("ls", image, "--layer", "2").worked().text
-    lamella("ls", image, "--layer", "4").failed(2, "#4", "#1 to #3")
+    lamella("ls", image, "--layer", "4").failed(2, "no layer 4", "1 to 3")
     lamella("ls", image, "/etc/passwd", "--layer", "2").failed(2, "the layer has no such file")
 
 

@@ -35,7 +35,7 @@ _AT_ONCE = 1000
     shell_complete=complete_layer,
     help="What this layer alone has, with what it deletes.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (docs/json.md).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (`lamella help json`).")
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
