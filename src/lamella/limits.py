@@ -16,6 +16,7 @@ __all__ = [
     "NAME",
     "NESTING",
     "PATH",
+    "PIECE",
     "SPARSE_FILE",
     "SPARSE_PARTS",
     "WINDOW",
@@ -30,6 +31,9 @@ NAME = 255
 
 PATH = 4096
 """Bytes of a path or of the target of a link (Linux's PATH_MAX)."""
+
+PIECE = 256 << 20
+"""Bytes that a registry may ask a piece of an upload to have; it is kept in memory."""
 
 SPARSE_FILE = 1 << 40
 """Bytes of a sparse file, holes included: whoever unpacks or compares it makes them all."""

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import BinaryIO, Self, cast
 from urllib.parse import urlencode
 
+from lamella import limits
 from lamella.errors import EngineError
 from lamella.layer.blob import CHUNK, Blob, Bytes
 from lamella.spec.digest import Digest
@@ -33,8 +34,6 @@ _NO_MONOLITH = frozenset({404, 405, 411, 413, 415, 501})
 """Answers to an upload in one piece by those who (or whose proxies) don't take any."""
 NO_PIECES = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Answers to a piece by those who take a blob only as a whole."""
-_LARGEST_PIECE = 256 << 20
-"""Bytes that a registry may ask a piece to have; it is kept in memory."""
 _LOST = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _CREATED, _ACCEPTED = HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 
@@ -144,10 +143,10 @@ def _begin(repository: Repository) -> tuple[str, int]:
     said = answer.header("OCI-Chunk-Min-Length")
     location = _location(repository, answer.header("Location"))
     least = int(said[:18]) if re.fullmatch("[0-9]+", said) else 0
-    if least > _LARGEST_PIECE:
+    if least > limits.PIECE:
         raise EngineError(
             f"{repository.registry}: {repository.name}: wants pieces of {said[:20]} bytes; "
-            f"at most {_LARGEST_PIECE} can be sent"
+            f"at most {limits.PIECE} can be sent"
         )
     return location, least
 
