@@ -8,6 +8,7 @@ and the time of directories that no layer has an entry for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,7 +18,7 @@ from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import read_changeset
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.overlay import Folder, Link, Tree
-from lamella.tar.entry import REGULAR, SYMLINK, Header, Member
+from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
 __all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_rootfs"]
@@ -41,12 +42,20 @@ class Difference:
         """Say it in a line."""
         path = self.path.decode("utf-8", "backslashreplace")
         where = f"{self.platform}: " if self.platform else ""
+        if self.what == "exists":
+            which = "first" if self.theirs == "missing" else "second"
+            return f"{where}/{path}: only in the {which} image"
         return f"{where}/{path}: {self.what}: {_show(self.ours)} != {_show(self.theirs)}"
 
 
 def _show(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+    match value:
+        case None:
+            return "none"
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 
@@ -114,10 +123,7 @@ def _compare_folders(
     theirs: RootFs,
 ) -> Iterator[Difference]:
     if not (isinstance(one, Folder) and isinstance(other, Folder)):
-        kind = "other", "directory"
-        yield Difference(
-            path, "type", kind[isinstance(one, Folder)], kind[isinstance(other, Folder)]
-        )
+        yield Difference(path, "type", _type_of(one), _type_of(other))
         return
     implied = Header(name=b"", type=b"5", mode=0o755)
     a = ours.header(one.member) if one.member else implied
@@ -133,7 +139,7 @@ def _compare_files(
         return  # the very same bytes
     a, b = ours.header(one), theirs.header(other)
     if a.type != b.type:
-        yield Difference(path, "type", a.type, b.type)
+        yield Difference(path, "type", TYPE_NAMES[a.type], TYPE_NAMES[b.type])
         return
     yield from _compare_attributes(path, a, b, time=True)
     if a.type == SYMLINK and a.link != b.link:
@@ -154,9 +160,15 @@ def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Ite
     if (a.uid, a.gid) != (b.uid, b.gid):
         yield Difference(path, "owner", f"{a.uid}:{a.gid}", f"{b.uid}:{b.gid}")
     if time and a.mtime != b.mtime:
-        yield Difference(path, "mtime", f"{a.mtime} ns", f"{b.mtime} ns")
-    if _xattrs(a) != _xattrs(b):
-        yield Difference(path, "xattrs", _xattrs(a), _xattrs(b))
+        yield Difference(path, "mtime", time_text(a.mtime), time_text(b.mtime))
+    one, other = _xattrs(a), _xattrs(b)
+    for key in sorted(one.keys() | other.keys()):
+        if one.get(key) != other.get(key):
+            yield Difference(path, f"xattr {_show(key)}", one.get(key), other.get(key))
+
+
+def _type_of(node: Folder | Member | Link) -> str:
+    return "directory" if isinstance(node, Folder) else TYPE_NAMES[_inode(node).type]
 
 
 def _xattrs(header: Header) -> dict[bytes, bytes]:
@@ -192,5 +204,11 @@ def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
     """Yield the fields of the configs that differ, but for those that a squash has to change."""
     a, b = ours.config.value, theirs.config.value
     for key in sorted((a.keys() | b.keys()) - _CHANGED_BY_SQUASH):
-        if a.get(key) != b.get(key):
-            yield Difference(b"", f"config {key}", a.get(key), b.get(key))
+        one, other = a.get(key), b.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            for name in sorted(one.keys() | other.keys()):
+                if one.get(name) != other.get(name):
+                    told = f"config {key}.{name}"
+                    yield Difference(b"", told, one.get(name), other.get(name))
+        elif one != other:
+            yield Difference(b"", f"config {key}", one, other)

@@ -201,11 +201,17 @@ def test_created_may_be_a_time(lamella: Lamella, app: str, work: Path, moment: s
     assert config["created"] == config["history"][-1]["created"] == moment
 
 
+def test_created_may_be_a_day(lamella: Lamella, app: str, work: Path) -> None:
+    """Engines want a whole time: it begins at midnight, UTC."""
+    config = squashed(lamella, app, work, "--created", "2026-01-31")
+    assert config["created"] == "2026-01-31T00:00:00Z"
+
+
 @pytest.mark.parametrize(
     "moment",
     [
         "rubbish",
-        "2026-01-31",
+        "2026-02-30",
         "20260131T120000Z",
         "2026-01-31T12:00:00",
         "2026-13-01T00:00:00Z",

@@ -84,7 +84,7 @@ def test_no_arguments_is_help_on_stderr(lamella: Lamella) -> None:
         (["squash", "a", "--progress", "loud"], ["loud", "auto"]),
         (["squash", "a", "--compression", "brotli"], ["brotli", "zstd"]),
         (["squash", "a", "--compression", "gzip:10"], ["gzip", "1 to 9"]),
-        (["squash", "a", "--platform", "amd64"], ["amd64", "OS/ARCH"]),
+        (["squash", "a", "--platform", "amd65"], ["amd65", "OS/ARCH"]),
         (["squash", "a", "b", "--from", "c"], ["--from"]),
         (["squash", "a", "b", "--last", "1"], ["exclude"]),
         (["squash", "a", "--layers", "1-2", "--last", "1"], ["exclude"]),

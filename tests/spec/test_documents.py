@@ -189,6 +189,8 @@ def test_what_is_no_platform(text: str) -> None:
         ("linux/armel", "linux/arm/v6"),
         ("linux/i386", "linux/386"),
         ("macos/arm64", "darwin/arm64"),
+        ("arm64", "linux/arm64"),
+        ("x86_64", "linux/amd64"),
     ],
 )
 def test_platforms_that_are_the_same(text: str, same: str) -> None:

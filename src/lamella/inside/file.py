@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import Changeset
@@ -15,10 +15,10 @@ from lamella.tar.entry import (
     BLOCK_DEVICE,
     CHAR_DEVICE,
     DIRECTORY,
-    FIFO,
     HARD_LINK,
     REGULAR,
     SYMLINK,
+    TYPE_NAMES,
     Header,
     Member,
 )
@@ -39,15 +39,7 @@ FileType = Literal[
 ]
 """The last three only in a layer: another name of a file; a path that is deleted; a directory of
 which all that the layers below have in it is deleted."""
-_TYPES: Mapping[bytes, FileType] = {
-    REGULAR: "file",
-    DIRECTORY: "directory",
-    SYMLINK: "symlink",
-    CHAR_DEVICE: "char device",
-    BLOCK_DEVICE: "block device",
-    FIFO: "fifo",
-    HARD_LINK: "hard link",
-}
+_TYPES = cast("Mapping[bytes, FileType]", TYPE_NAMES)
 _LINKS = (SYMLINK, HARD_LINK)
 
 

@@ -12,6 +12,7 @@ __all__ = ["created_text"]
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def created_text(created: datetime | str | None, epoch: str | None) -> str | None:
@@ -35,8 +36,10 @@ def created_text(created: datetime | str | None, epoch: str | None) -> str | Non
         return _format(datetime.now(UTC).replace(microsecond=0)) if created == "now" else None
     if _RFC3339.fullmatch(created) and _is_date(created):
         return created
+    if _DATE.fullmatch(created) and _is_date(created):
+        return f"{created}T00:00:00Z"
     raise UsageError(
-        f"`created` {created!r}: expected source, now or a time like 2026-01-31T12:00:00Z"
+        f"`created` {created!r}: expected source, now 2026-01-31 or 2026-01-31T12:00:00Z"
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from lamella.analysis.model import Analysis
 from lamella.image import Image
 from lamella.inside.file import File
-from lamella.report.files import mode_text, shown_path, time_text
+from lamella.report.files import minute_text, mode_text, shown_path
 from lamella.report.layers import instruction
 from lamella.report.text import causes_text, count_of, human_size, printable
+from lamella.tar.entry import time_text
 
 __all__ = ["changes_text", "config_lines", "file_lines", "layer_lines", "summary_line"]
 
@@ -25,7 +26,7 @@ def summary_line(file: File) -> str:
     size = f"{file.size:,} B " if file.type == "file" else ""
     device = f"{file.device[0]}, {file.device[1]} " if file.device else ""
     layer = "" if file.layer is None else f" #{file.layer + 1}"
-    time = time_text(file.mtime_ns)
+    time = minute_text(file.mtime_ns)
     return f"{mode_text(file)} {file.uid}:{file.gid} {size}{device}{time}{layer}"
 
 
@@ -64,7 +65,7 @@ def _changes(now: File, before: File, *, same: bool | None) -> Iterator[str]:
     if now.device != before.device:
         yield f"device {before.device} → {now.device}"
     if now.mtime_ns != before.mtime_ns:
-        times = [time_text(ns, exact=True) for ns in (before.mtime_ns, now.mtime_ns)]
+        times = [time_text(ns) for ns in (before.mtime_ns, now.mtime_ns)]
         yield f"time {times[0]} → {times[1]}"
     if now.xattrs != before.xattrs:
         yield "extended attributes"
@@ -92,7 +93,7 @@ def file_lines(
     yield f"owner   {file.uid}:{file.gid}"
     if file.type == "file":
         yield f"size    {file.size:,} B ({human_size(file.size)})"
-    yield f"time    {time_text(file.mtime_ns, exact=True)}"
+    yield f"time    {time_text(file.mtime_ns)}"
     if file.target:
         yield f"target  {shown_path(file.target)}"
     yield from (

@@ -6,14 +6,13 @@ import base64
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from lamella.inside.file import File, FileType
 from lamella.report.text import printable
-from lamella.tar.entry import path_text
+from lamella.tar.entry import path_text, time_text
 
-__all__ = ["content_lines", "file_lines", "mode_text", "shown_path", "time_text", "to_json"]
+__all__ = ["content_lines", "file_lines", "minute_text", "mode_text", "shown_path", "to_json"]
 
 _KINDS: Mapping[FileType, int] = {
     "file": stat.S_IFREG,
@@ -25,7 +24,6 @@ _KINDS: Mapping[FileType, int] = {
 }
 _ARROWS: Mapping[FileType, str] = {"symlink": " -> ", "hard link": " link to /"}
 _ENDS: Mapping[FileType, str] = {"deletion": " (deleted)", "opaque": " (lower content deleted)"}
-_NANO = 10**9
 _LONGEST_LINE = 4096
 """Bytes of a line of text that are shown in one go."""
 
@@ -43,20 +41,10 @@ def mode_text(file: File) -> str:
     return stat.filemode(kind | file.mode)
 
 
-def time_text(nanoseconds: int, *, exact: bool = False) -> str:
-    """Return a time in UTC: to the minute, or in RFC 3339 with all that is known.
-
-    One that no calendar has is ``@SECONDS``.
-    """
-    seconds, rest = divmod(nanoseconds, _NANO)
-    try:
-        time = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return f"@{seconds}"
-    if not exact:
-        return f"{time:%Y-%m-%d %H:%M}"
-    fraction = f".{rest:09d}".rstrip("0") if rest else ""
-    return f"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+def minute_text(nanoseconds: int) -> str:
+    """Return a time in UTC, to the minute."""
+    exact = time_text(nanoseconds)
+    return exact if exact.startswith("@") else f"{exact[:10]} {exact[11:16]}"
 
 
 def file_lines(files: Sequence[File], *, whole: bool) -> Iterator[str]:
@@ -71,7 +59,7 @@ def file_lines(files: Sequence[File], *, whole: bool) -> Iterator[str]:
     owner_width, size_width = (max(map(len, texts), default=0) for texts in (owners, sizes))
     for file, owner, size in zip(files, owners, sizes, strict=True):
         name = f"/{file.path}" if whole else file.path.rpartition("/")[2]
-        time = "" if file.type in _ENDS else time_text(file.mtime_ns)
+        time = "" if file.type in _ENDS else minute_text(file.mtime_ns)
         target = _ARROWS[file.type] + shown_path(file.target) if file.type in _ARROWS else ""
         yield (
             f"{mode_text(file)} {owner:<{owner_width}} {size:>{size_width}} "
@@ -129,7 +117,7 @@ def _to_json(file: File) -> dict[str, Any]:
         "uid": file.uid,
         "gid": file.gid,
         "size": file.size,
-        "mtime": time_text(file.mtime_ns, exact=True),
+        "mtime": time_text(file.mtime_ns),
         "target": path_text(os.fsencode(file.target)),
         "device": None if file.device is None else list(file.device),
         "xattrs": {

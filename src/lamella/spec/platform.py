@@ -27,6 +27,10 @@ _GO_ARCH = {
     "i686": ("386", ""),
     "loongarch64": ("loong64", ""),
 }
+_ARCHITECTURES = {
+    *("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"),
+}
+"""Of images that are common, in Go's words."""
 _BASELINES = {("amd64", "v1"), ("arm64", "v8")}
 """Variants that say no more than the architecture alone."""
 _ARM = ("arm", "")
@@ -43,14 +47,16 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read ``linux/arm64`` or ``linux/arm/v7``.
+        """Read ``linux/arm64``, ``linux/arm/v7`` or, meaning Linux, ``arm64``.
 
         Raises:
             InvalidReference: the text has another form.
         """
         parts = text.split("/")
+        if text in _ARCHITECTURES or text in _GO_ARCH:
+            parts.insert(0, "linux")
         if len(parts) not in {2, 3} or not all(parts):
-            message = f"invalid platform {text!r}; expected OS/ARCH or OS/ARCH/VARIANT"
+            message = f"invalid platform {text!r}; expected OS/ARCH, OS/ARCH/VARIANT or ARCH"
             raise InvalidReference(message)
         return cls(*parts)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "REWRITE",
     "SPARSE",
     "SYMLINK",
+    "TYPE_NAMES",
     "HasMembers",
     "HasWindows",
     "Header",
@@ -23,6 +25,7 @@ __all__ = [
     "clean",
     "join",
     "path_text",
+    "time_text",
     "window_of",
 ]
 
@@ -33,6 +36,15 @@ CHAR_DEVICE = b"3"
 BLOCK_DEVICE = b"4"
 DIRECTORY = b"5"
 FIFO = b"6"
+TYPE_NAMES: Mapping[bytes, str] = {
+    REGULAR: "file",
+    HARD_LINK: "hard link",
+    SYMLINK: "symlink",
+    CHAR_DEVICE: "char device",
+    BLOCK_DEVICE: "block device",
+    DIRECTORY: "directory",
+    FIFO: "fifo",
+}
 
 # Flags of a member.
 REWRITE = 1
@@ -174,3 +186,14 @@ def clean(name: bytes) -> bytes:
 def path_text(path: bytes) -> str:
     r"""Return a path as text; what is no UTF-8 is shown as ``\xNN``."""
     return path.decode("utf-8", "backslashreplace")
+
+
+def time_text(nanoseconds: int) -> str:
+    """Return a time in RFC 3339, in UTC, to the nanosecond; ``@SECONDS`` if no calendar has it."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    try:
+        time = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"@{seconds}"
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"
