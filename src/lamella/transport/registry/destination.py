@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,6 +39,7 @@ from lamella.transport.registry.client import Refused, Registry
 from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
 from lamella.transport.registry.repository import Repository, Stored
+from lamella.transport.registry.sent import Sent
 from lamella.transport.registry.source import RemoteBlob
 from lamella.transport.registry.upload import NO_PIECES, Outgoing, mount_blob, put_blob
 from lamella.waiting import Stoppable, finish
@@ -82,6 +83,7 @@ class _Sending:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lamella-push")
         self._passing: list[Stoppable] = []
         """Kept layers that come from elsewhere, and may be waited for."""
+        self.sent = Sent(env.progress)
 
     def stop(self) -> None:
         """Let what is waited for end in an error."""
@@ -100,21 +102,44 @@ class _Sending:
         """See to it in the background that the repository has a blob."""
         if isinstance(blob, Stoppable):
             self._passing.append(blob)
-        return self._pool.submit(self.ensure, descriptor, blob, where)
+        self.sent.expect(descriptor.size)
+        return self._pool.submit(self._ensure_counted, descriptor, blob, where)
 
-    def ensure(self, descriptor: Descriptor, blob: Blob, where: str) -> None:
-        """See to it that the repository has a blob: look, mount, send."""
+    def _ensure_counted(self, descriptor: Descriptor, blob: Blob, where: str) -> None:
+        if not self.ensure(descriptor, blob, where, self.sent.advance):
+            self.sent.advance(descriptor.size)
+
+    def ensure(
+        self,
+        descriptor: Descriptor,
+        blob: Blob,
+        where: str,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> bool:
+        """See to it that the repository has a blob: look, mount, send; return whether it was sent.
+
+        Args:
+            descriptor: what it must be.
+            blob: its bytes.
+            where: what messages call it.
+            advance: is told how many bytes more are sent.
+
+        Raises:
+            DigestMismatch: the bytes are not as many.
+            EngineError: the registry won't have it.
+        """
         digest, repository = descriptor.digest, self.repository
         if repository.has_blob(digest):
-            return
+            return False
         if isinstance(blob, RemoteBlob) and self.is_near(blob):
             self.progress.debug(f"{where}: mount from {blob.repository.name}")
             if mount_blob(repository, digest, blob.repository.name):
-                return
+                return False
         if blob.size != descriptor.size:
             raise DigestMismatch(where, f"{descriptor.size} bytes", f"{blob.size} bytes")
         self.progress.debug(f"{where}: send {digest}")
-        put_blob(repository, blob, digest, self.progress.advance)
+        put_blob(repository, blob, digest, advance)
+        return True
 
     def publish(self, raw: bytes, media_type: str, tags: Sequence[str]) -> None:
         """Put a manifest or an index under each of its names, or under its digest alone.
@@ -212,6 +237,7 @@ class _RegistryImage(ImageWriter):
         Raises:
             EngineError: the registry refused it. The message tells which names were given.
         """
+        self._sending.sent.show()
         for pending in self._pending:
             pending.result()
         own = Descriptor("", config.digest, len(config.raw))

@@ -103,24 +103,32 @@ def _rest(repository: Repository, error: Refused | BrokenOff, failures: int) -> 
     repository.registry.wait(failures, refusal)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _CountedBody:
-    """A blob that tells how much of it is sent; what is sent again counts again."""
+    """A blob that tells how much of it is sent; what is sent again does not count again."""
 
     blob: Blob
     advance: Callable[[int], None]
+    told: int = 0
+    """Bytes, from the start on."""
 
     @property
     def size(self) -> int:
         return self.blob.size
 
     def open(self) -> BinaryIO:
-        return cast("BinaryIO", io.BufferedReader(_CountedReader(self.blob, self.advance), CHUNK))
+        return cast("BinaryIO", io.BufferedReader(_CountedReader(self), CHUNK))
+
+    def reached(self, at: int) -> None:
+        """Note how far it was read."""
+        if at > self.told:
+            self.advance(at - self.told)
+            self.told = at
 
 
 class _CountedReader(io.RawIOBase):
-    def __init__(self, blob: Blob, advance: Callable[[int], None]) -> None:
-        self._stream, self._advance = blob.open(), advance
+    def __init__(self, body: _CountedBody) -> None:
+        self._body, self._stream, self._at = body, body.blob.open(), 0
 
     def readable(self) -> bool:
         return True
@@ -128,7 +136,8 @@ class _CountedReader(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         chunk = self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
-        self._advance(len(chunk))
+        self._at += len(chunk)
+        self._body.reached(self._at)
         return len(chunk)
 
     def close(self) -> None:
