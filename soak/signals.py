@@ -354,7 +354,7 @@ def _judge(
     early = number == signal.SIGINT and "Interrupt" in said and not _BEGUN.search(said)
     if code == -number or early:
         return None  # before lamella had begun: Python itself shows a traceback then
-    if code == 0 or (ended_before and code in {1, 2, 5}):
+    if code == 0 or (ended_before and code in {1, 2, 5, 7}):
         return None  # all was done
     last = said.splitlines()[-1:]
     if code != _INTERRUPTED or last not in ([_LINE], [_DONE]) or "Traceback" in said:

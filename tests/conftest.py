@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
-        elif item.get_closest_marker("install"):
+        elif item.get_closest_marker("install") or item.get_closest_marker("install"):
             item.add_marker(pytest.mark.xdist_group("install"))
         elif item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group(_group_of(item)))

@@ -18,7 +18,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
         word: what was typed.
         known: what there is, the likeliest first.
     """
-    words = [text for text, _ in zip(known, range(_MOST), strict=False)]
+    words = [text for text, _ in zip(known, range(_MOST), strict=False) if text != word]
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.7)), "")
 
 

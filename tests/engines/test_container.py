@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,27 +74,34 @@ def in_podman_of(podman: Podman, lamella_image: Path) -> Run:
 
 
 @pytest.fixture(params=["docker_classic", "docker_modern", "docker_containerd", "podman"])
-def run(request: pytest.FixtureRequest, lamella_image: Path) -> Run:
-    """Run it in each engine."""
+def place(request: pytest.FixtureRequest) -> Engine | Podman:
+    """Each engine."""
     found = request.getfixturevalue(request.param)
-    return (
-        in_podman_of(found, lamella_image)
-        if isinstance(found, Podman)
-        else in_docker_of(found, lamella_image)
-    )
+    assert isinstance(found, Engine | Podman)
+    return found
+
+
+@pytest.fixture
+def run(place: Engine | Podman, lamella_image: Path) -> Run:
+    """Run it in each engine."""
+    if isinstance(place, Podman):
+        return in_podman_of(place, lamella_image)
+    return in_docker_of(place, lamella_image)
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
-    """The demo's image, in a folder that everybody may write to."""
-    folder = tmp_path / "archives"
-    folder.mkdir()
-    folder.chmod(0o777)
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    write_demo_image(folder / "demo.tar")
-    return folder / "demo.tar"
+    """The demo's image."""
+    write_demo_image(tmp_path / "demo.tar")
+    return tmp_path / "demo.tar"
+
+
+@pytest.fixture
+def shared(place: Engine | Podman) -> Iterator[Path]:
+    """A folder that everybody may write to, where the engine can see it."""
+    with tempfile.TemporaryDirectory(dir=place.work) as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
 
 
 def layers_in(archive: bytes) -> int:
@@ -116,13 +124,13 @@ def test_pipe(run: Run, demo: Path) -> None:
     assert layers_in(run("--", *args, stdin=demo.read_bytes())) == 8
 
 
-def test_archive_in_a_folder(run: Run, demo: Path) -> None:
+def test_archive_in_a_folder(run: Run, shared: Path) -> None:
     """The folder of images is mounted; no rights are needed, nor a file system to write to."""
     strict = ("--read-only", "--cap-drop=all", "--tmpfs=/tmp", *NOBODY)
-    folder = f"--volume={demo.parent}:/work"
-    args = ("squash", "demo.tar", "#3", "--verify", "-o", "docker-archive:slim.tar")
-    run(*strict, folder, "--", *args)
-    assert layers_in((demo.parent / "slim.tar").read_bytes()) == 4
+    write_demo_image(shared / "demo.tar")
+    args = ("squash", "demo.tar", "3", "--verify", "-o", "slim.tar")
+    run(*strict, f"--volume={shared}:/work", "--", *args)
+    assert layers_in((shared / "slim.tar").read_bytes()) == 4
 
 
 def test_every_module_is_there(run: Run) -> None:
@@ -147,7 +155,7 @@ def test_socket_of_docker(engine: Engine, lamella_image: Path, demo: Path) -> No
     engine.docker("load", "--input", demo)
     group = f"--group-add={engine.socket.stat().st_gid}"
     socket = f"--volume={engine.socket}:/var/run/docker.sock"
-    args = ("squash", "lamella-demo:latest", "#3", "in-container:1", "--verify")
+    args = ("squash", "lamella-demo:latest", "3", "in-container:1", "--verify")
     told = in_docker_of(engine, lamella_image)(socket, group, "--", *args).decode().strip()
     (found,) = json.loads(engine.docker("image", "inspect", "in-container:1"))
     assert found["Id"] == told
@@ -158,7 +166,7 @@ def test_socket_of_podman(podman: Podman, lamella_image: Path, demo: Path) -> No
     """The same, with Podman's service."""
     podman("load", "--input", demo)
     socket = f"--volume={podman.socket}:/podman.sock"
-    args = ("squash", "podman:lamella-demo:latest", "#3", "in-container:1", "--verify")
+    args = ("squash", "podman:lamella-demo:latest", "3", "in-container:1", "--verify")
     in_podman_of(podman, lamella_image)(
         socket, "--user=0", "--env=CONTAINER_HOST=unix:///podman.sock", "--", *args
     )

@@ -221,7 +221,7 @@ def test_a_base_that_is_none_is_explained(
     done = run(docker_classic, LAMELLA, "squash", app, squashed, f"{squashed}-2", check=False)
 
     assert done.returncode == 2
-    assert "share 1 of its 2 layers; try --from '#1'" in done.stderr
+    assert "share 1 of its 2 layers; try --from 1" in done.stderr
 
 
 def test_from_an_engine_to_files_and_back(

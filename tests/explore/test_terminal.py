@@ -78,7 +78,7 @@ def test_a_squash_from_end_to_end(folder: Path) -> None:
         terminal.press("j", "j", "Space", "G", "Space", "s")
         terminal.sees("docker-archive:demo-slim.tar")
         terminal.press("Tab", "Enter")
-        terminal.sees("Close", "-12.8 MB", "verified")
+        terminal.sees("Close", "saved     12.8 MB", "verified")
         terminal.press("q")
         terminal.sees("Files of layer 10", absent="Close")
         terminal.press("q")

@@ -140,7 +140,7 @@ def state_of(engine: Engine) -> dict[str, list[str]]:
 def is_tidy(engine: Engine) -> bool:
     """Whether the engine clears up what it had begun, once it notices that we are gone."""
     temporary = engine.data_root / "tmp"
-    return wait_until(lambda: not temporary.is_dir() or not any(temporary.iterdir()), timeout=20)
+    return wait_until(lambda: not temporary.is_dir() or not any(temporary.iterdir()), timeout=120)
 
 
 def digests(names: Sequence[str]) -> tuple[Digest, ...]:

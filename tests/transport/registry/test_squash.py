@@ -286,13 +286,15 @@ def test_foreign_layers_stay_where_they_are(
 
 
 def test_what_is_not_there_is_said(plain: Server, client: Client, name: str, env: Make) -> None:
-    """The message has registry, repository, status and the registry's own words."""
-    client.push(f"{name}:1", [BASE])
+    """The tag, or the whole repository; the nearest tag is offered."""
+    client.push(f"{name}:none", [BASE])
     with pytest.raises(ImageNotFound) as error:
         lamella.squash(f"docker://{plain.host}/{name}:no", env=env())
-    said = str(error.value)
-    assert f"registry {plain.host}: {name}: can't read the manifest of no: 404: " in said
-    assert "manifest unknown (MANIFEST_UNKNOWN)" in said
+    assert str(error.value) == f"no tag 'no' in {plain.host}/{name}"
+    with pytest.raises(ImageNotFound, match="did you mean 'none'"):
+        lamella.squash(f"docker://{plain.host}/{name}:nome", env=env())
+    with pytest.raises(ImageNotFound, match=f"no repository {plain.host}/{name}-x"):
+        lamella.squash(f"docker://{plain.host}/{name}-x:1", env=env())
 
 
 def test_dry_run_writes_nothing(front: Front, client: Client, name: str, env: Make) -> None:

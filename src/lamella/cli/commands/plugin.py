@@ -31,7 +31,7 @@ def command() -> None:
     """  # noqa: D301 - the mark is click's: lines stay as they are
 
 
-@command.command("install", short_help="write the plugin")
+@command.command("install")
 @_SYSTEM
 @click.option("--force", is_flag=True, help="Replace a docker-squash that lamella did not write.")
 def install(system: bool, force: bool) -> int:
@@ -47,7 +47,7 @@ def install(system: bool, force: bool) -> int:
     return 0
 
 
-@command.command("remove", short_help="remove the plugin")
+@command.command("remove")
 @_SYSTEM
 def remove(system: bool) -> int:
     """Remove the plugin, if lamella wrote it."""
@@ -58,7 +58,7 @@ def remove(system: bool) -> int:
     return 0
 
 
-@command.command("status", short_help="tell what docker runs as `docker squash`")
+@command.command("status")
 def status() -> int:
     """Tell where the plugin is, which lamella it starts, and whether docker runs it."""
     from lamella.cli.plugin.places import ask_docker, system_path, user_path  # noqa: PLC0415 - as above

@@ -39,7 +39,7 @@ _SMALL = 4096
 """Bytes of content that are kept anyway: to do without them saves less than it costs."""
 
 _PATIENCE, _NAP = 1.0, 0.05
-"""Seconds that a layer waits for another in all, and before it looks whether it is stopped."""
+"""Seconds in all that a layer waits for another that does not move, and until it looks again."""
 
 
 def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
@@ -176,12 +176,13 @@ class _PathSieve:
         """
         known, newer = self._known, self._position + 1
         with known.moved:
-            while known.passed.get(newer, end) < end and self._patience > 0:
+            while (before := known.passed.get(newer, end)) < end and self._patience > 0:
                 if self._stop.is_set():
                     return
                 begun = time.monotonic()
                 known.moved.wait(_NAP)
-                self._patience -= time.monotonic() - begun
+                if known.passed.get(newer) == before:
+                    self._patience -= time.monotonic() - begun
 
     def _is_hidden(self, folder: bytes) -> bool:
         """Whether a newer layer did away with a directory, or with one above it."""
