@@ -1,5 +1,7 @@
 """What every test can ask for."""
 
+import os
+
 import pytest
 
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
@@ -12,8 +14,10 @@ _DOCKER = {"docker_classic", "docker_containerd", "docker_modern", "engine", "pl
 
 
 def pytest_configure() -> None:
-    """Let lamella heed all signals."""
+    """Let lamella heed all signals, and ask terminals how large they are."""
     heed_signals()
+    for name in ("COLUMNS", "LINES"):  # pytest-xdist says 80 and 24 to its processes
+        os.environ.pop(name, None)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -85,18 +85,10 @@ def open_terminal(
     settings = {**environment(folder, env), "LC_ALL": "C.UTF-8", "SHELL": "/bin/sh"}
     socket = folder / "tmux"
     config = folder / "tmux.conf"
-    columns, lines = map(str, size)
-    options = {
-        "default-terminal": term,
-        "status": "off",
-        "escape-time": "0",
-        # -x and -y alone are forgotten now and then when the machine is busy
-        "default-size": f"{columns}x{lines}",
-        "window-size": "manual",
-    }
-    config.write_text("".join(f"set -g {name} {value}\n" for name, value in options.items()))
+    config.write_text(f"set -g default-terminal {term}\nset -g status off\nset -g escape-time 0\n")
     tmux = Tool.find("tmux", "-S", os.fspath(socket), "-f", os.fspath(config), environment=settings)
     typed = shlex.join([os.fspath(command), *arguments])
+    columns, lines = map(str, size)
     shell = f"{typed} {redirect}; printf 'exit code %s\\n' $?; exec cat"
     tmux("new-session", "-d", "-x", columns, "-y", lines, "-c", folder, shell)
     try:
