@@ -16,9 +16,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings
-from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
