@@ -19,6 +19,7 @@ from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
+    from lamella.analysis.model import Analysis
     from lamella.report.drawing import Paint
     from lamella.report.rules import Gate, Rules
 
@@ -99,7 +100,7 @@ def command(
     if html is not None:
         from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
 
-        write_page(html, render_page(found, image))
+        write_page(html, render_page(found, image, _best_squash(image, found)))
     write_reports(reports, rendered)
     _print(image, gate, form, to_stderr=html == STDOUT)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -138,10 +139,16 @@ def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
     from lamella.report.drawing import plain  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line  # noqa: PLC0415 - as above
 
-    best = report.best_savings(gate.analysis)
-    typed = _squash(image, best[0].first, best[0].last) if best else ""
-    lines = report.screen(gate.analysis, typed, paint or plain)
+    lines = report.screen(gate.analysis, _best_squash(image, gate.analysis), paint or plain)
     return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]
+
+
+def _best_squash(image: str, analysis: Analysis) -> str:
+    """Return the command for the squash that saves most; empty: none saves anything."""
+    from lamella.report.analyze import best_savings  # noqa: PLC0415 - as above
+
+    best = best_savings(analysis)
+    return _squash(image, best[0].first, best[0].last) if best else ""
 
 
 def _squash(image: str, first: int, last: int) -> str:
