@@ -114,7 +114,7 @@ def test_figures_fit_a_desktop(browser: Browser, pages: dict[str, Path]) -> None
 
 
 def test_wide_screens_are_used(browser: Browser, pages: dict[str, Path]) -> None:
-    """At 3840 pixels the map and the dead paths are side by side, and little is left at the sides."""
+    """At 3840 pixels the map and the dead paths are side by side."""
     browser.open(pages["demo"], _WIDE)
     assert browser.one("main").rect["width"] > 0.85 * _WIDE[0]
     assert browser.one("#dead").rect["x"] > browser.one("#map").rect["x"] + 1000

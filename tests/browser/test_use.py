@@ -307,8 +307,7 @@ def test_paths_are_filtered(shown: Browser) -> None:
     rows = [row for row in shown.all("#dead tbody tr") if row.is_displayed()]
     assert [row.text.split()[0] for row in rows] == ["/app/src/", "/app/src/m00/"]
     assert shown.one("#filtered").text == "2 of 6, 1.52 MB"
-    shown.one("#filter").clear()
-    shown.one("#filter").send_keys(Keys.ENTER)
+    shown.one("#filter").send_keys(Keys.BACKSPACE * 4)
     assert len([row for row in shown.all("#dead tbody tr") if row.is_displayed()]) == 6
 
 
@@ -322,7 +321,6 @@ def test_long_tables_begin_with_the_biggest(browser: Browser, pages: dict[str, P
     assert count() == 25
     browser.one("#filter").send_keys("usr/lib/99")
     assert count() == 1
-    for _ in range(10):
-        browser.one("#filter").send_keys(Keys.BACKSPACE)
+    browser.one("#filter").send_keys(Keys.BACKSPACE * 10)
     browser.one("#dead .more").click()
     assert count() == 100

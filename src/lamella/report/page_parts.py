@@ -98,5 +98,5 @@ def home() -> str:
         links = metadata("lamella").get_all("Project-URL") or ()
     except PackageNotFoundError:
         return ""
-    known = dict(link.split(", ", 1) for link in links)
+    known = dict(str(link).split(", ", 1) for link in links)
     return known.get("Homepage", "")
