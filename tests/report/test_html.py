@@ -6,15 +6,18 @@ import base64
 import hashlib
 import json
 import re
+import time
 import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from lamella.analysis.model import Dead, HistoryLine, Setup, Usage, Waste
 from lamella.merge.causes import Cause, Dropped
 from lamella.report.html import render
-from lamella.report.page_parts import fold, hide_values, home, title_of
+from lamella.report.page_parts import fold, hide_values, home, title_of, titles_of
 from tests.browser.samples import HOSTILE, hostile, make_analysis, make_layer
 
 _NOTHING = Usage(b"", 0, 0, 0, ())
@@ -150,6 +153,14 @@ def test_title_is_a_name_not_a_path() -> None:
         assert title_of(replace(analysis, reference=reference, tags=tags)) == title
 
 
+def test_titles_of_two_images_differ() -> None:
+    """Names if they do, else files, else all of the references."""
+    image = replace(hostile(), tags=("app:1",), reference="x/a.tar")
+    assert titles_of(image, replace(image, tags=("app:2",))) == ("app:1", "app:2")
+    assert titles_of(image, replace(image, reference="x/b.tar")) == ("a.tar", "b.tar")
+    assert titles_of(image, replace(image, reference="y/a.tar")) == ("x/a.tar", "y/a.tar")
+
+
 def test_advice_has_its_bytes_steps_and_what_to_write() -> None:
     """And the command for the squash, as it was given."""
     layers = [
@@ -187,6 +198,20 @@ def test_configuration_without_what_is_secret() -> None:
         assert value not in text
     assert hide_values("ENV MY_SECRET two") == "ENV MY_SECRET (hidden)"
     assert hide_values("RUN apt-get install passwd") == "RUN apt-get install passwd"
+
+
+@pytest.mark.parametrize("part", ["a.", "token ", "chown -", 'password="', "--", " "])
+def test_long_commands_cost_little(part: str) -> None:
+    """Whatever they are made of: ten seconds are a hundred times what it takes."""
+    command = "RUN " + part * 50_000
+    layers = [
+        make_layer(1, 9, Dropped(metadata_only=9000), "COPY a b"),
+        make_layer(2, 9, command=command),
+    ]
+    waste = Waste(1, 2, Cause.METADATA_ONLY, "", b"app", 9000, 7)
+    start = time.process_time()
+    render(make_analysis(layers, _NOTHING, wastes=(waste,), setup=Setup(env=(command,))))
+    assert time.process_time() - start < 10
 
 
 def test_compiled_modules_are_one_row() -> None:

@@ -150,8 +150,8 @@ _LEAST = 1000
 """Less than this part of the image is not worth a line."""
 _LONGEST = 32
 """Of a path in a sentence, letters; its end says more."""
-_OWNER = re.compile(r"\bchown\s+(?:-\S+\s+)*([\w.${}-]+(?::[\w.${}-]*)?|:[\w.${}-]+)\s")
-_MODE = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
+_OWNER = re.compile(r"\bchown\s+(?:-\S+\s+){0,9}([\w.${}-]+(?::[\w.${}-]*)?|:[\w.${}-]+)\s")
+_MODE = re.compile(r"\bchmod\s+(?:-\S+\s+){0,9}([0-7]{3,4})\s")
 _COPY = re.compile(r"(COPY|ADD) ")
 
 

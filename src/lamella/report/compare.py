@@ -11,7 +11,7 @@ from lamella.analysis.model import Analysis
 from lamella.report import analyze
 from lamella.report.drawing import Paint, cut, cut_front, plain
 from lamella.report.html import fill_page
-from lamella.report.page_parts import title_of
+from lamella.report.page_parts import titles_of
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
@@ -109,9 +109,7 @@ def _path(extra: Extra) -> str:
 
 def page(found: Comparison) -> str:
     """Return both images as a page. The same comparison gives the same page."""
-    names = title_of(found.a), title_of(found.b)
-    if names[0] == names[1]:
-        names = found.a.reference, found.b.reference
+    names = titles_of(found.a, found.b)
     sides = [
         (found.a, names[0], found.only_a, found.only_a_bytes),
         (found.b, names[1], found.only_b, found.only_b_bytes),

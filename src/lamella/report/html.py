@@ -124,7 +124,7 @@ def _range(saving: Saving) -> str:
 
 
 def _step(command: str) -> str:
-    return printable(instruction(command))
+    return printable(hide_values(instruction(command)))
 
 
 def _share(part: int, total: int) -> str:

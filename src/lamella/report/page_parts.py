@@ -11,15 +11,15 @@ from importlib.metadata import PackageNotFoundError, metadata
 from lamella.analysis.model import Analysis, Dead
 from lamella.merge.causes import Cause
 
-__all__ = ["DeadRow", "fold", "hide_values", "home", "title_of"]
+__all__ = ["DeadRow", "fold", "hide_values", "home", "title_of", "titles_of"]
 
 _FOLDED = b"__pycache__"
 _PATH = re.compile(r"(?!docker://)(?:[a-z-]+:)?(?:[./~]|.*\.(?:tar|tgz|tar\.\w+)(?::|$))")
 _TRANSPORT = re.compile(r"[a-z-]+:(?=.*\.)")
 _SECRET_NAME = re.compile(
-    r"""(?ix) \b ([\w.-]*
+    r"""(?ix) (?<![\w.-]) ([\w.-]{0,99}
         (?:pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|private_?key|credential)
-    [\w.-]*) (\s*[=:]\s*|\s+(?=\S+$)) ("[^"]*"|'[^']*'|\S+)"""
+    [\w.-]{0,64}) (\s*[=:]\s*|\s+(?=\S+$)) ("[^"]*"|'[^']*'|\S+)"""
 )
 _HIDDEN = "(hidden)"
 
@@ -79,11 +79,23 @@ def _common(paths: Sequence[bytes]) -> bytes:
 
 def title_of(analysis: Analysis) -> str:
     """Return the image's name; the file's, without its folders, if it has none."""
-    reference = analysis.reference
-    if reference in analysis.tags or not _PATH.match(reference):
+    if analysis.reference in analysis.tags or not _PATH.match(analysis.reference):
+        return analysis.reference
+    return analysis.tags[0] if analysis.tags else _file_name(analysis.reference)
+
+
+def titles_of(a: Analysis, b: Analysis) -> tuple[str, str]:
+    """Return names of two images that tell one from the other, as short as there are."""
+    files = _file_name(a.reference), _file_name(b.reference)
+    for names in ((title_of(a), title_of(b)), files):
+        if names[0] != names[1]:
+            return names
+    return a.reference, b.reference
+
+
+def _file_name(reference: str) -> str:
+    if not _PATH.match(reference):
         return reference
-    if analysis.tags:
-        return analysis.tags[0]
     return _TRANSPORT.sub("", reference, count=1).rstrip("/").rpartition("/")[2] or reference
 
 
