@@ -85,6 +85,17 @@ def test_caches_of_several_runs_are_one_advice() -> None:
     ]
 
 
+def test_caches_that_are_still_there() -> None:
+    """Nothing is dead, and yet they could go; but not what came with the base."""
+    pip = layer(("root/.cache/pip/http/a", _BIG), ("usr/lib/a", _BIG))
+    analysis = analyze(layer(("var/cache/apk/x", _BIG)), pip)
+    found = only(named(analysis, "ADD file:… /", "RUN pip install a"))
+    assert (found.kind, found.layers) == (AdviceKind.LIVE_CACHE, (2,))
+    assert found.saved == 512 + 50_176
+    assert found.text == "empty the cache of pip in the RUN that fills it (#2)"
+    assert found.code.startswith("pip install --no-cache-dir …")
+
+
 @pytest.mark.parametrize(
     ("path", "cache"),
     [
@@ -180,6 +191,7 @@ def test_grades() -> None:
             "COPY --chown=1:1 multi:… /with in it/",
         ),
         ('/bin/sh -c #(nop)  CMD ["sh"]', 'CMD ["sh"]'),
+        ("/bin/bash -o pipefail -c #(nop) COPY file:0f in /x ", "COPY file:… /x"),
         ("COPY dir:abc in /x # buildkit", "COPY dir:abc in /x"),
     ],
 )

@@ -166,6 +166,22 @@ def test_large_images_have_a_page_of_modest_size(browser: Browser, pages: dict[s
     assert milliseconds < 1000
 
 
+@pytest.mark.parametrize("size", [_SMALLEST, PHONE, DESKTOP, _WIDE])
+@pytest.mark.parametrize("dark", [False, True])
+def test_two_images_fit_and_can_be_read(
+    browser: Browser, pages: dict[str, Path], size: tuple[int, int], dark: bool
+) -> None:
+    """Side by side, whatever is in names; nothing runs, nothing is complained of."""
+    browser.open(pages["compare"], size, dark=dark)
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.run("return document.harm") is None
+    low = [what for what, ink, paper in browser.run(_COLOURS) if contrast(ink, paper) < 3]
+    assert low == []
+    assert browser.complaints() == []
+    sides = [one.rect["x"] for one in browser.all("#stack .pair > div")]
+    assert (sides[0] < sides[1]) is (size[0] > 1000)
+
+
 # -- motion
 
 

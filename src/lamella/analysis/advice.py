@@ -1,7 +1,7 @@
 """What to do about dead bytes and secrets: facts in, advice out.
 
-Each dead entry belongs to one piece of advice at the most, so their bytes can be added up; but a
-squash takes the same bytes away as all the others, after the build instead of in it.
+Each entry belongs to one piece of advice at the most, so their bytes can be added up; but a squash
+takes the dead bytes away as all the others do, after the build instead of in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from lamella.analysis.caches import CACHES
 from lamella.analysis.instruction import instruction
-from lamella.analysis.model import Analysis, Saving, Secret, Waste
+from lamella.analysis.model import Analysis, LiveCache, Saving, Secret, Waste
 from lamella.merge.causes import Cause
 from lamella.tar.entry import path_text
 
@@ -30,6 +30,7 @@ class AdviceKind(StrEnum):
     CHMOD = "chmod"
     METADATA = "metadata"
     CACHE = "cache"
+    LIVE_CACHE = "live-cache"
     LEFT_OUT = "leave-out"
     SAME_RUN = "same-run"
     BASE = "base"
@@ -99,6 +100,14 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),
+    AdviceKind.LIVE_CACHE: (
+        "empty the cache of {cache} in the RUN that fills it ({made})",
+        (
+            "The image still shows it in {place}; what runs there rarely needs it. A cache mount "
+            "keeps it out of the image, and for the next build."
+        ),
+        "{cure}\nRUN --mount=type=cache,target={mount} …",
+    ),
     AdviceKind.SAME_RUN: (
         "delete {place} in the RUN that makes it ({made}), not in {by}",
         "A later step can't take it out of the layer that has it.",
@@ -163,7 +172,9 @@ def advise(analysis: Analysis, squash: Saving | None) -> tuple[Advice, ...]:
         squash: the one that saves most, if any does.
     """
     least = analysis.total // _LEAST
-    found = sorted(_Advising(analysis).about_waste(), key=lambda advice: -advice.saved)
+    advising = _Advising(analysis)
+    about = (*advising.about_waste(), *advising.about_caches())
+    found = sorted(about, key=lambda advice: -advice.saved)
     secrets = _about_secrets(analysis.secrets or ())
     squashes = [_about_squash(analysis, squash)] if squash else []
     return (*secrets, *(one for one in found if one.saved > least), *squashes)
@@ -204,7 +215,7 @@ class _Advising:
     def __init__(self, analysis: Analysis) -> None:
         self.shared = analysis.shared
         self.steps = ["", *(instruction(layer.command) for layer in analysis.layers)]
-        self.wastes = analysis.wastes
+        self.wastes, self.caches = analysis.wastes, analysis.caches
         self.copied_from = {
             waste.by: waste.layer for waste in self.wastes if waste.cause is Cause.METADATA_ONLY
         }
@@ -222,6 +233,23 @@ class _Advising:
                 groups[kind, str(waste.by)].append(waste)
         for (about, _), wastes in groups.items():
             yield self._about(about, wastes)
+
+    def about_caches(self) -> Iterator[Advice]:
+        by_name: defaultdict[str, list[LiveCache]] = defaultdict(list)
+        for live in self.caches:
+            if not self._is_base(live.layer):
+                by_name[live.cache].append(live)
+        for name, here in by_name.items():
+            layers = [live.layer for live in here]
+            biggest = max(here, key=lambda live: live.size)
+            facts = {
+                "cache": name,
+                "made": _numbers(layers),
+                "place": f"/{path_text(biggest.path)}/",
+                "cure": CACHES[name].cure,
+                "mount": CACHES[name].mount,
+            }
+            yield _say(AdviceKind.LIVE_CACHE, sum(live.size for live in here), layers, **facts)
 
     def _kind(self, waste: Waste) -> AdviceKind:
         maker = self.steps[self._maker(waste)]

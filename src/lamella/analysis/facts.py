@@ -18,7 +18,7 @@ from lamella.analysis.savings import savings
 from lamella.analysis.secrets import find_secrets
 from lamella.analysis.setup import read_setup
 from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
-from lamella.analysis.wastes import sum_up
+from lamella.analysis.wastes import find_caches, sum_up
 from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
@@ -122,6 +122,7 @@ def take_apart(
         wasted=dive.wasted,
         user_bytes=dive.user_bytes,
         wastes=sum_up(dead, causes),
+        caches=find_caches(lots),
         setup=read_setup(image),
     )
     return found, laid

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["instruction"]
 
-_NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
+_NOP = re.compile(r"[^#\n]{1,200} #\(nop\)\s+")
 _SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
 _BUILDKIT = re.compile(r"\s+# buildkit$")
 # The classic builder names what it copied by a hash, and where to at the end.

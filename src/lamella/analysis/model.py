@@ -16,6 +16,7 @@ __all__ = [
     "Dead",
     "HistoryLine",
     "LayerFacts",
+    "LiveCache",
     "Saving",
     "Secret",
     "Setup",
@@ -128,6 +129,18 @@ class Waste:
 
 
 @dataclass(frozen=True)
+class LiveCache:
+    """What a layer has of a package manager's cache, and the image still shows."""
+
+    layer: int
+    cache: str
+    """Whose, as in `analysis.caches`."""
+    path: bytes
+    size: int
+    entries: int
+
+
+@dataclass(frozen=True)
 class HistoryLine:
     """One step of the history."""
 
@@ -174,6 +187,7 @@ class Analysis:
     """How many of the lowest layers other images of the same engine have, too."""
     wastes: tuple[Waste, ...] = ()
     """All dead bytes: who made them, who took them away, and why."""
+    caches: tuple[LiveCache, ...] = ()
     setup: Setup = Setup()
 
     @property

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os.path
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lamella.analysis.caches import cache_of
+from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Life
-from lamella.analysis.model import Waste
+from lamella.analysis.model import LiveCache, Waste
 from lamella.merge.causes import Cause
 from lamella.tar.entry import DIRECTORY, join
 
-__all__ = ["sum_up"]
+__all__ = ["find_caches", "sum_up"]
 
 
 def sum_up(dead: Iterable[Life], causes: Iterable[Cause]) -> tuple[Waste, ...]:
@@ -47,6 +48,27 @@ def sum_up(dead: Iterable[Life], causes: Iterable[Cause]) -> tuple[Waste, ...]:
         for origin, killed, cause, cache in [place]
     ]
     return tuple(sorted(found, key=_rank))
+
+
+def find_caches(lots: Sequence[Lots]) -> tuple[LiveCache, ...]:
+    """Return what the image still shows of caches, layer by layer.
+
+    Args:
+        lots: all entries of all layers.
+    """
+    sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    paths: defaultdict[tuple[int, str], list[bytes]] = defaultdict(list)
+    for number, of_layer in enumerate(lots, 1):
+        for lot in of_layer.lots:
+            cache = cache_of(lot.folder) if lot.end == len(lots) else ""
+            if cache:
+                sums[number, cache][0] += lot.size
+                sums[number, cache][1] += lot.entries
+                paths[number, cache].append(lot.folder)
+    return tuple(
+        LiveCache(layer, cache, _common(paths[layer, cache]), *sums[layer, cache])
+        for layer, cache in sums
+    )
 
 
 def _common(paths: list[bytes]) -> bytes:
