@@ -41,6 +41,8 @@ def test_chown_of_what_was_copied() -> None:
     assert found.saved == analysis.dead_bytes
     assert found.text == "use COPY --chown=app:app in #1 instead of RUN chown in #2"
     assert found.code == "COPY --chown=app:app . /app"
+    classic = "/bin/sh -c #(nop) COPY dir:0f in /app ", "/bin/sh -c chown -R 7 /app"
+    assert only(named(analysis, *classic)).code == "COPY --chown=7 … /app"
 
 
 def test_chmod_of_what_was_copied() -> None:

@@ -308,7 +308,8 @@ class _Advising:
 
 def _with_flag(step: str, flag: str) -> str:
     """Return a COPY with one more flag; empty if that has no value."""
-    return "" if flag.endswith("=") else _COPY.sub(rf"\g<1> {flag} ", step, count=1)
+    named = re.sub(r" (?:dir|file|multi):… ", " … ", step, count=1)
+    return "" if flag.endswith("=") else _COPY.sub(rf"\g<1> {flag} ", named, count=1)
 
 
 def _numbers(layers: Sequence[int]) -> str:
