@@ -127,6 +127,9 @@ OTHERS_OPTIONS: set[str] = {
     "transport/engine/address.py:--host",
 }
 
+# What they name are instructions of a Dockerfile and options of package managers.
+SPEAK_DOCKERFILE = {"analysis/advice.py", "analysis/caches.py"}
+
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}
 
@@ -333,6 +336,7 @@ def names_options(source: str, path: str) -> list[str]:
         and "\n" not in node.value
         and OPTION.search(node.value)
         and f"{path}:{node.value}" not in OTHERS_OPTIONS
+        and path not in SPEAK_DOCKERFILE
     ]
 
 

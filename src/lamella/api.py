@@ -32,6 +32,7 @@ from lamella.transport.location import Location
 from lamella.transport.transports import locate, parse_location
 
 if TYPE_CHECKING:
+    from lamella.analysis.compare import Comparison
     from lamella.analysis.model import Analysis
     from lamella.inside.image import OpenImage
     from lamella.layer_list import LayerLine
@@ -42,6 +43,7 @@ __all__ = [
     "Environment",
     "Result",
     "analyze",
+    "compare",
     "explore",
     "image_names",
     "open_image",
@@ -272,6 +274,32 @@ def analyze(
 
     with used(env) as world:
         return analyze_source(_text(image), _platform(platform), world, secrets=secrets)
+
+
+def compare(
+    a: Name,
+    b: Name,
+    *,
+    platform: str | Platform | None = None,
+    secrets: bool = True,
+    env: Environment | None = None,
+) -> Comparison:
+    """Analyze two images, and tell what only one of them has.
+
+    Args:
+        a: the reference of one.
+        b: that of the other.
+        platform: ``OS/ARCH[/VARIANT]``, of images for several.
+        secrets: whether to look for files that should not be in a layer.
+        env: temporary folder, progress, streams, how to reach engines.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    from lamella.operations.analyze import compare_sources  # noqa: PLC0415 - a squash needs none of it
+
+    with used(env) as world:
+        return compare_sources(_text(a), _text(b), _platform(platform), world, secrets=secrets)
 
 
 @contextmanager

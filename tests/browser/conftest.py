@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lamella import api
+from lamella.analysis.compare import Changed, Comparison, Extra
 from lamella.analysis.model import Analysis
 from lamella.demo import write_demo_image
+from lamella.report.compare import page as render_comparison
 from lamella.report.html import render
 from tests.browser.chromium import Browser, chromium
-from tests.browser.samples import hostile, large
+from tests.browser.samples import HOSTILE, hostile, large
 from tests.engines.fixtures import started
 
 
@@ -38,7 +41,17 @@ def pages(demo: Analysis, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for name, analysis in (("demo", demo), ("hostile", hostile()), ("large", large())):
         found[name] = folder / f"{name}.html"
         found[name].write_text(render(analysis), encoding="utf-8")
+    found["compare"] = folder / "compare.html"
+    found["compare"].write_text(render_comparison(_compared()), encoding="utf-8")
     return found
+
+
+def _compared() -> Comparison:
+    """Two images that have harmful names in them, and in common."""
+    extras = tuple(Extra(b"a/" + name, n % 2 == 0, 999 * n, n) for n, name in enumerate(HOSTILE))
+    changed = tuple(Changed(b"b/" + name, 5, 9_999 * n) for n, name in enumerate(HOSTILE))
+    one, other = hostile(), replace(large(), reference="\u202eother")
+    return Comparison(one, other, 2, extras, extras[:2], 1 << 20, 9, changed, 999, -(1 << 30))
 
 
 @pytest.fixture(params=["demo", "hostile", "large"])

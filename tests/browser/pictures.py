@@ -8,14 +8,20 @@ from pathlib import Path
 
 from lamella import api
 from lamella.demo import write_demo_image
+from lamella.report import compare
 from lamella.report.html import render
-from tests.browser.chromium import DESKTOP, chromium
+from tests.browser.chromium import DESKTOP, Browser, chromium
 
 __all__ = ["take_pictures"]
 
+_SQUASH = "lamella squash demo.tar --layers 1-10 -o docker-archive:demo-slim.tar"
 _IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # Of each: the file's name, from which element to which, whether in dark colours.
-_PARTS = (("report", "html", "#stack", False), ("report-map", "#places", "#map", True))
+_PARTS = (
+    ("report", "html", "#advice", False),
+    ("report-layers", "#stack", "#stack", False),
+    ("report-map", "#places", "#map", True),
+)
 
 
 def take_pictures(folder: Path) -> None:
@@ -24,7 +30,7 @@ def take_pictures(folder: Path) -> None:
         image, page = Path(temporary) / "demo.tar", Path(temporary) / "demo.html"
         write_demo_image(image)
         found = replace(api.analyze(str(image)), reference=image.name)
-        page.write_text(render(found), encoding="utf-8")
+        page.write_text(render(found, squash=_SQUASH), encoding="utf-8")
         for name, first, last, dark in _PARTS:
             seen.open(page, DESKTOP, dark=dark)
             seen.all(".pick button")[-1].click()
@@ -32,6 +38,19 @@ def take_pictures(folder: Path) -> None:
             top, end = seen.one(first).rect["y"], seen.one(last).rect
             clip = (0, round(top), DESKTOP[0], round(end["y"] + end["height"] - top) + 24)
             (folder / f"{name}.png").write_bytes(seen.picture(clip))
+        _compare(image, folder, seen)
+
+
+def _compare(image: Path, folder: Path, seen: Browser) -> None:
+    """Show the demo's image beside what a squash makes of it."""
+    slim, page = image.with_name("slim.tar"), image.with_name("compare.html")
+    api.squash(image, None, "demo:slim", layers="2-10", output=f"docker-archive:{slim}")
+    page.write_text(compare.page(api.compare(image, slim)), encoding="utf-8")
+    seen.open(page, DESKTOP)
+    end = seen.one("#stack").rect
+    (folder / "report-compare.png").write_bytes(
+        seen.picture((0, 0, DESKTOP[0], round(end["y"] + end["height"]) + 24))
+    )
 
 
 if __name__ == "__main__":

@@ -282,3 +282,45 @@ def test_the_map_fits_when_the_window_changes(shown: Browser) -> None:
     for part in shown.all("#map > *"):
         assert part.rect["x"] + part.rect["width"] <= box["x"] + box["width"] + 2  # its border
         assert part.rect["y"] + part.rect["height"] <= box["y"] + box["height"] + 2
+
+
+# -- copying, filtering, long tables
+
+
+def test_code_is_copied_without_a_network(shown: Browser) -> None:
+    """By the button beside it; what was copied is what stands there."""
+    shown.run(
+        "document.execCommand = () => { window.copied = String(getSelection()); return true }"
+    )
+    shown.run("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    box = shown.all("#advice .code")[-1]
+    box.find_element("css selector", "button").click()
+    assert box.find_element("css selector", "button").text == "Copied"
+    code = box.find_element("css selector", "code").text
+    assert str(shown.run("return window.copied")).strip() == code
+    assert code.startswith("lamella squash ")
+
+
+def test_paths_are_filtered(shown: Browser) -> None:
+    """By any part of them, and the bytes of those that are left are said."""
+    shown.one("#filter").send_keys("APP/")
+    rows = [row for row in shown.all("#dead tbody tr") if row.is_displayed()]
+    assert [row.text.split()[0] for row in rows] == ["/app/src/", "/app/src/m00/"]
+    assert shown.one("#filtered").text == "2 of 6, 1.52 MB"
+    shown.one("#filter").send_keys(Keys.BACKSPACE * 4)
+    assert len([row for row in shown.all("#dead tbody tr") if row.is_displayed()]) == 6
+
+
+def test_long_tables_begin_with_the_biggest(browser: Browser, pages: dict[str, Path]) -> None:
+    """A button shows the rest; what the filter finds is shown at once."""
+    browser.open(pages["large"])
+
+    def count() -> int:
+        return sum(row.is_displayed() for row in browser.all("#dead tbody tr"))
+
+    assert count() == 25
+    browser.one("#filter").send_keys("usr/lib/99")
+    assert count() == 1
+    browser.one("#filter").send_keys(Keys.BACKSPACE * 10)
+    browser.one("#dead .more").click()
+    assert count() == 100

@@ -16,7 +16,9 @@ from lamella.analysis.lifetimes import Laid, lay
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.analysis.savings import savings
 from lamella.analysis.secrets import find_secrets
+from lamella.analysis.setup import read_setup
 from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
+from lamella.analysis.wastes import find_caches, sum_up
 from lamella.errors import MalformedTar
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
@@ -119,6 +121,9 @@ def take_apart(
         efficiency=dive.efficiency,
         wasted=dive.wasted,
         user_bytes=dive.user_bytes,
+        wastes=sum_up(dead, causes),
+        caches=find_caches(lots),
+        setup=read_setup(image),
     )
     return found, laid
 

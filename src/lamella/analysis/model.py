@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from lamella.merge.causes import Cause, Dropped
 
-__all__ = ["Analysis", "Dead", "LayerFacts", "Saving", "Secret", "Usage"]
+__all__ = [
+    "Analysis",
+    "Dead",
+    "HistoryLine",
+    "LayerFacts",
+    "LiveCache",
+    "Saving",
+    "Secret",
+    "Setup",
+    "Usage",
+    "Waste",
+]
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,54 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Waste:
+    """Dead bytes of one layer that one other takes away, for one cause, in one kind of place."""
+
+    layer: int
+    by: int
+    cause: Cause
+    cache: str
+    """Of which package manager they are the cache, as in `analysis.caches`; empty: of none."""
+    path: bytes
+    """What all of them are in; of a single one, its own."""
+    size: int
+    entries: int
+
+
+@dataclass(frozen=True)
+class LiveCache:
+    """What a layer has of a package manager's cache, and the image still shows."""
+
+    layer: int
+    cache: str
+    """Whose, as in `analysis.caches`."""
+    path: bytes
+    size: int
+    entries: int
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One step of the history."""
+
+    layer: int | None
+    """Its layer; None: it only changed the config."""
+    command: str
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the config says of a container; empty where it says nothing."""
+
+    created: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    """``Entrypoint``, ``Cmd``, ``User``, …, lists as JSON."""
+    env: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    history: tuple[HistoryLine, ...] = ()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All of it."""
 
@@ -126,6 +185,10 @@ class Analysis:
     """As dive counts it: content of all files above the first layer."""
     shared: int = 0
     """How many of the lowest layers other images of the same engine have, too."""
+    wastes: tuple[Waste, ...] = ()
+    """All dead bytes: who made them, who took them away, and why."""
+    caches: tuple[LiveCache, ...] = ()
+    setup: Setup = Setup()
 
     @property
     def total(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lamella.analysis.browse import Contents
+from lamella.analysis.compare import Comparison, compare
 from lamella.analysis.facts import Label, dead_shares, take_apart
 from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Analysis
@@ -23,7 +24,14 @@ from lamella.transport.base import Source, fetch_all
 from lamella.transport.environment import Environment
 from lamella.transport.transports import locate
 
-__all__ = ["Explored", "analyze_source", "explore_source", "is_all_near", "with_dead_shares"]
+__all__ = [
+    "Explored",
+    "analyze_source",
+    "compare_sources",
+    "explore_source",
+    "is_all_near",
+    "with_dead_shares",
+]
 
 
 class Explored(NamedTuple):
@@ -46,6 +54,20 @@ def analyze_source(
     """
     with _taken_apart(reference, platform, env, secrets=secrets) as (analysis, _, _, _):
         return analysis
+
+
+def compare_sources(
+    a: str, b: str, platform: Platform | None, env: Environment, *, secrets: bool
+) -> Comparison:
+    """Analyze two images, and find out what only one of them has.
+
+    Raises:
+        LamellaError: there is no such image, it can't be read, or it is malformed.
+    """
+    with _taken_apart(a, platform, env, secrets=secrets) as (ours, our_tree, _, _):
+        pass
+    with _taken_apart(b, platform, env, secrets=secrets) as (theirs, their_tree, _, _):
+        return compare((ours, our_tree), (theirs, their_tree))
 
 
 @contextmanager

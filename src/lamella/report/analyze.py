@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lamella.analysis.advice import Advice, AdviceKind, advise
+from lamella.analysis.grade import grade
+from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, LayerFacts, Saving
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
-from lamella.report.layers import instruction
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
-__all__ = ["NOT_CHECKED", "NOT_CHECKED_SENTENCE", "best_savings", "head", "screen", "to_json"]
+__all__ = [
+    "NOT_CHECKED",
+    "NOT_CHECKED_SENTENCE",
+    "advice_of",
+    "best_savings",
+    "head",
+    "screen",
+    "to_json",
+]
 
 FORMAT_VERSION = 1
 WIDTH = 80
 NOT_CHECKED = "not checked for secrets: ENV, labels, build history, files with ordinary names"
 """What a look for secrets has not seen."""
 NOT_CHECKED_SENTENCE = f"N{NOT_CHECKED[1:]}."
-_LAYERS, _DEAD, _SECRETS = 15, 6, 4
+_LAYERS, _DEAD, _SECRETS, _ADVICE = 15, 6, 4, 3
 _SHARES = (1.0, 0.9, 0.5)
 
 
@@ -43,6 +53,12 @@ def best_savings(analysis: Analysis) -> list[Saving]:
     return best
 
 
+def advice_of(analysis: Analysis) -> tuple[Advice, ...]:
+    """Return what to do about an image, most pressing first."""
+    best = best_savings(analysis)
+    return advise(analysis, best[0] if best else None)
+
+
 def _effort(saving: Saving) -> tuple[int, int, int]:
     """Few layers, then much saved, then high up, where fewer images share them."""
     return saving.last - saving.first, -saving.saved, -saving.first
@@ -60,8 +76,9 @@ def screen(analysis: Analysis, command: str, paint: Paint = plain) -> list[str]:
         paint: gives colours.
     """
     lines = [head(analysis), "", *_layers(analysis, paint)]
-    for part in (_dead(analysis, paint), _secrets(analysis, paint), _squashes(analysis, paint)):
-        lines += ["", *part]
+    for part in (_dead, _secrets, _advice, _squashes):
+        if found := list(part(analysis, paint)):
+            lines += ["", *found]
     if command:
         lines += ["", f"  {command}"]
     return lines
@@ -148,6 +165,20 @@ def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
     yield f"  {NOT_CHECKED}"
 
 
+def _advice(analysis: Analysis, paint: Paint) -> Iterator[str]:
+    """Yield what to change in the build; what to squash is told below that."""
+    found = [one for one in advice_of(analysis) if one.kind is not AdviceKind.SQUASH]
+    secrets = [one for one in found if not one.saved]
+    shown = [*secrets[:1], *[one for one in found if one.saved][:_ADVICE]]
+    if shown:
+        yield paint("title", f"  {'saves':>8}  change in the build")
+    for one in shown:
+        start = f"  {human_size(one.saved) if one.saved else '-':>8}  "
+        yield start + cut(printable(one.text), WIDTH - len(start))
+    if len(found) > len(shown):
+        yield f"  … {len(found) - len(shown)} more; --json shows all"
+
+
 def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
     best = best_savings(analysis)
     if not best:
@@ -193,6 +224,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "user_bytes": analysis.user_bytes,
         },
         "shared_layers": analysis.shared,
+        "grade": grade(analysis).letter,
         "layers": [_layer_to_json(layer) for layer in analysis.layers],
         "dead": [
             {
@@ -217,6 +249,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             }
             for secret in secrets
         ],
+        "advice": [_advice_to_json(one, analysis) for one in advice_of(analysis)],
         "squashes": [
             {
                 "first": saving.first,
@@ -229,6 +262,19 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             for saving in analysis.savings.values()
             if saving.first < saving.last
         ],
+    }
+
+
+def _advice_to_json(advice: Advice, analysis: Analysis) -> dict[str, Any]:
+    steps = (instruction(analysis.layers[number - 1].command) for number in advice.layers)
+    return {
+        "kind": advice.kind.value,
+        "saved": advice.saved,
+        "layers": list(advice.layers),
+        "steps": [*steps],
+        "text": advice.text,
+        "why": advice.why,
+        "code": advice.code,
     }
 
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis
 from lamella.image import Image
 from lamella.inside.file import File
 from lamella.report.files import minute_text, mode_text, shown_path
-from lamella.report.layers import instruction
 from lamella.report.text import causes_text, count_of, human_size, printable
 from lamella.tar.entry import time_text
 

@@ -16,26 +16,54 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lamella.analysis.advice import advise
+from lamella.analysis.grade import RULE, grade
+from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings
-from lamella.report.layers import instruction
+from lamella.report.page_parts import fold, hide_values, home, title_of
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
-__all__ = ["render"]
+__all__ = ["fill_page", "render"]
 
 _LETTERS = "ABC"
 """Names of the squashes that are worth it; there are three at most."""
 _NEARLY_ALL = 0.98
 
 
-def render(analysis: Analysis, typed: str | None = None) -> str:
+def render(analysis: Analysis, typed: str | None = None, squash: str = "") -> str:
     """Return the page. The same analysis gives the same page.
 
     Args:
         analysis: what was found.
         typed: what to type for the image, where its name alone doesn't say where it is.
+        squash: what to type for the squash that saves most, if there is more to it.
     """
+    typed = typed or analysis.reference
+    best = best_savings(analysis)
+    if best and not squash:
+        squash = shlex.join(["lamella", "squash", typed, "--layers", _range(best[0])])
+    return fill_page(
+        "page.html",
+        analysis=replace(analysis, root=_join(analysis.root)),
+        title=title_of(analysis),
+        names=_other_names(analysis),
+        grade=grade(analysis),
+        rule=RULE,
+        advice=advise(analysis, best[0] if best else None),
+        squash=squash,
+        largest=max((layer.size for layer in analysis.layers), default=0),
+        best=list(zip(_LETTERS, best, strict=False)),
+        data=_data(analysis, best, typed),
+        not_checked=NOT_CHECKED_SENTENCE,
+        places=list(_with_rest(_join(analysis.root))),
+        rows=fold(analysis.dead),
+    )
+
+
+def fill_page(template: str, **facts: object) -> str:
+    """Return a page of which the style and the script are known by their hashes."""
     pages = Environment(
         loader=PackageLoader("lamella.report", "page"),
         autoescape=True,
@@ -48,6 +76,7 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
     pages.filters |= {
         "bytes": "{:,}".format,
         "count": count_of,
+        "hide": hide_values,
         "path": _path,
         "percent": percent,
         "share": _share,
@@ -56,15 +85,9 @@ def render(analysis: Analysis, typed: str | None = None) -> str:
         "text": printable,
     }
     style, script = (_part(pages, name) for name in ("style.css", "script.js"))
-    best = best_savings(analysis)
-    analysis = replace(analysis, root=_join(analysis.root))
-    return pages.get_template("page.html").render(
-        analysis=analysis,
-        largest=max((layer.size for layer in analysis.layers), default=0),
-        best=list(zip(_LETTERS, best, strict=False)),
-        data=_data(analysis, best, typed or analysis.reference),
-        not_checked=NOT_CHECKED_SENTENCE,
-        places=list(_with_rest(analysis.root)),
+    return pages.get_template(template).render(
+        facts,
+        home=home(),
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -89,8 +112,19 @@ def _path(path: bytes) -> str:
     return printable(path_text(path))
 
 
+def _other_names(analysis: Analysis) -> list[str]:
+    """Return what else the image is called."""
+    names = dict.fromkeys((analysis.reference, *analysis.tags))
+    names.pop(title_of(analysis), None)
+    return [*names]
+
+
+def _range(saving: Saving) -> str:
+    return f"{saving.first}-{saving.last}"
+
+
 def _step(command: str) -> str:
-    return printable(instruction(command))
+    return printable(hide_values(instruction(command)))
 
 
 def _share(part: int, total: int) -> str:
@@ -108,7 +142,7 @@ def _data(analysis: Analysis, best: list[Saving], typed: str) -> dict[str, Any]:
         "chosen": chosen,
         "command": ["lamella", "squash", printable(shlex.quote(typed)), "--layers"],
         "layers": [_step(layer.command) for layer in analysis.layers],
-        "places": _place(analysis.root),
+        "places": _place(_join(analysis.root)),
         "shared": analysis.shared,
         # by first layer; from there on by last: bytes before, bytes after
         "savings": [[_sizes(analysis.savings[a, b]) for b in layers if b >= a] for a in layers],

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.analysis.instruction import instruction
 from lamella.image import Image
 from lamella.layer_list import LayerLine
 from lamella.report.drawing import Paint, cut, draw_bar, plain
@@ -22,9 +23,6 @@ __all__ = [
 
 FORMAT_VERSION = 1
 _ELBOW = " └─ "
-_NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
-_SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
-_BUILDKIT = re.compile(r"\s+# buildkit$")
 _WIDEST_COMMAND = 60
 _BAR = 12
 _NOTED = 0.005
@@ -93,15 +91,6 @@ def table(lines: Sequence[LayerLine], width: int | None = None, paint: Paint = p
             rest = cut(rest, max(1, width - len(start) - _BAR - len(lost)))
         out.append((start + draw_bar(line.size, largest, dead, paint, _BAR) + lost + rest).rstrip())
     return out
-
-
-def instruction(created_by: str) -> str:
-    """Turn a history entry's command into the Dockerfile instruction it came from."""
-    text = _BUILDKIT.sub("", created_by.strip())
-    if _NOP.match(text):
-        return _NOP.sub("", text, count=1).strip()
-    shell = _SHELL.fullmatch(text)
-    return f"RUN {shell['command']}" if shell else text
 
 
 def dockerfile(image: Image) -> list[str]:

@@ -19,6 +19,8 @@ from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
+    from lamella.analysis.compare import Comparison
+    from lamella.analysis.model import Analysis
     from lamella.report.drawing import Paint
     from lamella.report.rules import Gate, Rules
 
@@ -55,6 +57,14 @@ _BROKEN = 6
     "it to standard output, in the place of the rest.",
 )
 @click.option(
+    "--compare",
+    "other",
+    metavar="IMAGE",
+    shell_complete=complete_image,
+    help="Show IMAGE beside this one: sizes, layers, what only one of them has. With --html and "
+    "--json, too.",
+)
+@click.option(
     "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
 )
 @rule_options
@@ -70,6 +80,7 @@ def command(
     as_json: bool,
     reports: dict[str, str],
     html: str | None,
+    other: str | None,
     no_secrets_scan: bool,
     rules: Rules,
     platform: str | None,
@@ -83,12 +94,22 @@ def command(
       lamella analyze app:latest
       lamella analyze docker-archive:app.tar --json
       lamella analyze app:latest --ci --max-dead 5% --forbid-secrets
+      lamella analyze app:1 --compare app:2 --html diff.html
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
     from lamella.report.formats import render  # noqa: PLC0415 - as above
-    from lamella.report.rules import check  # noqa: PLC0415 - as above
+    from lamella.report.rules import Rules, check  # noqa: PLC0415 - as above
 
     form = _format(form, as_json=as_json, html=html)
+    if other is not None:
+        if form not in {"text", "json"} or reports or rules != Rules():
+            raise UsageError("--compare goes with --html and --json, not with rules or reports")
+        with session.open() as env:
+            both = api.compare(
+                image, other, platform=platform, secrets=not no_secrets_scan, env=env
+            )
+        _print_comparison(both, form, html)
+        return 0
     with session.open() as env:
         found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
     gate = check(found, rules)
@@ -99,13 +120,24 @@ def command(
     if html is not None:
         from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
 
-        write_page(html, render_page(found, image))
+        write_page(html, render_page(found, image, _best_squash(image, found)))
     write_reports(reports, rendered)
     _print(image, gate, form, to_stderr=html == STDOUT)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if form == "github" and summary:
         append_summary(summary, rendered("markdown"))
     return 0 if gate.passed else _BROKEN
+
+
+def _print_comparison(both: Comparison, form: str, html: str | None) -> None:
+    from lamella.report import compare as report  # noqa: PLC0415 - as above
+
+    if html is not None:
+        write_page(html, report.page(both))
+    if form == "json":
+        say_json(report.to_json(both))
+    elif html != STDOUT:
+        say(*report.screen(both, make_painter()))
 
 
 def _format(form: str | None, *, as_json: bool, html: str | None) -> str:
@@ -138,10 +170,16 @@ def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
     from lamella.report.drawing import plain  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line  # noqa: PLC0415 - as above
 
-    best = report.best_savings(gate.analysis)
-    typed = _squash(image, best[0].first, best[0].last) if best else ""
-    lines = report.screen(gate.analysis, typed, paint or plain)
+    lines = report.screen(gate.analysis, _best_squash(image, gate.analysis), paint or plain)
     return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]
+
+
+def _best_squash(image: str, analysis: Analysis) -> str:
+    """Return the command for the squash that saves most; empty: none saves anything."""
+    from lamella.report.analyze import best_savings  # noqa: PLC0415 - as above
+
+    best = best_savings(analysis)
+    return _squash(image, best[0].first, best[0].last) if best else ""
 
 
 def _squash(image: str, first: int, last: int) -> str:

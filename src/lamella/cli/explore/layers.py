@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 from textual.message import Message
 
+from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.cli.explore.lines import Lines
-from lamella.report.layers import instruction
 from lamella.report.text import causes_text, count_of, human_size, printable
 
 __all__ = ["LayerList", "layer_facts"]

@@ -58,6 +58,64 @@
     }
   }
 
+  // -- long tables: the first rows, and a box that filters them all
+
+  const MOST = 25;
+  for (const table of document.querySelectorAll("table.paths")) {
+    const count = table.tBodies[0].rows.length;
+    if (count <= MOST) continue;
+    const button = element("button", "more", "Show all " + count + " rows");
+    button.type = "button";
+    table.classList.add("folded");
+    table.parentNode.after(button);
+    button.addEventListener("click", () => {
+      table.classList.remove("folded");
+      button.remove();
+      table.parentNode.focus();
+    });
+  }
+
+  at("filter")?.addEventListener("input", () => {
+    const wanted = at("filter").value.toLowerCase();
+    const table = at("dead-table"), rows = [...table.tBodies[0].rows];
+    for (const row of rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    const shown = rows.filter((row) => !row.hidden);
+    const dead = shown.reduce((sum, row) => sum + Number(row.cells[1].dataset.v), 0);
+    table.classList.toggle("filtered", wanted !== "");
+    at("filtered").textContent =
+      wanted === "" ? "" : shown.length + " of " + rows.length + ", " + human(dead);
+  });
+
+  // -- copying, also where the page is a file and has no clipboard of its own
+
+  function select(code) {
+    const range = document.createRange();
+    range.selectNodeContents(code);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+
+  async function copy(code) {
+    try {
+      await navigator.clipboard.writeText(code.textContent.trim());
+      return true;
+    } catch {
+      select(code);
+      return document.execCommand("copy");
+    }
+  }
+
+  for (const box of document.querySelectorAll(".code")) {
+    const button = element("button", "copy", "Copy");
+    button.type = "button";
+    box.append(button);
+    button.addEventListener("click", async () => {
+      const done = await copy(box.querySelector("code"));
+      button.textContent = done ? "Copied" : "Press Ctrl+C";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+  }
+
   // -- what if
 
   const count = data.layers.length, first = at("first"), last = at("last");
