@@ -29,6 +29,8 @@ LOCK_VENV := .venv-lock
 # The tools of a release are apart: nobody else needs them.
 RELEASE_VENV := .venv-release
 RELEASE_BIN := $(RELEASE_VENV)/bin
+SITE_VENV := .venv-site
+SITE_BIN := $(SITE_VENV)/bin
 DIST ?= dist
 
 # Stamps: the locked runtime; the package itself on top of it; the tools on top of both.
@@ -36,6 +38,7 @@ LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 RELEASE := $(RELEASE_VENV)/.ready
+SITE := $(SITE_VENV)/.ready
 
 TYPED := $(wildcard src tests bench soak container squash.py layers.py hatch_build.py)
 
@@ -106,6 +109,12 @@ zipapp: $(READY) $(RELEASE) ## make one file that runs, for this kind of machine
 sbom: $(RELEASE) ## after make dist: write the bill of materials of the wheel
 	sh .ci/sbom $(DIST)
 
+# Needs no network to be read, nor a server: search works from the folder, too.
+.PHONY: site
+site: $(SITE) ## build the documentation as a site, dist/site; a link to nothing is an error
+	$(SITE_BIN)/python .ci/site.py $(DIST)/site
+	@echo "$(DIST)/site/index.html is ready"
+
 # The engines and the browser the tests want, where we may install them. Elsewhere those tests skip themselves.
 .PHONY: engines
 engines: | $(DEV)
@@ -121,6 +130,7 @@ lock: ## upgrade every locked dependency
 	$(COMPILE) -c requirements-dev.txt --group build -o requirements-build.txt
 	$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml
 	$(COMPILE) --upgrade -c requirements-dev.txt --group release -o requirements-release.txt
+	$(COMPILE) --upgrade -c requirements-dev.txt -c requirements-release.txt --group site -o requirements-site.txt
 	$(COMPILE) --upgrade -o bench/requirements.txt bench/requirements.in
 	rm -rf $(LOCK_VENV)
 
@@ -129,7 +139,7 @@ COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3
 
 .PHONY: clean
 clean: ## remove the environment and all that was built
-	rm -rf $(VENV) $(LOCK_VENV) $(RELEASE_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOCK_VENV) $(RELEASE_VENV) $(SITE_VENV) build dist demo.html .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests bench soak container -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): $(LOCKS)
@@ -144,6 +154,12 @@ $(READY): $(LOCKED) pyproject.toml
 
 $(DEV): $(LOCKED) | $(READY)
 	$(PIP) install --quiet --require-hashes $(PIP_FLAGS) -r requirements-dev.txt
+	@touch $@
+
+$(SITE): requirements-site.txt
+	@sh .ci/need-venv "$(PYTHON)"
+	$(PYTHON) -m venv --clear $(SITE_VENV)
+	$(SITE_BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes $(PIP_FLAGS) -r requirements-site.txt
 	@touch $@
 
 $(RELEASE): requirements-release.txt

@@ -159,6 +159,7 @@ def requirement_name(line: str) -> str:
         ("requirements-build.txt", "build"),
         ("requirements-dev.txt", "dev"),
         ("requirements-release.txt", "release"),
+        ("requirements-site.txt", "site"),
     ],
 )
 def test_each_declared_dependency_is_locked_and_explained(lock: str, table: str) -> None:

@@ -48,6 +48,16 @@ def test_console_examples_of_ci_show_what_the_commands_print() -> None:
     assert run_all(CI) == CI
 
 
+GUIDES = ["tour.md", *(f"how-to/{page.name}" for page in sorted(DOCS.glob("how-to/*.md")))]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_console_examples_of_guides_show_what_the_commands_print(name: str) -> None:
+    """To write them anew: python -m tests.docs.console docs/tour.md docs/how-to/*.md."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    assert run_all(page) == page
+
+
 @pytest.mark.parametrize("name", [*sorted(cli.list_commands(click.Context(cli))), ""])
 def test_every_command_shows_its_help(name: str) -> None:
     """So every option is there, in the words of the help."""
@@ -62,7 +72,8 @@ MAINTAINERS = {"architecture.md", "dependencies.md", "performance.md", "releasin
 def test_every_page_is_a_topic_of_help() -> None:
     """A new page gets a line in `lamella.cli.topics`, or in the set of those for maintainers."""
     shown = [topic.page for topic in TOPICS.values()]
-    assert sorted(shown) == sorted({page.name for page in DOCS.glob("*.md")} - MAINTAINERS)
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert sorted(shown) == sorted(pages - MAINTAINERS)
 
 
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))

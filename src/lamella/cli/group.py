@@ -14,19 +14,19 @@ from lamella.nearest import did_you_mean
 __all__ = ["cli", "run"]
 
 _COMMANDS = {
-    "analyze": "tell what the bytes of an image are spent on",
-    "cache": "show or clear what is remembered of layers",
+    "analyze": "show where an image's bytes go",
+    "cache": "show or clear the cache of layer headers",
     "cat": "write files of an image to standard output",
-    "completion": "let a shell complete commands, options, images and layers",
-    "demo": "make an image, squash it, prove it: no engine, no network",
-    "explore": "walk through an image on the terminal: layers, files, what a squash saves",
+    "completion": "print a completion script for bash, zsh or fish",
+    "demo": "squash a sample image and verify it; needs no engine",
+    "explore": "browse the layers and files of an image on the terminal",
     "export": "write all files of an image as one tar",
-    "help": "print the help of a command, or a document on a topic",
+    "help": "show the help of a command, or a document",
     "layers": "list the layers of an image",
-    "ls": "list files of an image, or of one of its layers",
-    "plugin": "make `docker squash` a command of docker",
+    "ls": "list the files of an image or of one layer",
+    "plugin": "install lamella as `docker squash`",
     "squash": "squash layers of an image into one",
-    "verify": "tell whether two images have the same file system and config",
+    "verify": "check whether two images have the same files and config",
 }
 _COMPLETE = "_LAMELLA_COMPLETE"
 _PLUGIN = "docker-cli-plugin"
@@ -66,27 +66,27 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings=_SETTINGS,
     epilog="""\b
-Exit codes: 0 done; 1 the image is malformed or can't be squashed as asked, or
-the result can't be written; 2 wrong usage; 3 nothing to squash (with
---exit-code); 4 the images differ; 5 an engine or registry failed; 6 the image
-breaks a rule; 7 no such image; 130 interrupted.
+Exit codes: 0 success; 1 the image is malformed or can't be squashed as
+requested, or the result can't be written; 2 wrong usage; 3 nothing to squash
+(with --exit-code); 4 the images differ; 5 an engine or registry failed; 6 the
+image violates a rule; 7 no such image; 130 interrupted.
 
-`lamella COMMAND --help` tells more, `lamella demo` shows it; `lamella help`
-lists documents that come with it.""",
+`lamella COMMAND --help` shows the options of a command, `lamella demo` runs an
+example, `lamella help` lists the documentation.""",
 )
 @click.version_option(__version__, message="lamella %(version)s")
 def cli() -> None:
     """Squash layers of container images, and leave every other layer as it is.
 
     \b
-    An image is named by where it is:
+    An image reference has a transport, as in skopeo and podman:
       NAME or docker-daemon:NAME   in a Docker engine (DOCKER_HOST)
       podman:NAME                  in Podman (also containers-storage:NAME)
       docker://HOST/REPO[:TAG]     in a registry
       docker-archive:FILE[:TAG]    what `docker save` and `podman save` write
       oci:DIR[:TAG]                an OCI image layout
       oci-archive:FILE[:TAG]       an OCI image layout in a tar
-      FILE or DIR                  one of these; it is looked at
+      FILE or DIR                  any of the above; the format is detected
       -                            an archive on standard input or output
     """  # noqa: D301 - the mark is click's: lines stay as they are
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import click
 
+from lamella.cli.headings import HeadedCommand
+
 __all__ = ["pages"]
 
 _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
@@ -83,11 +85,19 @@ def _inner(context: click.Context) -> Iterator[str]:
 
 
 def _options(context: click.Context) -> Iterator[str]:
-    for parameter in context.command.get_params(context):
-        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+    command = context.command
+    if isinstance(command, HeadedCommand):
+        groups = command.headed(context)
+    else:
+        options = (p for p in command.get_params(context) if isinstance(p, click.Option))
+        groups = [("", [r for p in options if (r := p.get_help_record(context))])]
+    for title, rows in groups:
+        if len(groups) > 1:
+            yield f".SS {title}:"
+        for words, about in rows:
             yield ".TP"
-            yield _OPTION.sub(r"\\fB\1\\fR", record[0]).replace("-", "\\-")
-            yield _words(record[1])
+            yield _OPTION.sub(r"\\fB\1\\fR", words).replace("-", "\\-")
+            yield _words(about)
 
 
 def _exit_status(context: click.Context) -> Iterator[str]:

@@ -22,37 +22,49 @@ _Option = Callable[[Callable[..., object]], Callable[..., object]]
 
 _RULES: Sequence[_Option] = (
     click.option(
-        "--max-dead", callback=share_option, metavar="5%", help="At most this share is dead."
+        "--max-dead", callback=share_option, metavar="5%", help="Fail if a larger share is dead."
     ),
     click.option(
-        "--max-dead-bytes", callback=bytes_option, metavar="10MB", help="The same, in bytes."
+        "--max-dead-bytes",
+        callback=bytes_option,
+        metavar="10MB",
+        help="Fail if more bytes are dead.",
     ),
     click.option(
         "--max-size",
         callback=bytes_option,
         metavar="200MB",
-        help="All layers together are at most this large, uncompressed.",
+        help="Fail if the layers are larger, uncompressed.",
     ),
-    click.option("--max-layers", type=click.IntRange(min=1), metavar="N", help="At most N layers."),
-    click.option("--forbid-secrets", is_flag=True, help="No secrets, live or deleted."),
+    click.option(
+        "--max-layers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Fail if there are more layers.",
+    ),
+    click.option(
+        "--forbid-secrets",
+        is_flag=True,
+        help="Fail if any layer has a likely secret.",
+    ),
     click.option("--no-secrets", is_flag=True, hidden=True),  # its earlier name
     click.option(
         "--min-efficiency",
         callback=share_option,
         metavar="0.95",
-        help="At least this by dive's measure.",
+        help="Fail if dive's efficiency is lower.",
     ),
 )
 _FILES: Sequence[_Option] = (
     click.option(
         "--ci",
         is_flag=True,
-        help="Check the image against rules: the options below, lamella.toml (or [tool.lamella] in "
-        "pyproject.toml) and .dive-ci in the working folder. Exit 6 if it breaks one. Any rule "
-        "given as an option implies --ci.",
+        help="Check the image against rules; exit 6 if it violates one. Rules are the options "
+        "below, and lamella.toml (or [tool.lamella] in pyproject.toml) and .dive-ci in the current "
+        "directory. Implied by any rule option.",
     ),
     *_RULES,
-    click.option("--rules", metavar="FILE", help="Read rules from FILE, not from lamella.toml."),
+    click.option("--rules", metavar="FILE", help="Read rules from FILE, not lamella.toml."),
     click.option("--ci-config", metavar="FILE", help="Read dive's rules from FILE, not .dive-ci."),
 )
 

@@ -80,22 +80,20 @@ class Session:
 
 
 _COMMON: Sequence[_Option] = (
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
-    click.option(
-        "-v", "--verbose", count=True, help="Say more; -vv shows where an error came from."
-    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error but errors."),
+    click.option("-v", "--verbose", count=True, help="Print more; -vv adds tracebacks."),
     click.option(
         "--progress",
         "progress_mode",
         type=click.Choice(["auto", "plain", "none"]),
         default="auto",
         show_default=True,
-        help="How progress is shown: a bar on a terminal and lines elsewhere; lines; or not.",
+        help="Progress as a bar or lines.",
     ),
     click.option(
         "--tmp-dir",
         metavar="DIR",
-        help="Where layers go that can't be read where they are (default: TMPDIR).",
+        help="Temporary directory (default: TMPDIR).",
     ),
 )
 
@@ -105,8 +103,8 @@ _OF_ENGINES: Sequence[_Option] = (
         type=click.Choice(["auto", "api", "local"]),
         default="auto",
         show_default=True,
-        help="How layers of an image in an engine are read: in place where that is possible and by "
-        "the engine's API elsewhere; always by the API; or in place and in no other way.",
+        help="auto: read the engine's storage if possible; api: use only its API; local: read only "
+        "its storage.",
     ),
 )
 
@@ -114,29 +112,29 @@ _OF_REGISTRIES: Sequence[_Option] = (
     click.option(
         "--authfile",
         metavar="FILE",
-        help="Credentials for registries, asked before those of docker login and podman login.",
+        help="Registry credentials, tried before all others.",
     ),
     click.option(
         "--tls-verify",
         type=bool,
         default=True,
         metavar="true|false",
-        help="Whether a registry must prove who it is (default: true).",
+        help="Verify registry certificates (default: true).",
     ),
     click.option(
         "--ca",
         metavar="FILE",
-        help="Certificates of further authorities that may vouch for a registry.",
+        help="Additional CA certificates to trust.",
     ),
     click.option(
         "--insecure",
         is_flag=True,
-        help="Speak to a registry without TLS if it has none; on this machine that is allowed.",
+        help="Allow plain HTTP (localhost: always).",
     ),
     click.option(
         "--no-cache",
         is_flag=True,
-        help="Remember nothing of what lies below the squashed layers.",
+        help="Don't read or write the layer header cache.",
     ),
 )
 

@@ -231,7 +231,7 @@ class _Planner:
             self._entries += 1
         if folder.hidden is not None and folder.hidden.kids:
             self._mark(path + b"/" + OPAQUE)
-            self._whiteouts.append(Whiteout(path + b"/", "made anew over a directory of the base"))
+            self._whiteouts.append(Whiteout(path + b"/", "recreated; hides the base's directory"))
         self._removals(folder, path + b"/")
 
     def _removals(self, folder: Folder, prefix: bytes) -> None:

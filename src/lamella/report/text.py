@@ -143,7 +143,7 @@ def plan_lines(result: Result) -> list[str]:
         if len(result.ranges) == 1:  # of several, the summary says which they are
             lines.append(f"layers {squashed.first}-{squashed.last} become one layer")
         lines += _some(
-            f"layers {squashed.first}-{squashed.last}: deletions that stay",
+            f"layers {squashed.first}-{squashed.last}: deletions kept (whiteouts)",
             [f"/{printable(path)} ({reason})" for path, reason in squashed.whiteouts],
         )
         lines += _some(

@@ -10,6 +10,7 @@ import click
 
 from lamella import __version__
 from lamella.cli.completion import complete_image
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
 from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
@@ -29,18 +30,28 @@ __all__ = ["command"]
 _BROKEN = 6
 
 
-@click.command("analyze", short_help="tell what the bytes of an image are spent on")
+@click.command(
+    "analyze",
+    short_help="show where an image's bytes go",
+    cls=HeadedCommand,
+    headings={
+        "Output": ("form", "as_json", "reports", "html"),
+        "Rules": (
+            *("ci", "max_dead", "max_dead_bytes", "max_size", "max_layers", "forbid_secrets"),
+            *("min_efficiency", "rules", "ci_config"),
+        ),
+    },
+)
 @click.argument("image", shell_complete=complete_image)
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     metavar="FORMAT",
-    help=f"What standard output gets: {', '.join(FORMATS[:-1])} or github (default: text). "
-    "`lamella help ci`.",
+    help=f"Format of standard output: {', '.join(FORMATS[:-1])} or github (default: text).",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="The same as --format json (`lamella help json`)."
+    "--json", "as_json", is_flag=True, help="Same as --format json (`lamella help json`)."
 )
 @click.option(
     "--report",
@@ -48,30 +59,26 @@ _BROKEN = 6
     multiple=True,
     callback=reports_option,
     metavar="FORMAT=FILE",
-    help="Write a report to FILE, too. May be given again.",
+    help="Also write a report to FILE; can be repeated.",
 )
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write a page with pictures, to be opened in a browser (`lamella help report`). - sends "
-    "it to standard output, in the place of the rest.",
+    help="Write an HTML page (`lamella help report`).",
 )
 @click.option(
     "--compare",
     "other",
     metavar="IMAGE",
     shell_complete=complete_image,
-    help="Show IMAGE beside this one: sizes, layers, what only one of them has. With --html and "
-    "--json, too.",
+    help="Show another image beside this one.",
 )
-@click.option(
-    "--no-secrets-scan", is_flag=True, help="Don't look for keys and credentials in the layers."
-)
+@click.option("--no-secrets-scan", is_flag=True, help="Don't look for secrets in the layers.")
 @rule_options
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
-    help="Which one of an image for several (default: this machine's).",
+    help="Platform (default: this machine's).",
 )
 @image_session
 def command(
@@ -86,9 +93,10 @@ def command(
     platform: str | None,
     session: Session,
 ) -> int:
-    """Tell what the bytes of IMAGE are spent on, and what squashing would bring.
+    """Show where the bytes of IMAGE go, and what squashing would save.
 
-    Dead is what a layer has and a later one deletes or replaces: it ships, and nobody sees it.
+    A byte is dead if a later layer deletes or replaces it: it is transferred and stored, but no
+    container can see it.
 
     \b
       lamella analyze app:latest

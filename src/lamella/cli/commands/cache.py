@@ -22,19 +22,19 @@ _UNPACKED = "~/.cache/lamella/one-file"
 """Where the one file unpacks itself (.ci/one-file says so to it)."""
 
 
-@click.group("cache", short_help="show or clear what is remembered of layers")
+@click.group("cache", short_help="show or clear the cache of layer headers")
 def command() -> None:
-    """Show or clear what lamella remembers from one run to the next.
+    """Show or clear the cache.
 
-    That is what the headers of far layers say, in files of at most 67 MB: so a large base is read
-    once. It may be deleted at any time. If lamella is run as one file (lamella-….pyz), what that
-    unpacks is counted, too. Nothing else is left on a disk by itself.
+    It holds the tar headers of remote layers, 67 MB at most, so that a large base is read only
+    once. You can delete it at any time. It also counts what lamella-….pyz unpacks. lamella leaves
+    nothing else on the disk.
     """
 
 
 @command.command("show")
 def show() -> int:
-    """Print where it is, and how big."""
+    """Print its location and size."""
     found = remembered(Environment.from_env())
     if found is None:
         say("nothing is remembered: neither XDG_CACHE_HOME nor HOME names a folder")

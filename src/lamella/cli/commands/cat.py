@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from lamella.cli.completion import complete_image, complete_path
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.paint import on_terminal
 from lamella.cli.session import Session, image_session
@@ -22,21 +23,21 @@ __all__ = ["command"]
 _CHUNK = 1 << 18
 
 
-@click.command("cat", short_help="write files of an image to standard output")
+@click.command("cat", short_help="write files of an image to standard output", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, shell_complete=complete_path)
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
-    help="Which one of an image for several (default: this machine's).",
+    help="Platform (default: this machine's).",
 )
 @image_session
 def command(image: str, paths: tuple[str, ...], platform: str | None, session: Session) -> int:
     """Write the content of each PATH in IMAGE to standard output, one after the other.
 
-    Symlinks are followed, inside the image. The layers are checked against their digests before
-    anything is written. If a PATH is no file, nothing is written. On a terminal, bytes that would
-    do something to it are shown escaped; into a file or a pipe they go as they are.
+    Symlinks are followed inside the image. The layers are checked against their digests before
+    anything is written. If a PATH is not a file, nothing is written. On a terminal, control
+    characters are escaped; to a file or a pipe, bytes are written unchanged.
 
     \b
       lamella cat app:latest /etc/os-release

@@ -8,18 +8,18 @@ from click.shell_completion import get_completion_class
 __all__ = ["command"]
 
 
-@click.command("completion", short_help="print what lets a shell complete lamella's words")
+@click.command("completion", short_help="print a completion script for bash, zsh or fish")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> int:
-    """Print the script that lets SHELL complete commands, options, images and layers.
+    """Print a script with which SHELL completes commands, options, images and layers.
 
     \b
     In ~/.bashrc:  eval "$(lamella completion bash)"
     In ~/.zshrc:   eval "$(lamella completion zsh)"
     For fish:      lamella completion fish > ~/.config/fish/completions/lamella.fish
 
-    Images: archives and layouts in the working folder, and what the Docker engine has. Layers: the
-    IDs of those of an image that is at hand.
+    Images are completed from archives and layouts in the current directory and from the Docker
+    engine, layers from the image if it is local.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella.cli.group import cli  # noqa: PLC0415 - which knows this command
 

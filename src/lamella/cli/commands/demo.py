@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lamella import api
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_page
 from lamella.cli.session import Session, plain_session
 from lamella.cli.terminal import say_text
@@ -21,21 +22,21 @@ from lamella.report.text import human_size, summary
 __all__ = ["command"]
 
 
-@click.command("demo", short_help="make an image, squash it, prove it: no engine, no network")
-@click.option(
-    "--keep", metavar="DIR", help="Leave the archives in this folder, to look at them yourself."
+@click.command(
+    "demo", short_help="squash a sample image and verify it; needs no engine", cls=HeadedCommand
 )
-@click.option("--html", metavar="FILE", help="Write the page of `lamella analyze` about the image.")
+@click.option("--keep", metavar="DIR", help="Keep the archives in this directory.")
+@click.option("--html", metavar="FILE", help="Also write the report of `lamella analyze`.")
 @plain_session
 def command(
     keep: str | None,
     html: str | None,
     session: Session,
 ) -> int:
-    """Show what lamella does, on an image made on the spot: ten layers, and the waste of builds.
+    """Create a sample image with ten layers and the waste of typical builds, and squash it.
 
-    It lists the layers, squashes all above the base, proves that the file system is the same, and
-    tells what was gained. Nothing but a temporary folder is touched, unless you ask for more.
+    It lists the layers, squashes all above the base, verifies that the file system is the same, and
+    prints what was saved. It writes only to a temporary directory unless an option says otherwise.
     """
     with (
         TemporaryFolder("lamella-demo-", session.tmp_dir) as temporary,

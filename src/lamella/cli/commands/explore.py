@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamella.cli.completion import complete_image
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
 from lamella.cli.signals import signals
 from lamella.cli.terminal import say
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["command", "make_app"]
 
 
-@click.command("explore", short_help="walk through an image: layers, files, what a squash saves")
+@click.command("explore", short_help="browse the layers and files of an image", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
-    help="Which one of an image for several (default: this machine's).",
+    help="Platform (default: this machine's).",
 )
 @image_session
 def command(
@@ -37,10 +38,10 @@ def command(
     platform: str | None,
     session: Session,
 ) -> None:
-    """Walk through IMAGE on the terminal: its layers, their files, what each squash would save.
+    """Browse IMAGE on the terminal: its layers, their files, and what each squash would save.
 
     Layers are on the left, files of the layer (or of the image) on the right. Space marks a range,
-    s squashes it and proves the result, v views a file, x saves it, ? tells all keys.
+    s squashes it and verifies the result, v views a file, x saves it, ? lists all keys.
 
     \b
       lamella explore app:latest
@@ -102,5 +103,5 @@ def _check(image: str) -> None:
     else:
         missing = "a terminal"
     raise UsageError(
-        f"explore needs {missing}; `lamella analyze` and `lamella layers` tell the same in lines"
+        f"explore needs {missing}; `lamella analyze` and `lamella layers` print the same as text"
     )

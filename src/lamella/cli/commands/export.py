@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from lamella.cli.completion import complete_image
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.page import STDOUT
 from lamella.cli.session import Session, image_session
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("export", short_help="write the files of an image as one tar")
+@click.command("export", short_help="write the files of an image as one tar", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     default=STDOUT,
-    help="Where the tar goes (default: -, standard output, if that is no terminal).",
+    help="Output file (default: -, standard output).",
 )
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
-    help="Which one of an image for several (default: this machine's).",
+    help="Platform (default: this machine's).",
 )
 @image_session
 def command(image: str, output: str, platform: str | None, session: Session) -> int:
     """Write all files of IMAGE as one tar, as `docker export` would do for a new container.
 
-    It has what a container sees: no deletions, hard links kept, owners, times, devices and extended
-    attributes (as PAX records). The same image gives the same bytes. A file is there whole, or not
-    at all; into a pipe a damaged layer shows by the exit code, at the end.
+    The tar has what a container sees: hard links, owners, times, devices and extended attributes
+    (as PAX records), and no deletions. The same image gives the same bytes. An output file is
+    complete or absent. Into a pipe, a damaged layer is reported by the exit code at the end.
 
     \b
       lamella export app:latest | tar -x -C rootfs

@@ -27,18 +27,18 @@ def _complete(
     return [CompletionItem(word, help=about.get(word)) for word in words]
 
 
-@click.command("help", short_help="print the help of a command, or a document on a topic")
+@click.command("help", short_help="show the help of a command, or a document")
 @click.argument("words", nargs=-1, metavar="[TOPIC|COMMAND]", shell_complete=_complete)
 @click.pass_context
 def command(context: click.Context, words: tuple[str, ...]) -> int:
-    """Print a document on TOPIC, or the help of COMMAND; without either, list both.
+    """Show the document on TOPIC, or the help of COMMAND. Without an argument, list both.
 
     \b
     lamella help
     lamella help json
     lamella help squash
 
-    On a terminal a document is shown by the pager that PAGER names.
+    On a terminal, documents are shown in a pager (environment variable PAGER).
     """  # noqa: D301 - the mark is click's: lines stay as they are
     if not words:
         _list(context)

@@ -7,6 +7,7 @@ import shutil
 import click
 
 from lamella.cli.completion import complete_image
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json
@@ -15,20 +16,21 @@ from lamella.errors import UsageError
 __all__ = ["command"]
 
 
-@click.command("layers", short_help="list the layers of an image")
+@click.command("layers", short_help="list the layers of an image", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
-@click.option("-t", "--tags", is_flag=True, help="Whole IDs, and the local tags of each layer.")
-@click.option("-c", "--commands", is_flag=True, help="Whole IDs, and the command of each layer.")
-@click.option("-m", "--machine", is_flag=True, help="One plain line a layer: ID, or ID|command.")
-@click.option("-d", "--dockerfile", is_flag=True, help="A Dockerfile, made out of the history.")
+@click.option("-t", "--tags", is_flag=True, help="Show full IDs and the local tags.")
+@click.option("-c", "--commands", is_flag=True, help="Show full IDs and the commands.")
+@click.option("-m", "--machine", is_flag=True, help="One line per layer: ID, or ID|command.")
+@click.option("-d", "--dockerfile", is_flag=True, help="Print a Dockerfile made from the history.")
 @click.option(
     "--dead",
     is_flag=True,
-    help="A table, with what later layers take away of each; on a terminal that is the default "
-    "where layers can be read in place.",
+    help="Print a table with the dead share of each.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (`lamella help json`).")
-@click.option("--platform", metavar="OS/ARCH[/V]", help="Which one of an image for several.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document (`lamella help json`)."
+)
+@click.option("--platform", metavar="OS/ARCH[/V]", help="Platform (default: this machine's).")
 @image_session
 def command(
     image: str,
@@ -41,11 +43,12 @@ def command(
     platform: str | None,
     session: Session,
 ) -> int:
-    """List the layers of IMAGE, the base first: number, ID, size, tags, command.
+    """List the layers of IMAGE, base first: number, ID, size, tags, command.
 
-    The number and the ID, or the start of it, name a layer wherever LAYER is asked for. The ID
-    is that of the image that ended with the layer if the engine knows one, else the chain ID. With
-    -t or -c the list has whole IDs and no numbers.
+    Use the number, or a prefix of the ID, as LAYER in other commands. The ID is that of the image
+    that ends with this layer, if the engine knows one, otherwise the chain ID. With -t or -c the
+    list has full IDs and no numbers. On a terminal --dead is the default if layers can be read in
+    place.
 
     \b
       lamella layers app:latest

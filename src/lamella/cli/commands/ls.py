@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamella.cli.completion import complete_image, complete_layer, complete_path
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json
@@ -23,23 +24,23 @@ _AT_ONCE = 1000
 """Lines that are printed in one go."""
 
 
-@click.command("ls", short_help="list files of an image")
+@click.command("ls", short_help="list files of an image", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.argument("path", default="/", shell_complete=complete_path)
-@click.option(
-    "-R", "--recursive", is_flag=True, help="Also what is in the directories, with whole paths."
-)
+@click.option("-R", "--recursive", is_flag=True, help="List subdirectories, too, with full paths.")
 @click.option(
     "--layer",
     metavar="LAYER",
     shell_complete=complete_layer,
-    help="What this layer alone has, with what it deletes.",
+    help="List only what this layer adds or deletes.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (`lamella help json`).")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document (`lamella help json`)."
+)
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]",
-    help="Which one of an image for several (default: this machine's).",
+    help="Platform (default: this machine's).",
 )
 @image_session
 def command(
@@ -51,9 +52,9 @@ def command(
     platform: str | None,
     session: Session,
 ) -> int:
-    """List what is at PATH in IMAGE, as `ls -l` does: mode, owner, size, time, name, link target.
+    """List PATH in IMAGE, like `ls -l`: mode, owner, size, time, name, link target.
 
-    Of a directory its content is listed; symlinks to directories are followed. Times are in UTC.
+    For a directory, its content is listed. Symlinks to directories are followed. Times are in UTC.
     Nothing is unpacked to disk, and no container is started.
 
     \b

@@ -18,15 +18,15 @@ _SYSTEM = click.option(
 )
 
 
-@click.group("plugin", short_help="make `docker squash` a command of docker")
+@click.group("plugin", short_help="install lamella as `docker squash`")
 def command() -> None:
-    """Make `docker squash` a command of docker: a plugin that starts this lamella.
+    """Install lamella as `docker squash`, a plugin of the docker command.
 
     \b
       lamella plugin install
       docker squash app:latest debian:12 app:slim
 
-    The plugin is one small file, docker-squash, in the folder cli-plugins of docker's own settings
+    The plugin is one small file, docker-squash, in the directory cli-plugins of docker's settings
     (DOCKER_CONFIG, else ~/.docker). Nothing else is changed.
     """  # noqa: D301 - the mark is click's: lines stay as they are
 
@@ -35,7 +35,7 @@ def command() -> None:
 @_SYSTEM
 @click.option("--force", is_flag=True, help="Replace a docker-squash that lamella did not write.")
 def install(system: bool, force: bool) -> int:
-    """Write the plugin. Where it is already, it is written anew."""
+    """Write the plugin. An earlier one of lamella is replaced."""
     from lamella.cli.plugin.install import install_plugin  # noqa: PLC0415 - completion needs the options alone
     from lamella.cli.plugin.places import ask_docker  # noqa: PLC0415 - as above
     from lamella.cli.plugin.status import docker_line  # noqa: PLC0415 - as above
@@ -50,7 +50,7 @@ def install(system: bool, force: bool) -> int:
 @command.command("remove")
 @_SYSTEM
 def remove(system: bool) -> int:
-    """Remove the plugin, if lamella wrote it."""
+    """Remove the plugin. A file that lamella did not write is kept."""
     from lamella.cli.plugin.install import remove_plugin  # noqa: PLC0415 - as above
 
     path = _path(system=system)
@@ -60,7 +60,7 @@ def remove(system: bool) -> int:
 
 @command.command("status")
 def status() -> int:
-    """Tell where the plugin is, which lamella it starts, and whether docker runs it."""
+    """Show what `docker squash` runs. It is the plugin, if docker finds it."""
     from lamella.cli.plugin.places import ask_docker, system_path, user_path  # noqa: PLC0415 - as above
     from lamella.cli.plugin.status import status_lines  # noqa: PLC0415 - as above
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.completion import complete_image, complete_layer
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_whole
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import flush, say, say_json, tell
@@ -23,7 +24,18 @@ __all__ = ["command"]
 _NOTHING = 3
 
 
-@click.command("squash", short_help="squash layers of an image into one")
+@click.command(
+    "squash",
+    short_help="squash layers of an image into one",
+    cls=HeadedCommand,
+    headings={
+        "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
+        "The new image": ("tags", "platform", "compression", "message", "history", "created"),
+        "Output": (
+            *("output", "dry_run", "verify", "digestfile", "exit_code", "cleanup", "as_json"),
+        ),
+    },
+)
 @click.argument("image", shell_complete=complete_image)
 @click.argument("layer", required=False, shell_complete=complete_layer)
 @click.argument("tag", required=False)
@@ -32,96 +44,92 @@ _NOTHING = 3
     "base",
     metavar="LAYER",
     shell_complete=complete_layer,
-    help="The same as LAYER: squash what is above it.",
+    help="Same as LAYER: squash every layer above it.",
 )
-@click.option("--last", type=int, metavar="N", help="Squash the newest N layers that have content.")
+@click.option("--last", type=int, metavar="N", help="Squash the newest N layers.")
 @click.option(
     "--layers",
     "layers",
     multiple=True,
     metavar="A-B",
-    help="Squash layers A to B as `lamella layers` numbers them. May be given again for another "
-    "range, which becomes a layer of its own.",
+    help="Squash layers A to B; repeat for more ranges.",
 )
 @click.option(
     "--max-layers",
     type=int,
     metavar="N",
-    help="Squash what brings the image to N layers: with the least lost of what other images "
-    "share, then with the most saved.",
+    help="Squash just enough to reach N layers.",
 )
 @click.option(
     "--auto",
     is_flag=True,
-    help="Squash only where it pays: the fewest layers whose merging removes every dead byte. A "
-    "base that other images of the engine use is left alone.",
+    help="Squash only layers that contain dead bytes.",
 )
-@click.option("--include-base", is_flag=True, help="With --auto: that base, too.")
+@click.option("--include-base", is_flag=True, help="With --auto: also squash shared base layers.")
 @click.option(
     "-t",
     "--tag",
     "tags",
     multiple=True,
     metavar="TAG",
-    help="Name of the new image. May be given again.",
+    help="Name of the new image; repeat for more names.",
 )
 @click.option(
     "-o",
     "--output",
     metavar="DEST",
-    help="Where the new image goes: NAME, podman:NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
-    "oci-archive:FILE[:TAG], or - for standard output (default: where IMAGE came from).",
+    help="Destination: NAME, podman:NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
+    "oci-archive:FILE[:TAG], docker://HOST/REPO[:TAG], or - for standard output (default: where "
+    "IMAGE is).",
 )
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]|all",
-    help="Which one of an image for several platforms (default: this machine's); all: every one, "
-    "and the index is written anew (in registries and OCI layouts).",
+    help="Platform, or all (default: this machine's).",
 )
 @click.option(
     "--compression",
     metavar="KIND[:LEVEL]",
-    help="Of the new layer: gzip, zstd or none (default: what suits the destination and the other "
-    "layers: `lamella help transports`).",
+    help="Compress the new layer: gzip, zstd or none.",
 )
 @click.option(
-    "--message", default="", metavar="TEXT", help="Comment of the new layer in the image's history."
+    "--message", default="", metavar="TEXT", help="Comment of the new layer in the history."
 )
 @click.option(
     "--history",
     type=click.Choice(["merge", "keep"]),
     default="merge",
     show_default=True,
-    help="Let one entry stand for those of the squashed layers, or keep them all, marked empty.",
+    help="History of squashed layers.",
 )
 @click.option(
     "--created",
     metavar="source|now|TIME",
-    help="Time of the new image; TIME is like 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if "
-    "it is set, else the source's, so that the same image in gives the same image out).",
+    help="Creation time, such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if set, else "
+    "source).",
 )
 @click.option(
     "--verify",
     is_flag=True,
-    help="Before anything is tagged, prove that old and new image have the same file system.",
+    help="Verify the file system before tagging.",
 )
 @click.option(
     "--digestfile",
     metavar="FILE",
-    help="Write the digest of the new manifest to FILE (for registries and OCI layouts).",
+    help="Write the digest of the new manifest to FILE.",
 )
-@click.option("--exit-code", is_flag=True, help="Exit 3, not 0, when there was nothing to squash.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and the sizes, and write nothing.")
+@click.option("--exit-code", is_flag=True, help="Exit 3 if there was nothing to squash.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the sizes; write nothing.")
 @click.option(
     "--cleanup",
     is_flag=True,
-    help="Remove the source image from its engine when all went well.",
+    help="On success, remove the source from its engine.",
 )
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON document (`lamella help json`), not the ID.",
+    help="Print a JSON document (`lamella help json`).",
 )
 @image_session
 def command(
@@ -140,29 +148,28 @@ def command(
     session: Session,
     **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
-    """Squash layers of IMAGE into one; the other layers stay as they are, shared with the base.
+    """Squash layers of IMAGE into one. The other layers keep their bytes and digests.
 
-    LAYER is the topmost layer to keep; every layer above it is squashed. It is a number, as
-    `lamella layers` shows them, a layer ID (any unique prefix of at least 4 hex digits), or the
-    name or ID of the base image. Without LAYER or another choice all layers become one. TAG names
-    the new image.
+    LAYER is the topmost layer to keep; every layer above it is squashed. It is a number, as printed
+    by `lamella layers`, a layer ID (any unique prefix of at least 4 hex digits), or the name or ID
+    of the base image. By default all layers are squashed. TAG is the name of the new image.
 
     \b
     Everything above debian:12, in the Docker engine:
       lamella squash app:latest debian:12 app:slim
-    The newest three layers; first look at what it would bring:
+    The newest three layers; first see what it would save:
       lamella squash app:latest --last 3 --dry-run
       lamella squash app:latest --last 3 -t app:slim
-    From archive to archive, proved before it is written; no engine needed:
+    From archive to archive, verified; no engine needed:
       lamella squash app.tar 1 --verify -o docker-archive:slim.tar:app:slim
     Every platform of an image in a registry:
       lamella squash docker://reg.example/app:1 1 app:slim --platform all
     Through a pipe:
       docker save app | lamella squash - --last 3 -t app:slim | docker load
 
-    Standard output has what names the new image: HOST/REPOSITORY@DIGEST in a registry, the
-    manifest's digest in an OCI layout, else the image ID; or the archive. All else goes to standard
-    error.
+    Standard output is the identity of the new image: HOST/REPOSITORY@DIGEST in a registry, the
+    manifest's digest in an OCI layout, otherwise the image ID. With -o - it is the archive.
+    Everything else goes to standard error. `lamella help cli` explains every option.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above

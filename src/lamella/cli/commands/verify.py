@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lamella.cli.completion import complete_image
+from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json, tell
 from lamella.report.text import printable
@@ -15,19 +16,23 @@ _DIFFERENT = 4
 _SHOWN = 20
 
 
-@click.command("verify", short_help="tell whether two images are the same")
+@click.command(
+    "verify",
+    short_help="check whether two images have the same files and config",
+    cls=HeadedCommand,
+)
 @click.argument("a", shell_complete=complete_image)
 @click.argument("b", shell_complete=complete_image)
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document with all differences (`lamella help json`).",
+    help="Print a JSON document (`lamella help json`).",
 )
 @click.option(
     "--platform",
     metavar="OS/ARCH[/V]|all",
-    help="Which one of images for several (default: this machine's), or all of them.",
+    help="Platform, or all (default: this machine's).",
 )
 @image_session
 def command(
@@ -37,11 +42,11 @@ def command(
     platform: str | None,
     session: Session,
 ) -> int:
-    """Tell whether images A and B have the same file system and the same config.
+    """Check whether images A and B have the same file system and the same config.
 
-    Compared are paths, types, modes, owners, times to the nanosecond, content, link targets, groups
-    of hard links, extended attributes and devices; of the config all but layers, history and time.
-    Exit 0: they are the same; 4: they differ, and the differences are on standard output.
+    It compares paths, types, modes, owners, times to the nanosecond, content, link targets, hard
+    links, extended attributes and devices, and the config except layers, history and time. Exit
+    code 0: they are the same. Exit code 4: they differ; standard output lists the differences.
 
     \b
       lamella verify app:latest app:slim
