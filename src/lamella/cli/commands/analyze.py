@@ -35,7 +35,7 @@ _BROKEN = 6
     short_help="show where an image's bytes go",
     cls=HeadedCommand,
     headings={
-        "Output": ("form", "as_json", "reports", "html"),
+        "Output": ("form", "as_json", "reports", "html", "other"),
         "Rules": (
             *("ci", "max_dead", "max_dead_bytes", "max_size", "max_layers", "forbid_secrets"),
             *("min_efficiency", "rules", "ci_config"),
