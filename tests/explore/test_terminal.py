@@ -207,7 +207,7 @@ def test_without_a_terminal(folder: Path, redirect: str) -> None:
     with open_terminal(folder, "explore", "demo.tar", redirect=redirect) as terminal:
         assert terminal.ended() == 2
         said = terminal.screen() + "".join(p.read_text() for p in folder.glob("err"))
-    line = "lamella: explore needs a terminal; `lamella analyze` and `lamella layers` tell the same"
+    line = "lamella: explore needs a terminal; `lamella analyze` and `lamella layers` print"
     assert line in said.replace("\n", "")
 
 

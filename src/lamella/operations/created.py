@@ -39,7 +39,7 @@ def created_text(created: datetime | str | None, epoch: str | None) -> str | Non
     if _DATE.fullmatch(created) and _is_date(created):
         return f"{created}T00:00:00Z"
     raise UsageError(
-        f"`created` {created!r}: expected source, now 2026-01-31 or 2026-01-31T12:00:00Z"
+        f"`created` {created!r}: expected source, now, 2026-01-31 or 2026-01-31T12:00:00Z"
     )
 
 

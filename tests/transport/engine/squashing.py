@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -137,10 +138,24 @@ def state_of(engine: Engine) -> dict[str, list[str]]:
     return {image["Id"]: sorted(image["RepoTags"] or ()) for image in listed}
 
 
+_BEFORE: dict[Path, set[str]] = {}
+"""What was in the folder of an engine's temporary files when a test began."""
+
+
+def note_temporary_files(engine: Engine) -> None:
+    """Remember what others left there: a container that was run leaves some."""
+    _BEFORE[engine.data_root] = _temporary_files(engine)
+
+
 def is_tidy(engine: Engine) -> bool:
     """Whether the engine clears up what it had begun, once it notices that we are gone."""
-    temporary = engine.data_root / "tmp"
-    return wait_until(lambda: not temporary.is_dir() or not any(temporary.iterdir()), timeout=120)
+    before = _BEFORE[engine.data_root]
+    return wait_until(lambda: _temporary_files(engine) <= before, timeout=120)
+
+
+def _temporary_files(engine: Engine) -> set[str]:
+    folder = engine.data_root / "tmp"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def digests(names: Sequence[str]) -> tuple[Digest, ...]:
