@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["did_you_mean", "nearest"]
@@ -18,6 +17,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         word: what was typed.
         known: what there is, the likeliest first.
     """
+    import difflib  # noqa: PLC0415 - only who mistypes has to wait for it
+
     words = [text for text, _ in zip(known, range(_MOST), strict=False) if text != word]
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.7)), "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lamella.cli.rule_values import to_bytes, to_share
 from lamella.errors import UsageError
+from lamella.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from lamella.report.rules import Rules
@@ -97,9 +97,9 @@ def _read(path: Path) -> Mapping[str, object]:
 def _field(key: str, path: Path) -> str:
     if key in _KINDS:
         return key.replace("-", "_")
-    near = difflib.get_close_matches(key.replace("_", "-"), _KINDS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(_KINDS)}"
-    raise UsageError(f"{path}: unknown rule {key!s:.60}; {hint}")
+    meant = did_you_mean(key, _KINDS)
+    hint = meant or f"; expected one of {', '.join(_KINDS)}"
+    raise UsageError(f"{path}: unknown rule {key!s:.60}{hint}")
 
 
 def _value(key: str, value: object, path: Path) -> object:

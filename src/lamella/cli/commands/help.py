@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 from lamella.cli.terminal import say_text, say_whole
 from lamella.cli.topics import TOPICS, read_topic
 from lamella.errors import UsageError
+from lamella.nearest import did_you_mean
 
 __all__ = ["command"]
 
@@ -98,8 +98,7 @@ def _help_of(context: click.Context, words: Sequence[str]) -> str:
         group = here.command
         found = group.get_command(here, word) if isinstance(group, click.Group) else None
         if found is None:
-            near = difflib.get_close_matches(word, _words(context), n=1)
-            way_out = f"did you mean '{near[0]}'?" if near else "`lamella help` lists them"
-            raise UsageError(f"unknown topic or command '{' '.join(words)}'; {way_out}")
+            way_out = did_you_mean(word, _words(context)) or "; `lamella help` lists them"
+            raise UsageError(f"unknown topic or command '{' '.join(words)}'{way_out}")
         here = click.Context(found, info_name=word, parent=here)
     return here.get_help()
