@@ -10,7 +10,7 @@ from lamella.errors import LamellaError
 __all__ = ["fault_of"]
 
 _LONGEST = 2000
-_CODES = {1, 2, 3, 4, 5, 6, 7}
+_CODES = {1, 2, 3, 4, 5, 7}
 
 
 def fault_of(call: Callable[[], object]) -> str | None:
