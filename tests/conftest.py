@@ -30,10 +30,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
-        elif item.get_closest_marker("install") or item.get_closest_marker("install"):
+        elif item.get_closest_marker("install"):
             item.add_marker(pytest.mark.xdist_group("install"))
         elif item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run where groups are not kept together: engines would be started several times.
+
+    Raises:
+        pytest.UsageError: pytest-xdist marks a group in the name of a test; it did not.
+    """
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError(f"pytest-xdist does not keep groups together: {item.nodeid}")
 
 
 def _group_of(item: pytest.Item) -> str:
