@@ -75,6 +75,8 @@ def full_name(block: bytes) -> bytes:
     writer put a prefix there too, up to 1.7 (https://go.dev/issue/12594), and with it Docker up to
     17.05. So Go's reader takes it for one if the times are no numbers and it is ASCII.
     """
+    if block[345] == 0:  # no prefix, and no time
+        return until_nul(block[:100])
     prefix = b""
     if block[257:263] == POSIX_MAGIC:
         end = 476 if block[508:] == STAR_TRAILER else 500

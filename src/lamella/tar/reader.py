@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from lamella.errors import MalformedTar
 from lamella.tar.entry import REGULAR, SPARSE, Header, Member, ReadAt
@@ -10,6 +11,7 @@ from lamella.tar.header import (
     BLOCK,
     FIELDS,
     POSIX_MAGIC,
+    check_numbers,
     full_name,
     is_gnu,
     malformed_number,
@@ -108,12 +110,21 @@ def read_attributes(source: ReadAt, member: Member) -> tuple[object, ...]:
         MalformedTar: a number or a time is wrong.
     """
     if member.head == BLOCK:  # nothing but the block itself
-        block, at = source.read_at(member.start, BLOCK), member.start
-        mode, mtime = _number("mode", block[100:108], at), _number("mtime", block[136:148], at)
-        uid, gid = _number("uid", block[108:116], at), _number("gid", block[116:124], at)
-        return mode & 0o7777, uid, gid, mtime * _NANO, {}
+        block = source.read_at(member.start, BLOCK)
+        try:
+            return *_shared(block[100:124] + block[136:148]), {}
+        except ValueError:
+            check_numbers(block, member.start)
+            raise
     header = read_header(source, member)
     return header.mode & 0o7777, header.uid, header.gid, header.mtime, header.xattrs
+
+
+@lru_cache(maxsize=1024)
+def _shared(fields: bytes) -> tuple[int, int, int, int]:
+    """Mode, owner, group and time: of a header the bytes from 100 to 124 and from 136 to 148."""
+    mode, uid, gid = (parse_number(fields[at : at + 8]) for at in (0, 8, 16))
+    return mode & 0o7777, uid, gid, parse_number(fields[24:]) * _NANO
 
 
 def _sparse(
@@ -143,7 +154,8 @@ def _sparse(
 def stored_content(member: Member, header: Header) -> tuple[int, int]:
     """Return where a regular file's content is in the stream, and its bytes there; no holes."""
     # A map at the head of the content is what the parts leave of it.
-    return member.data + member.size - header.stored, header.stored
+    stored = header.stored
+    return member.data + member.size - stored, stored
 
 
 def iter_extents(member: Member, header: Header) -> Iterator[tuple[int, int]]:

@@ -169,7 +169,7 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
     members: list[Member] = [] if found is None else found
     append, new, brief = members.append, tuple.__new__, _BRIEF.unpack_from
     checksums, sound, folders, names = _Checksums(), _Sound(), _Folders(), dict[bytes, bytes]()
-    sizes, tails, time = _Sizes(), _Tails(sound), b""
+    sizes, tails, times, owners, ends = _Sizes(), _Tails(sound), b"", b"", b""
     adler32, read_window, size_of_source = zlib_ng.adler32, window_of(source), source.size
     at, window, base, length, served = 0, b"", 0, _WINDOW, 0
     start = -1  # where the extended header of the coming member begins, if it has one
@@ -186,12 +186,14 @@ def scan(source: ReadAt, origin: int = 0, found: list[Member] | None = None) -> 
         plain = (
             size >= 0
             and adler32(window[i : i + BLOCK]) & 0xFFFF == checksums[check]
-            and sound[owner]
-            and (mtime == time or mtime.strip(_DIGITS) in _BLANK or sound[mtime])
+            and (owner == owners or sound[owner])
+            and (mtime == times or mtime.strip(_DIGITS) in _BLANK or sound[mtime])
         )
-        # The time before was sound: `read_member` lets no other pass, whatever else is not plain.
-        time, name = mtime, name.partition(b"\0")[0]
-        if not tails[tail]:
+        # Those before were sound: `read_member` lets no others pass, whatever else is not plain.
+        owners, times, name = owner, mtime, name.partition(b"\0")[0]
+        if tail == ends or tails[tail]:
+            ends = tail
+        else:
             plain = plain and sound[tail[:16]]
             if tail[16:] != b"\0":
                 posix = window[i + 257 : i + 263] == POSIX_MAGIC

@@ -186,6 +186,7 @@ def _octal(value: int, width: int) -> bytes:
     return b"%0*o\0" % (width - 1, value)
 
 
+@lru_cache(maxsize=256)
 def _device(value: int) -> bytes:
     """Return the field of a device number; beyond octal in base-256, for PAX has no record."""
     if _fits(value, 8):
