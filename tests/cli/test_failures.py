@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 import pytest
 
 from lamella.cli import failures
 from lamella.cli.failures import explain
+from lamella.cli.main import main
 
 
 def _deeper(n: int) -> int:
@@ -47,3 +51,21 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str
     monkeypatch.setattr(failures, "is_published", lambda: published)
     for error in (KeyboardInterrupt(), click.Abort()):
         assert explain(error) == (f"interrupted; {left}", 130)
+
+
+def test_streams_of_a_caller_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever calls `main` writes to them afterwards, whatever has failed."""
+    with (tmp_path / "out").open("w+") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr("lamella.cli.group.run", _fails)
+        assert main(["layers", "x"]) == 1
+        out.write("after")
+        out.seek(0)
+        assert out.read() == "after"
+
+
+def _fails(arguments: list[str]) -> int:
+    del arguments
+    raise OSError(5, "Input/output error")

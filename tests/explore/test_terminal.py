@@ -57,6 +57,28 @@ def test_a_small_terminal(folder: Path) -> None:
         assert terminal.lines()[0] == "exit code 0"
 
 
+_SLOW_END = """
+import asyncio.selector_events, time
+close = asyncio.selector_events.BaseSelectorEventLoop._close_self_pipe
+def slowly(self):
+    close(self)
+    time.sleep(0.6)
+asyncio.selector_events.BaseSelectorEventLoop._close_self_pipe = slowly
+"""
+"""For longer than from one beat of `cli.signals` to the next."""
+
+
+def test_signals_that_come_at_its_very_end_are_no_noise(folder: Path) -> None:
+    """The loop closes the pipe that it is woken by before it lets go of signals."""
+    (folder / "sitecustomize.py").write_text(_SLOW_END)
+    env = {"PYTHONPATH": str(folder)}
+    with open_terminal(folder, "explore", "demo.tar", env=env) as terminal:
+        terminal.sees("Files of the image")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.lines()[0] == "exit code 0"
+
+
 def test_a_large_terminal(folder: Path) -> None:
     """The room is used: whole steps, whole names; a range is marked and told."""
     with open_terminal(folder, "explore", "demo.tar", size=(200, 50)) as terminal:

@@ -39,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         signals.stop()
     except KeyboardInterrupt as error:
-        if argv is None:
-            give_up(sys.stdout)  # what it would still get is of no use
+        give_up(sys.stdout)  # what it would still get is of no use
         code = _fail(error, arguments)
         signals.stop()
         if argv is None:

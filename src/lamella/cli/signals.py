@@ -44,6 +44,11 @@ class _Signals:
         self._begun = self._over = False
         self._asked = 0.0
 
+    @property
+    def is_program(self) -> bool:
+        """Whether the process is lamella's own, and does not only call it."""
+        return self._begun
+
     def heed_again(self) -> None:
         """Take them back from somebody who had them meanwhile."""
         if self._begun:

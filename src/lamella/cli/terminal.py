@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TextIO
 
+from lamella.cli.signals import signals
 from lamella.errors import OutputError, shortened
 from lamella.report.text import printable
 from lamella.waiting import is_published
@@ -127,7 +128,12 @@ def flush() -> None:
 
 
 def give_up(stream: TextIO) -> None:
-    """The interpreter must not complain at exit about what could not be written, nor wait."""
+    """The interpreter must not complain at exit about what could not be written, nor wait.
+
+    Streams of a program that calls lamella are left as they are.
+    """
+    if not signals.is_program:
+        return
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -54,8 +54,10 @@ class ExploreApp(App[None]):
         self.push_screen(self._main)
 
     def on_unmount(self) -> None:
-        """Let the collector look again."""
+        """Let the collector look again, and let no signal wake a loop that is about to close."""
         gc.unfreeze()
+        if not self.is_headless:
+            signal.set_wakeup_fd(-1)
 
     async def action_quit(self) -> None:
         """Leave; a squash that runs is stopped first."""
