@@ -213,7 +213,7 @@ def _about_squash(analysis: Analysis, squash: Saving) -> Advice:
 
 class _Advising:
     def __init__(self, analysis: Analysis) -> None:
-        self.shared = analysis.shared
+        self.kept = analysis.kept
         self.steps = ["", *(instruction(layer.command) for layer in analysis.layers)]
         self.wastes, self.caches = analysis.wastes, analysis.caches
         self.copied_from = {
@@ -278,7 +278,7 @@ class _Advising:
     def _is_base(self, number: int) -> bool:
         """Whether a layer is what the Dockerfile begins with."""
         step = self.steps[number]
-        return number <= self.shared or (number == 1 and step.startswith("ADD "))
+        return number <= self.kept or (number == 1 and step.startswith("ADD "))
 
     def _about(self, kind: AdviceKind, wastes: Sequence[Waste]) -> Advice:
         makers = sorted({*map(self._maker, wastes)})

@@ -13,6 +13,7 @@ from lamella.merge.causes import Cause, Dropped
 
 __all__ = [
     "Analysis",
+    "Base",
     "Dead",
     "HistoryLine",
     "LayerFacts",
@@ -162,6 +163,18 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Base:
+    """What is taken for the image's base."""
+
+    layers: int
+    """How many of the lowest."""
+    name: str
+    """What it is called; empty: nothing says so."""
+    why: str
+    """What speaks for it, for people."""
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All of it."""
 
@@ -185,6 +198,8 @@ class Analysis:
     """As dive counts it: content of all files above the first layer."""
     shared: int = 0
     """How many of the lowest layers other images of the same engine have, too."""
+    base: Base | None = None
+    """A guess; None: there is none to make."""
     wastes: tuple[Waste, ...] = ()
     """All dead bytes: who made them, who took them away, and why."""
     caches: tuple[LiveCache, ...] = ()
@@ -194,6 +209,11 @@ class Analysis:
     def total(self) -> int:
         """Bytes of all layers."""
         return sum(layer.size for layer in self.layers)
+
+    @property
+    def kept(self) -> int:
+        """How many of the lowest layers are better kept: they are shared, or the base."""
+        return max(self.shared, self.base.layers if self.base else 0)
 
     def sharing_lost(self, saving: Saving) -> int:
         """Bytes of layers that would no longer be shared: they stay for others, and come again."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
+from lamella.analysis.base import guess_base
 from lamella.analysis.browse import Contents
 from lamella.analysis.compare import Comparison, compare
 from lamella.analysis.facts import Label, dead_shares, take_apart
@@ -104,8 +105,11 @@ def _taken_apart(
             analysis, laid = take_apart(image, opener, labels, env.progress, secrets=secrets)
         env.progress.phase("verify layers")
         opener.verify()
-        shared = shared_layers(image, source.tags_by_chain())
-        yield replace(analysis, shared=shared), laid, image, opener.open_headers(image.layers)
+        others = source.tags_by_chain()
+        analysis = replace(
+            analysis, shared=shared_layers(image, others), base=guess_base(image, others)
+        )
+        yield analysis, laid, image, opener.open_headers(image.layers)
 
 
 def is_all_near(image: Image) -> bool:

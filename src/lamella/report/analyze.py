@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lamella.analysis.advice import Advice, AdviceKind, advise
@@ -19,6 +20,7 @@ __all__ = [
     "advice_of",
     "best_savings",
     "head",
+    "kept_text",
     "screen",
     "to_json",
 ]
@@ -29,34 +31,54 @@ NOT_CHECKED = "not checked for secrets: ENV, labels, build history, files with o
 """What a look for secrets has not seen."""
 NOT_CHECKED_SENTENCE = f"N{NOT_CHECKED[1:]}."
 _LAYERS, _DEAD, _SECRETS, _ADVICE = 15, 6, 4, 3
+_SQUASHES = 3
 _SHARES = (1.0, 0.9, 0.5)
+_NEARLY = 0.9
 
 
 def best_savings(analysis: Analysis) -> list[Saving]:
-    """Return up to three squashes that are worth it, the one that saves most first.
+    """Return up to three squashes that are worth it.
 
-    Each further one touches fewer layers and still saves nine tenths, or half, of that. Layers that
-    other images share are not touched if there is anything to save above them.
+    Layers that other images share, and the base, are not touched if there is anything to save above
+    them: then the first squash is of all that is above, unless a part of it saves clearly more. Of
+    the others each touches fewer layers and still saves all, nine tenths or half of what can be
+    saved; the one that saves most comes first.
     """
-    every = analysis.savings.values()
-    most = max((saving.saved for saving in every if saving.first > analysis.shared), default=0)
-    lowest = analysis.shared + 1 if most > 0 else 1
-    most = most if most > 0 else max((saving.saved for saving in every), default=0)
-    if most <= 0:
+    every = [saving for saving in analysis.savings.values() if saving.saved > 0]
+    above = [saving for saving in every if saving.first > analysis.kept]
+    every = above or every
+    if not every:
         return []
+    most = max(saving.saved for saving in every)
     best: list[Saving] = []
+    whole = analysis.savings[analysis.kept + 1, len(analysis.layers)] if above else None
+    if whole and analysis.kept and whole.saved >= _NEARLY * most:
+        best.append(whole)
     for share in _SHARES:
-        enough = (s for s in every if s.first >= lowest and s.saved >= share * most)
-        shortest = min(enough, key=_effort)
+        shortest = min((s for s in every if s.saved >= share * most), key=_effort)
         if shortest not in best:
             best.append(shortest)
-    return best
+    return best[:_SQUASHES]
 
 
 def advice_of(analysis: Analysis) -> tuple[Advice, ...]:
     """Return what to do about an image, most pressing first."""
     best = best_savings(analysis)
     return advise(analysis, best[0] if best else None)
+
+
+def kept_text(analysis: Analysis) -> str:
+    """Return which layers are better kept, and why; empty: none."""
+    if not analysis.kept:
+        return ""
+    one = analysis.kept == 1
+    layers = "layer 1" if one else f"layers 1-{analysis.kept}"
+    keep = f"keep {'it' if one else 'them'}"
+    base = analysis.base
+    if base is None or base.layers < analysis.shared:
+        return f"{layers} {'is' if one else 'are'} shared with other images here; {keep}"
+    name = base.name or "the base"
+    return printable(f"{layers} {'looks' if one else 'look'} like {name} ({base.why}); {keep}")
 
 
 def _effort(saving: Saving) -> tuple[int, int, int]:
@@ -192,9 +214,8 @@ def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
         image = f"{count_of(len(analysis.layers) - lost, 'layer')}, "
         image += human_size(analysis.total - saving.saved)
         yield f"  {human_size(saving.saved):>8}  {ranged:<18} {sizes:<24} {image}"
-    if analysis.shared:
-        count = count_of(analysis.shared, "layer")
-        yield f"  the lowest {count} are shared with other images here, and better left alone"
+    if kept := kept_text(analysis):
+        yield f"  {kept}"
 
 
 def _text(path: bytes) -> str:
@@ -224,6 +245,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "user_bytes": analysis.user_bytes,
         },
         "shared_layers": analysis.shared,
+        "base": None if analysis.base is None else asdict(analysis.base),
         "grade": grade(analysis).letter,
         "layers": [_layer_to_json(layer) for layer in analysis.layers],
         "dead": [

@@ -20,7 +20,7 @@ from lamella.analysis.advice import advise
 from lamella.analysis.grade import RULE, grade
 from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, Saving, Usage
-from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings
+from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text
 from lamella.report.page_parts import fold, hide_values, home, title_of
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
@@ -55,6 +55,7 @@ def render(analysis: Analysis, typed: str | None = None, squash: str = "") -> st
         squash=squash,
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
+        kept=kept_text(analysis),
         data=_data(analysis, best, typed),
         not_checked=NOT_CHECKED_SENTENCE,
         places=list(_with_rest(_join(analysis.root))),
