@@ -335,15 +335,25 @@ def test_verify_says_that_it_was_proved(lamella: Lamella, app: str, work: Path) 
     assert "verified" in ran.err
 
 
-@pytest.mark.parametrize("choice", [["--last", "1"], ["#3"], ["--layers", "2"]])
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        (["--last", "1"], "only layer 3 was chosen"),
+        (["2"], "only layer 3 is above layer 2"),
+        (["3"], "no layer is above layer 3"),
+        (["--layers", "2"], "only layer 2 was chosen"),
+        (["--layers", "2", "--layers", "3"], "layer 2 and layer 3: each alone"),
+        (["--max-layers", "5"], "the image has 3 layers, and 5 are allowed"),
+    ],
+)
 def test_nothing_to_squash_is_no_failure(
-    lamella: Lamella, app: str, work: Path, choice: list[str]
+    lamella: Lamella, app: str, work: Path, choice: list[str], reason: str
 ) -> None:
     """The image arrives as it is, stderr says why; --exit-code is for scripts that care."""
     target = ["-o", f"docker-archive:{work}/new.tar"]
     for code, option in ((0, []), (3, ["--exit-code"])):
         ran = lamella("squash", app, *choice, *target, *option).worked(code)
-        assert "nothing to squash" in ran.err
+        assert f"nothing to squash: {reason}\n" in ran.err
         assert diff_ids(validate_archive(work / "new.tar")) == DIFF_IDS
     same = json.loads(lamella("layers", app, "--json").worked().out)["id"]
     assert ran.text == same + "\n"

@@ -105,7 +105,7 @@ def test_squashing_again_to_the_same_base_finds_nothing_to_do(
     )
 
     assert again.returncode == 3
-    assert "nothing to squash" in again.stderr
+    assert f"nothing to squash: only layer 2 is above {base}" in again.stderr
     assert layers_of(engine, f"{squashed}-again") == layers_of(engine, squashed)
     assert again.stdout.strip() == first.stdout.strip()
 

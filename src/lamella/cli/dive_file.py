@@ -52,7 +52,7 @@ def add_dive_rules(rules: Rules, file: str | None) -> Rules:
         try:
             return convert(text)
         except (ValueError, OverflowError):
-            message = f"{path}: {key}: want {example} or disabled, found {text!r:.60}"
+            message = f"{path}: {key}: expected {example} or disabled, got {text!r:.60}"
             raise UsageError(message) from None
 
     return replace(
@@ -71,9 +71,9 @@ def _read(path: Path) -> dict[str, object]:
         with path.open("rb") as file:
             raw = file.read(_DIVE_LIMIT + 1)
         if len(raw) > _DIVE_LIMIT:
-            raise UsageError(f"{path}: want rules, found more than {_DIVE_LIMIT} bytes")
+            raise UsageError(f"{path}: expected rules, got more than {_DIVE_LIMIT} bytes")
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw)):
-            raise UsageError(f"{path}: want plain values, found an alias")  # they may multiply
+            raise UsageError(f"{path}: expected plain values, got an alias")  # they may multiply
         value = yaml.safe_load(raw)
     except (RecursionError, ValueError) as error:  # nested too deeply; a date that is none
         raise UsageError(f"{path}: no valid YAML: {error!s:.200}") from error
@@ -83,10 +83,12 @@ def _read(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     rules: object = value.get("rules") if isinstance(value, dict) else None
     if not isinstance(rules, dict):
-        raise UsageError(f"{path}: want rules below the key rules, as dive reads them")
+        raise UsageError(f"{path}: expected rules below the key rules, as dive reads them")
     for key, found in rules.items():
         if not isinstance(found, str | int | float | None):
-            raise UsageError(f"{path}: {key!s:.60}: want one value, found a {type(found).__name__}")
+            raise UsageError(
+                f"{path}: {key!s:.60}: expected one value, got a {type(found).__name__}"
+            )
     try:
         return {f"{key!s:.60}": str(found) for key, found in rules.items()}
     except ValueError as error:  # a number of thousands of digits

@@ -66,14 +66,15 @@ def share_option(
         UsageError: it is none.
     """
     del context
-    return _convert(parameter, value, to_share, "a part like 5% or 0.05")
+    meant = f", perhaps {value}%" if value and value.isdecimal() else ""
+    return _convert(parameter, value, to_share, f"a share like 5% or 0.05{meant}")
 
 
 def _convert(
-    parameter: click.Parameter, value: str | None, read: Callable[[str], _Value], want: str
+    parameter: click.Parameter, value: str | None, read: Callable[[str], _Value], expected: str
 ) -> _Value | None:
     try:
         return None if value is None else read(value)
     except (ValueError, OverflowError):
-        message = f"{parameter.opts[0]}: want {want}, found {value!r:.60}"
+        message = f"{parameter.opts[0]}: expected {expected}, got {value!r:.60}"
         raise UsageError(message) from None

@@ -54,6 +54,8 @@ class Result:
     """What the base is called, if the user named it."""
     ranges: tuple[SquashedRange, ...]
     dropped: Dropped
+    reason: str = ""
+    """Why nothing was squashed; empty: something was."""
     id: str = ""
     """The new image's ID; empty after a dry run."""
     source_digest: str = ""
@@ -88,6 +90,7 @@ class Result:
             "version": FORMAT_VERSION,
             "platform": self.platform,
             "squashed": self.squashed,
+            "reason": self.reason,
             "dry_run": self.dry_run,
             "verified": self.verified,
             "converted": self.converted,

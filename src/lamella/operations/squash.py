@@ -85,6 +85,8 @@ class Job:
         self._clock = _Clock()
         self._source = source or self._open(request.location)
         self._kept_name = ""
+        self._reason = ""
+        """Why there is nothing to squash."""
         self._is_alone = destination is None
         """Not one of several that are published together."""
         self._whole: Image | None = None
@@ -156,6 +158,7 @@ class Job:
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
+        self._reason = self._reason_for_nothing(selection)
         content = frozenset(position for positions in ranges for position in positions)
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
@@ -165,6 +168,26 @@ class Job:
         prepared = prepare(image, selection, self._opener, self._env.progress)
         self._clock.lap("plan")
         return prepared
+
+    def _reason_for_nothing(self, selection: Selection) -> str:
+        """Return why a selection has nothing to squash; empty: it has."""
+        request, count = self._request, len(self._source.describe().layers)
+        if selection.squashing:
+            return ""
+        if count == 1:
+            return "the image has only one layer"
+        if request.auto:
+            return "no layer has anything that a squash would remove"
+        if request.max_layers is not None:
+            return f"the image has {count} layers, and {request.max_layers} are allowed"
+        if request.base is not None:
+            [above] = selection.ranges
+            what = f"only layer {above.stop}" if above else "no layer"
+            return f"{what} is above {self._kept_name or f'layer {above.start}'}"
+        chosen = " and ".join(f"layer {positions.stop}" for positions in selection.ranges)
+        return (
+            f"only {chosen} was chosen" if len(selection.ranges) == 1 else f"{chosen}: each alone"
+        )
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -262,6 +285,7 @@ class Job:
             kept_name=self._kept_name,
             source_tags=image.tags,
             ranges=tuple(_ranges(prepared, written)),
+            reason=self._reason,
             dropped=dropped,
             seconds=self._clock.seconds,
             platform=str(Platform.of(image.config.value)),

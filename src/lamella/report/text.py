@@ -110,7 +110,7 @@ def _rows(result: Result) -> Iterator[str]:
     if result.converted:
         yield f"converted {result.converted}"
     if not result.ranges:
-        yield "nothing to squash: there is one layer in the range, or none"
+        yield f"nothing to squash: {result.reason}"
 
 
 def _saved(result: Result) -> str:
