@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import io
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -45,6 +48,42 @@ def test_public_names_are_sorted_and_there() -> None:
     assert set(lamella.__all__) <= set(dir(lamella))
     with pytest.raises(AttributeError, match="no attribute 'squeeze'"):
         lamella.squeeze  # noqa: B018 - the lookup is the test
+
+
+_WIRING = {"Backoff", "Blob", "Connections", "LayerOpener", "PodmanService", "Source", "Spool"}
+"""What an `Environment` and an open image are made of inside; nobody outside makes or gets one."""
+
+
+def _mentioned(hint: object) -> Iterator[type]:
+    """Yield the types of a type hint."""
+    if arguments := get_args(hint):
+        for argument in arguments:
+            yield from _mentioned(argument)
+    elif isinstance(hint, type):
+        yield hint
+
+
+def _hints(public: object) -> Iterator[object]:
+    """Yield the type hints of a function, or of a class's fields, properties and methods.
+
+    Those that only a type checker can look up are passed over.
+    """
+    said = [public]
+    for name, value in vars(public).items() if isinstance(public, type) else ():
+        function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        if not name.startswith("_") and inspect.isfunction(function):
+            said.append(function)
+    for one in said:
+        with suppress(NameError, AttributeError):
+            yield from get_type_hints(one).values()
+
+
+def test_every_type_that_a_caller_meets_is_public() -> None:
+    """Fields, arguments and results of what is public; so it can be named in one's own code."""
+    for name in lamella.__all__:
+        for met in {kind for hint in _hints(getattr(lamella, name)) for kind in _mentioned(hint)}:
+            if met.__module__.startswith("lamella") and not met.__name__.startswith("_"):
+                assert met.__name__ in {*lamella.__all__, *_WIRING}, f"{name} mentions {met}"
 
 
 def test_import_costs_nothing() -> None:

@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage
+    from lamella.analysis.model import (
+        Analysis,
+        Base,
+        Dead,
+        HistoryLine,
+        LayerFacts,
+        LiveCache,
+        Saving,
+        Secret,
+        Setup,
+        Usage,
+        Waste,
+    )
     from lamella.api import analyze, open_image, squash, verify
     from lamella.errors import (
         Ambiguous,
@@ -36,15 +48,17 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
-    from lamella.image import Image
+    from lamella.image import Image, Step
+    from lamella.inside.export import FlatTar
     from lamella.inside.file import File
     from lamella.inside.image import OpenImage, OpenLayer
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
-    from lamella.merge.causes import Dropped
+    from lamella.merge.causes import Cause, Dropped
     from lamella.operations.result import Result, SquashedRange
     from lamella.progress import Progress
     from lamella.rootfs import Difference
+    from lamella.spec.codec import Codec
     from lamella.spec.config import Config
     from lamella.spec.descriptor import Descriptor
     from lamella.spec.digest import Digest
@@ -57,7 +71,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Ambiguous",
     "Analysis",
+    "Base",
     "Cancelled",
+    "Cause",
+    "Codec",
     "Compression",
     "Config",
     "Dead",
@@ -71,6 +88,8 @@ __all__ = [
     "EngineUnreachable",
     "Environment",
     "File",
+    "FlatTar",
+    "HistoryLine",
     "Image",
     "ImageError",
     "ImageNotFound",
@@ -78,6 +97,7 @@ __all__ = [
     "LamellaError",
     "Layer",
     "LayerFacts",
+    "LiveCache",
     "MalformedImage",
     "MalformedTar",
     "Manifest",
@@ -91,11 +111,14 @@ __all__ = [
     "Result",
     "Saving",
     "Secret",
+    "Setup",
     "SquashedRange",
+    "Step",
     "UnknownLayer",
     "Unsupported",
     "Usage",
     "UsageError",
+    "Waste",
     "analyze",
     "open_image",
     "squash",
@@ -105,7 +128,10 @@ __all__ = [
 _HOMES = {
     "Ambiguous": "errors",
     "Analysis": "analysis.model",
+    "Base": "analysis.model",
     "Cancelled": "errors",
+    "Cause": "merge.causes",
+    "Codec": "spec.codec",
     "Compression": "layer.compression",
     "Config": "spec.config",
     "Dead": "analysis.model",
@@ -116,16 +142,19 @@ _HOMES = {
     "Dropped": "merge.causes",
     "EngineError": "errors",
     "EngineOptions": "transport.engine.options",
+    "EngineUnreachable": "errors",
     "Environment": "transport.environment",
     "File": "inside.file",
+    "FlatTar": "inside.export",
+    "HistoryLine": "analysis.model",
     "Image": "image",
     "ImageError": "errors",
-    "EngineUnreachable": "errors",
     "ImageNotFound": "errors",
     "InvalidReference": "errors",
     "LamellaError": "errors",
     "Layer": "layer.blob",
     "LayerFacts": "analysis.model",
+    "LiveCache": "analysis.model",
     "MalformedImage": "errors",
     "MalformedTar": "errors",
     "Manifest": "spec.manifest",
@@ -133,17 +162,20 @@ _HOMES = {
     "OpenImage": "inside.image",
     "OpenLayer": "inside.image",
     "OutputError": "errors",
-    "Usage": "analysis.model",
     "Platform": "spec.platform",
     "Progress": "progress",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
     "Saving": "analysis.model",
     "Secret": "analysis.model",
+    "Setup": "analysis.model",
     "SquashedRange": "operations.result",
+    "Step": "image",
     "UnknownLayer": "errors",
     "Unsupported": "errors",
+    "Usage": "analysis.model",
     "UsageError": "errors",
+    "Waste": "analysis.model",
     "analyze": "api",
     "open_image": "api",
     "squash": "api",
