@@ -73,7 +73,7 @@ def test_an_image_with_just_these_layers() -> None:
     ids = image.diff_ids
     others = {ids[:2]: ["base:2", "base:1"], ids: ["app:old"], (ids[1],): ["other"], (): ["empty"]}
     found = guess_base(image, others)
-    assert found == Base(2, "base:1", "an image here has just these layers")
+    assert found == Base(2, "base:1", "")
 
 
 def test_its_name_is_told_by_a_label() -> None:
@@ -114,6 +114,9 @@ def test_what_is_said_of_it() -> None:
     )
     assert kept_text(analysis_of(Base(2, "", "so it seems"))) == (
         "layers 1-2 look like the base (so it seems); keep them"
+    )
+    assert kept_text(analysis_of(Base(1, "debian:12", ""))) == (
+        "layer 1 is all of debian:12; keep it"
     )
     assert kept_text(analysis_of(Base(1, "", "so it seems"), shared=2)) == (
         "layers 1-2 are shared with other images here; keep them"

@@ -33,7 +33,7 @@ LAYERS = (
 def told(found: Analysis) -> object:
     """All but what the image is called, how its layers are stored, and who shares them."""
     layers = tuple(replace(one, id="", command="", tags=(), stored=0) for one in found.layers)
-    return replace(found, reference="", id="", tags=(), layers=layers, shared=0)
+    return replace(found, reference="", id="", tags=(), layers=layers, shared=0, base=None)
 
 
 def test_engine_by_both_ways_and_saved(engine: Engine, app: str, tmp_path: Path) -> None:

@@ -131,7 +131,9 @@ def test_shared_base_is_left_alone(
     lost = {(s["first"], s["last"]): s["sharing_lost"] for s in found["squashes"]}
     assert lost[own - 1, own] == 0
     assert lost[own - 2, own] == found["layers"][own - 3]["bytes"]
-    assert f"the lowest {own - 2} layers are shared" in lamella("analyze", app, env=env).text
+    kept = f"layers 1-{own - 2} are all of {base}; keep them"
+    assert kept in lamella("analyze", app, env=env).text
+    assert found["base"] == {"layers": own - 2, "name": base, "why": ""}
     assert chosen("--auto") == [(own - 1, own)]
     assert chosen("--auto", "--include-base") == [(own - 3, own - 2), (own - 1, own)]
     assert chosen("--max-layers", str(own - 1)) == [(own - 1, own)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,6 +145,32 @@ def build_app_image(engine: Engine, tag: str, base: str = BASE) -> str:
     if engine.containerd_store:
         unpack_anew(engine, tag)
     return _image_id(engine, tag)
+
+
+_made: set[Engine] = set()
+_MADE = ("lamella-test/made-once:base", "lamella-test/made-once:app")
+
+
+def app_image(engine: Engine) -> str:
+    """Name an image as `build_app_image` makes it, built once in this engine; it is not changed."""
+    base, app = _MADE
+    if engine not in _made:
+        build_base(engine, base)
+        build_app_image(engine, app, base)
+        _made.add(engine)
+    return app
+
+
+@contextmanager
+def named(engine: Engine, base: str, app: str) -> Iterator[None]:
+    """Give `app_image` and its base further names, for as long as a test needs them."""
+    app_image(engine)
+    for made, name in zip(_MADE, (base, app), strict=True):
+        engine.docker("tag", made, name)
+    try:
+        yield
+    finally:
+        engine.docker("rmi", base, app)  # the images stay: they have another name
 
 
 def build(

@@ -7,14 +7,12 @@ import dataclasses
 import pytest
 
 from tests.engines.daemon import Engine
-from tests.engines.images import APPLETS, BASE, CAPABILITY, build_app_image, build_base
+from tests.engines.images import APPLETS, BASE, CAPABILITY, app_image, build_base
 from tests.engines.process import run
 from tests.engines.rootfs import Node, chain_id, export_rootfs
 from tests.engines.tools import Podman
 
 pytestmark = pytest.mark.engine
-
-APP = "lamella-test/app:latest"
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +23,7 @@ def first_rootfs() -> dict[str, Node]:
 
 def test_app_image_is_what_its_steps_say(engine: Engine, first_rootfs: dict[str, Node]) -> None:
     """Every trap of the Dockerfile is really in the image, and all engines show the same."""
-    build_app_image(engine, APP)
-    rootfs = export_rootfs(engine, APP)
+    rootfs = export_rootfs(engine, app_image(engine))
     _check_app(rootfs)
     if not first_rootfs:
         first_rootfs.update(rootfs)
@@ -45,17 +42,16 @@ def test_base_image_keeps_every_attribute(engine: Engine) -> None:
 
 def test_saved_image_loads_into_another_engine(engine: Engine, podman: Podman) -> None:
     """The same image has the same file system elsewhere, to the nanosecond."""
-    build_app_image(engine, APP)
-    loaded = podman("load", stdin=engine.docker_bytes("save", APP)).rpartition("Loaded image: ")[2]
-    there, here = export_rootfs(podman, loaded.strip()), export_rootfs(engine, APP)
+    app = app_image(engine)
+    loaded = podman("load", stdin=engine.docker_bytes("save", app)).rpartition("Loaded image: ")[2]
+    there, here = export_rootfs(podman, loaded.strip()), export_rootfs(engine, app)
     del there["/"], here["/"]  # no layer says a mode for it: 555 for Podman, 755 for Docker
     assert there == here
 
 
 def test_image_can_be_run(engine: Engine) -> None:
     """Its command works, which needs the hard links of the base."""
-    build_app_image(engine, APP)
-    assert engine.docker("run", "--rm", "--network=none", APP).startswith("one")
+    assert engine.docker("run", "--rm", "--network=none", app_image(engine)).startswith("one")
 
 
 def test_chain_id_is_the_specification_s() -> None:

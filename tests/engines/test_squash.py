@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image, build_base
+from tests.engines.images import named
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman, Tool
 
@@ -48,8 +49,8 @@ def history_of(engine: Engine, image: str) -> list[str]:
 
 
 @pytest.fixture
-def names(request: pytest.FixtureRequest) -> tuple[str, str, str]:
-    """Build a base and an app in the test's engine; name them, and the squashed image to be.
+def names(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, str]]:
+    """Name a base and an app in the test's engine, and the squashed image to be.
 
     No other test has these names, so that what it does to the images is its own.
     """
@@ -57,9 +58,11 @@ def names(request: pytest.FixtureRequest) -> tuple[str, str, str]:
     engine: Engine = request.getfixturevalue(each)
     own = "".join(c if c.isalnum() else "-" for c in request.node.name.lower()).strip("-")
     base, app, squashed = f"{own}/base:1", f"{own}/app:1", f"{own}/app:squashed"
-    build_base(engine, base)
-    build_app_image(engine, app, base)
-    return base, app, squashed
+    with named(engine, base, app):
+        yield base, app, squashed
+    left = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{own}/app").split()
+    if left:  # the same image may be the result of another test, which looks at its names
+        engine.docker("rmi", *left)
 
 
 def test_squashed_to_its_base_an_image_stays_the_same(

@@ -34,8 +34,7 @@ def guess_base(image: Image, others: Mapping[tuple[Digest, ...], Sequence[str]])
     below = [ids for ids in others if len(ids) < len(image.diff_ids) and _starts(image, ids)]
     if below:
         largest = max(below, key=len)
-        name = min(others[largest], default="")
-        return Base(len(largest), name, "an image here has just these layers")
+        return Base(len(largest), min(others[largest], default=""), "")
     ends = list(_ends(image.steps() or []))
     if not ends:
         return None

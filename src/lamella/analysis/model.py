@@ -171,7 +171,7 @@ class Base:
     name: str
     """What it is called; empty: nothing says so."""
     why: str
-    """What speaks for it, for people."""
+    """What speaks for it, for people; empty: an image of the same engine has just these layers."""
 
 
 @dataclass(frozen=True)

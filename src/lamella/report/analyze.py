@@ -78,6 +78,8 @@ def kept_text(analysis: Analysis) -> str:
     if base is None or base.layers < analysis.shared:
         return f"{layers} {'is' if one else 'are'} shared with other images here; {keep}"
     name = base.name or "the base"
+    if not base.why:
+        return printable(f"{layers} {'is' if one else 'are'} all of {name}; {keep}")
     return printable(f"{layers} {'looks' if one else 'look'} like {name} ({base.why}); {keep}")
 
 

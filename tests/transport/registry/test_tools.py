@@ -12,7 +12,7 @@ import lamella
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.registry import RegistryOptions
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image, build_base
+from tests.engines.images import named
 from tests.engines.rootfs import Node, export_rootfs
 from tests.engines.tools import Podman, Tool
 from tests.transport.registry.server import Server
@@ -31,16 +31,15 @@ def test_pushed_squashed_and_pulled(
     """Docker pushes, lamella squashes in the registry, Docker, Podman and skopeo pull."""
     home = f"{plain.host}/{engine.name}"
     base, app, squashed = f"{home}/base:1", f"{home}/app:1", f"{home}/squashed:1"
-    build_base(engine, base)
-    build_app_image(engine, app, base)
-    for name in (base, app):
-        engine.docker("push", name)
+    with named(engine, base, app):
+        for name in (base, app):
+            engine.docker("push", name)
+        files = export_rootfs(engine, app)
 
     result = lamella.squash(f"docker://{app}", base, squashed, check=True)
 
     assert result.layers_after == result.kept + 1
     engine.docker("pull", squashed)
-    files = export_rootfs(engine, app)
     assert export_rootfs(engine, squashed) == files
     podman("pull", "--tls-verify=false", f"docker://{squashed}")
     assert _without_root(export_rootfs(podman, squashed)) == _without_root(files)
@@ -57,18 +56,18 @@ def test_between_engine_and_registry(engine: Engine, plain: Server) -> None:
     """From an engine to a registry and back: the same files, and the same merged layer."""
     home = f"{plain.host}/{engine.name}-both"
     app = f"{home}:1"
-    build_app_image(engine, app, f"{home}-base:1")
-    engine.docker("push", app)
     env = lamella.Environment(
         engine=EngineOptions({"DOCKER_HOST": engine.host}), registry=RegistryOptions()
     )
 
-    up = lamella.squash(f"docker-daemon:{app}", "#1", output=f"docker://{home}:up", env=env)
-    across = lamella.squash(f"docker://{app}", "#1", output=f"docker://{home}:across", env=env)
-    down = lamella.squash(f"docker://{app}", "#1", output=f"docker-daemon:{home}:down", env=env)
+    with named(engine, f"{home}-base:1", app):
+        engine.docker("push", app)
+        up = lamella.squash(f"docker-daemon:{app}", "#1", output=f"docker://{home}:up", env=env)
+        across = lamella.squash(f"docker://{app}", "#1", output=f"docker://{home}:across", env=env)
+        down = lamella.squash(f"docker://{app}", "#1", output=f"docker-daemon:{home}:down", env=env)
 
-    assert {r.ranges[0].diff_id for r in (up, across, down)} == {up.ranges[0].diff_id}
-    engine.docker("pull", f"{home}:up")
-    files = export_rootfs(engine, app)
-    assert export_rootfs(engine, f"{home}:up") == files
-    assert export_rootfs(engine, f"{home}:down") == files
+        assert {r.ranges[0].diff_id for r in (up, across, down)} == {up.ranges[0].diff_id}
+        engine.docker("pull", f"{home}:up")
+        files = export_rootfs(engine, app)
+        assert export_rootfs(engine, f"{home}:up") == files
+        assert export_rootfs(engine, f"{home}:down") == files
