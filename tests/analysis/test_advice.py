@@ -45,6 +45,31 @@ def test_chown_of_what_was_copied() -> None:
     assert only(named(analysis, *classic)).code == "COPY --chown=7 … /app"
 
 
+_CHECK = 'HEALTHCHECK &{["CMD'
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            f"""/bin/sh -c #(nop)  {_CHECK}-SHELL" "curl \\"x\\" || exit 1"] "5m0s" "3s" "0s" '\\x00'}}""",
+            'HEALTHCHECK --interval=5m0s --timeout=3s CMD curl "x" || exit 1',
+        ),
+        (
+            f"""{_CHECK}" "/check" "a b"] "0s" "0s" "10s" "1s" '\\x03'}} # buildkit""",
+            'HEALTHCHECK --start-period=10s --start-interval=1s --retries=3 CMD ["/check", "a b"]',
+        ),
+        (f"""{_CHECK}" "x"] "0s" "0s" "0s" '\\t'}}""", 'HEALTHCHECK --retries=9 CMD ["x"]'),
+        ("""HEALTHCHECK &{["NONE"] "0s" "0s" "0s" '\\x00'}""", "HEALTHCHECK NONE"),
+        (f"""{_CHECK}" "\\x0"] "0s" '\\x00'}}""", f"""{_CHECK}" "\\x0"] "0s" '\\x00'}}"""),
+        ("HEALTHCHECK &{[]}", "HEALTHCHECK &{[]}"),
+    ],
+)
+def test_a_health_check_is_shown_as_it_was_written(told: str, shown: str) -> None:
+    """Go's form is for nobody; what can't be read stays."""
+    assert instruction(told) == shown
+
+
 def test_chmod_of_what_was_copied() -> None:
     """By numbers; of letters only the flag is named."""
     analysis = analyze(layer(("app/a", _BIG)), layer(entry("app/a", _BIG, mode=0o755)))

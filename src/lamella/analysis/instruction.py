@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 
 __all__ = ["instruction"]
@@ -16,16 +18,52 @@ _COPIED = re.compile(
     re.DOTALL,
 )
 
+# How Go prints what builders put there: the command, times, and retries as the character of that
+# number; https://pkg.go.dev/github.com/moby/docker-image-spec/specs-go/v1#HealthcheckConfig
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_HEALTHCHECK = re.compile(
+    rf"HEALTHCHECK &\{{\[(?P<test>{_QUOTED}(?: {_QUOTED})*)\]"
+    rf"(?P<times>(?: {_QUOTED})+) (?P<retries>'(?:[^'\\]|\\.[^']*)')\}}",
+    re.DOTALL,
+)
+_TIMES = ("interval", "timeout", "start-period", "start-interval")
+
 
 def instruction(created_by: str) -> str:
     """Turn a history entry's command into the Dockerfile instruction it came from.
 
-    What the classic builder copied is shown by where it went: ``COPY dir:… /app``.
+    What the classic builder copied is shown by where it went: ``COPY dir:… /app``. A health
+    check is shown as it was written, without values that are the default.
     """
     text = _BUILDKIT.sub("", created_by.strip())
     if _NOP.match(text):
         text = _NOP.sub("", text, count=1).strip()
-        copied = _COPIED.fullmatch(text)
-        return "{verb} {flags}{kind}:… {path}".format_map(copied.groupdict()) if copied else text
+        if copied := _COPIED.fullmatch(text):
+            return "{verb} {flags}{kind}:… {path}".format_map(copied.groupdict())
+        return _healthcheck(text)
     shell = _SHELL.fullmatch(text)
-    return f"RUN {shell['command']}" if shell else text
+    return f"RUN {shell['command']}" if shell else _healthcheck(text)
+
+
+def _healthcheck(text: str) -> str:
+    """Write a health check as a Dockerfile has it; all other text stays as it is."""
+    found = _HEALTHCHECK.fullmatch(text)
+    if found is None:
+        return text
+    try:
+        kind, *words = (_unquoted(word) for word in re.findall(_QUOTED, found["test"], re.DOTALL))
+        times = [_unquoted(word) for word in re.findall(_QUOTED, found["times"])]
+        retries = ord(_unquoted(found["retries"]))
+    except (ValueError, SyntaxError, TypeError):
+        return text
+    flags = [f"--{name}={time}" for name, time in zip(_TIMES, times, strict=False) if time != "0s"]
+    flags += [f"--retries={retries}"] if retries else []
+    check = {"NONE": "NONE", "CMD-SHELL": f"CMD {' '.join(words)}"}.get(kind)
+    return " ".join(
+        ["HEALTHCHECK", *flags, check or f"CMD {json.dumps(words, ensure_ascii=False)}"]
+    )
+
+
+def _unquoted(literal: str) -> str:
+    """Read a string as Go quotes it; its escapes are Python's, too."""
+    return str(ast.literal_eval(literal))
