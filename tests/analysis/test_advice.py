@@ -52,8 +52,8 @@ _CHECK = 'HEALTHCHECK &{["CMD'
     ("told", "shown"),
     [
         (
-            f"""/bin/sh -c #(nop)  {_CHECK}-SHELL" "curl \\"x\\" || exit 1"] "5m0s" "3s" "0s" '\\x00'}}""",
-            'HEALTHCHECK --interval=5m0s --timeout=3s CMD curl "x" || exit 1',
+            f"""/bin/sh -c #(nop)  {_CHECK}-SHELL" "a \\"x\\" || b"] "5m0s" "3s" "0s" '\\x00'}}""",
+            'HEALTHCHECK --interval=5m0s --timeout=3s CMD a "x" || b',
         ),
         (
             f"""{_CHECK}" "/check" "a b"] "0s" "0s" "10s" "1s" '\\x03'}} # buildkit""",
