@@ -5,9 +5,9 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# Tests run on all cores; those that share an engine stay together (tests/conftest.py): with Docker,
-# with other engines, and without any go on at the same time, so three processes at least.
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(3, os.cpu_count() or 0))')
+# Tests run on all cores; those that share an engine stay together (tests/conftest.py) and often wait
+# for it: the five groups go on at the same time, with four processes at least.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(4, os.cpu_count() or 0))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
 BENCH_ARGS ?=
 SECONDS ?= 600

@@ -9,7 +9,8 @@ from tests.support.heeding import heed_signals
 
 pytest_plugins = ["tests.support.time_limit"]
 
-_DOCKER = {"docker_classic", "docker_containerd", "docker_modern", "engine", "places"}
+_CLASSIC = {"docker_classic", "places"}
+_NEWER = {"docker_containerd", "docker_modern"}
 """Fixtures that start Docker; `places` starts every engine."""
 
 
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share an engine in one process, those with a browser, those that install.
 
     Tests run in several processes at a time (`make test`). An engine is started once for all of
-    its tests in a process; those with Docker take longest, so all others are apart from them.
+    its tests in a process; those with Docker take longest, so they are in two parts.
     """
     for item in items:
         if item.get_closest_marker("browser"):
@@ -55,4 +56,6 @@ def _group_of(item: pytest.Item) -> str:
     names = {*item.fixturenames}
     if hasattr(item, "callspec"):
         names.update(value for value in item.callspec.params.values() if isinstance(value, str))
-    return "engine" if _DOCKER.isdisjoint(names) else "docker"
+    if not _CLASSIC.isdisjoint(names):
+        return "docker"
+    return "engine" if _NEWER.isdisjoint(names) else "newer-docker"
