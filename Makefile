@@ -58,9 +58,15 @@ test: $(DEV) ## everything: lint, types, all tests; as root with apt, with real 
 	@$(MAKE) --no-print-directory --jobs 2 lint types engines
 	$(PYTEST) $(PYTEST_ARGS)
 
+NEEDS_NOTHING = not engine and not browser and not install
+
+.PHONY: test-units
+test-units: $(DEV) ## the tests that need no engine, no browser and no package index
+	$(PYTEST) -m "$(NEEDS_NOTHING)" $(PYTEST_ARGS)
+
 .PHONY: test-quick
-test-quick: $(DEV) ## the tests that need no engine, no browser and no package index
-	$(PYTEST) -m "not engine and not browser and not install" $(PYTEST_ARGS)
+test-quick: $(DEV) ## of these the quick ones, with fewer random examples; for in between
+	LAMELLA_EXAMPLES=0.2 $(PYTEST) -m "$(NEEDS_NOTHING) and not slow" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format

@@ -16,6 +16,8 @@ from tests.support.images import docker_archive
 from tests.support.schemas import assert_valid, sarif_schema
 from tests.support.tars import layer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:

@@ -17,6 +17,8 @@ from lamella.demo import write_demo_image
 from tests.ci.runner import ROOT, environment
 from tests.support.schemas import assert_valid
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = ROOT / "templates" / "lamella.yml"
 
 

@@ -38,11 +38,13 @@ def section(page: str, title: str) -> str:
     return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
+@pytest.mark.slow
 def test_console_examples_show_what_the_commands_print() -> None:
     """To write them anew: python -m tests.docs.console docs/cli.md."""
     assert run_all(CLI) == CLI
 
 
+@pytest.mark.slow
 def test_console_examples_of_ci_show_what_the_commands_print() -> None:
     """To write them anew: python -m tests.docs.console docs/ci.md."""
     assert run_all(CI) == CI
@@ -51,6 +53,7 @@ def test_console_examples_of_ci_show_what_the_commands_print() -> None:
 GUIDES = ["tour.md", *(f"how-to/{page.name}" for page in sorted(DOCS.glob("how-to/*.md")))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
 def test_console_examples_of_guides_show_what_the_commands_print(name: str) -> None:
     """To write them anew: python -m tests.docs.console docs/tour.md docs/how-to/*.md."""

@@ -11,6 +11,8 @@ from rich.style import Style
 from tests.explore.contrast import unreadable
 from tests.explore.piloting import Screen, explore
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = {
     "layers": ["j", "j", "j", "j"],
     "files": ["end", "tab", "j", "l"],

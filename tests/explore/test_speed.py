@@ -26,6 +26,8 @@ from lamella.transport.location import Suggestion
 from tests.explore.piloting import Screen, show
 from tests.support.tars import folder
 
+pytestmark = pytest.mark.slow
+
 _LAYERS = 6
 _WIDE = 50_000
 _ENTRIES = 300_000

@@ -271,6 +271,7 @@ def crowd(count: int, shape: str) -> list[bytes]:
     return [layer(*base), layer(*first), layer(*second)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "count"),
     [

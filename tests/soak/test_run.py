@@ -14,6 +14,8 @@ HARNESS = """
 import os, sys, time
 from soak.harness import Harness, Round
 
+pytestmark = pytest.mark.slow
+
 def run(seed, folder):
     {body}
     return Round(3, [], [])

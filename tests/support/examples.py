@@ -1,7 +1,8 @@
 """How many examples a property is tried with.
 
 By default few, always the same and without a time limit for one, so that a build is as quick today
-as tomorrow. With ``LAMELLA_EXAMPLES=N`` in the environment N times as many, at random.
+as tomorrow. With ``LAMELLA_EXAMPLES=N`` in the environment N times as many; if N is above 1, at
+random.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from tests.support.machine import share
 
 __all__ = ["examples"]
 
-_FACTOR = int(os.environ.get("LAMELLA_EXAMPLES", "1"))
+_FACTOR = float(os.environ.get("LAMELLA_EXAMPLES", "1"))
 _LEAST = 10
 
 
 def examples(count: int) -> settings:
     """Return the settings of a property that is tried so many times by default."""
+    some = max(round(count * _FACTOR), min(count, _LEAST))
     return settings(
-        max_examples=share(count, least=_LEAST) if _FACTOR == 1 else count * _FACTOR,
-        derandomize=_FACTOR == 1,
+        max_examples=round(count * _FACTOR) if _FACTOR > 1 else share(some, least=_LEAST),
+        derandomize=_FACTOR <= 1,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
