@@ -88,7 +88,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             ``image.layers``. Without any choice all layers are squashed.
         max_layers: squash what brings the image to so many layers at the least cost.
         auto: squash the fewest layers whose merging removes every dead byte.
-        include_base: with `auto`, also layers that other images of the same engine use.
+        include_base: with `auto`, also the base: layers that other images of the same engine use,
+            and what the history says is older.
         output: where the new image goes; None: where `image` came from.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several; ``all``: every one of them, and
             the index is written anew.

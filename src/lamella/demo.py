@@ -171,7 +171,9 @@ def write_demo_image(target: Path) -> None:
     history: list[dict[str, object]] = [
         {"created": created, "created_by": layer.made_by} for layer in layers
     ]
-    history.append({"created": created, "created_by": 'CMD ["sh"]', "empty_layer": True})
+    start = {"created": created, "created_by": 'CMD ["sh"]', "empty_layer": True}
+    history.insert(1, start)  # the base ends so
+    history.append(start)
     config = format_json(
         {
             "architecture": "amd64",

@@ -102,6 +102,26 @@ def test_what_makes_no_sense(lamella: Lamella, image: str, choice: list[str], wo
     lamella("squash", image, *choice, "--dry-run").failed(2, words)
 
 
+def test_what_looks_like_the_base_is_left_alone(lamella: Lamella, work: Path) -> None:
+    """It is said why, and how to squash it all the same."""
+    steps = made_by(*(f"step {number}" for number in range(len(TARS))))
+    start = {"created_by": '/bin/sh -c #(nop)  CMD ["sh"]', "empty_layer": True}
+    image = to_file(
+        work / "app.tar", docker_archive(*TARS, history=[*steps[:4], start, *steps[4:]])
+    )
+    ran = lamella("squash", image, "--auto", "--dry-run", "--json").worked()
+    assert ranges_of(json.loads(ran.text)) == [(5, 6)]
+    said = "layers 1-4 look like the base (CMD follows in the history)"
+    assert f"{said}; kept, unless --include-base is given" in ran.err
+    assert ranges_of(plan(lamella, image, "--auto", "--include-base")) == [(2, 3), (5, 6)]
+    assert f"{said}; keep them" in lamella("analyze", image).worked().text
+    nothing = to_file(
+        work / "no.tar", docker_archive(*TARS[:5], history=[*steps[:4], start, steps[4]])
+    )
+    ran = lamella("squash", nothing, "--auto", "--dry-run").worked()
+    assert "no layer above the base has anything that a squash would remove" in ran.err
+
+
 @pytest.mark.engine
 def test_shared_base_is_left_alone(
     docker_classic: Engine, lamella: Lamella, tmp_path: Path

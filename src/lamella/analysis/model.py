@@ -173,6 +173,14 @@ class Base:
     why: str
     """What speaks for it, for people; empty: an image of the same engine has just these layers."""
 
+    def __str__(self) -> str:
+        """Return it as a sentence without an end."""
+        one = self.layers == 1
+        layers, name = "layer 1" if one else f"layers 1-{self.layers}", self.name or "the base"
+        if not self.why:
+            return f"{layers} {'is' if one else 'are'} all of {name}"
+        return f"{layers} {'looks' if one else 'look'} like {name} ({self.why})"
+
 
 @dataclass(frozen=True)
 class Analysis:

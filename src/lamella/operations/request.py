@@ -28,7 +28,7 @@ class Request:
     auto: bool = False
     """Let lamella choose what is worth squashing."""
     include_base: bool = False
-    """Also layers that other images of the place use."""
+    """Also layers that other images of the place use, and those that look like the base."""
     tags: tuple[str, ...] = ()
     """All names of the new image, that of the output too."""
     platform: Platform | None = None

@@ -87,6 +87,8 @@ class Job:
         self._kept_name = ""
         self._reason = ""
         """Why there is nothing to squash."""
+        self._base_layers = 0
+        """How many of the lowest layers are kept because they are the base."""
         self._is_alone = destination is None
         """Not one of several that are published together."""
         self._whole: Image | None = None
@@ -127,13 +129,12 @@ class Job:
     def _choose(self, image: Image) -> Selection:
         """Let the layers' content say which are worth squashing."""
         # Few squashes have to analyze anything.
-        from lamella.analysis.sharing import shared_layers  # noqa: PLC0415
         from lamella.operations.choose import select_auto, select_max_layers  # noqa: PLC0415
 
         request = self._request
         if reason := reason_against(image):
             raise Unsupported(f"{image.name}: {reason}")
-        base = 0 if request.include_base else shared_layers(image, self._source.tags_by_chain())
+        self._base_layers = base = 0 if request.include_base else self._find_base(image)
         # All of it, and only once: an engine would save the whole image a second time.
         self._whole = fetch_all(self._source)
         self._clock.lap("fetch")
@@ -143,6 +144,19 @@ class Job:
             selection = select_max_layers(self._whole, self._opener, request.max_layers or 1, base)
         self._clock.lap("choose")
         return selection
+
+    def _find_base(self, image: Image) -> int:
+        """Return how many of the lowest layers are shared, or look like the base."""
+        from lamella.analysis.base import guess_base  # noqa: PLC0415 - as above
+        from lamella.analysis.sharing import shared_layers  # noqa: PLC0415 - as above
+
+        others = self._source.tags_by_chain()
+        guess, shared = guess_base(image, others), shared_layers(image, others)
+        if guess is None or guess.layers <= shared:
+            return shared
+        if self._request.auto:
+            self._env.progress.note(f"{guess}; kept, unless `include_base` is given")
+        return guess.layers
 
     def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
         """LAYER may be another image: of the place it says, or of the source's own."""
@@ -177,7 +191,8 @@ class Job:
         if count == 1:
             return "the image has only one layer"
         if request.auto:
-            return "no layer has anything that a squash would remove"
+            above = " above the base" if self._base_layers else ""
+            return f"no layer{above} has anything that a squash would remove"
         if request.max_layers is not None:
             return f"the image has {count} layers, and {request.max_layers} are allowed"
         if request.base is not None:

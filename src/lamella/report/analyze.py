@@ -69,18 +69,15 @@ def advice_of(analysis: Analysis) -> tuple[Advice, ...]:
 
 def kept_text(analysis: Analysis) -> str:
     """Return which layers are better kept, and why; empty: none."""
+    one, base = analysis.kept == 1, analysis.base
     if not analysis.kept:
         return ""
-    one = analysis.kept == 1
-    layers = "layer 1" if one else f"layers 1-{analysis.kept}"
-    keep = f"keep {'it' if one else 'them'}"
-    base = analysis.base
-    if base is None or base.layers < analysis.shared:
-        return f"{layers} {'is' if one else 'are'} shared with other images here; {keep}"
-    name = base.name or "the base"
-    if not base.why:
-        return printable(f"{layers} {'is' if one else 'are'} all of {name}; {keep}")
-    return printable(f"{layers} {'looks' if one else 'look'} like {name} ({base.why}); {keep}")
+    if base and base.layers == analysis.kept:
+        what = printable(str(base))
+    else:
+        layers = "layer 1 is" if one else f"layers 1-{analysis.kept} are"
+        what = f"{layers} shared with other images here"
+    return f"{what}; keep {'it' if one else 'them'}"
 
 
 def _effort(saving: Saving) -> tuple[int, int, int]:

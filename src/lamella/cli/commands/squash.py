@@ -65,7 +65,7 @@ _NOTHING = 3
     is_flag=True,
     help="Squash only layers that contain dead bytes.",
 )
-@click.option("--include-base", is_flag=True, help="With --auto: also squash shared base layers.")
+@click.option("--include-base", is_flag=True, help="With --auto: also squash the base layers.")
 @click.option(
     "-t",
     "--tag",
