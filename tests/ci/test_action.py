@@ -110,7 +110,7 @@ def test_rules_of_the_workspace(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "layers"), [({"base": "#1"}, 2), ({"layers": "2-7"}, 5), ({}, 1)]
+    ("choice", "layers"), [({"base": "#1"}, 2), ({"layers": "2-7"}, 5), ({}, 2)]
 )
 def test_squash_then_gate(workspace: Path, choice: dict[str, str], layers: int) -> None:
     """The new image is what is checked, and what later steps are told of."""

@@ -132,7 +132,7 @@ def test_every_rule_reaches_the_gate(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "layers"), [({"base": "#1"}, 2), ({"layers": "2-7"}, 5), ({}, 1)]
+    ("choice", "layers"), [({"base": "#1"}, 2), ({"layers": "2-7"}, 5), ({}, 2)]
 )
 def test_squash_then_gate(workspace: Path, choice: dict[str, str], layers: int) -> None:
     """The new image is what is checked."""
