@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -210,3 +212,12 @@ def test_parameters_are_said_as_options() -> None:
     }
     for parameter in PARAMETERS:
         assert in_options(f"`{parameter}`") in options, parameter
+
+
+def test_a_start_loads_what_it_needs() -> None:
+    """The version is there at once: what is large, and what other commands need, is not loaded."""
+    code = "import sys; sys.argv = ['lamella', '--version']\nfrom lamella.cli.main import main\n"
+    code += "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    late = {"asyncio", "hashlib", "http", "jinja2", "json", "rich", "textual", "urllib3", "yaml"}
+    assert late & set(done.stderr.split()) == set()

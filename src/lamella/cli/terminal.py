@@ -7,10 +7,8 @@ colours.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import secrets
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -44,7 +42,7 @@ _PARTS = 1000
 """Numbers, names and commas that are printed in one go."""
 _RESET = "\x1b[0m"
 # Text can't have a mark of ours by accident or on purpose: it is another one in each process.
-_MARK = f"\x00{secrets.token_hex(8)}"
+_MARK = f"\x00{os.urandom(8).hex()}"
 _COLOURED = re.compile(f"{_MARK}:([0-9;]+):")
 
 
@@ -106,6 +104,8 @@ def say_json(document: object) -> None:
 
     Part by part: the text is several times as large as what it is made from.
     """
+    import json  # noqa: PLC0415 - `lamella --version` needs none
+
     if sys.stdout is not None:
         with _told():
             parts = json.JSONEncoder(indent=2).iterencode(document)
