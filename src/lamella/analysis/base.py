@@ -7,7 +7,7 @@ and are older than what is built on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ def guess_base(image: Image, others: Mapping[tuple[Digest, ...], Sequence[str]])
     if below:
         largest = max(below, key=len)
         return Base(len(largest), min(others[largest], default=""), "")
-    ends = list(_ends(image.steps() or []))
+    ends = _ends(image.steps() or [])
     if not ends:
         return None
     name = _told(image)
@@ -49,12 +49,16 @@ def _starts(image: Image, ids: tuple[Digest, ...]) -> bool:
     return bool(ids) and image.diff_ids[: len(ids)] == ids
 
 
-def _ends(steps: Sequence[Step]) -> Iterator[tuple[Step, Step]]:
-    """Yield each step that says how a container starts, with the layer that was made next."""
-    for at, step in enumerate(steps):
-        after = next((later for later in steps[at:] if later.layer is not None), None)
-        if step.layer is None and step.top >= 0 and _kind(step) and after:
-            yield step, after
+def _ends(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
+    """Return each step that says how a container starts, with the layer that was made next."""
+    found: list[tuple[Step, Step]] = []
+    after: Step | None = None
+    for step in reversed(steps):
+        if step.layer is not None:
+            after = step
+        elif after and step.top >= 0 and _kind(step):
+            found.append((step, after))
+    return found[::-1]
 
 
 def _kind(step: Step) -> str:
