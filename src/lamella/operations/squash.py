@@ -191,8 +191,8 @@ class Job:
         if count == 1:
             return "the image has only one layer"
         if request.auto:
-            above = " above the base" if self._base_layers else ""
-            return f"no layer{above} has anything that a squash would remove"
+            where = " above the base" if self._base_layers else ""
+            return f"no layer{where} has anything that a squash would remove"
         if request.max_layers is not None:
             return f"the image has {count} layers, and {request.max_layers} are allowed"
         if request.base is not None:
