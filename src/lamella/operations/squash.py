@@ -200,9 +200,9 @@ class Job:
             what = f"only layer {above.stop}" if above else "no layer"
             return f"{what} is above {self._kept_name or f'layer {above.start}'}"
         chosen = " and ".join(f"layer {positions.stop}" for positions in selection.ranges)
-        return (
-            f"only {chosen} was chosen" if len(selection.ranges) == 1 else f"{chosen}: each alone"
-        )
+        if len(selection.ranges) == 1:
+            return f"only {chosen} was chosen"
+        return f"{chosen}: each alone"
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
