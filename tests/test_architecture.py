@@ -128,7 +128,7 @@ OTHERS_OPTIONS: set[str] = {
 }
 
 # What they name are instructions of a Dockerfile and options of package managers.
-SPEAK_DOCKERFILE = {"analysis/advice.py", "analysis/caches.py"}
+SPEAK_DOCKERFILE = {"analysis/advice.py", "analysis/caches.py", "analysis/instruction.py"}
 
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}

@@ -172,11 +172,19 @@ class EngineUnreachable(EngineError):
         engine: what a message calls it.
         why: the reason, in the system's words.
         way_out: what helps.
+        elsewhere: where else the image was looked for in vain: ``no file 'app' here``.
     """
 
-    def __init__(self, engine: str, why: str, way_out: str) -> None:
-        super().__init__(f"can't reach {engine}: {why}; {way_out}")
+    def __init__(self, engine: str, why: str, way_out: str, elsewhere: str = "") -> None:
+        told = f"can't reach {engine}: {why}"
+        if elsewhere:
+            told = f"{elsewhere}, and {engine} can't be asked ({why})"
+        super().__init__(f"{told}; {way_out}")
         self.engine, self.why, self.way_out = engine, why, way_out
+
+    def after(self, elsewhere: str) -> EngineUnreachable:
+        """Return the same error, which tells where else was looked before."""
+        return EngineUnreachable(self.engine, self.why, self.way_out, elsewhere)
 
 
 class ImageNotFound(LamellaError):

@@ -30,3 +30,21 @@ def test_the_demo_in_the_readme_is_what_the_demo_prints(
 
     assert without_times(capsys.readouterr().out) == without_times(match["text"])
     assert [path.name for path in tmp_path.iterdir()] == ["demo.html"]
+
+
+def test_the_commands_in_the_demo_do_what_it_shows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types them gets the same archive, and the same page."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--keep", ".", "--html", "demo.html"]) == 0
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    commands = re.findall(r"^ +\$ lamella (.*)", capsys.readouterr().out, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["squash", "verify", "analyze"]
+
+    for name in ("demo-squashed.tar", "demo.html"):
+        (tmp_path / name).unlink()
+    for command in commands:
+        assert main(command.split()) == 0
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == made

@@ -44,6 +44,14 @@ def test_it_leaves_what_it_unpacks_in_one_place(one_file: Path, tmp_path: Path) 
     ]
 
 
+def test_it_unpacks_where_it_is_told(one_file: Path, tmp_path: Path) -> None:
+    """In a container the home is often one in which nothing can be written."""
+    env = {"HOME": "/dev/null", "SHIV_ROOT": str(tmp_path)}
+    python = pythons("3.11", "3.12", "3.13")[0]
+    assert run_free(python, one_file, "--version", env=env) == f"lamella {__version__}\n"
+    assert [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_it_runs_with_each_python(one_file: Path, tmp_path: Path, version: str) -> None:
     """Those that this machine has; it has compiled modules for all."""

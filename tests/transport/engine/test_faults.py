@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lamella.errors import DigestMismatch, EngineError
+from lamella import api
+from lamella.errors import DigestMismatch, EngineError, EngineUnreachable
 from lamella.layer.opener import LayerOpener
 from lamella.transport.engine.client import EngineClient, Upload
 from lamella.transport.engine.host import Host
@@ -307,6 +309,20 @@ def test_a_wrong_host(host: str, reason: str) -> None:
         )
         assert "\n" not in str(error.value)
         assert error.value.exit_code == 5
+
+
+def test_a_name_that_may_have_been_a_file_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That there is no such file is said even if the new image would go to the engine."""
+    monkeypatch.chdir(tmp_path)
+    env = Environment(engine=EngineOptions({"DOCKER_HOST": "unix:///nowhere/docker.sock"}))
+    told = "no file 'app.tar' here, and the Docker engine at unix:///nowhere/docker.sock can't be"
+    for output in (None, "docker-archive:new.tar"):
+        with pytest.raises(EngineUnreachable, match=f"^{re.escape(told)} "):
+            api.squash("app.tar", last=2, output=output, env=env)
+    with pytest.raises(EngineUnreachable, match=r"^can't reach the Docker engine"):
+        api.squash("docker-daemon:app.tar", last=2, env=env)
 
 
 def describe_at(host: str) -> None:

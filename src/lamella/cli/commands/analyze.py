@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -16,12 +15,12 @@ from lamella.cli.paint import make_painter
 from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
+from lamella.cli.suggested import best_squash
 from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
     from lamella.analysis.compare import Comparison
-    from lamella.analysis.model import Analysis
     from lamella.report.drawing import Paint
     from lamella.report.rules import Gate, Rules
 
@@ -128,7 +127,7 @@ def command(
     if html is not None:
         from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
 
-        write_page(html, render_page(found, image, _best_squash(image, found)))
+        write_page(html, render_page(found, image, best_squash(image, found)))
     write_reports(reports, rendered)
     _print(image, gate, form, to_stderr=html == STDOUT)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -178,24 +177,5 @@ def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
     from lamella.report.drawing import plain  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line  # noqa: PLC0415 - as above
 
-    lines = report.screen(gate.analysis, _best_squash(image, gate.analysis), paint or plain)
+    lines = report.screen(gate.analysis, best_squash(image, gate.analysis), paint or plain)
     return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]
-
-
-def _best_squash(image: str, analysis: Analysis) -> str:
-    """Return the command for the squash that saves most; empty: none saves anything."""
-    from lamella.report.analyze import best_savings  # noqa: PLC0415 - as above
-
-    best = best_savings(analysis)
-    return _squash(image, best[0].first, best[0].last) if best else ""
-
-
-def _squash(image: str, first: int, last: int) -> str:
-    """Return the command that squashes a range, with a new name for the result."""
-    from lamella.report.text import printable  # noqa: PLC0415 - as above
-    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
-
-    tag, output = parse_location(image).suggest()
-    words = ["lamella", "squash", image, "--layers", f"{first}-{last}"]
-    words += ["-t", tag] if tag else ["-o", output]
-    return printable(shlex.join(words))

@@ -11,6 +11,7 @@ from lamella import api
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_page
 from lamella.cli.session import Session, plain_session
+from lamella.cli.suggested import best_squash
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError
@@ -49,6 +50,8 @@ def command(
             _draw(folder / "demo.tar", html, env)
     if keep:
         _say(f"\nBoth archives are in {keep}; `docker load -i` takes them.")
+    else:
+        _say("\nTo type these commands yourself: `lamella demo --keep .` keeps both archives.")
     return 0
 
 
@@ -60,14 +63,9 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
 
     _say("\n2. Everything above the base becomes one layer\n")
     base = str(BASE_LAYERS)
-    _say(f"   $ lamella squash demo.tar --from {base} -o docker-archive:demo-squashed.tar\n")
-    result = api.squash(
-        str(source),
-        base,
-        "lamella-demo:squashed",
-        output=f"docker-archive:{target}",
-        env=env,
-    )
+    tag = "lamella-demo:squashed"
+    _say(f"   $ lamella squash demo.tar --from {base} -t {tag} -o demo-squashed.tar\n")
+    result = api.squash(str(source), base, tag, output=f"docker-archive:{target}", env=env)
     _say("\n".join(summary(replace(result, source=source.name))))
 
     _say("\n3. Is it the same image?\n")
@@ -88,8 +86,9 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
 def _draw(source: Path, html: str, env: api.Environment) -> None:
     _say("\n5. Where the bytes are, as a page\n")
     _say(f"   $ lamella analyze demo.tar --html {html}\n")
-    found = api.analyze(str(source), env=env)
-    write_page(html, render(replace(found, reference=source.name)))
+    found = replace(api.analyze(str(source), env=env), reference=source.name)
+    squash = best_squash(source.name, found, f"docker-archive:{source.name}")
+    write_page(html, render(found, squash=squash))
     _say(f"{html} is ready: open it in a browser. It needs no network.")
 
 

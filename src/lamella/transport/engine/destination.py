@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from lamella.errors import EngineUnreachable
 from lamella.image import Image
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
@@ -21,13 +22,23 @@ __all__ = ["open_engine"]
 
 
 @contextmanager
-def open_engine(options: EngineOptions, env: Environment) -> Iterator[Destination]:
+def open_engine(
+    options: EngineOptions, env: Environment, elsewhere: str = ""
+) -> Iterator[Destination]:
     """Reach an engine now: it would be late to learn after the work that there is none.
+
+    Args:
+        options: how it is reached.
+        env: temporary folder, progress, connections.
+        elsewhere: where the source was looked for in vain before, for messages.
 
     Raises:
         EngineError: it can't be reached.
     """
-    client = client_of(options, env)
+    try:
+        client = client_of(options, env)
+    except EngineUnreachable as error:
+        raise error.after(elsewhere) from error
     inventory = Inventory(client, has_containerd_store=client.has_containerd_store)
     with ExitStack() as stack:
         yield _EngineDestination(Engine(client, inventory, options, env), stack)

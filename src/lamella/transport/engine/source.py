@@ -66,6 +66,7 @@ class EngineSource(Source):
             env: temporary folder, progress, connections.
             elsewhere: what was looked for in vain, for messages.
         """
+        self._not_at = elsewhere
         self._also = f"{elsewhere}, and " if elsewhere else ""
         self._name, self._platform, self.options, self._env = name, platform, options, env
         self.home = options
@@ -124,10 +125,7 @@ class EngineSource(Source):
         except InvalidReference as error:
             raise InvalidReference(f"{self._also}{error}") from None
         except EngineUnreachable as error:
-            if not self._also:
-                raise
-            told = f"{self._also}{error.engine} can't be asked ({error.why})"
-            raise EngineError(f"{told}; {error.way_out}") from error
+            raise error.after(self._not_at) from error
 
     def _history(self) -> Sequence[Mapping[str, Any]]:
         """Ask for the steps, newest first; say so if there is no telling."""

@@ -1,0 +1,32 @@
+"""What to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.analysis.model import Analysis
+
+__all__ = ["best_squash"]
+
+
+def best_squash(image: str, analysis: Analysis, place: str = "") -> str:
+    """Return the command for the squash that saves most; empty: none saves anything.
+
+    Args:
+        image: what to type for the image.
+        analysis: what was found in it.
+        place: where it is, if it is not yet there where the command will be typed.
+    """
+    from lamella.report.analyze import best_savings  # noqa: PLC0415 - completion needs none of it
+    from lamella.report.text import printable  # noqa: PLC0415 - as above
+    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
+
+    best = best_savings(analysis)
+    if not best:
+        return ""
+    tag, output = parse_location(place or image).suggest()
+    words = ["lamella", "squash", image, "--layers", f"{best[0].first}-{best[0].last}"]
+    words += ["-t", tag] if tag else ["-o", output]
+    return printable(shlex.join(words))
