@@ -195,14 +195,15 @@ class Job:
             return f"no layer{where} has anything that a squash would remove"
         if request.max_layers is not None:
             return f"the image has {count} layers, and {request.max_layers} are allowed"
-        if request.base is not None:
-            [above] = selection.ranges
+        return self._reason_of_ranges(selection.ranges)
+
+    def _reason_of_ranges(self, ranges: tuple[range, ...]) -> str:
+        if self._request.base is not None:
+            [above] = ranges
             what = f"only layer {above.stop}" if above else "no layer"
             return f"{what} is above {self._kept_name or f'layer {above.start}'}"
-        chosen = " and ".join(f"layer {positions.stop}" for positions in selection.ranges)
-        if len(selection.ranges) == 1:
-            return f"only {chosen} was chosen"
-        return f"{chosen}: each alone"
+        chosen = " and ".join(f"layer {positions.stop}" for positions in ranges)
+        return f"only {chosen} was chosen" if len(ranges) == 1 else f"{chosen}: each alone"
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
