@@ -18,7 +18,8 @@ def help_of(name: str) -> str:
     """Return what `lamella NAME --help` prints on 80 columns."""
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    context = click.Context(command, info_name=name, terminal_width=78)
+    settings = {**cli.context_settings, "terminal_width": 78}
+    context = click.Context(command, info_name=name, **settings)
     return command.get_help(context)
 
 
@@ -44,7 +45,8 @@ def test_each_option_is_explained_once_in_one_line(name: str) -> None:
     """But for the few that need more; and no option is lost between the headings."""
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    options = [p for p in command.get_params(click.Context(command)) if isinstance(p, click.Option)]
+    context = click.Context(command, **cli.context_settings)  # click keeps the first help option
+    options = [p for p in command.get_params(context) if isinstance(p, click.Option)]
     text = help_of(name)
     blocks = re.findall(r"^  (-\S.*\n(?: {30,}\S.*\n?)*)", f"{text}\n", re.MULTILINE)
     for option in options:

@@ -84,7 +84,7 @@ def test_help_names_no_file_of_the_repository(name: str) -> None:
     """Who installed lamella has none: `lamella help TOPIC` is what there is, and the topic too."""
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    text = command.get_help(click.Context(command))
+    text = command.get_help(click.Context(command, **cli.context_settings))
     assert ".md" not in text
     for topic in re.findall(r"`lamella help ([a-z]+)`", " ".join(text.split())):
         assert topic in {*TOPICS, *cli.list_commands(click.Context(cli))}
