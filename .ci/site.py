@@ -1,7 +1,8 @@
 """Build the documentation as a site: `python .ci/site.py FOLDER`, as `make site` does.
 
-Pages are copied and their links made to fit: those to pages lead to pages, those to other files of
-the repository to its address. Then Zensical builds the copy; a link to nothing is an error.
+Pages are copied and their links made to fit: those to pages lead to pages, and have their titles
+instead of file names; those to other files of the repository lead to its address. Then Zensical
+builds the copy; a link to nothing is an error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ TOP = {
 }
 _CODE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)#\s]+)")
+_NAMED = re.compile(r"\[([\w./-]+\.md)\]\(([^)#\s]+)")
+"""A link that has a file's name for its words."""
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _CLONED = "URL-OF-THIS-REPOSITORY"
 
 
@@ -51,8 +55,13 @@ def linked(text: str, old: str, moved: dict[str, str], address: str) -> str:
             return f"{found[1]}{address}/{target}"
         return found[1] + posixpath.relpath(moved[target], posixpath.dirname(moved[old]) or ".")
 
+    def named(found: re.Match[str]) -> str:
+        page = ROOT / posixpath.dirname(old) / found[2]
+        title = _TITLE.search(page.read_text(encoding="utf-8")) if page.is_file() else None
+        return f"[{title[1] if title else found[1]}]({found[2]}"
+
     parts = _CODE.split(text)
-    parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]
+    parts[::2] = [_LINK.sub(link, _NAMED.sub(named, part)) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -77,7 +86,8 @@ def main(site: Path) -> int:
         gather(Path(folder, "pages"), home)
         shutil.copy(ROOT / ".ci/zensical.toml", folder)
         Path(folder, "pages/assets").mkdir()
-        shutil.copy(ROOT / ".ci/iframe-worker.js", Path(folder, "pages/assets"))
+        for name in ("iframe-worker.js", "site.css"):
+            shutil.copy(ROOT / ".ci" / name, Path(folder, "pages/assets"))
         zensical = [sys.executable, "-m", "zensical", "build", "--strict"]
         if subprocess.run(zensical, cwd=folder, check=False).returncode:  # noqa: S603 - as named
             return 1

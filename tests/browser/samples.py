@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage
+from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage, Waste
 from lamella.merge.causes import Cause, Dropped
 
-__all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer"]
+__all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer", "much_advice"]
 
 # File names, and how each is shown.
 HOSTILE = {
@@ -126,4 +126,20 @@ def large() -> Analysis:
         ),
         secrets=None,
         shared=3,
+    )
+
+
+def much_advice() -> Analysis:
+    """An image of which every other layer replaces what the layer below it has."""
+    size = 1 << 20
+    layers = [
+        make_layer(n, size * (1 - n % 2), Dropped(overwritten=size * (n % 2)), f"RUN step-{n}")
+        for n in range(1, 61)
+    ]
+    return make_analysis(
+        layers,
+        Usage(b"", 30 * size, 30 * size, 60, ()),
+        wastes=tuple(
+            Waste(n, n + 1, Cause.OVERWRITTEN, "", b"srv/%d" % n, size, 1) for n in range(1, 60, 2)
+        ),
     )

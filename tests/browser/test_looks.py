@@ -12,9 +12,10 @@ import pytest
 from selenium.webdriver import Keys
 
 from lamella.analysis.model import Analysis
+from lamella.report.html import render
 from lamella.report.text import human_size
 from tests.browser.chromium import DESKTOP, PHONE, Browser
-from tests.browser.samples import HOSTILE
+from tests.browser.samples import HOSTILE, much_advice
 
 pytestmark = pytest.mark.browser
 
@@ -102,7 +103,7 @@ def test_nothing_is_wider_than_the_screen(
 
 
 def test_figures_fit_a_desktop(browser: Browser, pages: dict[str, Path]) -> None:
-    """No table of the demo's page is cut off at 1280 pixels; dead paths fit a phone, too."""
+    """No table of the demo's page is cut off at 1280 pixels; dead paths and secrets fit a phone."""
     cut = """
         return [...document.querySelectorAll(".scroll")]
           .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.slice(0, 40));
@@ -111,6 +112,42 @@ def test_figures_fit_a_desktop(browser: Browser, pages: dict[str, Path]) -> None
     assert browser.run(cut) == []
     browser.open(pages["demo"], PHONE)
     assert browser.run("return document.querySelector('#dead-table').scrollWidth") <= PHONE[0]
+    (wide,) = browser.run(cut)
+    assert wide.strip().startswith("LayerID")  # the figures; not the secrets
+
+
+def test_commands_are_broken_between_words(browser: Browser, pages: dict[str, Path]) -> None:
+    """Neither the numbers of a range nor an option is cut in two at its hyphen."""
+    browser.open(pages["demo"], PHONE)
+    lines = browser.run("""
+        return [...document.querySelectorAll(".word")]
+          .filter((e) => e.textContent.length < 20 && e.checkVisibility())
+          .map((e) => [e.textContent, e.getClientRects().length, e.offsetHeight]);
+    """)
+    assert "1-10" in [text for text, _, _ in lines]
+    assert [text for text, parts, height in lines if parts > 1 or height > 30] == []
+
+
+def test_much_advice_is_folded(browser: Browser, tmp_path: Path) -> None:
+    """The first ten are shown, and the squash; all with a button, on paper and without scripts."""
+    page = tmp_path / "page.html"
+    page.write_text(render(much_advice()), encoding="utf-8")
+    browser.open(page)
+    everything = len(browser.all(".advice > li"))
+    assert everything > 20
+
+    def shown() -> list[str]:
+        return [e.text for e in browser.all(".advice > li") if e.is_displayed()]
+
+    assert len(shown()) == 11
+    assert "squash layers" in shown()[-1]
+    browser.one("#advice .more").click()
+    assert len(shown()) == everything
+    assert browser.run("return document.activeElement.className") == "advice"
+    browser.open(page, medium="print")
+    assert len(shown()) == everything
+    browser.open(page, script=False)
+    assert len(shown()) == everything
 
 
 def test_wide_screens_are_used(browser: Browser, pages: dict[str, Path]) -> None:
@@ -141,6 +178,15 @@ def test_paper_has_all_and_no_controls(browser: Browser, page: Path) -> None:
     """)
     assert cut == []
     assert [e for e in browser.all("input, nav, .skip") if e.is_displayed()] == []
+
+
+def test_heads_are_repeated_on_paper(browser: Browser, pages: dict[str, Path]) -> None:
+    """Chromium leaves buttons out of a head that it repeats; no head has a box that is one."""
+    browser.open(pages["demo"], _PAPER, medium="print")
+    kinds = browser.run(
+        "return [...document.querySelectorAll('th button')].map((e) => getComputedStyle(e).display)"
+    )
+    assert set(kinds) == {"contents"}
 
 
 def test_paper_can_be_had(browser: Browser, pages: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_no_link_is_dead(site: Path) -> None:
             assert target.exists(), f"{here.name}: {path}"
             if anchor and target in pages:
                 assert anchor in pages[target].anchors, f"{here.name}: {path}#{anchor}"
+
+
+def test_links_have_titles_not_file_names(site: Path) -> None:
+    """What a page's source calls docs/install.md has that page's name here."""
+    names = re.compile(r">[\w./-]+\.md</a>")
+    for path in site.rglob("*.html"):
+        assert names.findall(path.read_text(encoding="utf-8")) == [], path.name
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:

@@ -50,9 +50,9 @@ def test_screen(lamella: Lamella, both: list[str]) -> None:
     lines = lamella("analyze", *both).worked().text.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["a.tar", "b.tar"]
-    assert "the lowest 1 layer is the same: 311 kB" in lines
+    assert "the lowest layer is the same: 311 kB" in lines
     assert "only in a.tar: 11.3 kB" in lines
-    assert "of another size: 1 file, -29.7 kB" in lines
+    assert "differ in size: 1 file, -29.7 kB" in lines
     assert any(line.endswith("→ 60.9 kB   /app/main") for line in lines)
 
 
@@ -72,7 +72,7 @@ def test_an_image_beside_itself(lamella: Lamella, both: list[str]) -> None:
     text = lamella("analyze", "a.tar", "--compare", "a.tar").worked().text
     assert text.count("nothing\n") == 2
     assert "the lowest 3 layers are the same" in text
-    assert "what both have is of the same size" in text
+    assert "files that both have are of the same size" in text
     assert both
 
 

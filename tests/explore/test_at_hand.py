@@ -176,6 +176,17 @@ def test_bytes_are_viewed_in_hex(image: str) -> None:
     explore(image, script)
 
 
+def test_hex_fits_80_columns(image: str) -> None:
+    """All sixteen letters of a line are seen, without bars."""
+
+    async def script(screen: Screen) -> None:
+        await go_to(screen, "bytes", 1)
+        await screen.press("v")
+        await screen.sees("28 29 2a 2b 2c 2d 2e 2f   !\"#$%&'()*+,-./", "hex, 2.56 kB")
+
+    explore(image, script, (80, 24))
+
+
 def test_what_has_no_content_is_said(image: str) -> None:
     """A directory and a symlink can't be viewed."""
 

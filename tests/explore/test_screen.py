@@ -25,7 +25,7 @@ def test_layers_and_files(demo: str) -> None:
         await screen.press("down", "down", "down")
         await screen.sees("Files of layer 6", "~ ▸ root/", "+1.02 kB", "-3.07 kB")
         await screen.press("g")
-        await screen.sees("Files of the image", "efficiency 0.805")
+        await screen.sees("Files of the image", "dive's efficiency: 0.805", "1 likely secret (p)")
 
     explore(demo, script)
 

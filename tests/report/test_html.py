@@ -120,7 +120,7 @@ def test_one_layer_has_nothing_to_try() -> None:
         "No squash would make it smaller",
         "Nothing is dead",
         "No file looks like a key",
-        "(no step is told)",
+        "(no step is recorded)",
     ):
         assert words in page.text
 
@@ -233,3 +233,10 @@ def test_compiled_modules_are_one_row() -> None:
         (b"big", 70, 2, 1),
         (b"usr/lib/p/__pycache__", 10, 2, 1),
     ]
+
+
+def test_a_step_is_one_line() -> None:
+    """Tabs and line ends of a command are blanks: they are no more than how it was laid out."""
+    command = "RUN /bin/sh -c set -eux; \tapt-get update; \t\tgcc \\\n  make # buildkit"
+    text = _Elements(render(make_analysis([make_layer(1, 4096, command=command)], _NOTHING))).text
+    assert "RUN set -eux; apt-get update; gcc \\ make" in text

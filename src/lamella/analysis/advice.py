@@ -147,8 +147,8 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SQUASH: (
         "squash layers {first}-{last}: {count} layers become {left}",
         (
-            "It needs no new build, and takes out what the steps above can't. It brings the same "
-            "bytes as the advice above for these layers, not others."
+            "It needs no new build, and takes out what the steps above can't. Its bytes are "
+            "those of the advice above for these layers: don't add them up."
         ),
         "",
     ),

@@ -11,7 +11,7 @@ from lamella.analysis.grade import grade
 from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, LayerFacts, Saving
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
-from lamella.report.text import count_of, human_size, percent, printable
+from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import path_text
 
 __all__ = [
@@ -139,7 +139,7 @@ def _layer(layer: LayerFacts, largest: int, paint: Paint) -> str:
     start = f"  {number:>3}  {size:>8}  "
     lost = f"  {human_size(dead) if dead else '-':>8}  "
     room = WIDTH - len(start) - BAR - len(lost)
-    return start + drawn + lost + cut(printable(instruction(layer.command)), room)
+    return start + drawn + lost + cut(one_line(instruction(layer.command)), room)
 
 
 def _left_out(layers: Sequence[LayerFacts]) -> Iterator[str]:

@@ -70,9 +70,10 @@ def screen(found: Comparison, paint: Paint = plain) -> list[str]:
 def _same(found: Comparison) -> str:
     if not found.same_layers:
         return "no layer is the same"
-    verb = "is" if found.same_layers == 1 else "are"
-    count, size = count_of(found.same_layers, "layer"), human_size(found.same_bytes)
-    return f"the lowest {count} {verb} the same: {size}"
+    size = human_size(found.same_bytes)
+    if found.same_layers == 1:
+        return f"the lowest layer is the same: {size}"
+    return f"the lowest {found.same_layers} layers are the same: {size}"
 
 
 def _extras(extras: Sequence[Extra]) -> Iterator[str]:
@@ -85,10 +86,10 @@ def _extras(extras: Sequence[Extra]) -> Iterator[str]:
 
 def _changed(found: Comparison, paint: Paint) -> Iterator[str]:
     if not found.changed:
-        yield "what both have is of the same size"
+        yield "files that both have are of the same size"
         return
     count = count_of(found.changed_count, "file")
-    yield paint("title", f"of another size: {count}, {_difference(found.changed_bytes)}")
+    yield paint("title", f"differ in size: {count}, {_difference(found.changed_bytes)}")
     for one in found.changed[:_PATHS]:
         start = f"  {human_size(one.before):>8} → {human_size(one.after):<8}  "
         yield start + cut_front(f"/{printable(path_text(one.path))}", WIDTH - len(start))

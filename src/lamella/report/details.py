@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["changes_text", "config_lines", "file_lines", "layer_lines", "summary
 _FIELDS = ("User", "WorkingDir", "Entrypoint", "Cmd", "Shell", "StopSignal", "Healthcheck")
 _SETS = ("ExposedPorts", "Volumes")
 _UNKNOWN = "no command recorded"
+_TABS = re.compile(r"(?<=\S)[ \t]*\t[ \t]*")
 
 
 def summary_line(file: File) -> str:
@@ -170,4 +172,5 @@ def _json(value: object) -> str:
 
 
 def _text_lines(text: str) -> list[str]:
-    return [printable(line.expandtabs()) for line in text.split("\n")]
+    """Keep lines and how far in they are; other tabs were line ends in a Dockerfile."""
+    return [printable(_TABS.sub(" ", line).expandtabs()) for line in text.split("\n")]

@@ -22,7 +22,7 @@ from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text
 from lamella.report.page_parts import fold, hide_values, home, title_of
-from lamella.report.text import count_of, human_size, percent, printable
+from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import path_text
 
 __all__ = ["fill_page", "render"]
@@ -125,7 +125,7 @@ def _range(saving: Saving) -> str:
 
 
 def _step(command: str) -> str:
-    return printable(hide_values(instruction(command)))
+    return one_line(hide_values(instruction(command)))
 
 
 def _share(part: int, total: int) -> str:

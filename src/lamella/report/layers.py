@@ -10,7 +10,7 @@ from lamella.analysis.instruction import instruction
 from lamella.image import Image
 from lamella.layer_list import LayerLine
 from lamella.report.drawing import Paint, cut, draw_bar, plain
-from lamella.report.text import human_size, printable
+from lamella.report.text import human_size, one_line, printable
 
 __all__ = [
     "dockerfile",
@@ -65,7 +65,7 @@ def tree_numbered(lines: Sequence[LayerLine]) -> list[str]:
 
 
 def _short(line: LayerLine) -> str:
-    command = printable(instruction(line.command))
+    command = one_line(instruction(line.command))
     if len(command) > _WIDEST_COMMAND:
         command = command[: _WIDEST_COMMAND - 1] + "…"
     return command

@@ -15,6 +15,7 @@ __all__ = [
     "causes_text",
     "count_of",
     "human_size",
+    "one_line",
     "percent",
     "plan_lines",
     "printable",
@@ -26,6 +27,7 @@ _STEP = 1000
 _SHOWN = 10
 _LABEL = 9
 _TIE = "\u00a0"
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _NUMBER = re.compile(r"\d (?=[kMGTP]?B\b|%|layers?\b|s\b)")
 
 
@@ -48,6 +50,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str) -> str:
+    """Return a command as one such line: its tabs and line ends become blanks."""
+    return printable(_BLANKS.sub(" ", text.strip()))
 
 
 def percent(part: int, total: int) -> str:

@@ -48,6 +48,7 @@ o            sort by change, size or name
 Esc          end the search; unmark
 q, Ctrl-C    quit; q closes a window like this one first
 
+Layers: the size, and how much of that is dead.
 Files of a layer:  + added   ~ changed   - deleted
 The first number is what the layer adds, the second what
 it makes dead in layers below; (so much) is as it was.
@@ -75,6 +76,7 @@ class HelpScreen(ModalScreen[None]):
         """Lay it out."""
         with VerticalScroll(classes="window") as window:
             window.border_title = "Help"
+            window.border_subtitle = "Esc: close"
             yield Static(_HELP, markup=False)
 
 
@@ -100,6 +102,7 @@ class FilterScreen(ModalScreen[Filter | None]):
         """Lay it out."""
         with Vertical(classes="window") as window:
             window.border_title = "Filter"
+            window.border_subtitle = "Tab: next   Space: tick   Esc: cancel"
             for kind, name in _NAMES:
                 checked = bool(self._wanted.changes & kind)
                 yield _Tick(f"{MARKS[kind]} {name}", checked, id=name, compact=True)

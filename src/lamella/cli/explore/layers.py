@@ -8,7 +8,7 @@ from textual.message import Message
 from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.cli.explore.lines import Lines
-from lamella.report.text import causes_text, count_of, human_size, printable
+from lamella.report.text import causes_text, count_of, human_size, one_line, printable
 
 __all__ = ["LayerList", "layer_facts"]
 
@@ -19,6 +19,7 @@ class LayerList(Lines):
     """The image, and below it its layers, base first."""
 
     BORDER_TITLE = "Layers"
+    BORDER_SUBTITLE = "p Secrets  i Image"
 
     class Marked(Message):
         """Another range is marked."""
@@ -96,7 +97,14 @@ def _append(text: Text, size: int, dead: int, step: str) -> None:
 
 
 def _step(layer: LayerFacts) -> str:
-    return printable(instruction(layer.command)) or "no command recorded"
+    return one_line(instruction(layer.command)) or "no command recorded"
+
+
+def _secrets(analysis: Analysis) -> str:
+    if analysis.secrets is None:
+        return "secrets were not looked for"
+    count = len(analysis.secrets)
+    return f"{count_of(count, 'likely secret')} (p)" if count else "no file looks like a secret"
 
 
 def layer_facts(analysis: Analysis, number: int) -> list[str]:
@@ -105,9 +113,9 @@ def layer_facts(analysis: Analysis, number: int) -> list[str]:
         live, dead = human_size(analysis.live_bytes), human_size(analysis.dead_bytes)
         return [
             printable(" ".join((analysis.reference, *analysis.tags))),
-            f"{count_of(len(analysis.layers), 'layer')}, {analysis.platform}",
+            _secrets(analysis),
             f"live {live}, dead {dead}",
-            f"efficiency {analysis.efficiency:.3f}, as dive counts it",
+            f"dive's efficiency: {analysis.efficiency:.3f}",
         ]
     layer = analysis.layers[number - 1]
     causes = causes_text(layer.dead)

@@ -39,6 +39,7 @@ class SaveScreen(ModalScreen[None]):
         """Lay it out."""
         with Vertical(classes="window wide") as window:
             window.border_title = "Save"
+            window.border_subtitle = "Tab: next   Esc: cancel"
             yield Static(self._what, markup=False)
             where = Input(self._name, id="where")
             where.border_title = "file name"

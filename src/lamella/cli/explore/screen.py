@@ -302,7 +302,8 @@ class ImageScreen(Screen[None]):
             return
         shown = len(found.rows)
         first = f", the first {shown}" if shown < found.total else ""
-        self._found.border_title = f"Found: {found.total}{first}"
+        where = "the image" if image else f"layer {self._number}"
+        self._found.border_title = f"Found: {found.total} in {where}{first}"
         self._found.display, self._files.display = True, False
         self._found.show(found, image=image)
 

@@ -119,6 +119,7 @@ class SquashScreen(ModalScreen[None]):
         """Lay it out."""
         with Vertical(classes="window wide") as window:
             window.border_title = "Squash"
+            window.border_subtitle = "Tab: next   Esc: cancel"
             yield Static(saving_text(self._saving), markup=False)
             tag, output = (
                 Input(getattr(self._suggestion, name), id=name) for name in ("tag", "output")

@@ -29,6 +29,9 @@ _LONGEST = 1 << 18
 """Bytes of a line that is shown before its end is read."""
 _BYTES = 16
 _BESIDE = 5
+_HEX_COLUMNS = 78
+_BAR = 60
+"""Where the letters of a line in hex begin: with a bar."""
 
 
 def is_text(start: bytes) -> bool:
@@ -49,6 +52,10 @@ def hex_line(row: bytes, at: int) -> str:
     return f"{at:08x}  {digits}  |{letters}|"
 
 
+def _unbarred(line: str) -> str:
+    return line[:_BAR] + line[_BAR + 1 : -1]
+
+
 class _Content(Lines):
     """What of a file has been read, as text or in hex."""
 
@@ -67,10 +74,11 @@ class _Content(Lines):
 
     def draw(self, index: int, width: int) -> Text:
         """Draw a line."""
-        del width
         if self.hexed:
             at = index * _BYTES
-            return Text(hex_line(bytes(self.data[at : at + _BYTES]), at), no_wrap=True)
+            line = hex_line(bytes(self.data[at : at + _BYTES]), at)
+            # Without its bars a line has room in 80 columns, beside borders and the scrollbar.
+            return Text(line if width >= _HEX_COLUMNS else _unbarred(line), no_wrap=True)
         return Text(self.lines[index], no_wrap=True)
 
     def take(self, chunk: bytes, *, last: bool) -> None:

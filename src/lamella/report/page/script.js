@@ -58,21 +58,29 @@
     }
   }
 
-  // -- long tables: the first rows, and a box that filters them all
+  // -- long tables and lists: the first rows, and a button for all
 
-  const MOST = 25;
+  // Shows all of `folded` when asked; the button comes after `box`, which has the focus then.
+  function fold(folded, box, words) {
+    const button = element("button", "more", words);
+    button.type = "button";
+    folded.classList.add("folded");
+    box.after(button);
+    button.addEventListener("click", () => {
+      folded.classList.remove("folded");
+      button.remove();
+      box.focus();
+    });
+  }
+
+  const MOST = 25, MOST_ADVICE = 12;
   for (const table of document.querySelectorAll("table.paths")) {
     const count = table.tBodies[0].rows.length;
-    if (count <= MOST) continue;
-    const button = element("button", "more", "Show all " + count + " rows");
-    button.type = "button";
-    table.classList.add("folded");
-    table.parentNode.after(button);
-    button.addEventListener("click", () => {
-      table.classList.remove("folded");
-      button.remove();
-      table.parentNode.focus();
-    });
+    if (count > MOST) fold(table, table.parentNode, "Show all " + count + " rows");
+  }
+  for (const list of document.querySelectorAll("ol.advice")) {
+    const count = list.children.length;
+    if (count > MOST_ADVICE) fold(list, list, "Show all " + count + " pieces of advice");
   }
 
   at("filter")?.addEventListener("input", () => {
