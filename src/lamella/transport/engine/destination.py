@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from lamella.errors import EngineUnreachable
 from lamella.image import Image
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
@@ -21,13 +22,26 @@ __all__ = ["open_engine"]
 
 
 @contextmanager
-def open_engine(options: EngineOptions, env: Environment) -> Iterator[Destination]:
+def open_engine(
+    options: EngineOptions, env: Environment, otherwise: str = ""
+) -> Iterator[Destination]:
     """Reach an engine now: it would be late to learn after the work that there is none.
+
+    Args:
+        options: how it is reached.
+        env: temporary folder, progress, connections.
+        otherwise: what else may have been meant, for the message that it can't be reached.
 
     Raises:
         EngineError: it can't be reached.
     """
-    client = client_of(options, env)
+    try:
+        client = client_of(options, env)
+    except EngineUnreachable as error:
+        if not otherwise:
+            raise
+        way_out = f"{error.way_out}; {otherwise}"
+        raise EngineUnreachable(error.engine, error.why, way_out) from error
     inventory = Inventory(client, has_containerd_store=client.has_containerd_store)
     with ExitStack() as stack:
         yield _EngineDestination(Engine(client, inventory, options, env), stack)

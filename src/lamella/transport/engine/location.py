@@ -31,7 +31,8 @@ class EngineLocation(Location):
     """Empty: not said, which is Docker."""
     name: str
     elsewhere: str = field(default="", compare=False)
-    """What was looked for in vain under a bare name, for messages: ``no file 'app' here``."""
+    """For messages about a bare name. Of a source: what was looked for in vain,
+    ``no file 'app' here``. Of an output: what else it may mean, ``for a registry: docker://…``."""
 
     def __str__(self) -> str:
         """Return what a user would type."""
@@ -54,7 +55,7 @@ class EngineLocation(Location):
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
-        return open_engine(self._options(env), env)
+        return open_engine(self._options(env), env, self.elsewhere)
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""
