@@ -300,4 +300,4 @@ def test_damaged_layers_are_listed_on_a_terminal(tmp: Path, lamella: Lamella, wo
 def test_dead_shares_are_a_form_of_their_own(lamella: Lamella, image: str) -> None:
     """With another form, it is wrong usage."""
     for form in ("-t", "-c", "-m", "-d", "--json"):
-        lamella("layers", image, "--dead", form).failed(2, "--dead is a form of its own")
+        lamella("layers", image, "--dead", form).failed(2, "--dead can't be combined with")

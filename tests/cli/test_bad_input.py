@@ -49,14 +49,50 @@ def test_missing_file(lamella: Lamella, work: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
 def test_folder_in_place_of_a_file(lamella: Lamella, work: Path, form: str) -> None:
-    """A folder is no archive."""
-    lamella("layers", f"{form}:{work}").failed(1, "Is a directory")
+    """A folder is no archive; it may be a layout."""
+    lamella("layers", f"{form}:{work}").failed(1, "it is a folder", f"try oci:{work}")
 
 
 def test_file_in_place_of_a_folder(lamella: Lamella, work: Path) -> None:
-    """A file is no layout."""
+    """A file is no layout; it may be an archive."""
     name = to_file(work / "file", docker_archive(*TARS))
-    lamella("layers", f"oci:{name}").failed(1, "Not a directory")
+    lamella("layers", f"oci:{name}").failed(1, "it is a file", f"try docker-archive:{name}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("app.tar:b:1", ["for an image in 'app.tar': docker-archive:app.tar:b:1"]),
+        ("layout:b", ["for an image in 'layout': oci:layout:b"]),
+        ("docker:/reg.example/app", ["did you mean docker://reg.example/app?"]),
+        ("Readme", ["no file 'Readme' here; invalid image name"]),
+    ],
+)
+def test_what_was_meant(
+    lamella: Lamella,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    words: list[str],
+) -> None:
+    """A reference without its prefix, or with half of it: the whole is proposed."""
+    monkeypatch.chdir(work)
+    to_file(work / "app.tar", docker_archive(*TARS))
+    layout_of().write(work / "layout")
+    (work / "folder").mkdir()
+    ran = lamella("layers", typed)
+    assert ran.code in {2, 5}
+    ran.failed(ran.code, *words)
+    assert "for an image" not in lamella("layers", "folder:b").err
+
+
+def test_no_engine_is_not_all_that_is_missing(lamella: Lamella, work: Path) -> None:
+    """Nor is a file there; and an output may be meant for a registry."""
+    lamella("squash", "none.tar", "-t", "a:1").failed(5, "no file 'none.tar' here")
+    app = to_file(work / "app.tar", docker_archive(*TARS))
+    ran = lamella("squash", app, "-o", "reg.example:5000/a")
+    ran.failed(5, "for a registry: docker://reg.example:5000/a")
+    assert "registry" not in lamella("squash", app, "-o", "a:1").err
 
 
 def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
@@ -114,8 +150,8 @@ def test_several_images_in_an_archive(lamella: Lamella, work: Path) -> None:
     )
     choices = ", ".join(f"docker-archive:{name}:{one}" for one in ("a:1", "b:2", "@2"))
     lamella("layers", name).failed(2, "has 3 images", choices)
-    lamella("layers", f"docker-archive:{name}:c").failed(2, "no image 'c'", "a:1, b:2")
-    lamella("layers", f"docker-archive:{name}:@3").failed(2, "@3")
+    lamella("layers", f"docker-archive:{name}:c").failed(7, "no image 'c'", "a:1, b:2")
+    lamella("layers", f"docker-archive:{name}:@3").failed(7, "@3")
     for choice, count in (("a:1", 1), ("b:2", 3), ("docker.io/library/b:2", 3), ("@2", 2)):
         ran = lamella("layers", "-m", f"docker-archive:{name}:{choice}").worked()
         assert len(ran.text.splitlines()) == count
@@ -127,8 +163,40 @@ def test_several_images_in_a_layout(lamella: Lamella, work: Path) -> None:
     made.add(made.manifest(TARS), "one").add(made.manifest(TARS[:2]), "two")
     name = str(made.write(work / "layout"))
     lamella("layers", f"oci:{name}").failed(2, "has 2 images", ":one")
-    lamella("layers", f"oci:{name}:three").failed(2, "no image 'three'", "one, two")
+    lamella("layers", f"oci:{name}:three").failed(7, "no image 'three'", "one, two")
     assert len(lamella("layers", "-m", f"oci:{name}:two").worked().text.splitlines()) == 2
+
+
+# --- Values that say nothing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [(["", "a:1"], "LAYER"), (["1", ""], "TAG"), (["--from", ""], "--from")],
+)
+def test_empty_values(lamella: Lamella, app: str, work: Path, values: list[str], word: str) -> None:
+    """A variable of a script that is not set does not mean that all layers are squashed."""
+    before = state_of(work)
+    ran = lamella("squash", app, *values, "-o", f"docker-archive:{work}/new.tar")
+    ran.failed(2, f"{word} is empty")
+    assert state_of(work) == before
+
+
+def test_a_digest_file_that_cannot_be_is_found_out_first(
+    lamella: Lamella, app: str, work: Path
+) -> None:
+    """Nothing is published then."""
+    before = state_of(work)
+    for file, words in ((work / "none/digest", "no folder"), (work, "Is a directory")):
+        ran = lamella("squash", app, "-o", f"oci:{work}/new", "--digestfile", str(file))
+        ran.failed(1, words)
+    assert state_of(work) == before
+
+
+def test_files_are_not_exported_to_a_transport(lamella: Lamella, app: str) -> None:
+    """It would be a file with a strange name."""
+    ran = lamella("export", app, "-o", "docker-archive:files.tar")
+    ran.failed(2, "try files.tar or ./docker-archive:files.tar")
 
 
 # --- Layers ---------------------------------------------------------------------------------------
@@ -252,10 +320,10 @@ def test_archive_is_not_written_to_a_terminal(app: str, tmp: Path) -> None:
     """It would ruin it; a dry run writes none."""
     terminal, ours = os.openpty()
     with os.fdopen(terminal, "rb"), os.fdopen(ours, "wb") as stdout:
-        for source, options, code in ((app, ["-o", "-"], 1), (app, ["-o", "oci-archive:-"], 1)):
-            process = start("squash", source, *options, tmp=tmp, stdout=stdout)
+        for output in ("-", "oci-archive:-"):
+            process = start("squash", app, "-o", output, tmp=tmp, stdout=stdout)
             _, err = process.communicate(timeout=patience(60))
-            Ran(process.returncode, b"", err.decode()).failed(code, "terminal", "-o FILE")
+            Ran(process.returncode, b"", err.decode()).failed(2, "terminal", "-o FILE")
         process = start("squash", app, "-o", "-", "--dry-run", tmp=tmp, stdout=stdout)
         process.communicate(timeout=patience(60))
         assert process.returncode == 0
@@ -306,4 +374,4 @@ def test_file_name_with_a_colon_is_found(lamella: Lamella, app: str, work: Path)
     Path(app.partition(":")[2]).rename(work / "app:1.tar")
     for name in ("app:1.tar", "app:1.tar:app:latest"):
         lamella("layers", f"docker-archive:{work}/{name}").worked()
-    lamella("layers", f"docker-archive:{work}/app:1.tar:b").failed(2, "no image 'b'")
+    lamella("layers", f"docker-archive:{work}/app:1.tar:b").failed(7, "no image 'b'")

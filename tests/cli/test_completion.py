@@ -48,6 +48,11 @@ def offered(where: Path, tmp: Path, *words: str, **more: str) -> list[str]:
         (["verify", "app.tar", "oci:l"], ["oci:layout"]),
         (["squash", "docker-archive:n"], ["docker-archive:notes.txt"]),
         (["squash", "nowhere/"], []),
+        (["squash", "app.tar", "-o", "n"], ["notes.txt"]),
+        (["squash", "app.tar", "-o", "docker-archive:i"], ["docker-archive:images/"]),
+        (["squash", "app.tar", "--tmp-dir", ""], ["images/", "layout/"]),
+        (["analyze", "app.tar", "--html", "images/"], ["images/other.tar.gz"]),
+        (["analyze", "app.tar", "--report", "sarif=no"], ["sarif=notes.txt"]),
         (["squash", "docker://reg/a", ""], []),
         (["squash", "notes.txt", ""], []),
     ],
@@ -118,6 +123,22 @@ def test_bash(here: Path, tmp: Path) -> None:
     env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
     done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
     assert done.stdout.decode().split() == ["docker-archive:app.tar"]
+    assert done.stderr == b""
+
+
+def test_bash_leads_on(here: Path, tmp: Path) -> None:
+    """Names with spaces are quoted; where the user has quoted them they are as they are."""
+    (here / "my images").mkdir()
+    ask = """
+        eval "$(lamella completion bash)"
+        for word in my '"my' ; do
+            COMP_WORDS=(lamella layers "$word"); COMP_CWORD=2; _lamella_completion lamella
+            printf '%s\\n' "${COMPREPLY[@]}"
+        done
+    """
+    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
+    assert done.stdout.decode().splitlines() == ["my\\ images/", "my images/"]
     assert done.stderr == b""
 
 

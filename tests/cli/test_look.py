@@ -307,7 +307,7 @@ def test_a_file_is_whole_or_not_there(lamella: Lamella, image: str, work: Path) 
 def test_a_terminal_gets_no_tar(image: str, tmp: Path) -> None:
     """One line says the way out."""
     code, out = on_terminal(tmp, "export", image)
-    assert code == 1
+    assert code == 2
     assert out == (b"lamella: won't write an archive to a terminal; redirect it, or give -o FILE\n")
 
 

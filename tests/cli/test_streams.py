@@ -99,7 +99,7 @@ def test_reader_that_goes_away_is_told_in_one_line(work: Path, tmp: Path, form: 
     assert process.stderr is not None
     err = process.stderr.read().decode()
     process.stderr.close()
-    Ran(process.wait(patience(60)), b"", err).failed(1, "whoever reads it went away")
+    Ran(process.wait(patience(60)), b"", err).failed(1, "the reader closed the pipe")
     assert list(state_of(work)) == ["big.tar"]
 
 

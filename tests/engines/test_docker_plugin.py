@@ -126,7 +126,7 @@ def test_lamella_knows_that_docker_lists_it(
     plugin.chmod(0o644)
     assert f"docker  {command} can't use {plugin}: " in status()
     plugin.unlink()
-    assert f"docker  {command} knows no `docker squash`\n" in status()
+    assert f"docker  {command} has no command `docker squash`\n" in status()
     (config / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(tmp_path)]}))
     other = tmp_path / "docker-squash"
     other.write_text('#!/bin/sh\necho \'{"SchemaVersion":"0.1.0","Vendor":"others"}\'\n')

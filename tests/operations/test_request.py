@@ -42,7 +42,7 @@ def test_choices_exclude_each_other(choice: dict[str, Any]) -> None:
     ("asked", "message"),
     [
         ({"max_layers": 0}, "`max_layers` 0: an image has at least one layer"),
-        ({"last": 0}, "`last` 0: expected how many layers, 1 or more"),
+        ({"last": 0}, "`last` 0: expected a number of layers, 1 or more"),
         ({"include_base": True}, "`include_base` goes with `auto`"),
         ({"wording": Wording("merge", "\udcff", None)}, "`message`: expected UTF-8"),
         ({"tags": ("\udcff",)}, "the new image's name: expected UTF-8"),

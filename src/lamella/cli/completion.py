@@ -20,7 +20,14 @@ from lamella.report.text import printable
 if TYPE_CHECKING:
     from lamella.api import Environment
 
-__all__ = ["complete_image", "complete_layer", "complete_path"]
+__all__ = [
+    "complete_file",
+    "complete_folder",
+    "complete_image",
+    "complete_layer",
+    "complete_output",
+    "complete_path",
+]
 
 _FILES = ("docker-archive:", "oci-archive:", "oci:")
 _ENGINE = "docker-daemon:"
@@ -46,6 +53,33 @@ def complete_image(
         return [CompletionItem(_ENGINE + name) for name in names if _is_plain(name)]
     words = filter(_is_plain, (*_paths(incomplete, _looks_like), *_names(incomplete)))
     return [CompletionItem(word) for word in words]
+
+
+def complete_output(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer what an image may be written to: as for an image, but any file may be replaced."""
+    prefixed = incomplete.startswith((*_FILES, _ENGINE))
+    complete = complete_image if prefixed else complete_file
+    return complete(context, parameter, incomplete)
+
+
+def complete_file(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer files, and folders that lead on; after ``FORMAT=``, too."""
+    del context, parameter
+    head, equals, path = incomplete.rpartition("=")
+    found = _paths(path, Path.is_file)
+    return [CompletionItem(head + equals + name) for name in found if _is_plain(name)]
+
+
+def complete_folder(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer folders."""
+    del context, parameter
+    return [CompletionItem(name) for name in _paths(incomplete, _nothing) if _is_plain(name)]
 
 
 def complete_layer(
@@ -110,7 +144,8 @@ def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
     """Yield what begins so: folders that lead on end in a slash."""
     folder, _, start = incomplete.rpartition("/")
     where = Path(f"{folder}/" if "/" in incomplete else ".")
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # no such home
+        where = where.expanduser()
         for path in sorted(where.iterdir()):
             if path.name.startswith(start) and not (path.name[0] == "." and not start):
                 shown = os.path.join(folder, path.name) if "/" in incomplete else path.name  # noqa: PTH118 - a slash too many would show
@@ -118,6 +153,11 @@ def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
                     yield shown
                 elif path.is_dir():
                     yield f"{shown}/"
+
+
+def _nothing(path: Path) -> bool:
+    del path
+    return False
 
 
 def _any_file(path: Path) -> bool:

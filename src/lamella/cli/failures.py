@@ -80,6 +80,6 @@ def _usage_message(error: click.ClickException) -> str:
         meant = _OF_DOCKER_SQUASH.get(error.option_name)
         if meant:
             return f"no option {error.option_name}; {meant}"
-    message = error.format_message().rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".")  # choices come in lines
     see = " See" if message.endswith("?") else "; see"
     return f"{message}{see} `{context.command_path} --help`"

@@ -66,8 +66,7 @@ def share_option(
         UsageError: it is none.
     """
     del context
-    meant = f", perhaps {value}%" if value and value.isdecimal() else ""
-    return _convert(parameter, value, to_share, f"a share like 5% or 0.05{meant}")
+    return _convert(parameter, value, to_share, "a share like 5% or 0.05")
 
 
 def _convert(
@@ -77,4 +76,6 @@ def _convert(
         return None if value is None else read(value)
     except (ValueError, OverflowError):
         message = f"{parameter.opts[0]}: expected {expected}, got {value!r:.60}"
+        if read is to_share and value and value.isdecimal():
+            message += f"; did you mean {value}%?"
         raise UsageError(message) from None

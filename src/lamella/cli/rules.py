@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lamella.cli.completion import complete_file
 from lamella.cli.dive_file import add_dive_rules
 from lamella.cli.rule_values import bytes_option, share_option
 from lamella.cli.rules_file import add_file_rules
@@ -64,8 +65,18 @@ _FILES: Sequence[_Option] = (
         "directory. Implied by any rule option.",
     ),
     *_RULES,
-    click.option("--rules", metavar="FILE", help="Read rules from FILE, not lamella.toml."),
-    click.option("--ci-config", metavar="FILE", help="Read dive's rules from FILE, not .dive-ci."),
+    click.option(
+        "--rules",
+        shell_complete=complete_file,
+        metavar="FILE",
+        help="Read rules from FILE, not lamella.toml.",
+    ),
+    click.option(
+        "--ci-config",
+        shell_complete=complete_file,
+        metavar="FILE",
+        help="Read dive's rules from FILE, not .dive-ci.",
+    ),
 )
 
 
@@ -107,7 +118,8 @@ def _with_files(rules: Rules, file: str | None, dive_file: str | None) -> Rules:
 
     found = add_dive_rules(add_file_rules(rules, file), dive_file)
     if found == Rules():
+        asked = next((name for name in (file, dive_file) if name is not None), "--ci")
         raise UsageError(
-            "--ci: no rules; give some, like --max-dead 5%, or a lamella.toml or .dive-ci file"
+            f"{asked}: no rules; give some, like --max-dead 5%, or a lamella.toml or .dive-ci file"
         )
     return found

@@ -67,8 +67,9 @@ def _find(file: str | None) -> tuple[Path, Mapping[str, object]] | None:
 def _rules(document: Mapping[str, object], path: Path) -> Mapping[str, object]:
     others = document.keys() - {"rules"}
     if others:
-        message = f"{path}: unknown key {min(others)!s:.60}; expected rules, as a table"
-        raise UsageError(message)
+        key = min(others)
+        way_out = "put rules below [rules]" if key in _KINDS else "expected a table called rules"
+        raise UsageError(f"{path}: unknown key {key!s:.60}; {way_out}")
     return _table(document, "rules", path)
 
 
@@ -146,10 +147,10 @@ def _number(value: object) -> str:
 
 
 _KINDS: Mapping[str, tuple[Callable[[object], object], str]] = {
-    "max-dead": (_share, 'a part like "5%" or 0.05'),
+    "max-dead": (_share, 'a share like "5%" or 0.05'),
     "max-dead-bytes": (_size, 'a size like "10MB" or 4096'),
     "max-size": (_size, 'a size like "200MB" or 4096'),
-    "max-layers": (_count, "a number from 1 on"),
+    "max-layers": (_count, "1 or more"),
     "forbid-secrets": (_switch, "true or false"),
-    "min-efficiency": (_share, 'a part like "95%" or 0.95'),
+    "min-efficiency": (_share, 'a share like "95%" or 0.95'),
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import click
 
+from lamella.cli.completion import complete_file, complete_folder
 from lamella.cli.progress import make_reporter
 from lamella.errors import OutputError, UsageError
 
@@ -47,8 +48,8 @@ class Session:
             to_stdout: an archive goes to standard output.
 
         Raises:
-            OutputError: it would go to a terminal, or standard output is closed.
-            UsageError: there is no such temporary folder.
+            OutputError: standard output is closed.
+            UsageError: the archive would go to a terminal, or there is no such temporary folder.
         """
         with make_reporter(self.progress_mode, quiet=self.quiet, verbose=self.verbose) as reporter:
             yield replace(self._environment(to_stdout=to_stdout), progress=reporter)
@@ -59,7 +60,7 @@ class Session:
         if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - a plain question
             raise UsageError(f"--tmp-dir {self.tmp_dir}: no such folder")
         if to_stdout and sys.stdout is not None and sys.stdout.isatty():
-            raise OutputError("won't write an archive to a terminal; redirect it, or give -o FILE")
+            raise UsageError("won't write an archive to a terminal; redirect it, or give -o FILE")
         found = Environment.from_env()
         cache = None if self.no_cache else found.registry.cache
         return replace(
@@ -92,6 +93,7 @@ _COMMON: Sequence[_Option] = (
     ),
     click.option(
         "--tmp-dir",
+        shell_complete=complete_folder,
         metavar="DIR",
         help="Temporary directory (default: TMPDIR).",
     ),
@@ -111,6 +113,7 @@ _OF_ENGINES: Sequence[_Option] = (
 _OF_REGISTRIES: Sequence[_Option] = (
     click.option(
         "--authfile",
+        shell_complete=complete_file,
         metavar="FILE",
         help="Registry credentials, tried before all others.",
     ),
@@ -123,6 +126,7 @@ _OF_REGISTRIES: Sequence[_Option] = (
     ),
     click.option(
         "--ca",
+        shell_complete=complete_file,
         metavar="FILE",
         help="Additional CA certificates to trust.",
     ),

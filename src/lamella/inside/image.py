@@ -284,7 +284,8 @@ class _Files:
         if not isinstance(member, Member) or member.type != REGULAR:
             kind = "directory" if node is None else type_of(node)
             way_out = "; `lamella ls` lists it" if kind == "directory" else ""
-            raise NoSuchFile(f"{os.fsdecode(path)}: expected a file, got a {kind}{way_out}")
+            shown = os.fsdecode(path) or "''"
+            raise NoSuchFile(f"{shown}: expected a file, got a {kind}{way_out}")
         content = iter_content(root.tars[member.origin], member)
         return cast("BinaryIO", io.BufferedReader(_Chunks(content), CHUNK))
 

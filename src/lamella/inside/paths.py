@@ -55,6 +55,11 @@ def resolve(path: bytes, root: RootFs, paths: Sequence[bytes], *, follow: bool) 
         node = root.names.get(here)
         member = node.inode if isinstance(node, Link) else node
         if member is None:
+            if links:
+                raise NoSuchFile(
+                    f"{os.fsdecode(path)}: a symlink on the way leads to /{os.fsdecode(here)}, "
+                    "which the image doesn't have"
+                )
             offered = did_you_mean(at, part, left[::-1], paths)
             raise NoSuchFile(f"{os.fsdecode(path)}: the image has no such file{offered}")
         is_link = isinstance(member, Member) and member.type == SYMLINK

@@ -111,12 +111,12 @@ class Compression:
             Codec.ZSTD: range(1, 23),
         }
         if kind not in levels:
-            message = f"unknown compression {kind!r}; expected gzip, zstd or none, and :LEVEL"
+            message = f"unknown compression {kind!r}; expected gzip, zstd or none, or KIND:LEVEL"
             raise UsageError(message)
         if level and not (level.isdigit() and int(level) in levels[kind]):
             allowed = levels[kind]
-            limits = f"{allowed[0]} to {allowed[-1]}" if allowed else "no level"
-            message = f"compression {kind} has {limits}, not {level!r}"
+            limits = f"a level from {allowed[0]} to {allowed[-1]}" if allowed else "no level"
+            message = f"`compression` {kind}: expected {limits}, got {level!r}"
             raise UsageError(message)
         return cls(Codec(kind), int(level) if level else None)
 

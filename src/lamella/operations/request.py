@@ -54,7 +54,7 @@ class Request:
         if self.include_base and not self.auto:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
-            raise UsageError(f"`last` {self.last}: expected how many layers, 1 or more")
+            raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from lamella.errors import (
+    EngineUnreachable,
     ImageError,
     ImageNotFound,
     MalformedImage,
@@ -94,7 +95,7 @@ class Job:
         self._whole: Image | None = None
         """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
-            destination = stack.enter_context(request.output.open_destination(env))
+            destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
 
@@ -109,6 +110,14 @@ class Job:
 
     def _open(self, location: Location) -> Source:
         return self._stack.enter_context(location.open_source(self._request.platform, self._env))
+
+    def _open_destination(self, request: Request) -> Destination:
+        try:
+            return self._stack.enter_context(request.output.open_destination(self._env))
+        except EngineUnreachable:
+            if request.location.is_bare:
+                self._source.describe()  # its message also says that no such file is here
+            raise
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""

@@ -99,7 +99,7 @@ def dockerfile(image: Image) -> list[str]:
     if steps is None:
         return [f"# {image.name} has no history", "FROM scratch"]
     lines = [
-        "# made out of the history; sources of ADD and COPY are not in an image",
+        "# made from the history; an image doesn't contain the sources of ADD and COPY",
         "FROM scratch",
     ]
     for step in steps:

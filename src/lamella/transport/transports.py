@@ -89,12 +89,14 @@ def _plain_output(text: str, source: Location | None) -> Location:
     if _ARCHIVE_NAME.fullmatch(text):
         is_oci = isinstance(source, FileLocation) and source.transport in {"oci", "oci-archive"}
         return FileLocation("oci-archive" if is_oci or text.endswith(".oci") else _USUAL, text)
+    if text.endswith("/"):
+        raise UsageError(f"output {text!r} is a folder; for an OCI image layout give oci:{text}")
     if text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
         raise UsageError(
             f"output {text!r} could be of several kinds; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
         )
-    return EngineLocation("", text)
+    return EngineLocation("", text, meant=_registry_hint(text))
 
 
 def _plain_input(text: str) -> Location:
@@ -112,12 +114,21 @@ def _plain_input(text: str) -> Location:
 
 def _hint(text: str) -> str:
     """Say what else may have been meant by a bare reference that nothing is found for."""
-    host, slash, _ = text.partition("/")
-    if slash and host and not text.startswith(_HERE) and not {".", ":"}.isdisjoint(host):
-        return f" (for a registry: docker://{text})"
     head, colon, rest = text.partition(":")
+    if colon and (_is_layout(head) or os.path.isfile(head)):  # noqa: PTH113
+        return f" (for an image in {head!r}: {'oci' if _is_layout(head) else _USUAL}:{text})"
+    if text.startswith("docker:/"):
+        return f" (did you mean docker://{rest.lstrip('/')}?)"
+    if hint := _registry_hint(text):
+        return f" ({hint})"
     near = nearest(f"{head}:", TRANSPORTS) if colon and head != "docker" else ""  # `docker:dind`
     return f" (did you mean {near}{rest}?)" if near else ""
+
+
+def _registry_hint(text: str) -> str:
+    host, slash, _ = text.partition("/")
+    is_host = slash and host and not text.startswith(_HERE) and not {".", ":"}.isdisjoint(host)
+    return f"for a registry: docker://{text}" if is_host else ""
 
 
 def _is_layout(path: str) -> bool:

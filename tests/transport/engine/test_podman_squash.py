@@ -216,7 +216,7 @@ def test_a_service_is_started_where_none_runs(root: Podman) -> None:
     (root.work / "own").mkdir()
     root.inside(*command, "squash", f"podman:{APP}", BASE, "app:started", "--verify")
     assert layers_of(root, "localhost/app:started")[:-1] == layers_of(root, BASE)
-    with pytest.raises(CommandError, match=r"no image 'never:1' in Podman at unix:///\S+; `"):
+    with pytest.raises(CommandError, match=r"no image 'never:1' in Podman; `"):
         root.inside(*command, "squash", "podman:never:1")
     assert not list((root.work / "own").iterdir())
     assert f"{root.work}/own" not in root.inside("ps", "axww")

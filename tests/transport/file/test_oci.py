@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 import lamella
-from lamella.errors import Ambiguous, DigestMismatch, OutputError, Unsupported, UsageError
+from lamella.errors import (
+    Ambiguous,
+    DigestMismatch,
+    ImageNotFound,
+    OutputError,
+    Unsupported,
+    UsageError,
+)
 from lamella.files import NewFile
 from lamella.spec.digest import Digest
 from tests.support.images import docker_archive
@@ -137,7 +144,7 @@ def test_tags_choose(tmp_path: Path) -> None:
     assert layers_of(f"{source}:{app['digest']}") == 3
     with pytest.raises(Ambiguous, match=f"{source}:a, {source}:c"):
         layers_of(source)
-    with pytest.raises(UsageError, match="a, b, c"):
+    with pytest.raises(ImageNotFound, match="a, b, c"):
         layers_of(f"{source}:d")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamella import __version__
-from lamella.cli.completion import complete_image
+from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter
@@ -57,11 +57,13 @@ _BROKEN = 6
     "reports",
     multiple=True,
     callback=reports_option,
+    shell_complete=complete_file,
     metavar="FORMAT=FILE",
     help="Also write a report to FILE; can be repeated.",
 )
 @click.option(
     "--html",
+    shell_complete=complete_file,
     metavar="FILE",
     help="Write an HTML page (`lamella help report`).",
 )

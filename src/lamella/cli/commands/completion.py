@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+
+from lamella.cli.shells import SHELLS
 
 __all__ = ["command"]
 
@@ -23,11 +24,5 @@ def command(shell: str) -> int:
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella.cli.group import cli  # noqa: PLC0415 - which knows this command
 
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.UsageError(f"no completion for {shell}")
-    if shell == "bash":
-        # To bash a colon ends a word; references have them.
-        click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
-    click.echo(found(cli, {}, "lamella", "_LAMELLA_COMPLETE").source())
+    click.echo(SHELLS[shell](cli, {}, "lamella", "_LAMELLA_COMPLETE").source().strip())
     return 0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from lamella import api
+from lamella.cli.completion import complete_file, complete_folder
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_page
 from lamella.cli.session import Session, plain_session
 from lamella.cli.suggested import best_squash
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
-from lamella.errors import ImageError
+from lamella.errors import ImageError, UsageError
 from lamella.files import TemporaryFolder
 from lamella.report.html import render
 from lamella.report.layers import tree_numbered
@@ -26,8 +28,18 @@ __all__ = ["command"]
 @click.command(
     "demo", short_help="squash a sample image and verify it; needs no engine", cls=HeadedCommand
 )
-@click.option("--keep", metavar="DIR", help="Keep the archives in this directory.")
-@click.option("--html", metavar="FILE", help="Also write the report of `lamella analyze`.")
+@click.option(
+    "--keep",
+    shell_complete=complete_folder,
+    metavar="DIR",
+    help="Keep the archives in this directory.",
+)
+@click.option(
+    "--html",
+    shell_complete=complete_file,
+    metavar="FILE",
+    help="Also write the report of `lamella analyze`.",
+)
 @plain_session
 def command(
     keep: str | None,
@@ -39,6 +51,8 @@ def command(
     It lists the layers, squashes all above the base, verifies that the file system is the same, and
     prints what was saved. It writes only to a temporary directory unless an option says otherwise.
     """
+    if keep and os.path.isfile(keep):  # noqa: PTH113 - a plain question
+        raise UsageError(f"--keep {keep}: expected a folder, got a file")
     with (
         TemporaryFolder("lamella-demo-", session.tmp_dir) as temporary,
         session.open() as env,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from lamella.cli.completion import complete_image
+from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.page import STDOUT
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_TRANSPORTS = frozenset({"docker-archive", "oci-archive", "oci"})
+"""An image's, of which the tar of its files is none."""
+
 
 @click.command("export", short_help="write the files of an image as one tar", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.option(
     "-o",
     "--output",
+    shell_complete=complete_file,
     metavar="FILE",
     default=STDOUT,
     help="Output file (default: -, standard output).",
@@ -51,6 +55,9 @@ def command(image: str, output: str, platform: str | None, session: Session) -> 
     """  # noqa: D301 - the mark is click's: lines stay as they are
     if not output:
         raise UsageError("-o: expected a file name or -, got nothing")
+    head, colon, name = output.partition(":")
+    if colon and head in _TRANSPORTS:
+        raise UsageError(f"-o: expected a file name, got a transport; try {name} or ./{output}")
     with session.open(to_stdout=output == STDOUT) as env, ExitStack() as stack:
         file, commit = _open_output(output, env, stack)
         with open_told(image, platform, env) as inside:

@@ -62,7 +62,7 @@ def command(
         raise UsageError("-m, -d and --json exclude each other; give one")
     form = tags or commands or machine or dockerfile or as_json
     if dead and form:
-        raise UsageError("--dead is a form of its own; give it without -t, -c, -m, -d and --json")
+        raise UsageError("--dead can't be combined with -t, -c, -m, -d and --json")
     seen = None if on_terminal() and not form else False
     with (
         session.open() as env,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.completion import complete_image, complete_layer
+from lamella.cli.completion import complete_file, complete_image, complete_layer, complete_output
 from lamella.cli.headings import HeadedCommand
-from lamella.cli.page import write_whole
+from lamella.cli.page import check_writable, write_whole
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
@@ -77,6 +77,7 @@ _NOTHING = 3
 @click.option(
     "-o",
     "--output",
+    shell_complete=complete_output,
     metavar="DEST",
     help="Destination: NAME, podman:NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
     "oci-archive:FILE[:TAG], docker://HOST/REPO[:TAG], or - for standard output (default: where "
@@ -115,6 +116,7 @@ _NOTHING = 3
 )
 @click.option(
     "--digestfile",
+    shell_complete=complete_file,
     metavar="FILE",
     help="Write the digest of the new manifest to FILE.",
 )
@@ -176,16 +178,21 @@ def command(
 
     if layer is not None and base is not None:
         raise UsageError("LAYER and --from are the same thing; give one")
+    for name, value in (("LAYER", layer), ("--from", base), ("TAG", tag)):
+        if value == "":  # of a variable that is not set: without LAYER all would be squashed
+            raise UsageError(f"{name} is empty; leave it out, or give a value")
     target = parse_location(image if output is None else output, output=output is not None)
     to_stdout = target.is_stream and not dry_run
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     if digestfile is not None and not dry_run and not (target.home() or target).keeps_manifest:
         raise UsageError(f"--digestfile: {target} keeps no manifest, so there is no digest of it")
+    if digestfile is not None and not dry_run:
+        check_writable(digestfile)
     with session.open(to_stdout=to_stdout) as env:
         result = api.squash(
             image,
-            layer or base,
+            base if layer is None else layer,
             [*tags, *([tag] if tag else [])],
             output=output,
             created=created,

@@ -64,7 +64,7 @@ def docker_line(docker: Docker, ours: Sequence[Path]) -> str:
     if docker.trouble:
         return f"{docker.command} can't use {docker.path}: {docker.trouble}"
     if not docker.path:
-        return f"{docker.command} knows no `docker squash`"
+        return f"{docker.command} has no command `docker squash`"
     if not any(_same(docker.path, path) for path in ours):
         return f"{docker.command} runs another file as `docker squash`: {docker.path}"
     return f"{docker.command} runs {docker.path} as `docker squash`"

@@ -79,7 +79,8 @@ class EngineClient:
 
     def __str__(self) -> str:
         """Return what a message calls the engine."""
-        return f"Podman at {self.host}" if self.host.podman else f"the Docker engine at {self.host}"
+        name = "Podman" if self.host.podman else "the Docker engine"
+        return name if self.host.started_here else f"{name} at {self.host}"
 
     def close(self) -> None:
         """Hang up."""

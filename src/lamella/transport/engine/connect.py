@@ -70,7 +70,7 @@ def _check_is_podman(client: EngineClient) -> None:
 def _by_own_service(service: PodmanService, environment: Mapping[str, str]) -> EngineClient:
     url = service.take(environment.get("PATH"))
     try:
-        return EngineClient(Host(url, podman=True), service.give_back)
+        return EngineClient(Host(url, podman=True, started_here=True), service.give_back)
     except BaseException:
         service.give_back()
         raise

@@ -80,6 +80,8 @@ class Host:
     """The Docker context that named it, if one did."""
     podman: bool = False
     """It is Podman's."""
+    started_here: bool = False
+    """It is a service of our own, in a temporary folder: its address tells a user nothing."""
     key: str = ""
     """Path of the key for ssh; empty: ssh finds one."""
     api: str = ""

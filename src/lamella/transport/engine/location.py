@@ -32,6 +32,8 @@ class EngineLocation(Location):
     name: str
     elsewhere: str = field(default="", compare=False)
     """What was looked for in vain under a bare name, for messages: ``no file 'app' here``."""
+    meant: str = field(default="", compare=False)
+    """What else a bare output may mean, for messages: ``for a registry: docker://…``."""
 
     def __str__(self) -> str:
         """Return what a user would type."""
@@ -54,7 +56,7 @@ class EngineLocation(Location):
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
-        return open_engine(self._options(env), env, self.elsewhere)
+        return open_engine(self._options(env), env, self.elsewhere, self.meant)
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""

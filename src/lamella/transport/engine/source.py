@@ -68,6 +68,7 @@ class EngineSource(Source):
         """
         self._not_at = elsewhere
         self._also = f"{elsewhere}, and " if elsewhere else ""
+        self._else = f"{elsewhere}; " if elsewhere else ""
         self._name, self._platform, self.options, self._env = name, platform, options, env
         self.home = options
         self._spool, self._progress = env.spool, env.progress
@@ -123,7 +124,7 @@ class EngineSource(Source):
         except ImageNotFound as error:
             raise ImageNotFound(f"{self._also}{error}") from None
         except InvalidReference as error:
-            raise InvalidReference(f"{self._also}{error}") from None
+            raise InvalidReference(f"{self._else}{error}") from None
         except EngineUnreachable as error:
             raise error.after(self._not_at) from error
 

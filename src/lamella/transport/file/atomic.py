@@ -25,7 +25,7 @@ def writing(where: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        message = f"{where}: whoever reads it went away"
+        message = f"{where}: the reader closed the pipe"
         raise OutputError(message) from error
     except OSError as error:
         if error.errno in _FULL:

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    ImageNotFound,
     InvalidReference,
     MalformedImage,
     Unsupported,
-    UsageError,
 )
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
@@ -76,7 +76,7 @@ def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
     """
     if MANIFEST not in archive:
         if "repositories" in archive:
-            what = "made by Docker before 1.10, which had no manifest.json; load and save it anew"
+            what = "made by Docker before 1.10: it has no manifest.json; load it and save it again"
         elif "index.json" in archive:
             what = f"not a docker-archive but an OCI image layout; try oci-archive:{archive.where}"
         else:
@@ -103,7 +103,7 @@ def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveI
     if not found:
         tags = ", ".join(tag for image in images for tag in image.tags) or "none"
         message = f"no image {wanted!r} in {where}; its tags: {tags}"
-        raise UsageError(message)
+        raise ImageNotFound(message)
     if len({image.config for _, image in found}) > 1:
         message = _which(where, f"{len(found)} images {wanted}", [f"@{n}" for n, _ in found])
         raise Ambiguous(message)

@@ -19,9 +19,9 @@ from lamella import limits
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    ImageNotFound,
     MalformedImage,
     Unsupported,
-    UsageError,
 )
 from lamella.image import Image
 from lamella.layer.blob import Blob, FileRange, Layer
@@ -169,7 +169,8 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
 
     Raises:
         Ambiguous: several images would fit.
-        UsageError: none has that tag or platform.
+        ImageNotFound: none has that tag.
+        UsageError: none is for that platform.
         MalformedImage: a part is missing or makes no sense.
         DigestMismatch: metadata are not what their digest says.
     """
@@ -201,7 +202,7 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
 
     Raises:
         MalformedImage: it is no layout.
-        UsageError: there is no such entry.
+        ImageNotFound: there is no such entry.
     """
     if INDEX not in files:
         other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
@@ -217,8 +218,8 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
         fits = [f for f in found if wanted in {*names_of(f.descriptor), str(f.descriptor.digest)}]
     if not fits:
         tags = ", ".join(f.tag or str(f.descriptor.digest) for f in found)
-        message = f"no image {wanted!r} in {files.where}; there are: {tags or 'none'}"
-        raise UsageError(message)
+        message = f"no image {wanted!r} in {files.where}; it has: {tags or 'none'}"
+        raise ImageNotFound(message)
     return fits
 
 
@@ -230,7 +231,7 @@ def find_index(files: LayoutFiles, wanted: str) -> Index | None:
 
     Raises:
         Ambiguous: there are several images.
-        UsageError: none has that tag.
+        ImageNotFound: none has that tag.
         MalformedImage: the layout makes no sense.
     """
     found = list({f.descriptor.digest: f for f in _entries(files, wanted)}.values())

@@ -27,7 +27,7 @@ def ending_of(path: str) -> Codec:
     name = path.lower()
     if name.endswith(_READ_ONLY):
         raise UsageError(
-            f"{path}: expected .tar, .tar.gz or .tar.zst; lamella only reads the others"
+            f"{path}: expected .tar, .tar.gz or .tar.zst; lamella can't write other compressions"
         )
     return next((codec for end, codec in _CODECS.items() if name.endswith(end)), Codec.NONE)
 

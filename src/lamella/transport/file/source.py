@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from lamella.errors import ImageError, ImageNotFound, UsageError
+from lamella.errors import ImageError, ImageNotFound, MalformedImage, UsageError
 from lamella.image import Image
 from lamella.layer.spool import Spool
 from lamella.spec.descriptor import Descriptor
@@ -132,6 +132,13 @@ class FileSource(HasIndex):
                 self._opened = self._open()
             except FileNotFoundError as error:
                 raise ImageNotFound(f"no file {self._location.path!r}") from error
+            except NotADirectoryError as error:
+                other = f"docker-archive:{self._location.path}"
+                message = f"not an OCI image layout: it is a file; try {other}"
+                raise MalformedImage(self._location.path, message) from error
+            except IsADirectoryError as error:
+                message = f"not an image archive: it is a folder; try oci:{self._location.path}"
+                raise MalformedImage(self._location.path, message) from error
             except OSError as error:
                 message = f"can't read {self._location.path}: {error.strerror or error}"
                 raise ImageError(message) from error
