@@ -9,7 +9,7 @@ import pytest
 from lamella.analysis.advice import Advice, AdviceKind, advise
 from lamella.analysis.caches import CACHES, cache_of
 from lamella.analysis.grade import RULE, grade
-from lamella.analysis.instruction import instruction
+from lamella.analysis.instruction import health_check, instruction
 from lamella.analysis.model import Analysis, Secret
 from tests.analysis.looking import analyze
 from tests.support.tars import entry, layer, whiteout
@@ -68,6 +68,28 @@ _CHECK = 'HEALTHCHECK &{["CMD'
 def test_a_health_check_is_shown_as_it_was_written(told: str, shown: str) -> None:
     """Go's form is for nobody; what can't be read stays."""
     assert instruction(told) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (
+            {"Test": ["CMD-SHELL", "a || b"], "Interval": 300 * 10**9, "Timeout": 15 * 10**8},
+            "--interval=300s --timeout=1.5s CMD a || b",
+        ),
+        ({"Test": ["CMD", "/check"], "Retries": 3}, '--retries=3 CMD ["/check"]'),
+        ({"Test": ["NONE"]}, "NONE"),
+        ({}, ""),
+        ({"Test": []}, ""),
+        ({"Test": 1}, ""),
+        ("x", ""),
+        ({"Test": ["CMD", "x"], "Interval": "1s"}, ""),
+        ({"Test": ["CMD", "x"], "Retries": {}}, ""),
+    ],
+)
+def test_a_health_check_of_the_config_is_shown_alike(value: object, shown: str) -> None:
+    """Not as nanoseconds; one of another form is left to who asks."""
+    assert health_check(value) == shown
 
 
 def test_chmod_of_what_was_copied() -> None:

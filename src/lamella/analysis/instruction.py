@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterable, Sequence
 
-__all__ = ["instruction"]
+__all__ = ["health_check", "instruction"]
 
 _NOP = re.compile(r"[^#\n]{1,200} #\(nop\)\s+")
 _SHELL = re.compile(r"(?:RUN )?(?:\|\d+ (?P<args>.*?) )?/bin/sh -c (?P<command>.*)", re.DOTALL)
@@ -27,6 +28,8 @@ _HEALTHCHECK = re.compile(
     re.DOTALL,
 )
 _TIMES = ("interval", "timeout", "start-period", "start-interval")
+_KEYS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
+"""The same in a config, in nanoseconds."""
 
 
 def instruction(created_by: str) -> str:
@@ -56,12 +59,28 @@ def _healthcheck(text: str) -> str:
         retries = ord(_unquoted(found["retries"]))
     except (ValueError, SyntaxError, TypeError):
         return text
+    return f"HEALTHCHECK {_check(kind, words, times, retries)}"
+
+
+def _check(kind: str, words: Sequence[str], times: Iterable[str], retries: int) -> str:
     flags = [f"--{name}={time}" for name, time in zip(_TIMES, times, strict=False) if time != "0s"]
     flags += [f"--retries={retries}"] if retries else []
     check = {"NONE": "NONE", "CMD-SHELL": f"CMD {' '.join(words)}"}.get(kind)
-    return " ".join(
-        ["HEALTHCHECK", *flags, check or f"CMD {json.dumps(words, ensure_ascii=False)}"]
-    )
+    return " ".join([*flags, check or f"CMD {json.dumps(words, ensure_ascii=False)}"])
+
+
+def health_check(value: object) -> str:
+    """Write the health check of a config as a Dockerfile has it; empty: it is of another form.
+
+    Args:
+        value: of the key ``Healthcheck``.
+    """
+    try:
+        kind, *words = map(str, value["Test"])  # type: ignore[index]
+        times = [f"{value.get(key, 0) / 10**9:g}s" for key in _KEYS]  # type: ignore[attr-defined]
+        return _check(kind, words, times, int(value.get("Retries", 0)))  # type: ignore[attr-defined]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return ""
 
 
 def _unquoted(literal: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lamella.analysis.instruction import health_check
 from lamella.analysis.model import HistoryLine, Setup
 from lamella.image import Image
 
@@ -41,7 +42,8 @@ def read_setup(image: Image) -> Setup:
 def _fields(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in _FIELDS:
         if known.get(name):
-            yield name, _text(known[name])
+            told = health_check(known[name]) if name == "Healthcheck" else ""
+            yield name, told or _text(known[name])
     for name in _SETS:
         if known.get(name):
             yield name, " ".join(map(str, known[name])) if isinstance(known[name], dict) else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis
+from lamella.analysis.setup import read_setup
 from lamella.image import Image
 from lamella.inside.file import File
 from lamella.report.files import minute_text, mode_text, shown_path
@@ -17,8 +17,6 @@ from lamella.tar.entry import time_text
 
 __all__ = ["changes_text", "config_lines", "file_lines", "layer_lines", "summary_line"]
 
-_FIELDS = ("User", "WorkingDir", "Entrypoint", "Cmd", "Shell", "StopSignal", "Healthcheck")
-_SETS = ("ExposedPorts", "Volumes")
 _UNKNOWN = "no command recorded"
 _TABS = re.compile(r"(?<=\S)[ \t]*\t[ \t]*")
 
@@ -133,23 +131,15 @@ def layer_lines(analysis: Analysis, number: int) -> Iterator[str]:
 
 def config_lines(image: Image) -> Iterator[str]:
     """Yield what an image's config says: how a container starts, labels, the whole history."""
-    value = image.config.value
+    setup = read_setup(image)
     yield f"ID           {image.id}"
     platform = "/".join(filter(None, (image.config.text(k) for k in ("os", "architecture"))))
     yield f"platform     {printable(platform)}"
-    yield f"created      {printable(str(value.get('created') or 'not told'))}"
-    config = value.get("config")
-    known: Mapping[str, Any] = config if isinstance(config, dict) else {}
-    for name in _FIELDS:
-        if known.get(name):
-            yield f"{name:<12} {_json(known[name])}"
-    for name in _SETS:
-        if known.get(name):
-            yield f"{name:<12} {printable(' '.join(map(str, known[name])))}"
-    yield from _block("Environment", [str(one) for one in known.get("Env") or ()])
-    labels = known.get("Labels")
-    pairs = labels.items() if isinstance(labels, dict) else ()
-    yield from _block("Labels", [f"{key}={text}" for key, text in pairs])
+    yield f"created      {printable(setup.created or 'not told')}"
+    for name, text in setup.fields:
+        yield f"{name:<12} {printable(text)}"
+    yield from _block("Environment", setup.env)
+    yield from _block("Labels", [f"{key}={text}" for key, text in setup.labels])
     yield ""
     yield "History, oldest first"
     for step in image.steps() or ():
@@ -160,15 +150,11 @@ def config_lines(image: Image) -> Iterator[str]:
         yield from (f"       {line}" for line in rest)
 
 
-def _block(title: str, lines: list[str]) -> Iterator[str]:
+def _block(title: str, lines: Sequence[str]) -> Iterator[str]:
     if lines:
         yield ""
         yield title
         yield from (f"  {printable(line)}" for line in lines)
-
-
-def _json(value: object) -> str:
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _text_lines(text: str) -> list[str]:
