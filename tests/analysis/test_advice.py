@@ -171,7 +171,7 @@ def test_what_is_deleted() -> None:
     copied = only(named(analysis, "COPY t /t", "RUN rm -r /t"))
     assert copied.text == "don't copy /t/ in #1; it is deleted in #2"
     base = only(named(analysis, "ADD rootfs.tar /", "RUN rm -r /t"))
-    assert base.text == "take a base without /t/ (#2 deletes it)"
+    assert base.text == "use a base without /t/ (#2 deletes it)"
 
 
 def test_what_was_chowned_is_blamed_on_who_copied_it() -> None:
@@ -191,7 +191,7 @@ def test_what_is_written_twice() -> None:
     same = analyze(layer(("f", _BIG)), layer(("f", _BIG)))
     assert only(named(same, "RUN a", "RUN b")).text == "write /f once: #2 stores the same as #1"
     base = replace(other, shared=1)
-    assert only(base).text == "take a newer base image: #2 replaces files of it in /f"
+    assert only(base).text == "use a newer base image: #2 replaces files of it in /f"
 
 
 def test_secrets_come_first() -> None:

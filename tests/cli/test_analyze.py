@@ -99,7 +99,7 @@ def test_nothing_dead(lamella: Lamella, work: Path) -> None:
     """One layer: nothing to squash, no secrets; said in words."""
     (work / "one.tar").write_bytes(docker_archive(TARS[0]))
     text = lamella("analyze", f"{work}/one.tar").worked().text
-    assert "nothing is dead: no layer takes away" in text
+    assert "nothing is dead: no layer deletes" in text
     assert "no secrets found\n  not checked for secrets: ENV, labels, build history, " in text
     assert "no squash would make it smaller" in text
     assert "lamella squash" not in text

@@ -41,7 +41,7 @@ def test_cleared_it_is_gone(lamella: Lamella, home: Path) -> None:
     """With its folders; the user's own stay."""
     assert "2 layers" in lamella("cache", "clear", env=at(home)).worked().text
     assert [path.name for path in (home / ".cache").iterdir()] == []
-    assert lamella("cache", "clear", env=at(home)).worked().text == "nothing is remembered\n"
+    assert lamella("cache", "clear", env=at(home)).worked().text == "the cache is empty\n"
     assert ": 0 layers, 0 B" in lamella("cache", "show", env=at(home)).worked().text
 
 
@@ -77,4 +77,4 @@ def test_a_file_that_can_not_be_removed_is_told(lamella: Lamella, home: Path) ->
 def test_without_a_home_nothing_is_remembered(lamella: Lamella, tmp_path: Path) -> None:
     """And that is no failure."""
     env = {"HOME": "", "XDG_CACHE_HOME": "relative"}
-    assert "nothing is remembered" in lamella("cache", "show", env=env).worked().text
+    assert "there is no cache" in lamella("cache", "show", env=env).worked().text

@@ -44,7 +44,7 @@ def test_limits_of_the_system_are_no_bugs(error: Exception, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("published", "left"),
-    [(False, "nothing was left behind"), (True, "the new image was written before")],
+    [(False, "nothing was left behind"), (True, "the new image was already written")],
 )
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str) -> None:
     """By the key, or by click where it asks something."""

@@ -253,9 +253,12 @@ def test_reports_go_to_files_beside_the_screen(lamella: Lamella, work: Path, nas
         (["--report", "json="], "--report: expected FORMAT=FILE"),
         (["--report", "json=-"], "--report: expected FORMAT=FILE"),
         (["--report", "json=x", "--report", "text=x"], "--report: x is given twice"),
-        (["--json", "--format", "sarif"], "--json and --format sarif: both want standard output"),
+        (
+            ["--json", "--format", "sarif"],
+            "--json and --format sarif: both write to standard output",
+        ),
         (["--format", "xml"], "'xml' is not one of 'text', 'json'"),
-        (["--html", "-", "--format", "junit"], "--format junit and --html - both want standard"),
+        (["--html", "-", "--format", "junit"], "--format junit and --html - both write to"),
     ],
 )
 def test_wrong_forms_are_refused(

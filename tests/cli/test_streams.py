@@ -143,7 +143,7 @@ def test_image_is_there_though_stdout_is_full(app: str, work: Path, tmp: Path) -
         process = start("squash", app, "-o", f"oci:{work}/new", "--json", tmp=tmp, stdout=full)
         _, err = process.communicate(timeout=patience(60))
     assert process.returncode == 1
-    assert err.endswith(b"No space left on device; the new image was written before\n")
+    assert err.endswith(b"No space left on device; the new image was already written\n")
     assert (work / "new" / "index.json").exists()
 
 

@@ -32,7 +32,7 @@ def test_it_squashes(one_file: Path, tmp_path: Path) -> None:
     python = Path(shutil.which("python3.11", path="/usr/bin:/bin") or pythons("3.11", "3.12")[0])
     assert run_free(python, one_file, "--version", env=env) == f"lamella {__version__}\n"
     text = run_free(python, one_file, "demo", env=env)
-    assert "the same file system, down to every mode" in text
+    assert "the same file system (content, modes, owners" in text
     assert run_free(python, one_file, "help", "json", env=env).startswith("# JSON for programs\n")
 
 

@@ -95,7 +95,7 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.CACHE: (
         "delete the cache of {cache} in the RUN that fills it ({made}), not in {by}",
         (
-            "A later step can't take it out of the layer that has it. A cache mount keeps it out "
+            "A later step can't remove it from the layer that has it. A cache mount keeps it out "
             "of the image, and for the next build."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
@@ -110,7 +110,7 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     ),
     AdviceKind.SAME_RUN: (
         "delete {place} in the RUN that makes it ({made}), not in {by}",
-        "A later step can't take it out of the layer that has it.",
+        "A later step can't remove it from the layer that has it.",
         "RUN … && rm -rf {whole}",
     ),
     AdviceKind.LEFT_OUT: (
@@ -122,15 +122,15 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
         "",
     ),
     AdviceKind.BASE: (
-        "take a base without {place} ({by} deletes it)",
+        "use a base without {place} ({by} deletes it)",
         (
-            "A step can't take anything out of the base image. Another base does, or a squash that "
-            "includes it."
+            "A step can't remove anything from the base image. Use another base, or a squash that "
+            "includes the base."
         ),
         "",
     ),
     AdviceKind.UPDATE: (
-        "take a newer base image: {by} replaces files of it in {place}",
+        "use a newer base image: {by} replaces files of it in {place}",
         "Both versions ship. With a base that has the newer one there is nothing to replace.",
         "",
     ),
@@ -147,8 +147,8 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SQUASH: (
         "squash layers {first}-{last}: {count} layers become {left}",
         (
-            "It needs no new build, and takes out what the steps above can't. Its bytes are "
-            "those of the advice above for these layers: don't add them up."
+            "It needs no new build, and also removes what the steps above can't. It saves the same "
+            "bytes as the advice above for these layers; don't add them up."
         ),
         "",
     ),

@@ -37,7 +37,7 @@ def in_options(text: str) -> str:
 def explain(error: BaseException) -> tuple[str, int]:
     """Say what went wrong, and how bad it is."""
     if is_asked_to_end() or isinstance(error, KeyboardInterrupt | click.Abort):
-        left = "the new image was written before" if is_published() else "nothing was left behind"
+        left = "the new image was already written" if is_published() else "nothing was left behind"
         return f"interrupted; {left}", INTERRUPTED
     match error:
         case click.ClickException():

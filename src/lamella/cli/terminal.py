@@ -146,7 +146,7 @@ def _told() -> Iterator[None]:
         raise
     except OSError as error:
         give_up(sys.stdout)
-        before = "; the new image was written before" if is_published() else ""
+        before = "; the new image was already written" if is_published() else ""
         message = f"can't write standard output: {error.strerror or error}{before}"
         raise OutputError(message) from error
 

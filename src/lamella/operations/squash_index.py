@@ -55,7 +55,7 @@ def squash_every_platform(request: Request, env: Environment, stack: ExitStack) 
     source = stack.enter_context(request.location.open_source(None, env))
     if not isinstance(source, HasIndex):
         raise UsageError(
-            f"{request.location}: an engine hands out the image of one platform; "
+            f"{request.location}: an engine provides the image of one platform only; "
             "give `platform` OS/ARCH"
         )
     index = source.index()

@@ -152,7 +152,7 @@ def _left_out(layers: Sequence[LayerFacts]) -> Iterator[str]:
 
 def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
     if not analysis.dead:
-        yield "nothing is dead: no layer takes away or replaces what another one has"
+        yield "nothing is dead: no layer deletes or replaces files of another layer"
         return
     yield paint("title", f"  {'dead':>8}  {'in':>4}   {'by':<4} {'why':<14} path")
     for row in analysis.dead[:_DEAD]:

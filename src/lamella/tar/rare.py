@@ -148,7 +148,7 @@ def gather(read: Callable[[int, int], bytes], at: int) -> Gathered:
             found.ended = True
             return found
         if not checksum_holds(block):
-            raise MalformedTar("header checksum does not hold", found.at)
+            raise MalformedTar("wrong header checksum", found.at)
         check_numbers(block, found.at)
         kind, size = block[156:157], parse_number(block[124:136])
         if size < 0 and (kind in _WITH_CONTENT or kind in b"xgLK"):

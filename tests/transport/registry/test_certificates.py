@@ -55,7 +55,7 @@ def test_client_certificates(
     ("missing", "said"),
     [
         ("ca.crt", r"its certificate is not trusted"),
-        ("client.cert", r"wants a client certificate.*certs\.d/127\.0\.0\.1:[0-9]+/\*\.cert"),
+        ("client.cert", r"requires a client certificate.*certs\.d/127\.0\.0\.1:[0-9]+/\*\.cert"),
         ("client.key", r"can't use .*client\.cert and client\.key: No such file"),
     ],
 )

@@ -152,11 +152,11 @@ def _print_comparison(both: Comparison, form: str, html: str | None) -> None:
 def _format(form: str | None, *, as_json: bool, html: str | None) -> str:
     """Return what standard output gets."""
     if as_json and form not in {None, "json"}:
-        raise UsageError(f"--json and --format {form}: both want standard output; give one")
+        raise UsageError(f"--json and --format {form}: both write to standard output; give one")
     form = "json" if as_json else form or "text"
     if html == STDOUT and form != "text":
         option = "--json" if as_json else f"--format {form}"
-        raise UsageError(f"{option} and --html - both want standard output; give --html a file")
+        raise UsageError(f"{option} and --html - both write to standard output; give --html a file")
     return form
 
 

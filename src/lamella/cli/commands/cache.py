@@ -27,7 +27,7 @@ def command() -> None:
     """Show or clear the cache.
 
     It holds the tar headers of remote layers, 67 MB at most, so that a large base is read only
-    once. You can delete it at any time. It also counts what lamella-….pyz unpacks. lamella leaves
+    once. You can delete it at any time. What lamella-….pyz unpacks is listed, too. lamella leaves
     nothing else on the disk.
     """
 
@@ -37,7 +37,7 @@ def show() -> int:
     """Print its location and size."""
     found = remembered(Environment.from_env())
     if found is None:
-        say("nothing is remembered: neither XDG_CACHE_HOME nor HOME names a folder")
+        say("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     else:
         say(_line(found))
     unpacked = _unpacked()
@@ -57,7 +57,7 @@ def clear() -> int:
         say(f"removed {unpacked}: the one file, unpacked, {human_size(sum(_sizes(unpacked)))}")
         _remove(unpacked)  # last: it may be what runs here
     elif found is None or not found.layers:
-        say("nothing is remembered")
+        say("the cache is empty")
     return 0
 
 

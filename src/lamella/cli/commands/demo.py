@@ -63,7 +63,7 @@ def command(
         if html:
             _draw(folder / "demo.tar", html, env)
     if keep:
-        _say(f"\nBoth archives are in {keep}; `docker load -i` takes them.")
+        _say(f"\nBoth archives are in {keep}; `docker load -i` loads them.")
     else:
         _say("\nTo type these commands yourself: `lamella demo --keep .` keeps both archives.")
     return 0
@@ -88,7 +88,7 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
     if found:
         message = f"the demo's images differ, which they must not: {found[0]}"
         raise ImageError(message)
-    _say("the same file system, down to every mode, owner, time, hard link; and the same config")
+    _say("the same file system (content, modes, owners, times, hard links) and the same config")
 
     _say("\n4. What was gained\n")
     before, after = source.stat().st_size, target.stat().st_size

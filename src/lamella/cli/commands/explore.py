@@ -103,5 +103,5 @@ def _check(image: str) -> None:
     else:
         missing = "a terminal"
     raise UsageError(
-        f"explore needs {missing}; `lamella analyze` and `lamella layers` print the same as text"
+        f"explore needs {missing}; `lamella analyze` and `lamella layers` print the data as text"
     )

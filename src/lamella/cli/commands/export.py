@@ -45,9 +45,10 @@ _TRANSPORTS = frozenset({"docker-archive", "oci-archive", "oci"})
 def command(image: str, output: str, platform: str | None, session: Session) -> int:
     """Write all files of IMAGE as one tar, as `docker export` would do for a new container.
 
-    The tar has what a container sees: hard links, owners, times, devices and extended attributes
-    (as PAX records), and no deletions. The same image gives the same bytes. An output file is
-    complete or absent. Into a pipe, a damaged layer is reported by the exit code at the end.
+    The tar contains what a container sees: hard links, owners, times, devices and extended
+    attributes (as PAX records), and no deletions. The same image gives the same bytes. An output
+    file is complete or absent. If the output is a pipe, a damaged layer is reported at the end, by
+    the exit code.
 
     \b
       lamella export app:latest | tar -x -C rootfs

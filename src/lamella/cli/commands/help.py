@@ -65,7 +65,7 @@ def _list(context: click.Context) -> None:
         formatter.write_dl([(name, topic.about) for name, topic in TOPICS.items()])
     _group(context).format_commands(context, formatter)
     say_text(formatter.getvalue().strip("\n"))
-    say_text("\n`lamella help TOPIC` and `lamella help COMMAND` tell more.")
+    say_text("\n`lamella help TOPIC` and `lamella help COMMAND` show more.")
 
 
 def _show(page: str) -> None:

@@ -143,7 +143,7 @@ class EngineSource(Source):
         if wanted is not None and not wanted.matches(parts):
             found = "/".join(str(part) for part in parts.values() if part)
             raise Unsupported(
-                f"{self._name}: the engine gives it for {found}, and {wanted} is wanted; "
+                f"{self._name}: the engine has it for {found}; expected {wanted}; "
                 "save that platform to a file with docker or skopeo first"
             )
 

@@ -204,7 +204,7 @@ class Registry:
         if refusal is not None and refusal.rest is not None:
             seconds = refusal.rest
             if seconds > backoff.longest:
-                message = f"{refusal}; it wants to be asked again in {seconds:.0f} s"
+                message = f"{refusal}; it asks to retry in {seconds:.0f} s"
                 final = Refused(message, refusal.status)
                 final.again = False
                 raise final from refusal
@@ -242,7 +242,7 @@ class Registry:
             answer.close()
             url = self._led(url, location, self._failing(request))
             hops += 1
-        raise EngineError(f"{self._failing(request)}: it redirects without end")
+        raise EngineError(f"{self._failing(request)}: too many redirects")
 
     def _led(self, url: str, location: str, failing: str) -> str:
         """Return where a Location leads; the registry's own keeps to TLS where there is any."""
@@ -305,7 +305,7 @@ class Registry:
                     )
             url = target
         else:
-            raise EngineError("the token server redirects without end")
+            raise EngineError("too many redirects from the token server")
         if answer.status in _RETRIED:
             said = one_line(redact(words_of(answer.drain()) or answer.reason))
             rest = retry_after(answer.header("Retry-After"))

@@ -78,7 +78,7 @@ def explain(  # noqa: PLR0911 - a table: one line of words for each kind
     refusal = _find(error, ssl.SSLError)
     if refusal is not None and refusal.reason in _WANTS_CERTIFICATE:
         return EngineError(
-            f"{place}: wants a client certificate, or another one; it is looked for in "
+            f"{place}: requires a client certificate, or another one; it is looked for in "
             f"certs.d/{certs}/*.cert and *.key"
         )
     if _find(error, socket.gaierror) is not None:
@@ -99,7 +99,7 @@ def _proxy_failure(error: ProxyError, place: str, proxy: Proxy) -> EngineError:
             words = " ".join(said[2].split())[:_LONGEST]
             hint = f"; {proxy.variable} takes USER:PASSWORD@HOST" if said[1] == "407" else ""
             kind = BrokenOff if said[1] in _PASSING else EngineError
-            return kind(f"{name} does not connect us to {place}: {said[1]} {words}".rstrip() + hint)
+            return kind(f"{name} refused to connect to {place}: {said[1]} {words}".rstrip() + hint)
     return Unreachable(f"can't reach {name} for {place}: {reason(error)}")
 
 

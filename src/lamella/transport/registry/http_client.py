@@ -158,7 +158,7 @@ class HttpClient:
         except BadUrl as error:
             raise EngineError(f"can't ask {error}: it is no URL of a web server") from None
         if url.scheme != "https" and not self.may_be_plain(url.host):
-            raise EngineError(f"{url.place}: won't speak to it without TLS; `insecure` allows that")
+            raise EngineError(f"{url.place}: expected TLS; `insecure` allows plain HTTP")
         if self.stopped.is_set():
             raise EngineError(f"{url.place}: interrupted")
         proxy = proxy_for(url, self._options.environment)
