@@ -260,7 +260,7 @@ def analyze(
     secrets: bool = True,
     env: Environment | None = None,
 ) -> Analysis:
-    """Tell what an image's bytes are spent on, and what each squash of it would bring.
+    """Show where the bytes of an image go, and what each squash of it would save.
 
     Args:
         image: its reference.

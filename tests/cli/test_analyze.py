@@ -83,6 +83,18 @@ def test_long_paths_are_cut_at_the_front(lamella: Lamella, work: Path) -> None:
     ]
 
 
+def test_a_wide_terminal_shows_more(lamella: Lamella, tmp: Path, work: Path) -> None:
+    """The whole path; a narrow one gets as much as a file does."""
+    deep = "a-long-name/" * 9
+    image = str(work / "deep.tar")
+    tar = layer((f"{deep}file", b"x" * 999))
+    Path(image).write_bytes(docker_archive(tar, layer(whiteout(f"{deep}file"))))
+    assert f" /{deep}file\n" in on_terminal(tmp, "analyze", image, NO_COLOR="1", COLUMNS="200")
+    text = lamella("analyze", image).worked().text
+    assert f" /{deep}file\n" not in text
+    assert on_terminal(tmp, "analyze", image, NO_COLOR="1", COLUMNS="40") == text
+
+
 def test_many_layers_take_one_screen(lamella: Lamella, work: Path) -> None:
     """The smallest are told together, where they are."""
     tars = [layer((f"f{n}", b"x" * (1000 * (n % 7) + n))) for n in range(60)]

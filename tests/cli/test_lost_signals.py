@@ -10,6 +10,8 @@ import pytest
 from soak.signals import SITUATIONS, signalled
 from tests.support.machine import patience
 
+pytestmark = pytest.mark.slow
+
 _ROUNDS = 5 * len(SITUATIONS)
 _FRAME = """
 import os, signal, sys, threading
@@ -88,8 +90,6 @@ def test_no_beat_outlasts_the_work() -> None:
     script = """
 import atexit, os, signal, sys
 from lamella.cli.main import main
-
-pytestmark = pytest.mark.slow
 os.environ |= {"_LAMELLA_COMPLETE": "zsh_complete", "COMP_WORDS": "lamella sq", "COMP_CWORD": "1"}
 atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)))
 sys.argv = ["lamella"]

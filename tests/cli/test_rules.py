@@ -223,9 +223,9 @@ def test_file_that_wants_the_scan_that_is_left_out(lamella: Lamella, in_work: st
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"rules = [", "r.toml: no valid TOML: "),
-        (b"\xff", "r.toml: no valid TOML: "),
-        (b"a = " + b"[" * 5000, "r.toml: no valid TOML: "),
+        (b"rules = [", "r.toml: invalid TOML: "),
+        (b"\xff", "r.toml: invalid TOML: "),
+        (b"a = " + b"[" * 5000, "r.toml: invalid TOML: "),
         (b"rules = 1", "r.toml: rules: expected a table, got an integer"),
         (b"max-dead = 1", "r.toml: unknown key max-dead; put rules below [rules]"),
         (b"[rules]\nmax-layer = 1", "r.toml: unknown rule max-layer; did you mean 'max-layers'?"),
@@ -290,7 +290,7 @@ def test_rules_of_dive_elsewhere(lamella: Lamella, work: Path, in_work: str) -> 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("rules: [", "ci: no valid YAML: "),
+        ("rules: [", "ci: invalid YAML: "),
         ("- a\n", "ci: expected rules below the key rules"),
         ("lowestEfficiency: 0.9\n", "ci: expected rules below the key rules"),
         ("rules:\n  lowEfficiency: 0.9\n", "ci: unknown rule lowEfficiency; there are lowestEff"),
@@ -299,9 +299,9 @@ def test_rules_of_dive_elsewhere(lamella: Lamella, work: Path, in_work: str) -> 
             "rules:\n  highestWastedBytes: lots\n",
             "ci: highestWastedBytes: expected a size like 20MB",
         ),
-        ("rules: !!python/object:os.system {}\n", "ci: no valid YAML: "),
-        (f"rules: {'[' * 1500}", "ci: no valid YAML: "),
-        ("rules: {lowestEfficiency: 2001-99-99}", "ci: no valid YAML: "),
+        ("rules: !!python/object:os.system {}\n", "ci: invalid YAML: "),
+        (f"rules: {'[' * 1500}", "ci: invalid YAML: "),
+        ("rules: {lowestEfficiency: 2001-99-99}", "ci: invalid YAML: "),
         ("rules: {a: &a 1, b: *a}", "ci: expected plain values, got an alias"),
         (f"# {'x' * 65536}\nrules: {{}}\n", "ci: expected rules, got more than 65536 bytes"),
         ("rules: {lowestEfficiency: [1]}", "ci: lowestEfficiency: expected one value, got a list"),

@@ -221,3 +221,16 @@ def test_a_start_loads_what_it_needs() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     late = {"asyncio", "hashlib", "http", "jinja2", "json", "rich", "textual", "urllib3", "yaml"}
     assert late & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["sqaush"], "unknown command 'sqaush'; did you mean 'squash'?"),
+        (["cache", "shwo"], "unknown command 'shwo'; did you mean 'show'?"),
+        (["plugin", "x"], "unknown command 'x'; see `lamella plugin --help`"),
+    ],
+)
+def test_a_mistyped_command_is_told_alike(lamella: Lamella, typed: list[str], words: str) -> None:
+    """At the top and below it."""
+    lamella(*typed).failed(2, words)

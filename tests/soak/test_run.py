@@ -10,11 +10,11 @@ from tests.engines.tools import Tool
 CHEAP = sorted(set(load(HERE)) - {"headers", "signals", "syscalls"})
 """Those that need no other program, and have no tests of their own."""
 
+pytestmark = pytest.mark.slow
+
 HARNESS = """
 import os, sys, time
 from soak.harness import Harness, Round
-
-pytestmark = pytest.mark.slow
 
 def run(seed, folder):
     {body}

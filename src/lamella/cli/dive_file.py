@@ -76,11 +76,11 @@ def _read(path: Path) -> dict[str, object]:
             raise UsageError(f"{path}: expected plain values, got an alias")  # they may multiply
         value = yaml.safe_load(raw)
     except (RecursionError, ValueError) as error:  # nested too deeply; a date that is none
-        raise UsageError(f"{path}: no valid YAML: {error!s:.200}") from error
+        raise UsageError(f"{path}: invalid YAML: {error!s:.200}") from error
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path}: invalid YAML: {' '.join(str(error).split())}") from error
     rules: object = value.get("rules") if isinstance(value, dict) else None
     if not isinstance(rules, dict):
         raise UsageError(f"{path}: expected rules below the key rules, as dive reads them")

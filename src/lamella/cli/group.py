@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lamella import __version__
-from lamella.nearest import did_you_mean
+from lamella.cli.base_group import CommandGroup
 
 __all__ = ["cli", "run"]
 
@@ -33,7 +33,7 @@ _PLUGIN = "docker-cli-plugin"
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(CommandGroup):
     """Knows its commands by name; imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,14 +47,6 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(f"lamella.cli.commands.{cmd_name}")
         command = module.command
         return command if isinstance(command, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"unknown command {name!r}{did_you_mean(name, _COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

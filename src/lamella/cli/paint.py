@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from lamella.cli.terminal import colour
 from lamella.report.drawing import Paint, plain
 
-__all__ = ["make_painter", "on_terminal"]
+__all__ = ["make_painter", "on_terminal", "screen_width"]
 
 _COLOURS = {"title": "1", "live": "32", "dead": "31", "secret": "31;1"}
 
@@ -23,3 +24,8 @@ def make_painter() -> Paint:
     if not on_terminal() or os.environ.get("NO_COLOR"):
         return plain
     return lambda look, text: colour(_COLOURS[look], text) if text else text
+
+
+def screen_width(least: int) -> int:
+    """Return how many columns a screen of text has: the terminal's, but so many at least."""
+    return max(least, shutil.get_terminal_size().columns) if on_terminal() else least

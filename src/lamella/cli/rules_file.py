@@ -92,7 +92,7 @@ def _read(path: Path) -> Mapping[str, object]:
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also what is no UTF-8
-        raise UsageError(f"{path}: no valid TOML: {error!s:.200}") from error
+        raise UsageError(f"{path}: invalid TOML: {error!s:.200}") from error
 
 
 def _field(key: str, path: Path) -> str:

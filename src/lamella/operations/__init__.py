@@ -4,6 +4,6 @@
 - `squash`: one image, from request to result; `squash_index`: every image of an index
 - `merge_layers`: the middle of a squash: plan, merged layers, config, manifest
 - `choose`: the layers, where nobody named them; `conversion`: what a destination stores otherwise
-- `analyze`, `verify`: what the bytes are spent on; whether two images are the same
+- `analyze`, `verify`: where the bytes go; whether two images are the same
 - `remembered`: what is known of layers from earlier runs
 """

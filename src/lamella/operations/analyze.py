@@ -1,4 +1,4 @@
-"""What an image's bytes are spent on: opens the image wherever it is, and takes it apart."""
+"""Where the bytes of an image go: opens the image wherever it is, and takes it apart."""
 
 from __future__ import annotations
 

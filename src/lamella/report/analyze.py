@@ -17,6 +17,7 @@ from lamella.tar.entry import path_text
 __all__ = [
     "NOT_CHECKED",
     "NOT_CHECKED_SENTENCE",
+    "WIDTH",
     "advice_of",
     "best_savings",
     "head",
@@ -88,17 +89,18 @@ def _effort(saving: Saving) -> tuple[int, int, int]:
 # -- the screen
 
 
-def screen(analysis: Analysis, command: str, paint: Paint = plain) -> list[str]:
-    """Return the answer to where the bytes are, 80 columns wide.
+def screen(analysis: Analysis, command: str, paint: Paint = plain, width: int = WIDTH) -> list[str]:
+    """Return the answer to where the bytes are.
 
     Args:
         analysis: what was found.
         command: what to type for the best of `best_savings`.
         paint: gives colours.
+        width: columns; what has no room is cut off.
     """
-    lines = [head(analysis), "", *_layers(analysis, paint)]
+    lines = [head(analysis), "", *_layers(analysis, paint, width)]
     for part in (_dead, _secrets, _advice, _squashes):
-        if found := list(part(analysis, paint)):
+        if found := list(part(analysis, paint, width)):
             lines += ["", *found]
     if command:
         lines += ["", f"  {command}"]
@@ -115,7 +117,7 @@ def head(analysis: Analysis) -> str:
     )
 
 
-def _layers(analysis: Analysis, paint: Paint) -> Iterator[str]:
+def _layers(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     yield paint("title", f"  {'#':>3}  {'size':>8}  {'live █ dead ░':<{BAR}}  {'dead':>8}  step")
     largest = max(layer.size for layer in analysis.layers)
     biggest = sorted(analysis.layers, key=lambda layer: -layer.size)
@@ -126,19 +128,19 @@ def _layers(analysis: Analysis, paint: Paint) -> Iterator[str]:
         if layer.number in shown:
             yield from _left_out(left_out)
             left_out = []
-            yield _layer(layer, largest, paint)
+            yield _layer(layer, largest, paint, width)
         else:
             left_out.append(layer)
     yield from _left_out(left_out)
 
 
-def _layer(layer: LayerFacts, largest: int, paint: Paint) -> str:
+def _layer(layer: LayerFacts, largest: int, paint: Paint, width: int) -> str:
     dead = layer.dead.total
     drawn = draw_bar(layer.size, largest, dead / layer.size if layer.size else 0, paint)
     number, size = f"#{layer.number}", human_size(layer.size)
     start = f"  {number:>3}  {size:>8}  "
     lost = f"  {human_size(dead) if dead else '-':>8}  "
-    room = WIDTH - len(start) - BAR - len(lost)
+    room = width - len(start) - BAR - len(lost)
     return start + drawn + lost + cut(one_line(instruction(layer.command)), room)
 
 
@@ -150,7 +152,7 @@ def _left_out(layers: Sequence[LayerFacts]) -> Iterator[str]:
         yield f"  {'…':>3}  {human_size(size):>8}  {what:<{BAR}}  {human_size(dead):>8}"
 
 
-def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
+def _dead(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     if not analysis.dead:
         yield "nothing is dead: no layer deletes or replaces files of another layer"
         return
@@ -160,14 +162,14 @@ def _dead(analysis: Analysis, paint: Paint) -> Iterator[str]:
         start = f"  {human_size(row.size):>8}  {layers} {row.cause.words:<14} "
         more = f"  ({row.entries} entries)" if row.directory else ""
         path = f"/{_text(row.path)}{'/' if row.directory else ''}"
-        yield start + cut_front(path, WIDTH - len(start) - len(more)) + more
+        yield start + cut_front(path, width - len(start) - len(more)) + more
     rest = len(analysis.dead) - _DEAD
     if rest > 0:
         left = analysis.dead_bytes - sum(row.size for row in analysis.dead[:_DEAD])
         yield f"  {human_size(left):>8}  in other places; --json tells more"
 
 
-def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
+def _secrets(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     if analysis.secrets is None:
         yield "secrets were not looked for"
         return
@@ -180,13 +182,13 @@ def _secrets(analysis: Analysis, paint: Paint) -> Iterator[str]:
     for secret in analysis.secrets[:_SECRETS]:
         gone = f"→ #{secret.removed_by}" if secret.removed_by else "live"
         start = f"  {secret.kind:<22}  {f'#{secret.layer}':>4} {gone:<6}  "
-        yield start + cut_front(f"/{_text(secret.path)}", WIDTH - len(start))
+        yield start + cut_front(f"/{_text(secret.path)}", width - len(start))
     if len(analysis.secrets) > _SECRETS:
         yield f"  … {len(analysis.secrets) - _SECRETS} more; --json shows all"
     yield f"  {NOT_CHECKED}"
 
 
-def _advice(analysis: Analysis, paint: Paint) -> Iterator[str]:
+def _advice(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     """Yield what to change in the build; what to squash is told below that."""
     found = [one for one in advice_of(analysis) if one.kind is not AdviceKind.SQUASH]
     secrets = [one for one in found if not one.saved]
@@ -195,12 +197,13 @@ def _advice(analysis: Analysis, paint: Paint) -> Iterator[str]:
         yield paint("title", f"  {'saves':>8}  change in the build")
     for one in shown:
         start = f"  {human_size(one.saved) if one.saved else '-':>8}  "
-        yield start + cut(printable(one.text), WIDTH - len(start))
+        yield start + cut(printable(one.text), width - len(start))
     if len(found) > len(shown):
         yield f"  … {len(found) - len(shown)} more; --json shows all"
 
 
-def _squashes(analysis: Analysis, paint: Paint) -> Iterator[str]:
+def _squashes(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
+    del width  # figures alone
     best = best_savings(analysis)
     if not best:
         yield "no squash would make it smaller"

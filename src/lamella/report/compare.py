@@ -15,7 +15,7 @@ from lamella.report.page_parts import titles_of
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
-__all__ = ["page", "screen", "to_json"]
+__all__ = ["WIDTH", "page", "screen", "to_json"]
 
 FORMAT_VERSION = 1
 WIDTH = 80
@@ -50,8 +50,8 @@ def _difference(size: int) -> str:
 # -- the screen
 
 
-def screen(found: Comparison, paint: Paint = plain) -> list[str]:
-    """Return both images on one screen, 80 columns wide."""
+def screen(found: Comparison, paint: Paint = plain, width: int = WIDTH) -> list[str]:
+    """Return both images on one screen; what has no room in its columns is cut off."""
     names = [cut_front(printable(one.reference), _COLUMN) for one in (found.a, found.b)]
     lines = [paint("title", f"  {'':<12}{names[0]:>{_COLUMN}}  {names[1]:>{_COLUMN}}")]
     for name, ours, theirs, change in rows(found):
@@ -63,8 +63,8 @@ def screen(found: Comparison, paint: Paint = plain) -> list[str]:
         (found.b, found.only_b, found.only_b_bytes),
     ):
         title = f"only in {printable(image.reference)}: {human_size(size) if extras else 'nothing'}"
-        lines += ["", paint("title", cut(title, WIDTH)), *_extras(extras)]
-    return [*lines, "", *_changed(found, paint)]
+        lines += ["", paint("title", cut(title, width)), *_extras(extras, width)]
+    return [*lines, "", *_changed(found, paint, width)]
 
 
 def _same(found: Comparison) -> str:
@@ -76,15 +76,15 @@ def _same(found: Comparison) -> str:
     return f"the lowest {found.same_layers} layers are the same: {size}"
 
 
-def _extras(extras: Sequence[Extra]) -> Iterator[str]:
+def _extras(extras: Sequence[Extra], width: int) -> Iterator[str]:
     for extra in extras[:_PATHS]:
         more = f"  ({extra.entries} entries)" if extra.directory else ""
         start = f"  {human_size(extra.size):>8}  "
-        yield start + cut_front(_path(extra), WIDTH - len(start) - len(more)) + more
+        yield start + cut_front(_path(extra), width - len(start) - len(more)) + more
     yield from _rest(len(extras))
 
 
-def _changed(found: Comparison, paint: Paint) -> Iterator[str]:
+def _changed(found: Comparison, paint: Paint, width: int) -> Iterator[str]:
     if not found.changed:
         yield "files that both have are of the same size"
         return
@@ -92,7 +92,7 @@ def _changed(found: Comparison, paint: Paint) -> Iterator[str]:
     yield paint("title", f"differ in size: {count}, {_difference(found.changed_bytes)}")
     for one in found.changed[:_PATHS]:
         start = f"  {human_size(one.before):>8} → {human_size(one.after):<8}  "
-        yield start + cut_front(f"/{printable(path_text(one.path))}", WIDTH - len(start))
+        yield start + cut_front(f"/{printable(path_text(one.path))}", width - len(start))
     yield from _rest(len(found.changed))
 
 

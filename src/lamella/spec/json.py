@@ -247,7 +247,7 @@ def _parse(raw: bytes, where: str, kind: Any, want: str) -> Any:  # noqa: ANN401
     except _WrongType as error:
         raise MalformedImage(where, str(error)) from None
     except (ValueError, RecursionError) as error:
-        raise MalformedImage(where, f"no valid JSON ({error})") from error
+        raise MalformedImage(where, f"invalid JSON ({error})") from error
     if found is None:
         raise MalformedImage(where, f"expected {want}, got null")
     return found

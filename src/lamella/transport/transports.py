@@ -93,7 +93,7 @@ def _plain_output(text: str, source: Location | None) -> Location:
         raise UsageError(f"output {text!r} is a folder; for an OCI image layout give oci:{text}")
     if text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
         raise UsageError(
-            f"output {text!r} could be of several kinds; "
+            f"can't tell the format of output {text!r}; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
         )
     return EngineLocation("", text, meant=_registry_hint(text))

@@ -99,7 +99,7 @@ def test_registry_says_when_to_come_back(
     check(client, name)
 
     front.add(about, status=429, headers={"Retry-After": "600"})
-    with pytest.raises(EngineError, match=r"429: out of order.* asked again in 600 s"):
+    with pytest.raises(EngineError, match=r"429: out of order.* asks to retry in 600 s"):
         squash()
 
 
@@ -307,7 +307,7 @@ def test_blobs_elsewhere(plain: Server, name: str, env: Make, client: Client) ->
 def test_redirects_without_end(front: Front, source: str, env: Make) -> None:
     """They are not followed for ever."""
     front.add("GET .*/manifests/", status=307, headers={"Location": "again"}, times=99)
-    with pytest.raises(EngineError, match="without end"):
+    with pytest.raises(EngineError, match="too many redirects"):
         lamella.squash(source, env=env())
 
 

@@ -11,7 +11,7 @@ from lamella import __version__
 from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
-from lamella.cli.paint import make_painter
+from lamella.cli.paint import make_painter, screen_width
 from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
@@ -146,7 +146,7 @@ def _print_comparison(both: Comparison, form: str, html: str | None) -> None:
     if form == "json":
         say_json(report.to_json(both))
     elif html != STDOUT:
-        say(*report.screen(both, make_painter()))
+        say(*report.screen(both, make_painter(), screen_width(report.WIDTH)))
 
 
 def _format(form: str | None, *, as_json: bool, html: str | None) -> str:
@@ -179,5 +179,7 @@ def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
     from lamella.report.drawing import plain  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line  # noqa: PLC0415 - as above
 
-    lines = report.screen(gate.analysis, best_squash(image, gate.analysis), paint or plain)
+    width = screen_width(report.WIDTH) if paint else report.WIDTH
+    command = best_squash(image, gate.analysis)
+    lines = report.screen(gate.analysis, command, paint or plain, width)
     return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]

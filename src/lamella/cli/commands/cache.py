@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from lamella.cli.base_group import CommandGroup
 from lamella.cli.terminal import say
 from lamella.errors import OutputError
 from lamella.operations.remembered import Remembered, forget, remembered
@@ -22,7 +23,7 @@ _UNPACKED = "~/.cache/lamella/one-file"
 """Where the one file unpacks itself (.ci/one-file says so to it)."""
 
 
-@click.group("cache", short_help="show or clear the cache of layer headers")
+@click.group("cache", cls=CommandGroup, short_help="show or clear the cache of layer headers")
 def command() -> None:
     """Show or clear the cache.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lamella.cli.base_group import CommandGroup
 from lamella.cli.terminal import say, tell
 
 __all__ = ["command"]
@@ -18,7 +19,7 @@ _SYSTEM = click.option(
 )
 
 
-@click.group("plugin", short_help="install lamella as `docker squash`")
+@click.group("plugin", cls=CommandGroup, short_help="install lamella as `docker squash`")
 def command() -> None:
     """Install lamella as `docker squash`, a plugin of the docker command.
 

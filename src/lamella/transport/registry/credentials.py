@@ -155,7 +155,7 @@ def _parse(raw: bytes, where: str) -> Mapping[str, Any]:
     try:
         value = load_json(raw) if raw.strip() else {}
     except ValueError:
-        raise EngineError(f"{where}: credentials: no valid JSON") from None
+        raise EngineError(f"{where}: credentials: invalid JSON") from None
     if not isinstance(value, dict):
         raise EngineError(f"{where}: credentials: expected a JSON object")
     return value
