@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,15 @@ _CHECK = 'HEALTHCHECK &{["CMD'
 def test_a_health_check_is_shown_as_it_was_written(told: str, shown: str) -> None:
     """Go's form is for nobody; what can't be read stays."""
     assert instruction(told) == shown
+
+
+def test_escapes_that_go_does_not_write_warn_of_nothing() -> None:
+    """Python would, on standard error, of an image that somebody made up."""
+    told = f"""{_CHECK}" "\\d"] "0s" '\\x00'}}"""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert instruction(told) == told
+    assert said == []
 
 
 @pytest.mark.parametrize(

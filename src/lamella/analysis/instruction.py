@@ -21,10 +21,12 @@ _COPIED = re.compile(
 
 # How Go prints what builders put there: the command, times, and retries as the character of that
 # number; https://pkg.go.dev/github.com/moby/docker-image-spec/specs-go/v1#HealthcheckConfig
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Only escapes that Go writes: Python would warn of others on the terminal.
+_ESCAPE = r"""\\[abfnrtvxuU\\'"]"""
+_QUOTED = rf'"(?:[^"\\]|{_ESCAPE})*"'
 _HEALTHCHECK = re.compile(
     rf"HEALTHCHECK &\{{\[(?P<test>{_QUOTED}(?: {_QUOTED})*)\]"
-    rf"(?P<times>(?: {_QUOTED})+) (?P<retries>'(?:[^'\\]|\\.[^']*)')\}}",
+    rf"(?P<times>(?: {_QUOTED})+) (?P<retries>'(?:[^'\\]|{_ESCAPE}[^'\\]*)')\}}",
     re.DOTALL,
 )
 _TIMES = ("interval", "timeout", "start-period", "start-interval")

@@ -25,16 +25,9 @@ _HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True)
-class DeadRow:
+class DeadRow(Dead):
     """A line of the dead paths: one path, or several of the same name below one directory."""
 
-    path: bytes
-    directory: bool
-    size: int
-    entries: int
-    layer: int
-    by: int
-    cause: Cause
     places: int = 1
     """How many paths."""
 
@@ -53,7 +46,7 @@ def fold(dead: Sequence[Dead]) -> list[DeadRow]:
 
 
 def _row(one: Dead) -> DeadRow:
-    return DeadRow(one.path, one.directory, one.size, one.entries, one.layer, one.by, one.cause)
+    return DeadRow(**vars(one))
 
 
 def _together(group: Sequence[Dead]) -> DeadRow:
