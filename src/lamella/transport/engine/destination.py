@@ -22,16 +22,13 @@ __all__ = ["open_engine"]
 
 
 @contextmanager
-def open_engine(
-    options: EngineOptions, env: Environment, elsewhere: str = "", meant: str = ""
-) -> Iterator[Destination]:
+def open_engine(options: EngineOptions, env: Environment, meant: str = "") -> Iterator[Destination]:
     """Reach an engine now: it would be late to learn after the work that there is none.
 
     Args:
         options: how it is reached.
         env: temporary folder, progress, connections.
-        elsewhere: where the source was looked for in vain before, for messages.
-        meant: what else the name may mean, for the same.
+        meant: what else the name may mean, for the message that it can't be reached.
 
     Raises:
         EngineError: it can't be reached.
@@ -40,7 +37,7 @@ def open_engine(
         client = client_of(options, env)
     except EngineUnreachable as error:
         way_out = f"{error.way_out}; {meant}" if meant else error.way_out
-        raise EngineUnreachable(error.engine, error.why, way_out, elsewhere) from error
+        raise EngineUnreachable(error.engine, error.why, way_out) from error
     inventory = Inventory(client, has_containerd_store=client.has_containerd_store)
     with ExitStack() as stack:
         yield _EngineDestination(Engine(client, inventory, options, env), stack)

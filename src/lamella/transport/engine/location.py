@@ -56,7 +56,7 @@ class EngineLocation(Location):
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
-        return open_engine(self._options(env), env, self.elsewhere, self.meant)
+        return open_engine(self._options(env), env, self.meant)
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""
@@ -69,7 +69,7 @@ class EngineLocation(Location):
 
     def home(self) -> EngineLocation:
         """Return the same engine."""
-        return EngineLocation(self.prefix or "docker-daemon", "", self.elsewhere)
+        return EngineLocation(self.prefix or "docker-daemon", "")
 
     def named(self, tags: Sequence[str]) -> tuple[EngineLocation, tuple[str, ...]]:
         """Return itself, and all names of a new image; see `Location`."""
