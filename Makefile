@@ -8,7 +8,9 @@ PYTEST_ARGS ?=
 # Tests run on all cores; those that share an engine stay together (tests/conftest.py) and often wait
 # for it: the five groups go on at the same time, with four processes at least.
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(4, os.cpu_count() or 0))')
-PYTEST = $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
+# What needs none waits seldom, and each process reads all tests first: one more than cores.
+QUICK_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+PYTEST = $(BIN)/python -m pytest --dist loadgroup
 BENCH_ARGS ?=
 SECONDS ?= 600
 JOBS ?= 2
@@ -56,17 +58,17 @@ demo: $(READY) ## squash a small image made on the spot, and prove the result; n
 .PHONY: test
 test: $(DEV) ## everything: lint, types, all tests; as root with apt, with real engines and a browser
 	@$(MAKE) --no-print-directory --jobs 2 lint types engines
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) --numprocesses $(PROCESSES) $(PYTEST_ARGS)
 
 NEEDS_NOTHING = not engine and not browser and not install
 
 .PHONY: test-units
 test-units: $(DEV) ## the tests that need no engine, no browser and no package index
-	$(PYTEST) -m "$(NEEDS_NOTHING)" $(PYTEST_ARGS)
+	$(PYTEST) --numprocesses $(QUICK_PROCESSES) -m "$(NEEDS_NOTHING)" $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(DEV) ## of these the quick ones, with fewer random examples; for in between
-	LAMELLA_EXAMPLES=0.2 $(PYTEST) -m "$(NEEDS_NOTHING) and not slow" $(PYTEST_ARGS)
+	LAMELLA_EXAMPLES=0.2 $(PYTEST) --numprocesses $(QUICK_PROCESSES) -m "$(NEEDS_NOTHING) and not slow" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format

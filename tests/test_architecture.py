@@ -7,6 +7,7 @@ part of this file feeds it code that must not pass.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "lamella"
@@ -181,6 +182,12 @@ class Import:
     line: int
 
 
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """Parse a file once for all rules, none of which changes the tree."""
+    return ast.parse(source)
+
+
 def component(path: str) -> str:
     """Name the room a file stands in: "tar/scan.py" is in "tar", "image.py" is "image"."""
     return path.split("/", maxsplit=1)[0].removesuffix(".py")
@@ -213,7 +220,7 @@ def imports_against_plan(source: str, path: str) -> list[str]:
         return [f"{path}: {room} is not in the plan; give it a row in MAY_IMPORT"]
     allowed = MAY_IMPORT[room] | ({"tar"} if path in READS_TAR else set())
     findings = []
-    for found in iter_imports(ast.parse(source), path):
+    for found in iter_imports(parsed(source), path):
         top, _, rest = found.module.partition(".")
         if top != "lamella":
             if top not in STANDARD and room not in THIRD_PARTY.get(top, ()):
@@ -234,7 +241,7 @@ def uses_of_plan() -> Iterator[tuple[str, str]]:
     """Find which rows of the tables above are used: pairs of a room and what it takes."""
     for path in source_files():
         room = component(path)
-        for found in iter_imports(ast.parse(read(path)), path):
+        for found in iter_imports(parsed(read(path)), path):
             top, _, rest = found.module.partition(".")
             target = rest.split(".")[0] or found.name or ""
             if top != "lamella":
@@ -278,7 +285,7 @@ def touches_world(source: str, path: str) -> list[str]:
     """List where one file below cli/ prints, reads the environment or exits."""
     if component(path) in OUTER:
         return []
-    tree = ast.parse(source)
+    tree = parsed(source)
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -300,7 +307,7 @@ def writes_in_part(source: str, path: str) -> list[str]:
     if path == "files.py" or path in WRITES_NO_FILE:
         return []
     findings = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Attribute) and node.attr in WRITERS:
             owner = node.value
             name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
@@ -313,7 +320,7 @@ def prints_past_the_gate(source: str, path: str) -> list[str]:
     """List where one file writes to standard output or standard error by itself."""
     if path in PAST_THE_GATE:
         return []
-    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    calls = (node.func for node in ast.walk(parsed(source)) if isinstance(node, ast.Call))
     texts = ((call.lineno, ast.unparse(call)) for call in calls)
     return [f"{path}:{line}: {text}" for line, text in texts if PRINTS.fullmatch(text)]
 
@@ -325,7 +332,7 @@ def names_options(source: str, path: str) -> list[str]:
     """
     if component(path) in {*OUTER, "demo", "report"}:
         return []
-    tree = ast.parse(source)
+    tree = parsed(source)
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [
         f"{path}:{node.lineno}: {node.value!r} names an option; say the parameter in backticks"
@@ -348,7 +355,7 @@ def names_used_twice(sources: Mapping[str, str]) -> list[str]:
     """
     places: dict[str, list[str]] = {}
     for path, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parsed(source)):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.lstrip("_"), []).append(path)
     return [f"{name}: {', '.join(paths)}" for name, paths in places.items() if len(paths) > 1]
@@ -367,7 +374,7 @@ def iter_too_long(source: str, path: str) -> Iterator[tuple[str, str]]:
     """Find what is longer than it may be: its key in LONGER, and the finding."""
     if (lines := source.count("\n")) > MAX_FILE_LINES:
         yield path, f"{path}: {lines} lines"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if (
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and (lines := lines_of(node)) > MAX_FUNCTION_LINES
@@ -388,28 +395,29 @@ def read(path: str) -> str:
     return (PACKAGE / path).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_each_file_imports_only_what_its_room_may(path: str) -> None:
+def findings_of(rule: Callable[[str, str], list[str]]) -> list[str]:
+    """List what a rule finds in all of them."""
+    return [finding for path in source_files() for finding in rule(read(path), path)]
+
+
+def test_each_file_imports_only_what_its_room_may() -> None:
     """The import table holds, in functions and for type checkers too."""
-    assert imports_against_plan(read(path), path) == []
+    assert findings_of(imports_against_plan) == []
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_nothing_below_cli_touches_the_world(path: str) -> None:
+def test_nothing_below_cli_touches_the_world() -> None:
     """Below cli/ nothing prints, reads the environment, exits or configures logging."""
-    assert touches_world(read(path), path) == []
+    assert findings_of(touches_world) == []
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_files_are_written_in_one_place(path: str) -> None:
+def test_files_are_written_in_one_place() -> None:
     """A short write goes unnoticed nowhere: `lamella.files` does them all."""
-    assert writes_in_part(read(path), path) == []
+    assert findings_of(writes_in_part) == []
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_text_reaches_a_terminal_through_one_gate(path: str) -> None:
+def test_text_reaches_a_terminal_through_one_gate() -> None:
     """What an image calls itself may have escape sequences: all text passes `cli.terminal`."""
-    assert prints_past_the_gate(read(path), path) == []
+    assert findings_of(prints_past_the_gate) == []
 
 
 @pytest.mark.parametrize("path", PAST_THE_GATE)
@@ -418,10 +426,9 @@ def test_each_way_past_the_gate_is_still_used(path: str) -> None:
     assert prints_past_the_gate(read(path), f"not/{path}") != []
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_messages_of_the_library_name_no_option(path: str) -> None:
+def test_messages_of_the_library_name_no_option() -> None:
     """Who calls it from Python has none; `cli/failures.py` puts them in."""
-    assert names_options(read(path), path) == []
+    assert findings_of(names_options) == []
 
 
 def test_each_class_has_a_name_of_its_own() -> None:
@@ -429,11 +436,10 @@ def test_each_class_has_a_name_of_its_own() -> None:
     assert names_used_twice({path: read(path) for path in source_files()}) == []
 
 
-@pytest.mark.parametrize("path", source_files())
-def test_files_and_functions_stay_short(path: str) -> None:
+def test_files_and_functions_stay_short() -> None:
     """A longer one needs its reason in LONGER."""
-    findings = [text for key, text in iter_too_long(read(path), path) if key not in LONGER]
-    assert findings == []
+    found = (pair for path in source_files() for pair in iter_too_long(read(path), path))
+    assert [text for key, text in found if key not in LONGER] == []
 
 
 def test_each_exception_is_still_needed_and_has_its_reason() -> None:
@@ -462,7 +468,7 @@ def test_files_can_be_put_in_an_order() -> None:
     modules = {module_of(path): path for path in source_files()}
     imports = {}
     for module, path in modules.items():
-        found = list(iter_imports(ast.parse(read(path)), path))
+        found = list(iter_imports(parsed(read(path)), path))
         names = {f"{one.module}.{one.name}" for one in found} | {one.module for one in found}
         imports[module] = {
             name

@@ -154,6 +154,7 @@ def test_of_what_is_replaced_nothing_is_spooled(
     assert merged < sum(spooled) < merged + 10_000
 
 
+@pytest.mark.slow
 def test_of_what_is_said_again_nothing_is_spooled(spooled: list[int]) -> None:
     """Also while both layers are unpacked: the older one does not run ahead, were it quicker."""
     noise = random.Random(1).randbytes(1 << 16)

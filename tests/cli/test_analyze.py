@@ -237,6 +237,7 @@ def test_secrets_are_left_out(lamella: Lamella, image: str) -> None:
     assert json.loads(document)["secrets"] is None
 
 
+@pytest.mark.slow
 def test_colours_are_for_terminals(tmp: Path, lamella: Lamella, in_work: str) -> None:
     """Not for pipes, and not for who set NO_COLOR; the text is the same."""
     text = lamella("analyze", in_work).worked().text
@@ -289,6 +290,7 @@ def test_layers_with_dead_shares(lamella: Lamella, image: str) -> None:
     assert lines[4].endswith("waste:1  RUN rm -rf /var/lists 模型")
 
 
+@pytest.mark.slow
 def test_layers_on_a_terminal(tmp: Path, lamella: Lamella, work: Path, image: str) -> None:
     """The table, as wide as that, where layers can be read in place; else the list."""
     seen = _without_colours(on_terminal(tmp, "layers", image)).splitlines()

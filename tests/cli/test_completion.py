@@ -14,6 +14,8 @@ from tests.engines.daemon import Engine
 from tests.engines.images import build_base
 from tests.transport.forms import layout_of, to_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def here(work: Path, app: str, monkeypatch: pytest.MonkeyPatch) -> Path:

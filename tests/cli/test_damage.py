@@ -49,6 +49,8 @@ def swap(data: bytes) -> bytes:
     return compress("gzip", TARS[0] + bytes(512))
 
 
+SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("none", "zstd")]
+
 # The kept layer below, the squashed ones, and, for the last, a kept one above.
 CHOICES = (["#1"], ["--layers", "1-2"])
 
@@ -66,7 +68,7 @@ def assert_refused(lamella: Lamella, source: str, work: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip, cut, grow, swap])
-@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("compression", ["gzip", *SLOW_KINDS])
 def test_each_blob_of_a_layout(
     lamella: Lamella, work: Path, compression: str, damage: Damage
 ) -> None:
@@ -126,6 +128,7 @@ def test_damaged_blob_of_the_destination_is_mended(lamella: Lamella, work: Path)
     lamella("verify", f"oci:{source}", f"oci:{target}:new").worked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, cut, grow])
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_each_layer_of_a_docker_archive(

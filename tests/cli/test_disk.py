@@ -24,6 +24,8 @@ from tests.support.images import docker_archive
 from tests.support.tars import layer
 from tests.transport.forms import TARS, compress, layout_of, state_of, to_file
 
+pytestmark = pytest.mark.slow
+
 REF_NAME = "org.opencontainers.image.ref.name"
 LARGE = (TARS[0], layer(("large", b"l" * (2 << 20))), TARS[1])
 LIMITED = ("sh", "-c", 'ulimit -f 1024; exec "$@"', "sh")  # no file above 512 KB

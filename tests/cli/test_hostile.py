@@ -18,6 +18,8 @@ from tests.support.machine import patience
 from tests.support.tars import layer, symlink, whiteout
 from tests.transport.forms import docker_archive_with
 
+pytestmark = pytest.mark.slow
+
 _EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b[41m\x9b2J\u202egnp\r\n\x1b[1A"
 _NEVER = ("\x1b]", "\x1b[41m", "\x9b", "\u202e", "\x07")
 

@@ -12,7 +12,7 @@ from tests.support.machine import patience
 
 pytestmark = pytest.mark.slow
 
-_ROUNDS = 5 * len(SITUATIONS)
+_ROUNDS = 3 * len(SITUATIONS)
 _FRAME = """
 import os, signal, sys, threading
 from lamella.cli.signals import signals

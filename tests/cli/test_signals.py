@@ -17,6 +17,8 @@ from tests.support.machine import patience
 from tests.support.tars import layer
 from tests.transport.forms import TARS, layout_of, state_of, to_file
 
+pytestmark = pytest.mark.slow
+
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 NOISE = random.Random(1).randbytes(24 << 20)  # nothing compresses it, and zstd tries for long
 PIPE = 1 << 16

@@ -204,6 +204,10 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     }
 
 
+OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for all of these
+
+
+@OF_DOCUMENTS
 @pytest.mark.parametrize("name", ["squash", "layers", "ls", "analyze", "verify"])
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
@@ -212,6 +216,7 @@ def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) ->
     assert fields(documents[name]) == fields(sample(title)) == told(title)
 
 
+@OF_DOCUMENTS
 def test_sample_of_squash_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
     """To the digit, but for the time and what the text says is made up."""
     shown = sample("## lamella squash --json")
@@ -219,17 +224,20 @@ def test_sample_of_squash_is_what_is_printed(documents: dict[str, dict[str, Any]
     assert shown == documents["squash"]
 
 
+@OF_DOCUMENTS
 def test_sample_of_layers_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
     """Cut after the first layer."""
     document = documents["layers"]
     assert sample("## lamella layers --json") == {**document, "layers": document["layers"][:1]}
 
 
+@OF_DOCUMENTS
 def test_sample_of_ls_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
     """To the digit."""
     assert sample("## lamella ls --json") == documents["ls"]
 
 
+@OF_DOCUMENTS
 def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
     """To the digit; of each list the first items."""
     shown, printed = sample("## lamella analyze --json"), documents["analyze"]
@@ -239,6 +247,7 @@ def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any
     assert shown == {**printed, **cut}
 
 
+@OF_DOCUMENTS
 def test_sample_of_the_gate_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
     """To the digit: what rules add to the document, and no other field."""
     title = "## lamella analyze --ci --json"
@@ -248,6 +257,7 @@ def test_sample_of_the_gate_is_what_is_printed(documents: dict[str, dict[str, An
     assert fields(shown) - {"rules"} == told(title)
 
 
+@OF_DOCUMENTS
 def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:
     """Of every document the same."""
     assert {document["version"] for document in documents.values()} == {1}

@@ -35,6 +35,7 @@ from tests.engines.tools import (
     find_umoci,
     podman_store,
 )
+from tests.support.shared import made_once
 
 __all__ = [
     "crane",
@@ -137,7 +138,7 @@ def strace() -> Tool:
 @pytest.fixture(scope="session")
 def lamella_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with both archives of lamella's own image."""
-    return _attempt("lamella's image", lambda: build_image(tmp_path_factory.mktemp("image")))
+    return _attempt("lamella's image", lambda: made_once(tmp_path_factory, "image", build_image))
 
 
 @pytest.fixture(scope="session")

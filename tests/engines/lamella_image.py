@@ -17,8 +17,8 @@ OCI, FOR_DOCKER = "lamella-image.oci.tar", "lamella-image.tar"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def build_image(folder: Path) -> Path:
-    """Build it, as two archives in a folder; return the folder.
+def build_image(folder: Path) -> None:
+    """Build it, as two archives in a folder.
 
     Raises:
         EngineUnavailableError: this is not the system that it is built on.
@@ -33,4 +33,3 @@ def build_image(folder: Path) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
-    return folder

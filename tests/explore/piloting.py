@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from textual.pilot import Pilot
 
@@ -16,7 +16,7 @@ from tests.support.machine import patience
 __all__ = ["Screen", "explore", "show"]
 
 _DEADLINE = patience(20)
-_STEP = 0.01
+_STEP = 0.03
 
 
 class Screen:
@@ -51,11 +51,16 @@ class Screen:
 
     async def sees(self, *words: str) -> None:
         """Wait until all of some words are on the screen."""
-        await self.until(lambda: all(word in self.text for word in words), words)
+        await self.until(lambda: self.has(words) == len(words), words)
 
     async def misses(self, *words: str) -> None:
         """Wait until none of some words is on the screen."""
-        await self.until(lambda: not any(word in self.text for word in words), words)
+        await self.until(lambda: not self.has(words), words)
+
+    def has(self, words: Sequence[str]) -> int:
+        """Count the words that are on the screen, which is drawn once for all of them."""
+        text = self.text
+        return sum(word in text for word in words)
 
     async def until(self, true: Callable[[], bool], about: object = "") -> None:
         """Wait until something is so."""

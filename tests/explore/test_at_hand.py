@@ -56,6 +56,7 @@ async def go_to(screen: Screen, name: str, number: int = 2) -> None:
     await screen.misses("Search ─")
 
 
+@pytest.mark.slow
 def test_what_changed_is_told(image: str) -> None:
     """Attribute by attribute, beside the tree; the content is compared."""
 
@@ -81,6 +82,7 @@ def test_what_changed_is_told(image: str) -> None:
     explore(image, script)
 
 
+@pytest.mark.slow
 def test_details_have_all_attributes(image: str) -> None:
     """Also extended ones, exact times, where a link leads, and the whole of a name."""
 
@@ -137,6 +139,7 @@ def test_the_config_is_shown(image: str) -> None:
     explore(image, script, (100, 50))
 
 
+@pytest.mark.slow
 def test_text_is_viewed(image: str) -> None:
     """Line by line, safe, as far as one scrolls; hard links lead to their file."""
 
@@ -200,6 +203,7 @@ def test_what_has_no_content_is_said(image: str) -> None:
     explore(image, script)
 
 
+@pytest.mark.slow
 def test_a_file_is_saved(image: str, tmp_path: Path) -> None:
     """Where one says; one that is there is replaced only by a second Enter."""
 

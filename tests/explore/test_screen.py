@@ -95,6 +95,7 @@ def test_search_ends(demo: str) -> None:
     explore(demo, script)
 
 
+@pytest.mark.slow
 def test_filter(demo: str) -> None:
     """Kinds of change, and the smallest size; nonsense is answered."""
 
@@ -171,6 +172,7 @@ def test_mouse(demo: str) -> None:
 # -- ranges
 
 
+@pytest.mark.slow
 def test_savings_are_shown_live(demo: str) -> None:
     """Exactly what the analysis tells for the range, while it is being marked."""
     savings = api.analyze(demo).savings
@@ -216,6 +218,7 @@ def test_a_range_is_squashed(demo: str) -> None:
     assert api.verify(demo, "demo-slim.tar") == []
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_said(demo: str) -> None:
     """In the window, which stays open for another try."""
 
@@ -235,6 +238,7 @@ def test_what_goes_wrong_is_said(demo: str) -> None:
     assert explore(demo, script, (120, 40)).results == []
 
 
+@pytest.mark.slow
 def test_a_squash_is_stopped(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Escape ends it; nothing is written; and there may be another try."""
     begun = []
@@ -261,6 +265,7 @@ def test_a_squash_is_stopped(demo: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert explore(demo, script).results == []
 
 
+@pytest.mark.slow
 def test_a_squash_into_silence_is_stopped(demo: str) -> None:
     """Also while it waits for a registry that takes what it is asked, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:

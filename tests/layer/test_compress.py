@@ -141,6 +141,7 @@ def test_only_the_bytes_count(text: str, size: int, seed: int, step: int, worker
     assert pack(text, plain, step, workers) == pack(text, plain, size or 1, 1)
 
 
+@pytest.mark.slow
 def test_threads_of_zstd_change_nothing_across_its_jobs() -> None:
     """Libzstd cuts its input at its own places, every 8 MiB here."""
     plain = like_a_tar(36 * BLOCK)

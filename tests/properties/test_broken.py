@@ -17,6 +17,8 @@ from lamella.tar.writer import format_header
 from tests.properties.check import check_every_selection
 from tests.properties.corners import CORNERS
 
+pytestmark = pytest.mark.slow
+
 Break = Callable[[pytest.MonkeyPatch], None]
 Tree = overlay.Tree
 

@@ -200,6 +200,7 @@ def test_configuration_without_what_is_secret() -> None:
     assert hide_values("RUN apt-get install passwd") == "RUN apt-get install passwd"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["a.", "token ", "chown -", 'password="', "--", " "])
 def test_long_commands_cost_little(part: str) -> None:
     """Whatever they are made of: ten seconds are a hundred times what it takes."""

@@ -346,6 +346,7 @@ def members_of(tar: LayerTar) -> list[Member]:
     return read_changeset(tar, 0).entries
 
 
+@pytest.mark.slow
 def test_a_large_layer_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next time its tar-split file is recognized, and not taken apart again."""
     place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
@@ -362,6 +363,7 @@ def test_a_large_layer_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert tar.read_at(member.start, member.head) == MANY[member.start : member.data]
 
 
+@pytest.mark.slow
 def test_content_of_a_remembered_layer(tmp_path: Path) -> None:
     """It is read in place, and checked."""
     place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
@@ -373,6 +375,7 @@ def test_content_of_a_remembered_layer(tmp_path: Path) -> None:
         tar.read_at(other.data, other.size)
 
 
+@pytest.mark.slow
 def test_another_tar_split_file_is_not_mistaken(tmp_path: Path) -> None:
     """What is remembered belongs to the very bytes that were read, whatever the layer's name."""
     place, cache = take_apart(MANY, tmp_path / "store"), ListingCache(tmp_path / "cache")
