@@ -12,7 +12,7 @@ Nothing here prints, or asks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -72,6 +72,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     message: str = "",
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
+    annotations: Mapping[str, str] | None = None,
     check: bool = False,
     dry_run: bool = False,
     cleanup: bool = False,
@@ -99,6 +100,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         history: ``merge`` or ``keep`` the squashed layers' history entries.
         created: time of the new image, with a time zone, as a value or in RFC 3339; ``now``;
             ``source``; None: what `env` says, else the source's.
+        annotations: are added to the new manifest (of all platforms: to the new index), if it is
+            an OCI one.
         check: prove that both images have the same file system before anything is published.
         dry_run: only plan.
         cleanup: remove the source image from its engine afterwards.
@@ -133,6 +136,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             platform=None if every else _platform(platform),
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
+            annotations=annotations or {},
             check=check,
             dry_run=dry_run,
             cleanup=cleanup,

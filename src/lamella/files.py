@@ -20,7 +20,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
-__all__ = ["NewFile", "TemporaryFolder", "pwrite_all", "sweep", "sync_folder", "write_all"]
+__all__ = [
+    "NewFile",
+    "TemporaryFolder",
+    "append_line",
+    "pwrite_all",
+    "sweep",
+    "sync_folder",
+    "write_all",
+]
 
 _LEFTOVER = re.compile(r"\.lamella-[0-9a-f]{16}\.tmp")
 _NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT}
@@ -59,6 +67,24 @@ def pwrite_all(fd: int, data: bytes | memoryview, offset: int) -> None:
         taken = os.pwrite(fd, view, offset)
         _check_taken(taken)
         view, offset = view[taken:], offset + taken
+
+
+def append_line(fd: int, line: bytes) -> None:
+    """Append a line to a file that is open for that (``O_APPEND``), and sync it.
+
+    Where the last line was cut off, which only a kill or a full disk can do, a new one is begun.
+
+    Raises:
+        OSError: the file does not take all of it.
+    """
+    end = os.lseek(fd, 0, os.SEEK_END)
+    cut = end and os.pread(fd, 1, end - 1) != b"\n"
+    view = memoryview((b"\n" if cut else b"") + line + b"\n")
+    while view:
+        taken = os.write(fd, view)
+        _check_taken(taken)
+        view = view[taken:]
+    os.fsync(fd)
 
 
 def _check_taken(taken: int) -> None:

@@ -18,6 +18,7 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import (
     DOCKER_CONFIG,
+    DOCKER_INDEX,
     OCI_CONFIG,
     OCI_MANIFEST,
     docker_layer,
@@ -135,10 +136,16 @@ def _entry(span: Sequence[Step], count: int, wording: Wording) -> dict[str, Any]
     return entry
 
 
-def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descriptor]) -> Manifest:
+def new_manifest(
+    source: Manifest | None,
+    config: Config,
+    layers: Sequence[Descriptor],
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
     """Return the manifest of the squashed image, in the source's dialect (OCI's if it has none).
 
-    The source's unknown fields and annotations stay.
+    The source's unknown fields and annotations stay; `annotations` are added, but not to a manifest
+    of Docker's, which has none.
     """
     docker = source is not None and source.is_docker
     value: dict[str, Any] = dict(source.value) if source else {"schemaVersion": 2}
@@ -154,21 +161,31 @@ def new_manifest(source: Manifest | None, config: Config, layers: Sequence[Descr
     if docker:
         layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
     value["layers"] = [layer.to_json() for layer in layers]
+    if annotations and not docker:
+        value["annotations"] = {**(value.get("annotations") or {}), **annotations}
     return Manifest.parse(format_json(value), "new manifest")
 
 
-def new_index(source: Index, entry_of: Callable[[Descriptor], Descriptor | None]) -> Index:
+def new_index(
+    source: Index,
+    entry_of: Callable[[Descriptor], Descriptor | None],
+    annotations: Mapping[str, str] | None = None,
+) -> Index:
     """Return an index with other entries; the order and all that lamella does not know stay.
 
     Args:
         source: the index.
         entry_of: what takes the place of an entry: the same one if it stays, None if it goes.
+        annotations: are added, but not to an index of Docker's, which has none.
     """
+    own = annotations if source.media_type != DOCKER_INDEX else None
     entries = [entry_of(descriptor) for descriptor in source.manifests]
     kept = [entry for entry in entries if entry is not None]
-    if [*source.manifests] == kept:
+    if [*source.manifests] == kept and not own:
         return source
     value = {**source.value, "manifests": [entry.to_json() for entry in kept]}
+    if own:
+        value["annotations"] = {**(value.get("annotations") or {}), **own}
     return Index.parse(format_json(value), "new index")
 
 

@@ -15,6 +15,7 @@ __all__ = ["cli", "run"]
 
 _COMMANDS = {
     "analyze": "show where an image's bytes go",
+    "batch": "squash many images: a registry, a folder, a list",
     "cache": "show or clear the cache of layer headers",
     "cat": "write files of an image to standard output",
     "completion": "print a completion script for bash, zsh or fish",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lamella.errors import UsageError
@@ -34,6 +35,8 @@ class Request:
     platform: Platform | None = None
     compression: Compression | None = None
     wording: Wording = field(default_factory=Wording)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False

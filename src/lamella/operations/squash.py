@@ -242,8 +242,10 @@ class Job:
             _prove(prepared)
             self._clock.lap("verify")
         manifest = image.manifest
-        if prepared.plans or manifest is None:
-            manifest = new_manifest(image.manifest, written.config, written.descriptors)
+        if prepared.plans or manifest is None or request.annotations:
+            manifest = new_manifest(
+                image.manifest, written.config, written.descriptors, request.annotations
+            )
         stored = destination.stored_manifest(manifest)
         converted = conversion(image, written.kept, stored, unpacked=destination.unpacks)
         return Made(prepared, writer, written, stored or manifest, stored, converted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -120,7 +120,8 @@ class _EveryPlatform:
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
         self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
-        index = self._destination.stored_index(self._renew(self._index, self._destination))
+        renewed = self._renew(self._index, self._destination, self._request.annotations)
+        index = self._destination.stored_index(renewed)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
@@ -142,6 +143,7 @@ class _EveryPlatform:
             self._request,
             output=self._request.output.unnamed(),
             tags=(),
+            annotations={},
             platform=Platform.of(descriptor.platform) if descriptor.platform else None,
             cleanup=False,
         )
@@ -193,7 +195,12 @@ class _EveryPlatform:
 
     # -- the new index
 
-    def _renew(self, index: Index, destination: IndexWriter) -> Index:
+    def _renew(
+        self,
+        index: Index,
+        destination: IndexWriter,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Index:
         def entry_of(descriptor: Descriptor) -> Descriptor | None:
             if descriptor.media_type in INDEXES:
                 return self._nested_entry(descriptor, destination)
@@ -206,7 +213,7 @@ class _EveryPlatform:
             destination.put_artifact(descriptor, artifact)
             return descriptor
 
-        return new_index(index, entry_of)
+        return new_index(index, entry_of, annotations)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)

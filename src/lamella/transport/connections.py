@@ -111,6 +111,10 @@ class Connections:
         """Whether nobody wants any more what is under way."""
         return self._cancelled.is_set()
 
+    def cancelled_after(self, seconds: float) -> bool:
+        """Sleep, but only until nobody wants it any more; return whether that is so."""
+        return self._cancelled.wait(seconds)
+
     def check(self) -> None:
         """See to it that it is still wanted.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["Location", "Suggestion", "slim"]
+__all__ = ["Location", "Seen", "Suggestion", "annotations_of", "slim"]
 
 
 class Suggestion(NamedTuple):
@@ -22,6 +22,15 @@ class Suggestion(NamedTuple):
     """At the place where the image is."""
     output: str = ""
     """A reference, where the image is at no place to write to again."""
+
+
+class Seen(NamedTuple):
+    """What is known of an image without reading any layer."""
+
+    digest: str
+    """Of its manifest, or of its index; where a place keeps none, the image's ID."""
+    annotations: Mapping[str, str]
+    """Of the same document; empty where a place keeps none."""
 
 
 class Location(ABC):
@@ -76,6 +85,38 @@ class Location(ABC):
         with env.connections.used(), self._destination(env) as destination:
             yield destination
 
+    def digest(self, env: Environment) -> str:
+        """Return the digest of the image, as `look` does; a registry is asked for that alone.
+
+        Raises:
+            ImageNotFound: there is no such image.
+            LamellaError: it can't be looked at.
+        """
+        return self.look(env).digest
+
+    def look(self, env: Environment) -> Seen:
+        """Look at an image, or at the index that its name stands for.
+
+        Raises:
+            ImageNotFound: there is no such image.
+            LamellaError: it can't be looked at.
+        """
+        from lamella.transport.index import HasIndex  # noqa: PLC0415 - few ask
+
+        with self.open_source(None, env) as source:
+            index = source.index() if isinstance(source, HasIndex) else None
+            if index is not None:
+                return Seen(str(index.digest), annotations_of(index.value))
+            image = source.describe()
+            if image.manifest is None:
+                return Seen(str(image.id), {})
+            return Seen(str(image.manifest.digest), annotations_of(image.manifest.value))
+
+    def pinned(self, digest: str) -> Location:
+        """Return the same image by its digest, where a place knows it by that; else itself."""
+        del digest
+        return self
+
     @abstractmethod
     def _source(
         self, platform: Platform | None, env: Environment
@@ -83,6 +124,14 @@ class Location(ABC):
 
     @abstractmethod
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]: ...
+
+    def identity(self) -> Hashable:
+        """Return what is equal for two references to the same image, or the same file."""
+        return str(self)
+
+    @abstractmethod
+    def parts(self) -> Mapping[str, str]:
+        """Return the parts of the name, for templates of other names; see `fleet.template`."""
 
     @abstractmethod
     def home(self) -> Location | None:
@@ -108,6 +157,11 @@ class Location(ABC):
     @abstractmethod
     def suggest(self) -> Suggestion:
         """Return a name for a smaller image beside this one."""
+
+
+def annotations_of(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the annotations of a manifest or an index."""
+    return document.get("annotations") or {}
 
 
 def slim(name: str) -> str:

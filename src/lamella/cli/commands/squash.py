@@ -12,6 +12,7 @@ from lamella.cli.completion import complete_file, complete_image, complete_layer
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import check_writable, write_whole
 from lamella.cli.session import Session, image_session
+from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 from lamella.report.text import plan_lines, summary
@@ -29,8 +30,7 @@ _NOTHING = 3
     short_help="squash layers of an image into one",
     cls=HeadedCommand,
     headings={
-        "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
-        "The new image": ("tags", "platform", "compression", "message", "history", "created"),
+        **HEADINGS,
         "Output": (
             *("output", "dry_run", "verify", "digestfile", "exit_code", "cleanup", "as_json"),
         ),
@@ -39,33 +39,7 @@ _NOTHING = 3
 @click.argument("image", shell_complete=complete_image)
 @click.argument("layer", required=False, shell_complete=complete_layer)
 @click.argument("tag", required=False)
-@click.option(
-    "--from",
-    "base",
-    metavar="LAYER",
-    shell_complete=complete_layer,
-    help="Same as LAYER: squash every layer above it.",
-)
-@click.option("--last", type=int, metavar="N", help="Squash the newest N layers.")
-@click.option(
-    "--layers",
-    "layers",
-    multiple=True,
-    metavar="A-B",
-    help="Squash layers A to B; repeat for more ranges.",
-)
-@click.option(
-    "--max-layers",
-    type=int,
-    metavar="N",
-    help="Squash just enough to reach N layers.",
-)
-@click.option(
-    "--auto",
-    is_flag=True,
-    help="Squash only layers that contain dead bytes.",
-)
-@click.option("--include-base", is_flag=True, help="With --auto: also squash the base layers.")
+@squash_options
 @click.option(
     "-t",
     "--tag",
@@ -82,32 +56,6 @@ _NOTHING = 3
     help="Destination: NAME, podman:NAME, docker-archive:FILE[:TAG], oci:DIR[:TAG], "
     "oci-archive:FILE[:TAG], docker://HOST/REPO[:TAG], or - for standard output (default: where "
     "IMAGE is).",
-)
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]|all",
-    help="Platform, or all (default: this machine's).",
-)
-@click.option(
-    "--compression",
-    metavar="KIND[:LEVEL]",
-    help="Compress the new layer: gzip, zstd or none.",
-)
-@click.option(
-    "--message", default="", metavar="TEXT", help="Comment of the new layer in the history."
-)
-@click.option(
-    "--history",
-    type=click.Choice(["merge", "keep"]),
-    default="merge",
-    show_default=True,
-    help="History of squashed layers.",
-)
-@click.option(
-    "--created",
-    metavar="source|now|TIME",
-    help="Creation time, such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if set, else "
-    "source).",
 )
 @click.option(
     "--verify",

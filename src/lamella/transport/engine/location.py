@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -66,6 +66,22 @@ class EngineLocation(Location):
         except LamellaError:
             return False
         return True
+
+    def identity(self) -> Hashable:
+        """Return the engine, and the name as it spells it."""
+        return self.prefix or "docker-daemon", self.names([self.name])
+
+    def parts(self) -> Mapping[str, str]:
+        """Return repository, name and tag; an image that is named by its ID has none of them.
+
+        Raises:
+            InvalidReference: it is no name.
+        """
+        reference = Reference.parse(self.name)
+        repository = reference.name.removeprefix("localhost/")
+        last = repository.rpartition("/")[2]
+        tag = reference.tag or ("" if reference.digest else "latest")
+        return {"repository": repository, "name": last, "tag": tag}
 
     def home(self) -> EngineLocation:
         """Return the same engine."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lamella.transport.environment import Environment
 
 __all__ = ["FileLocation", "exists", "parse_file"]
+
+_ENDING = re.compile(r"\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)$")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ class FileLocation(FileName, Location):
                 f"'{self}': {name} is closed, or not given; expected a file, or a stream as "
                 f"Environment({name}=…)"
             )
+
+    def identity(self) -> Hashable:
+        """Return the file, whatever its format; of a layout folder also the tag."""
+        path = os.path.realpath(self.path)
+        return (path, self.tag) if self.transport == "oci" else path
+
+    def parts(self) -> Mapping[str, str]:
+        """Return the file's name without its ending, and the tag."""
+        name = Path(self.path).name
+        return {"name": _ENDING.sub("", name), "tag": self.tag}
 
     def home(self) -> FileLocation | None:
         """Return standard output for standard input; a file is not written to again."""

@@ -55,6 +55,7 @@ __all__ = [
     "read_entry",
     "read_index",
     "read_layout",
+    "tags_of",
 ]
 
 INDEX = "index.json"
@@ -221,6 +222,15 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
         message = f"no image {wanted!r} in {files.where}; it has: {tags or 'none'}"
         raise ImageNotFound(message)
     return fits
+
+
+def tags_of(files: LayoutFiles) -> set[str]:
+    """Return what a layout calls its images.
+
+    Raises:
+        MalformedImage: it is no layout.
+    """
+    return {entry.tag for entry in _entries(files, "") if entry.tag}
 
 
 def find_index(files: LayoutFiles, wanted: str) -> Index | None:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, BinaryIO
 from weakref import WeakSet
 
@@ -164,19 +164,21 @@ class HttpClient:
         proxy = proxy_for(url, self._options.environment)
         pool = self._pool(proxy)
         self._sockets.sending.url = url
+        pace = self._options.pace
         try:
-            response = pool.urlopen(
-                method,
-                str(url),
-                body=body,
-                headers=dict(headers),
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=_READING if method in {"GET", "HEAD"} else _SENDING,
-                decode_content=False,
-                assert_same_host=False,
-            )
+            with pace.keeping(url.place, self.stopped) if pace else nullcontext():
+                response = pool.urlopen(
+                    method,
+                    str(url),
+                    body=body,
+                    headers=dict(headers),
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    timeout=_READING if method in {"GET", "HEAD"} else _SENDING,
+                    decode_content=False,
+                    assert_same_host=False,
+                )
         except FAULTS as error:
             raise explain(error, url.place, proxy, self._host) from error
         return Answer(response, url, proxy, self._host)

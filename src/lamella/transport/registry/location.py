@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lamella.errors import UsageError
-from lamella.transport.location import Location, Suggestion
+from lamella.transport.answers import load_object
+from lamella.transport.location import Location, Seen, Suggestion, annotations_of
 from lamella.transport.registry.name import PREFIX, RegistryName
 
 if TYPE_CHECKING:
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
+    from lamella.transport.registry.repository import Repository
 
 __all__ = ["RegistryLocation", "parse_registry"]
 
@@ -38,6 +40,27 @@ class RegistryLocation(Location):
         """Return what a user would type."""
         return f"{PREFIX}{self.name}"
 
+    def digest(self, env: Environment) -> str:
+        """Ask for the digest alone: one request."""
+        with env.connections.used():
+            return str(self._repository(env).digest_of(self.name.reference))
+
+    def look(self, env: Environment) -> Seen:
+        """Fetch the manifest, or the index: one request."""
+        with env.connections.used():
+            stored = self._repository(env).manifest(self.name.reference)
+        return Seen(str(stored.digest), annotations_of(load_object(stored.raw)))
+
+    def pinned(self, digest: str) -> RegistryLocation:
+        """Return the image of that digest, whatever becomes of its tag."""
+        return RegistryLocation(replace(self.name, digest=digest))
+
+    def _repository(self, env: Environment) -> Repository:
+        from lamella.transport.registry.connect import registry_of  # noqa: PLC0415 - needs HTTP
+        from lamella.transport.registry.repository import Repository  # noqa: PLC0415 - as above
+
+        return Repository(registry_of(self.name.host, env), self.name.repository)
+
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         from lamella.transport.registry.source import RegistrySource  # noqa: PLC0415 - needs HTTP
 
@@ -49,6 +72,17 @@ class RegistryLocation(Location):
         )
 
         return open_repository(self.name, env)
+
+    def parts(self) -> Mapping[str, str]:
+        """Return host, repository, name and tag."""
+        name = self.name
+        last = name.repository.rpartition("/")[2]
+        return {
+            "host": name.host,
+            "repository": name.repository,
+            "name": last,
+            "tag": name.tag,
+        }
 
     def home(self) -> RegistryLocation:
         """Return the same repository."""

@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.transport.registry.pace import Pace
 
 __all__ = ["Backoff", "RegistryOptions"]
 
@@ -56,6 +60,8 @@ class RegistryOptions:
     cache: str | None = None
     """A folder for what the headers of layers say; None: nothing is remembered."""
     backoff: Backoff = field(default_factory=Backoff)
+    pace: Pace | None = field(default=None, compare=False)
+    """How hard each registry may be asked; None: as hard as it can be."""
     run_folder: str | None = None
     """Where ``podman login`` writes if there is no XDG_RUNTIME_DIR: ``/run/containers/UID``."""
 

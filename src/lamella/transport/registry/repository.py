@@ -99,6 +99,22 @@ class Repository:
         kind = answer.header("Content-Type").partition(";")[0].strip()
         return Stored(raw, kind, digest)
 
+    def digest_of(self, reference: str) -> Digest:
+        """Ask for the digest of a manifest or an index by tag; nothing is fetched where that does.
+
+        Raises:
+            ImageNotFound: there is none.
+        """
+        path, what = self.path(f"manifests/{reference}"), f"look for {reference}"
+        accept = {"Accept": _ACCEPT}
+        request = self.request("HEAD", path, what, _OK, HTTPStatus.NOT_FOUND, headers=accept)
+        answer = self.registry.send(request)
+        answer.drain()
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise ImageNotFound(self._not_there(reference))
+        told = _told_digest(answer)
+        return Digest(told) if told else self.manifest(reference).digest
+
     def _not_there(self, reference: str) -> str:
         """Say what a registry hasn't got: the tag, or the whole repository."""
         if ":" in reference:

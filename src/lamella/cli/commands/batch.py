@@ -1,0 +1,276 @@
+"""``lamella batch``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli.batch_progress import Board, make_board
+from lamella.cli.completion import complete_file, complete_image
+from lamella.cli.headings import HeadedCommand
+from lamella.cli.session import Session, image_session
+from lamella.cli.squash_options import HEADINGS, squash_options
+from lamella.cli.terminal import flush, tell
+from lamella.errors import UsageError
+from lamella.report.batch import Totals, outcome_line, summary_lines
+
+if TYPE_CHECKING:
+    from lamella.fleet.task import Outcome, Task
+    from lamella.fleet.work import Listed, Work
+    from lamella.transport.environment import Environment
+
+__all__ = ["command"]
+
+
+@dataclass(frozen=True)
+class _How:
+    """How the images are done."""
+
+    jobs: int
+    retries: int
+    journal: str | None
+    as_json: bool
+
+
+@click.command(
+    "batch",
+    short_help="squash many images: a registry, a folder, a list",
+    cls=HeadedCommand,
+    headings={
+        "Which images": ("list_file", "since", "shard"),
+        **HEADINGS,
+        "Output": ("template", "dry_run", "verify", "as_json", "journal", "resume"),
+        "Speed": ("jobs", "rate", "per_host", "retries"),
+    },
+)
+@click.argument("what", nargs=-1, shell_complete=complete_image)
+@click.option(
+    "--to",
+    "template",
+    metavar="TEMPLATE",
+    help="Destination of each result, with {host}, {repository}, {name} and {tag} of its source.",
+)
+@click.option(
+    "--list",
+    "list_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Read images from FILE, or - for standard input: SOURCE [LAYER] [DEST] per line.",
+)
+@click.option("--since", metavar="TIME", help="Skip images created before TIME (RFC 3339).")
+@click.option(
+    "--shard",
+    metavar="I/N|auto[/N]",
+    help="Process part I of N; auto: as Kubernetes, GitLab or SLURM number this job.",
+)
+@squash_options
+@click.option("--dry-run", is_flag=True, help="Print the plan of each image; write nothing.")
+@click.option("--verify", is_flag=True, help="Verify each file system before tagging.")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Append a JSON line per image to FILE.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Skip what the journal lists as done, where destinations keep no annotations.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Images at a time (default: cores)."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Requests per second and registry.",
+)
+@click.option(
+    "--per-host", type=click.IntRange(1), metavar="N", help="Requests at a time per registry."
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Retries of an image after an engine or registry failed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document per line and image.")
+@image_session
+def command(
+    what: tuple[str, ...],
+    template: str | None,
+    list_file: str | None,
+    since: str | None,
+    shard: str | None,
+    base: str | None,
+    dry_run: bool,
+    verify: bool,
+    journal: str | None,
+    resume: bool,
+    jobs: int | None,
+    rate: float | None,
+    per_host: int | None,
+    retries: int,
+    as_json: bool,
+    session: Session,
+    **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
+) -> int:
+    """Squash many images. Images whose result exists are left alone.
+
+    WHAT is an image reference, or a pattern of them: * and ? match within a name, ** also across
+    slashes. A pattern without a tag means every tag. A folder means the archives in it.
+
+    \b
+    Every tag that starts with v, in every repository of team, beside the original:
+      lamella batch 'docker://reg.example/team/*:v*' --last 3 \\
+        --to 'docker://{host}/{repository}:{tag}-slim'
+    A folder of archives, into an OCI layout:
+      lamella batch ./archives --to 'oci:slim:{name}'
+    Four processes that share the work:
+      lamella batch --list images.txt --to '…' --shard 1/4
+
+    An image is done again if its source or the options have changed: each result in a registry or
+    OCI layout carries annotations that name both. For other destinations give --journal and
+    --resume. A failure does not stop the others; the exit code is that of the failures if they
+    have one in common, otherwise 1.
+    """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella.fleet.shard import Shard  # noqa: PLC0415 - completion needs the options alone
+
+    if not what and list_file is None:
+        raise UsageError("nothing to squash: expected WHAT, or --list FILE")
+    if resume and journal is None:
+        raise UsageError("--resume goes with --journal FILE")
+    _check_time(since)
+    part = Shard.parse(shard, os.environ) if shard is not None else None
+    how = _How(jobs or os.cpu_count() or 1, retries, journal, as_json)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        board = stack.enter_context(
+            make_board(session.progress_mode, quiet=session.quiet, verbose=session.verbose)
+        )
+        env = _paced(stack.enter_context(session.open()), rate, per_host)
+        work = _find_work(
+            [*_read(list_file), *_plain(what)],
+            _common(template, base, since, choices, check=verify, dry_run=dry_run),
+            env,
+            shard=part,
+            known=_known(journal) if resume else {},
+        )
+        for result in work.results:
+            board.note(f"{result}: is the result of another image; left alone")
+        totals = _do(work, env, board, how)
+    if not session.quiet:
+        flush()
+        tell(*summary_lines(totals, time.monotonic() - started))
+    return totals.exit_code
+
+
+def _check_time(since: str | None) -> None:
+    from datetime import datetime  # noqa: PLC0415 - few ask for it
+
+    if since is None:
+        return
+    try:
+        datetime.fromisoformat(since)
+    except ValueError:
+        raise UsageError(
+            f"--since {since!r}: expected a time like 2026-01-31T12:00:00Z or 2026-01-31"
+        ) from None
+
+
+def _paced(env: Environment, rate: float | None, per_host: int | None) -> Environment:
+    from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
+
+    if rate is None and per_host is None:
+        return env
+    return replace(env, registry=replace(env.registry, pace=Pace(rate, per_host)))
+
+
+def _common(
+    template: str | None,
+    base: str | None,
+    since: str | None,
+    choices: dict[str, Any],
+    *,
+    check: bool,
+    dry_run: bool,
+) -> Task:
+    from lamella.fleet.task import Task  # noqa: PLC0415 - completion needs no call
+
+    return Task(
+        "",
+        template or "",
+        base,
+        {name: value for name, value in choices.items() if value not in (None, (), "", False)},
+        check=check,
+        dry_run=dry_run,
+        since=since or "",
+    )
+
+
+def _plain(what: tuple[str, ...]) -> Iterator[Listed]:
+    from lamella.fleet.work import Listed  # noqa: PLC0415 - completion needs no call
+
+    yield from map(Listed, what)
+
+
+def _read(list_file: str | None) -> Iterator[Listed]:
+    from lamella.fleet.work import read_list  # noqa: PLC0415 - completion needs no call
+
+    if list_file == "-":
+        if sys.stdin is None:
+            raise UsageError("--list -: standard input is closed")
+        yield from read_list(sys.stdin, "standard input")
+    elif list_file is not None:
+        try:
+            with open(list_file, encoding="utf-8") as lines:  # noqa: PTH123 - any name
+                yield from read_list(lines, list_file)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "expected UTF-8"
+            raise UsageError(f"--list {list_file}: {why}") from error
+
+
+def _find_work(wanted: list[Listed], common: Task, env: Environment, **more: Any) -> Work:  # noqa: ANN401 - of `make_tasks`
+    from lamella.fleet.work import make_tasks  # noqa: PLC0415 - completion needs no call
+
+    return make_tasks(wanted, common, env, **more)
+
+
+def _known(journal: str | None) -> Any:  # noqa: ANN401 - of `read_journal`
+    from lamella.fleet.journal import read_journal  # noqa: PLC0415 - completion needs no call
+
+    return read_journal(journal or "")
+
+
+def _do(work: Work, env: Environment, board: Board, how: _How) -> Totals:
+    """Do all tasks; tell of each as it ends."""
+    from lamella.fleet.journal import Journal  # noqa: PLC0415 - completion needs no call
+    from lamella.fleet.local import run_local  # noqa: PLC0415 - as above
+
+    totals = Totals()
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(how.journal)) if how.journal else None
+        for outcome in run_local(work.tasks, env, board, jobs=how.jobs, retries=how.retries):
+            if journal is not None:
+                journal.note(outcome)
+            totals.add(outcome)
+            board.result(_line_of(outcome, as_json=how.as_json))
+            board.count(totals, len(work.tasks))
+    return totals
+
+
+def _line_of(outcome: Outcome, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(outcome.to_json(), separators=(",", ":"))
+    return outcome_line(outcome)

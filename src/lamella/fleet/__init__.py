@@ -1,0 +1,1 @@
+"""Many images: what there is, one task for each, and who does them."""

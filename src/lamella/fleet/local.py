@@ -1,0 +1,110 @@
+"""Tasks done here, several at a time; what failed and may work next time is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Protocol
+
+from lamella.fleet.task import Outcome, Task, run_task
+from lamella.progress import SILENT, Progress
+from lamella.transport.environment import Environment
+from lamella.waiting import finish
+
+__all__ = ["Silence", "Watch", "run_local", "run_with_retries"]
+
+_FIRST_WAIT = 2.0
+"""Seconds before a second try; doubled for each further one."""
+
+
+class Watch(Protocol):
+    """Is told what is under way."""
+
+    def begin(self, task: Task) -> Progress:
+        """Return what is told of the progress of a task; from any thread."""
+
+    def end(self, task: Task) -> None:
+        """The task is over; from any thread."""
+
+
+class Silence:
+    """Tells nobody; a `Watch`."""
+
+    def begin(self, task: Task) -> Progress:
+        """Return what tells nobody."""
+        del task
+        return SILENT
+
+    def end(self, task: Task) -> None:
+        """Tell nobody."""
+
+
+def run_with_retries(task: Task, env: Environment, retries: int) -> Outcome:
+    """Do a task, and again as long as an engine or a registry fails, but not too often."""
+    for tries in range(1, retries + 2):
+        outcome = replace(run_task(task, env), tries=tries)
+        if not outcome.may_pass or tries > retries:
+            break
+        if env.connections.cancelled_after(_FIRST_WAIT * 2 ** (tries - 1)):
+            break
+    return outcome
+
+
+def run_local(
+    tasks: Sequence[Task], env: Environment, watch: Watch, *, jobs: int, retries: int
+) -> Iterator[Outcome]:
+    """Yield what came of each task, as they end.
+
+    Each worker has connections of its own, which it keeps from one image to the next.
+
+    Args:
+        tasks: in the order in which they are begun.
+        env: how to reach registries and engines.
+        watch: is told what is under way.
+        jobs: how many tasks are under way at a time.
+        retries: how often one is tried again.
+    """
+    with ExitStack() as stack:
+        worlds = [stack.enter_context(env.apart(SILENT)) for _ in range(jobs)]
+        free: SimpleQueue[Environment] = SimpleQueue()
+        for world in worlds:
+            free.put(world)
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix="lamella-batch")
+        stack.callback(finish, pool)
+
+        def work(task: Task) -> Outcome:
+            world = free.get()
+            try:
+                return run_with_retries(task, replace(world, progress=watch.begin(task)), retries)
+            finally:
+                watch.end(task)
+                free.put(world)
+
+        try:
+            yield from _windowed(pool, work, tasks, 2 * jobs)
+        except BaseException:
+            for world in worlds:
+                world.cancel()
+            raise
+
+
+class _Work(Protocol):
+    def __call__(self, task: Task, /) -> Outcome: ...
+
+
+def _windowed(
+    pool: ThreadPoolExecutor, work: _Work, tasks: Sequence[Task], most: int
+) -> Iterator[Outcome]:
+    """Yield results as they come; only so many tasks are handed over at a time."""
+    pending: set[Future[Outcome]] = set()
+    for task in tasks:
+        while len(pending) >= most:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+        pending.add(pool.submit(work, task))
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in done)

@@ -1,0 +1,221 @@
+"""One image of many, as a pure task: a value that any process can do, and the outcome.
+
+Neither has a credential in it: whoever does the task finds them where its own process has them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from lamella.api import squash
+from lamella.errors import ImageNotFound, LamellaError
+from lamella.layer.compression import Compression
+from lamella.operations.created import created_text
+from lamella.operations.request import Request
+from lamella.operations.result import Result
+from lamella.rewrite import Wording
+from lamella.spec.digest import Digest
+from lamella.spec.json import format_json
+from lamella.spec.platform import Platform
+from lamella.transport.engine.location import EngineLocation
+from lamella.transport.environment import Environment, used
+from lamella.transport.location import Location, Seen
+from lamella.transport.transports import parse_location
+
+__all__ = ["PLAN", "SOURCE", "Known", "Outcome", "State", "Task", "check_options", "run_task"]
+
+SOURCE = "dev.lamella.source.digest"
+"""The annotation that tells of which manifest a result was made."""
+PLAN = "dev.lamella.plan.digest"
+"""The annotation that tells by which options it was made."""
+_MAKING = 1
+"""Grows when the same options make other bytes: then all is made again."""
+
+State = Literal["squashed", "copied", "unchanged", "planned", "passed over", "failed"]
+"""``copied``: there was nothing to squash. ``unchanged``: the result was there already.
+``passed over``: the image is older than asked for."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a journal says of a result: for places that keep no annotations."""
+
+    source_digest: str
+    plan: str
+    digest: str
+    """Of the result, as its place tells it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with one image. All of it can be said in JSON."""
+
+    source: str
+    destination: str
+    layer: str | None = None
+    """As LAYER of ``lamella squash``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of `lamella.squash` that say what is made."""
+    check: bool = False
+    dry_run: bool = False
+    since: str = ""
+    """RFC 3339: images that were created before are passed over."""
+    known: Known | None = None
+
+    @property
+    def plan(self) -> str:
+        """The digest of all that says what is made of a source."""
+        chosen = {name: value for name, value in self.options.items() if value not in (None, ())}
+        value = {"making": _MAKING, "layer": self.layer, "options": chosen}
+        return str(Digest.of(format_json(value)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task."""
+
+    source: str
+    destination: str
+    state: State
+    source_digest: str = ""
+    digest: str = ""
+    """Of the new image, as its place tells it: of its manifest, or its ID."""
+    plan: str = ""
+    reason: str = ""
+    """Why nothing was squashed."""
+    layers_before: int = 0
+    layers_after: int = 0
+    bytes_before: int = 0
+    bytes_after: int = 0
+    seconds: float = 0.0
+    tries: int = 1
+    exit_code: int = 0
+    message: str = ""
+    """Of the error."""
+    verified: bool = False
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it failed for what another try may not meet: an engine, a registry."""
+        return self.exit_code == 5  # noqa: PLR2004 - the exit code of `EngineError`
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of ``lamella batch --json`` (see docs/json.md)."""
+        value = asdict(self)
+        value["seconds"] = round(self.seconds, 3)
+        return {"version": 1, **value}
+
+
+def check_options(task: Task) -> None:
+    """See to it that what is asked for makes sense for any image, before one is looked for.
+
+    Raises:
+        UsageError: it does not.
+    """
+    options = task.options
+    Request(
+        EngineLocation("", ""),
+        EngineLocation("", ""),
+        base=task.layer,
+        last=options.get("last"),
+        ranges=tuple(options.get("layers") or ()),
+        max_layers=options.get("max_layers"),
+        auto=options.get("auto", False),
+        include_base=options.get("include_base", False),
+        wording=Wording(message=options.get("message") or ""),
+    )
+    created_text(options.get("created"), None)
+    if compression := options.get("compression"):
+        Compression.parse(compression)
+    if (platform := options.get("platform")) not in {None, "all"}:
+        Platform.parse(str(platform))
+
+
+def run_task(task: Task, env: Environment) -> Outcome:
+    """Do a task, unless its result is there; an error becomes the outcome.
+
+    Where nothing is to be done a registry gets two requests: one for the digest of the source, one
+    for the manifest of the result.
+    """
+    started = time.monotonic()
+    outcome = Outcome(task.source, task.destination, "failed", plan=task.plan)
+    try:
+        with used(env) as world:
+            outcome = _done(task, outcome, world)
+    except LamellaError as error:
+        outcome = replace(outcome, state="failed", exit_code=error.exit_code, message=str(error))
+    return replace(outcome, seconds=time.monotonic() - started)
+
+
+def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
+    source = parse_location(task.source)
+    target = parse_location(task.destination, output=True, source=source)
+    outcome = replace(outcome, source_digest=source.digest(env))
+    there = _look(target, env)
+    if there is not None and _is_made(task, outcome.source_digest, there):
+        return replace(outcome, state="unchanged", digest=there.digest)
+    source = source.pinned(outcome.source_digest)
+    if task.since and (age := _older(source, task, env)):
+        return replace(outcome, state="passed over", reason=age)
+    result = squash(
+        str(source),
+        task.layer,
+        output=task.destination,
+        annotations={SOURCE: outcome.source_digest, PLAN: outcome.plan},
+        check=task.check,
+        dry_run=task.dry_run,
+        env=env,
+        **task.options,
+    )
+    return _told(outcome, result)
+
+
+def _older(source: Location, task: Task, env: Environment) -> str:
+    """Say that an image was created before the time that is asked for; empty: it was not."""
+    platform = task.options.get("platform")
+    wanted = Platform.parse(platform) if platform not in {None, "all"} else None
+    with source.open_source(wanted, env) as opened:
+        created = opened.describe().config.value.get("created") or ""
+    return f"created {created}, before {task.since}" if _time(created) < _time(task.since) else ""
+
+
+def _time(text: str) -> datetime:
+    """Read a time; what has none, or one that nobody can read, is as old as can be."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _look(target: Location, env: Environment) -> Seen | None:
+    try:
+        return target.look(env)
+    except ImageNotFound:
+        return None
+
+
+def _is_made(task: Task, source_digest: str, there: Seen) -> bool:
+    """Whether what is there is the result, by what it says of itself or by what a journal says."""
+    if there.annotations.get(SOURCE) == source_digest:
+        return there.annotations.get(PLAN) == task.plan
+    return task.known == Known(source_digest, task.plan, there.digest)
+
+
+def _told(outcome: Outcome, result: Result) -> Outcome:
+    made: State = "squashed" if result.squashed else "copied"
+    return replace(
+        outcome,
+        state="planned" if result.dry_run else made,
+        digest=result.digest or result.id,
+        reason=result.reason,
+        layers_before=result.layers_before,
+        layers_after=result.layers_after,
+        bytes_before=result.bytes_before,
+        bytes_after=result.bytes_after,
+        verified=result.verified,
+    )

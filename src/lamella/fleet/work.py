@@ -1,0 +1,105 @@
+"""From what a user names to tasks: one for each image, and no result is taken for a source."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from lamella.errors import UsageError
+from lamella.fleet.shard import Shard
+from lamella.fleet.task import Known, Task, check_options
+from lamella.fleet.template import fill
+from lamella.transport.environment import Environment
+from lamella.transport.listing import expand
+from lamella.transport.transports import parse_location
+
+__all__ = ["Listed", "Work", "make_tasks", "read_list"]
+
+
+class Listed(NamedTuple):
+    """A line of a list: an image or a pattern, and what is special about it."""
+
+    source: str
+    layer: str | None = None
+    destination: str | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do."""
+
+    tasks: tuple[Task, ...]
+    results: tuple[str, ...] = field(default=())
+    """Images that match, but are the results of others that do; they are left alone."""
+
+
+def read_list(lines: Iterable[str], name: str) -> Iterator[Listed]:
+    """Read a list: ``SOURCE [LAYER] [DEST]`` a line; blank lines and those after ``#`` don't count.
+
+    A dash stands for a LAYER that is not given.
+
+    Raises:
+        UsageError: a line has more than three words.
+    """
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) > 3:  # noqa: PLR2004 - see above
+            raise UsageError(f"{name}, line {number}: expected SOURCE [LAYER] [DEST], got {line!r}")
+        source, layer, destination = (*words, None, None)[:3]
+        yield Listed(str(source), None if layer == "-" else layer, destination)
+
+
+def make_tasks(
+    wanted: Sequence[Listed],
+    common: Task,
+    env: Environment,
+    *,
+    shard: Shard | None = None,
+    known: Mapping[tuple[str, str], Known] | None = None,
+) -> Work:
+    """Return a task for each image, in the order in which they are named.
+
+    Args:
+        wanted: images and patterns.
+        common: what all tasks have in common; its destination is a template (see `template.fill`)
+            for those whose line does not say where they go.
+        env: how to reach registries and engines.
+        shard: the part of the images that this process does.
+        known: what a journal says was done, by source and destination.
+
+    Raises:
+        ImageNotFound: a pattern means nothing.
+        UsageError: two images would have the same result, or one would replace itself.
+    """
+    check_options(common)
+    tasks: dict[Hashable, Task] = {}
+    by_destination: dict[Hashable, str] = {}
+    for one in wanted:
+        for source in expand(one.source, env):
+            destination = one.destination or common.destination
+            if not destination:
+                raise UsageError(f"{source}: no destination; give `to`, or one in the list")
+            location = parse_location(source)
+            filled = fill(destination, location.parts(), source)
+            target = parse_location(filled, output=True, source=location)
+            if target.identity() == location.identity():
+                raise UsageError(f"{source}: would replace itself; give the result another name")
+            first = by_destination.setdefault(target.identity(), source)
+            if first != source:
+                raise UsageError(
+                    f"{source} and {first} would both go to {target}; let `to` tell them apart"
+                )
+            layer = one.layer or common.layer
+            tasks[location.identity()] = replace(
+                common, source=source, destination=filled, layer=layer
+            )
+    results = [task.source for image, task in tasks.items() if image in by_destination]
+    chosen = (
+        replace(task, known=(known or {}).get((task.source, task.destination)))
+        for image, task in tasks.items()
+        if image not in by_destination and (shard is None or task.source in shard)
+    )
+    return Work(tuple(chosen), tuple(results))
