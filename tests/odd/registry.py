@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
 
 from tests.odd.answers import Answer, Asked, Oddly, serving
 from tests.transport.registry.images import digest_of
@@ -20,6 +21,7 @@ __all__ = ["MemoryRegistry", "registry_in_memory"]
 
 _BLOB = re.compile(r"/v2/(?P<repo>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 _MANIFEST = re.compile(r"/v2/(?P<repo>.+)/manifests/(?P<ref>[^/]+)")
+_TAGS = re.compile(r"/v2/(?P<repo>.+)/tags/list")
 _UPLOADS = re.compile(r"/v2/(?P<repo>.+)/blobs/uploads/(?P<id>[^/]*)")
 
 
@@ -28,6 +30,8 @@ class MemoryRegistry:
     """Its content. Repositories share all blobs."""
 
     host: str = ""
+    page: int = 1000
+    """Names in one answer at most."""
     guarded: bool = False
     """Whether a token is wanted; anybody gets one."""
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -48,6 +52,8 @@ class MemoryRegistry:
                 return self._manifest(asked, found["repo"], found["ref"])
             if found := _BLOB.fullmatch(asked.path):
                 return self._blob(asked, found["digest"])
+            if listed := self._listed(asked):
+                return listed
             if found := _UPLOADS.fullmatch(asked.path):
                 return self._upload(asked, found["repo"], found["id"])
             return Answer(200 if asked.path == "/v2/" else 404, b"{}")
@@ -65,6 +71,26 @@ class MemoryRegistry:
             return Answer(404, json.dumps(missing).encode())
         kind, raw = self.manifests[repo, ref]
         return Answer(200, raw, {"Content-Type": kind, "Docker-Content-Digest": digest_of(raw)})
+
+    def _challenged(self, asked: Asked) -> Answer | None:
+        if asked.path == "/token":
+            return Answer(200, b'{"token": "t"}', {"Content-Type": "application/json"})
+        if self.guarded and "authorization" not in asked.headers:
+            realm = f'Bearer realm="http://{self.host}/token",service="s"'
+            return Answer(401, b"{}", {"Www-Authenticate": realm})
+        return None
+
+    def _listed(self, asked: Asked) -> Answer | None:
+        if asked.path == "/v2/_catalog":
+            return _page(asked, "repositories", {repo for repo, _ in self.manifests}, self.page)
+        found = _TAGS.fullmatch(asked.path)
+        return self._tags(asked, found["repo"]) if found else None
+
+    def _tags(self, asked: Asked, repo: str) -> Answer:
+        tags = {ref for name, ref in self.manifests if name == repo and ":" not in ref}
+        if not any(name == repo for name, _ in self.manifests):
+            return Answer(404, b'{"errors": [{"code": "NAME_UNKNOWN"}]}')
+        return _page(asked, "tags", tags, self.page)
 
     def _blob(self, asked: Asked, digest: str) -> Answer:
         if digest not in self.blobs:
@@ -91,6 +117,16 @@ class MemoryRegistry:
             "Range": f"0-{max(0, size - 1)}",
         }
         return Answer(202, b"", told)
+
+
+def _page(asked: Asked, name: str, found: set[str], most: int) -> Answer:
+    """List names from the one after ``last`` on, and say where the next are."""
+    query = dict(parse_qsl(asked.query))
+    names = [one for one in sorted(found) if one > query.get("last", "")]
+    count = min(int(query.get("n", most)), most)
+    more = urlencode({"n": count, "last": names[count - 1]}) if len(names) > count else ""
+    headers = {"Link": f'<{asked.path}?{more}>; rel="next"'} if more else {}
+    return Answer(200, json.dumps({name: names[:count]}).encode(), headers)
 
 
 @contextmanager
