@@ -52,11 +52,9 @@ class MemoryRegistry:
                 return self._manifest(asked, found["repo"], found["ref"])
             if found := _BLOB.fullmatch(asked.path):
                 return self._blob(asked, found["digest"])
-            if listed := self._listed(asked):
-                return listed
             if found := _UPLOADS.fullmatch(asked.path):
                 return self._upload(asked, found["repo"], found["id"])
-            return Answer(200 if asked.path == "/v2/" else 404, b"{}")
+            return self._listed(asked) or Answer(200 if asked.path == "/v2/" else 404, b"{}")
 
     def put(self, repo: str, ref: str, kind: str, raw: bytes) -> None:
         """Keep a manifest by its digest, too."""

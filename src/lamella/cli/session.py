@@ -52,9 +52,10 @@ class Session:
             UsageError: the archive would go to a terminal, or there is no such temporary folder.
         """
         with make_reporter(self.progress_mode, quiet=self.quiet, verbose=self.verbose) as reporter:
-            yield replace(self._environment(to_stdout=to_stdout), progress=reporter)
+            yield replace(self.environment(to_stdout=to_stdout), progress=reporter)
 
-    def _environment(self, *, to_stdout: bool) -> Environment:
+    def environment(self, *, to_stdout: bool = False) -> Environment:
+        """Return what calls need from the world, without progress; see `open`."""
         from lamella.transport.environment import Environment  # noqa: PLC0415 - completion needs the options alone
 
         if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - a plain question

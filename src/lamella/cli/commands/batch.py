@@ -31,9 +31,28 @@ __all__ = ["command"]
 
 
 @dataclass(frozen=True)
+class _Reach:
+    """How registries are reached, here or in another process; it has no secret in it."""
+
+    session: Session
+    rate: float | None
+    per_host: int | None
+
+    def __call__(self) -> Environment:
+        from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
+
+        env = self.session.environment()
+        if self.rate is None and self.per_host is None:
+            return env
+        pace = Pace(self.rate, self.per_host)
+        return replace(env, registry=replace(env.registry, pace=pace))
+
+
+@dataclass(frozen=True)
 class _How:
     """How the images are done."""
 
+    engine: str
     jobs: int
     retries: int
     journal: str | None
@@ -48,7 +67,7 @@ class _How:
         "Which images": ("list_file", "since", "shard"),
         **HEADINGS,
         "Output": ("template", "dry_run", "verify", "as_json", "journal", "resume"),
-        "Speed": ("jobs", "rate", "per_host", "retries"),
+        "Speed": ("engine", "jobs", "rate", "per_host", "retries"),
     },
 )
 @click.argument("what", nargs=-1, shell_complete=complete_image)
@@ -86,6 +105,13 @@ class _How:
     help="Skip what the journal lists as done, where destinations keep no annotations.",
 )
 @click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="local|dask[=ADDR]",
+    help="Who does the work: threads here, Dask processes here, or a Dask scheduler.",
+)
+@click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="Images at a time (default: cores)."
 )
 @click.option(
@@ -118,6 +144,7 @@ def command(
     verify: bool,
     journal: str | None,
     resume: bool,
+    engine: str,
     jobs: int | None,
     rate: float | None,
     per_host: int | None,
@@ -153,13 +180,16 @@ def command(
         raise UsageError("--resume goes with --journal FILE")
     _check_time(since)
     part = Shard.parse(shard, os.environ) if shard is not None else None
-    how = _How(jobs or os.cpu_count() or 1, retries, journal, as_json)
+    if engine != "local" and engine.partition("=")[0] != "dask":
+        raise UsageError(f"--engine {engine!r}: expected local, dask or dask=tcp://HOST:PORT")
+    how = _How(engine, jobs or os.cpu_count() or 1, retries, journal, as_json)
+    reach = _Reach(session, rate, per_host)
     started = time.monotonic()
     with ExitStack() as stack:
         board = stack.enter_context(
             make_board(session.progress_mode, quiet=session.quiet, verbose=session.verbose)
         )
-        env = _paced(stack.enter_context(session.open()), rate, per_host)
+        env = stack.enter_context(reach())
         work = _find_work(
             [*_read(list_file), *_plain(what)],
             _common(template, base, since, choices, check=verify, dry_run=dry_run),
@@ -169,7 +199,7 @@ def command(
         )
         for result in work.results:
             board.note(f"{result}: is the result of another image; left alone")
-        totals = _do(work, env, board, how)
+        totals = _do(work, reach, env, board, how)
     if not session.quiet:
         flush()
         tell(*summary_lines(totals, time.monotonic() - started))
@@ -187,14 +217,6 @@ def _check_time(since: str | None) -> None:
         raise UsageError(
             f"--since {since!r}: expected a time like 2026-01-31T12:00:00Z or 2026-01-31"
         ) from None
-
-
-def _paced(env: Environment, rate: float | None, per_host: int | None) -> Environment:
-    from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
-
-    if rate is None and per_host is None:
-        return env
-    return replace(env, registry=replace(env.registry, pace=Pace(rate, per_host)))
 
 
 def _common(
@@ -253,21 +275,38 @@ def _known(journal: str | None) -> Any:  # noqa: ANN401 - of `read_journal`
     return read_journal(journal or "")
 
 
-def _do(work: Work, env: Environment, board: Board, how: _How) -> Totals:
+def _do(work: Work, reach: _Reach, env: Environment, board: Board, how: _How) -> Totals:
     """Do all tasks; tell of each as it ends."""
     from lamella.fleet.journal import Journal  # noqa: PLC0415 - completion needs no call
-    from lamella.fleet.local import run_local  # noqa: PLC0415 - as above
 
     totals = Totals()
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(how.journal)) if how.journal else None
-        for outcome in run_local(work.tasks, env, board, jobs=how.jobs, retries=how.retries):
+        for outcome in _outcomes(work, reach, env, board, how):
             if journal is not None:
                 journal.note(outcome)
             totals.add(outcome)
             board.result(_line_of(outcome, as_json=how.as_json))
             board.count(totals, len(work.tasks))
     return totals
+
+
+def _outcomes(
+    work: Work, reach: _Reach, env: Environment, board: Board, how: _How
+) -> Iterator[Outcome]:
+    from lamella.fleet.dask import run_dask  # noqa: PLC0415 - completion needs no call
+    from lamella.fleet.local import run_local  # noqa: PLC0415 - as above
+
+    if how.engine == "local":
+        return run_local(work.tasks, env, board, jobs=how.jobs, retries=how.retries)
+    return run_dask(
+        work.tasks,
+        reach,
+        board,
+        address=how.engine.partition("=")[2],
+        workers=how.jobs,
+        retries=how.retries,
+    )
 
 
 def _line_of(outcome: Outcome, *, as_json: bool) -> str:

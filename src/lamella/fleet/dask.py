@@ -1,0 +1,140 @@
+"""Tasks done by a Dask cluster: one that is started here, or one of yours.
+
+A worker that dies has its images done by others; what it had finished stays done.
+https://distributed.dask.org/
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from lamella.errors import EngineError, UsageError
+from lamella.fleet.local import Watch, run_with_retries
+from lamella.fleet.task import Outcome, Task
+from lamella.transport.environment import Environment
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["MakeEnvironment", "run_dask"]
+
+MakeEnvironment = Callable[[], Environment]
+"""Makes an environment in the process that calls it, out of that one's variables and files. It is
+sent to workers, so it has no secret in it; equal ones make equal environments."""
+
+_CONNECT_SECONDS = 20
+_AHEAD = 4
+"""Tasks handed over for each worker: enough that none waits, few enough to be asked back."""
+_mine = threading.local()
+
+
+def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
+    tasks: Sequence[Task],
+    make_env: MakeEnvironment,
+    watch: Watch,
+    *,
+    address: str,
+    workers: int,
+    retries: int,
+) -> Iterator[Outcome]:
+    """Yield what came of each task, as they end.
+
+    Args:
+        tasks: in the order in which they are handed over.
+        make_env: how workers reach registries.
+        watch: is told what is under way.
+        address: of a scheduler, ``tcp://HOST:PORT``; empty: a cluster is started here.
+        workers: processes of that cluster.
+        retries: how often a task is tried again whose engine or registry failed.
+
+    Raises:
+        UsageError: Dask is not installed.
+        EngineError: the scheduler can't be reached.
+    """
+    try:
+        import dask.config  # noqa: PLC0415 - an extra
+
+        # Read when `distributed` is imported, here and in the workers: their news are for nobody.
+        dask.config.set({"distributed.logging": {"distributed": "critical", "tornado": "critical"}})
+        import distributed  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            "`engine` dask: Dask is not installed; install lamella with it: "
+            "pip install 'lamella[dask]'"
+        ) from None
+    with ExitStack() as stack:
+        client = stack.enter_context(_client(address, workers, stack))
+        yield from _results(client, tasks, make_env, watch, retries)
+
+
+def _client(address: str, workers: int, stack: ExitStack) -> Client:
+    from distributed import Client, LocalCluster  # noqa: PLC0415 - as above
+
+    if address:
+        try:
+            return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise EngineError(f"can't reach the Dask scheduler {address}: {error}") from error
+    cluster = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    )
+    stack.callback(cluster.close)
+    return Client(cluster, set_as_default=False)
+
+
+def _results(
+    client: Client,
+    tasks: Sequence[Task],
+    make_env: MakeEnvironment,
+    watch: Watch,
+    retries: int,
+) -> Iterator[Outcome]:
+    from distributed import as_completed  # noqa: PLC0415 - as above
+
+    waiting = iter(tasks)
+    of: dict[object, Task] = {}
+
+    def hand_over() -> Future[Outcome] | None:
+        task = next(waiting, None)
+        if task is None:
+            return None
+        watch.begin(task)
+        # Not pure: what a task finds depends on what is in the registry now.
+        future = client.submit(_run_remote, task, make_env, retries, pure=False)
+        of[future.key] = task
+        return future
+
+    most = _AHEAD * max(1, len(client.scheduler_info()["workers"]))
+    first = [future for _ in range(most) if (future := hand_over()) is not None]
+    running = as_completed(first, loop=client.loop)
+    for future in running:
+        task = of.pop(future.key)
+        watch.end(task)
+        following = hand_over()
+        if following is not None:
+            running.add(following)
+        yield _outcome_of(future, task)
+
+
+def _outcome_of(future: Any, task: Task) -> Outcome:  # noqa: ANN401 - a Future of Dask's
+    """Return what came of a task; of one whose workers all died, that."""
+    if future.status == "finished":
+        outcome: Outcome = future.result()
+        return outcome
+    why = f"its Dask workers were lost: {future.exception()!r}"
+    code = EngineError.exit_code
+    return Outcome(task.source, task.destination, "failed", exit_code=code, message=why)
+
+
+def _run_remote(task: Task, make_env: MakeEnvironment, retries: int) -> Outcome:
+    """Do a task in a worker, which keeps its connections from one to the next."""
+    known: dict[MakeEnvironment, Environment] = _mine.__dict__.setdefault("worlds", {})
+    if make_env not in known:
+        known[make_env] = make_env().__enter__()  # until the process ends
+    return run_with_retries(task, known[make_env], retries)
