@@ -16,7 +16,7 @@ PARAMETERS = frozenset(
     {
         *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
-        *("platform", "source", "tls_verify", "tmp_dir"),
+        *("platform", "source", "tls_verify", "tmp_dir", "to", "engine"),
     }
 )
 """Of the calls, and fields of what they are given: an option each."""

@@ -6,11 +6,13 @@ https://distributed.dask.org/
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from lamella import __version__
 from lamella.errors import EngineError, UsageError
 from lamella.fleet.local import Watch, run_with_retries
 from lamella.fleet.task import Outcome, Task
@@ -27,7 +29,7 @@ sent to workers, so it has no secret in it; equal ones make equal environments."
 
 _CONNECT_SECONDS = 20
 _AHEAD = 4
-"""Tasks handed over for each worker: enough that none waits, few enough to be asked back."""
+"""Tasks handed over for each thread of the workers, so that none has nothing to do."""
 _mine = threading.local()
 
 
@@ -37,7 +39,7 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
     watch: Watch,
     *,
     address: str,
-    workers: int,
+    jobs: int,
     retries: int,
 ) -> Iterator[Outcome]:
     """Yield what came of each task, as they end.
@@ -47,7 +49,7 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
         make_env: how workers reach registries.
         watch: is told what is under way.
         address: of a scheduler, ``tcp://HOST:PORT``; empty: a cluster is started here.
-        workers: processes of that cluster.
+        jobs: tasks that are under way at a time in that cluster.
         retries: how often a task is tried again whose engine or registry failed.
 
     Raises:
@@ -66,11 +68,12 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
             "pip install 'lamella[dask]'"
         ) from None
     with ExitStack() as stack:
-        client = stack.enter_context(_client(address, workers, stack))
+        client = stack.enter_context(_client(address, jobs, stack))
+        _check_workers(client)
         yield from _results(client, tasks, make_env, watch, retries)
 
 
-def _client(address: str, workers: int, stack: ExitStack) -> Client:
+def _client(address: str, jobs: int, stack: ExitStack) -> Client:
     from distributed import Client, LocalCluster  # noqa: PLC0415 - as above
 
     if address:
@@ -78,14 +81,31 @@ def _client(address: str, workers: int, stack: ExitStack) -> Client:
             return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise EngineError(f"can't reach the Dask scheduler {address}: {error}") from error
+    processes = min(jobs, os.cpu_count() or 1)
     cluster = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
+        n_workers=processes,
+        threads_per_worker=-(-jobs // processes),
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
     )
     stack.callback(cluster.close)
     return Client(cluster, set_as_default=False)
+
+
+def _check_workers(client: Client) -> None:
+    """See to it that workers know what a task is; who doesn't would be sent it again and again.
+
+    Raises:
+        EngineError: a worker has no lamella, or another one.
+    """
+    found: Any = client.get_versions(packages=["lamella"])
+    for worker, told in found["workers"].items():
+        version = told["packages"].get("lamella") or "none"
+        if version != __version__:
+            raise EngineError(
+                f"Dask worker {worker}: expected lamella {__version__}, got {version}; install "
+                "the same version there"
+            )
 
 
 def _results(
@@ -110,7 +130,7 @@ def _results(
         of[future.key] = task
         return future
 
-    most = _AHEAD * max(1, len(client.scheduler_info()["workers"]))
+    most = _AHEAD * max(1, sum(client.nthreads().values()))
     first = [future for _ in range(most) if (future := hand_over()) is not None]
     running = as_completed(first, loop=client.loop)
     for future in running:

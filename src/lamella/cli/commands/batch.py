@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_JOBS = 4
+"""Images at a time by default, if there are not more cores: registries are waited for."""
+
+
 @dataclass(frozen=True)
 class _Reach:
     """How registries are reached, here or in another process; it has no secret in it."""
@@ -112,7 +116,10 @@ class _How:
     help="Who does the work: threads here, Dask processes here, or a Dask scheduler.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Images at a time (default: cores)."
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Images at a time (default: cores, at least 4).",
 )
 @click.option(
     "--rate",
@@ -182,7 +189,7 @@ def command(
     part = Shard.parse(shard, os.environ) if shard is not None else None
     if engine != "local" and engine.partition("=")[0] != "dask":
         raise UsageError(f"--engine {engine!r}: expected local, dask or dask=tcp://HOST:PORT")
-    how = _How(engine, jobs or os.cpu_count() or 1, retries, journal, as_json)
+    how = _How(engine, jobs or max(_JOBS, os.cpu_count() or 1), retries, journal, as_json)
     reach = _Reach(session, rate, per_host)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -234,11 +241,16 @@ def _common(
         "",
         template or "",
         base,
-        {name: value for name, value in choices.items() if value not in (None, (), "", False)},
+        {name: value for name, value in choices.items() if _is_given(value)},
         check=check,
         dry_run=dry_run,
         since=since or "",
     )
+
+
+def _is_given(value: object) -> bool:
+    """Whether an option says something; 0 does, though nothing that any of them may be."""
+    return value is not None and value is not False and value not in ((), "")
 
 
 def _plain(what: tuple[str, ...]) -> Iterator[Listed]:
@@ -304,7 +316,7 @@ def _outcomes(
         reach,
         board,
         address=how.engine.partition("=")[2],
-        workers=how.jobs,
+        jobs=how.jobs,
         retries=how.retries,
     )
 

@@ -1,0 +1,66 @@
+"""Tasks done by real Dask workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from lamella.errors import EngineError
+from lamella.fleet.dask import run_dask
+from lamella.fleet.local import Silence
+from lamella.fleet.task import Task
+from lamella.transport.environment import Environment
+from tests.fleet.conftest import NAMES
+from tests.odd.registry import MemoryRegistry
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Dask's own
+]
+
+
+def workers_of(parent: int) -> list[int]:
+    """Return the processes of a cluster."""
+    command = ["pgrep", "-f", "-P", str(parent), "spawn_main"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
+    """Its images are done by others; each comes out once, and no process is left."""
+    names = [f"docker://{registry.host}/{name}" for name in NAMES]
+    tasks = [
+        Task(name, f"{name}-{number}", options={"last": 2}) for name in names for number in range(4)
+    ]
+    done = []
+    running = run_dask(tasks, Environment, Silence(), address="", jobs=2, retries=1)
+    for outcome in running:
+        done.append(outcome)
+        if len(done) == 3:
+            os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
+    assert sorted(one.destination for one in done) == sorted(task.destination for task in tasks)
+    assert {one.state for one in done} <= {"squashed", "unchanged"}, done
+    assert workers_of(os.getpid()) == []
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and where it was looked for."""
+    monkeypatch.setattr("lamella.fleet.dask._CONNECT_SECONDS", 1)
+    task = Task("docker://127.0.0.1:1/a:1", "oci:x")
+    with pytest.raises(EngineError, match="can't reach the Dask scheduler tcp://127"):
+        list(
+            run_dask([task], Environment, Silence(), address="tcp://127.0.0.1:1", jobs=1, retries=0)
+        )
+
+
+def test_workers_without_lamella_are_told(
+    registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They could read no task, and nobody would ever say so."""
+    monkeypatch.setattr("lamella.fleet.dask.__version__", "99.0")
+    task = Task(f"docker://{registry.host}/{NAMES[0]}", "oci:x")
+    with pytest.raises(EngineError, match=r"worker tcp://.*: expected lamella 99\.0, got 0\."):
+        list(run_dask([task], Environment, Silence(), address="", jobs=1, retries=0))
