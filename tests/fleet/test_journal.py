@@ -10,10 +10,10 @@ import pytest
 
 from lamella.errors import OutputError, UsageError
 from lamella.fleet.journal import Journal, read_journal
-from lamella.fleet.task import Known, Outcome
+from lamella.fleet.task import Noted, Outcome
 
 DONE = Outcome("a", "b", "squashed", source_digest="sha256:1", digest="sha256:2", plan="sha256:3")
-KNOWN = {("a", "b"): Known("sha256:1", "sha256:3", "sha256:2")}
+KNOWN = {("a", "b"): Noted("sha256:1", "sha256:3", "sha256:2")}
 
 
 def test_the_last_word_counts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lamella
-from lamella.fleet.task import PLAN, SOURCE, Known, Outcome, Task, run_task
+from lamella.fleet.task import PLAN, SOURCE, Noted, Outcome, Task, run_task
 from lamella.transport.environment import Environment
 from tests.fleet.conftest import fill
 from tests.odd.registry import MemoryRegistry
@@ -123,7 +123,7 @@ def test_a_docker_manifest_gets_no_annotations(tmp_path: Path, registry: MemoryR
     made = run_task(task, Environment())
     assert "annotations" not in json.loads(registry.manifests["team/app", "slim"][1])
     assert run_task(task, Environment()).state == "squashed"
-    known = Known(made.source_digest, made.plan, made.digest)
+    known = Noted(made.source_digest, made.plan, made.digest)
     assert run_task(replace(task, known=known), Environment()).state == "unchanged"
     wrong = replace(known, digest="sha256:" + "0" * 64)
     assert run_task(replace(task, known=wrong), Environment()).state == "squashed"
@@ -136,7 +136,7 @@ def test_archives_are_known_by_a_journal(tmp_path: Path) -> None:
     task = Task(str(path), f"docker-archive:{tmp_path}/new.tar", "1")
     made = run_task(task, Environment())
     assert made.state == "squashed"
-    known = replace(task, known=Known(made.source_digest, made.plan, made.digest))
+    known = replace(task, known=Noted(made.source_digest, made.plan, made.digest))
     assert run_task(known, Environment()).state == "unchanged"
     (tmp_path / "new.tar").unlink()
     assert run_task(known, Environment()).state == "squashed"

@@ -8,7 +8,7 @@ import pytest
 
 from lamella.errors import UsageError
 from lamella.fleet.shard import Shard
-from lamella.fleet.task import Known, Task
+from lamella.fleet.task import Noted, Task
 from lamella.fleet.work import Listed, make_tasks, read_list
 from lamella.transport.environment import Environment
 from tests.odd.registry import MemoryRegistry
@@ -84,7 +84,7 @@ def test_shards_share_the_work(registry: MemoryRegistry) -> None:
 
 def test_what_a_journal_says_goes_with_the_task() -> None:
     """By source and destination."""
-    known = Known("sha256:1", "sha256:2", "sha256:3")
+    known = Noted("sha256:1", "sha256:2", "sha256:3")
     wanted = [Listed("docker://h.example/a:1"), Listed("docker://h.example/b:1")]
     found = {("docker://h.example/a:1", "docker://h.example/a:1-slim"): known}
     work = make_tasks(wanted, Task("", SLIM), Environment(), known=found)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lamella.errors import OutputError, UsageError
 from lamella.files import append_line
-from lamella.fleet.task import Known, Outcome
+from lamella.fleet.task import Noted, Outcome
 
 __all__ = ["Journal", "read_journal"]
 
@@ -55,7 +55,7 @@ class Journal:
             raise OutputError(f"journal {self._path}: {error.strerror}") from error
 
 
-def read_journal(path: str) -> dict[tuple[str, str], Known]:
+def read_journal(path: str) -> dict[tuple[str, str], Noted]:
     """Return what was done, by source and destination; nothing if there is no such file.
 
     A line that was cut off, by a kill or a full disk, is passed over.
@@ -72,7 +72,7 @@ def read_journal(path: str) -> dict[tuple[str, str], Known]:
         raise UsageError(f"journal {path}: {error.strerror}") from error
 
 
-def _entries(lines: Iterator[bytes], path: str) -> Iterator[tuple[tuple[str, str], Known]]:
+def _entries(lines: Iterator[bytes], path: str) -> Iterator[tuple[tuple[str, str], Noted]]:
     for number, line in enumerate(lines, 1):
         if len(line) > _LONGEST_LINE:
             raise UsageError(f"journal {path}: line {number} is too long; is it a journal?")
@@ -85,4 +85,4 @@ def _entries(lines: Iterator[bytes], path: str) -> Iterator[tuple[tuple[str, str
         if value.get("state") in {"squashed", "copied", "unchanged"}:
             key = str(value["source"]), str(value["destination"])
             known = (value["source_digest"], value["plan"], value["digest"])
-            yield key, Known(*map(str, known))
+            yield key, Noted(*map(str, known))

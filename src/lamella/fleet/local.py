@@ -91,12 +91,12 @@ def run_local(
             raise
 
 
-class _Work(Protocol):
+class _Does(Protocol):
     def __call__(self, task: Task, /) -> Outcome: ...
 
 
 def _windowed(
-    pool: ThreadPoolExecutor, work: _Work, tasks: Sequence[Task], most: int
+    pool: ThreadPoolExecutor, work: _Does, tasks: Sequence[Task], most: int
 ) -> Iterator[Outcome]:
     """Yield results as they come; only so many tasks are handed over at a time."""
     pending: set[Future[Outcome]] = set()

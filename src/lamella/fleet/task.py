@@ -23,10 +23,10 @@ from lamella.spec.json import format_json
 from lamella.spec.platform import Platform
 from lamella.transport.engine.location import EngineLocation
 from lamella.transport.environment import Environment, used
-from lamella.transport.location import Location, Seen
+from lamella.transport.location import Location, Glimpse
 from lamella.transport.transports import parse_location
 
-__all__ = ["PLAN", "SOURCE", "Known", "Outcome", "State", "Task", "check_options", "run_task"]
+__all__ = ["PLAN", "SOURCE", "Noted", "Outcome", "State", "Task", "check_options", "run_task"]
 
 SOURCE = "dev.lamella.source.digest"
 """The annotation that tells of which manifest a result was made."""
@@ -41,7 +41,7 @@ State = Literal["squashed", "copied", "unchanged", "planned", "passed over", "fa
 
 
 @dataclass(frozen=True)
-class Known:
+class Noted:
     """What a journal says of a result: for places that keep no annotations."""
 
     source_digest: str
@@ -64,7 +64,7 @@ class Task:
     dry_run: bool = False
     since: str = ""
     """RFC 3339: images that were created before are passed over."""
-    known: Known | None = None
+    known: Noted | None = None
 
     @property
     def plan(self) -> str:
@@ -192,18 +192,18 @@ def _time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _look(target: Location, env: Environment) -> Seen | None:
+def _look(target: Location, env: Environment) -> Glimpse | None:
     try:
         return target.look(env)
     except ImageNotFound:
         return None
 
 
-def _is_made(task: Task, source_digest: str, there: Seen) -> bool:
+def _is_made(task: Task, source_digest: str, there: Glimpse) -> bool:
     """Whether what is there is the result, by what it says of itself or by what a journal says."""
     if there.annotations.get(SOURCE) == source_digest:
         return there.annotations.get(PLAN) == task.plan
-    return task.known == Known(source_digest, task.plan, there.digest)
+    return task.known == Noted(source_digest, task.plan, there.digest)
 
 
 def _told(outcome: Outcome, result: Result) -> Outcome:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lamella.errors import UsageError
 from lamella.fleet.shard import Shard
-from lamella.fleet.task import Known, Task, check_options
+from lamella.fleet.task import Noted, Task, check_options
 from lamella.fleet.template import fill
 from lamella.transport.environment import Environment
 from lamella.transport.listing import expand
@@ -58,7 +58,7 @@ def make_tasks(
     env: Environment,
     *,
     shard: Shard | None = None,
-    known: Mapping[tuple[str, str], Known] | None = None,
+    known: Mapping[tuple[str, str], Noted] | None = None,
 ) -> Work:
     """Return a task for each image, in the order in which they are named.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["Location", "Seen", "Suggestion", "annotations_of", "slim"]
+__all__ = ["Location", "Glimpse", "Suggestion", "annotations_of", "slim"]
 
 
 class Suggestion(NamedTuple):
@@ -24,7 +24,7 @@ class Suggestion(NamedTuple):
     """A reference, where the image is at no place to write to again."""
 
 
-class Seen(NamedTuple):
+class Glimpse(NamedTuple):
     """What is known of an image without reading any layer."""
 
     digest: str
@@ -94,7 +94,7 @@ class Location(ABC):
         """
         return self.look(env).digest
 
-    def look(self, env: Environment) -> Seen:
+    def look(self, env: Environment) -> Glimpse:
         """Look at an image, or at the index that its name stands for.
 
         Raises:
@@ -106,11 +106,11 @@ class Location(ABC):
         with self.open_source(None, env) as source:
             index = source.index() if isinstance(source, HasIndex) else None
             if index is not None:
-                return Seen(str(index.digest), annotations_of(index.value))
+                return Glimpse(str(index.digest), annotations_of(index.value))
             image = source.describe()
             if image.manifest is None:
-                return Seen(str(image.id), {})
-            return Seen(str(image.manifest.digest), annotations_of(image.manifest.value))
+                return Glimpse(str(image.id), {})
+            return Glimpse(str(image.manifest.digest), annotations_of(image.manifest.value))
 
     def pinned(self, digest: str) -> Location:
         """Return the same image by its digest, where a place knows it by that; else itself."""

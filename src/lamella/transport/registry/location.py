@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lamella.errors import UsageError
 from lamella.transport.answers import load_object
-from lamella.transport.location import Location, Seen, Suggestion, annotations_of
+from lamella.transport.location import Location, Glimpse, Suggestion, annotations_of
 from lamella.transport.registry.name import PREFIX, RegistryName
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class RegistryLocation(Location):
         with env.connections.used():
             return str(self._repository(env).digest_of(self.name.reference))
 
-    def look(self, env: Environment) -> Seen:
+    def look(self, env: Environment) -> Glimpse:
         """Fetch the manifest, or the index: one request."""
         with env.connections.used():
             stored = self._repository(env).manifest(self.name.reference)
-        return Seen(str(stored.digest), annotations_of(load_object(stored.raw)))
+        return Glimpse(str(stored.digest), annotations_of(load_object(stored.raw)))
 
     def pinned(self, digest: str) -> RegistryLocation:
         """Return the image of that digest, whatever becomes of its tag."""

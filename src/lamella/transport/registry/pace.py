@@ -17,7 +17,7 @@ _LOOK = 0.2
 
 
 @dataclass
-class _Host:
+class _Turns:
     """What is under way to one registry."""
 
     busy: threading.BoundedSemaphore | None
@@ -38,7 +38,7 @@ class Pace:
     rate: float | None = None
     at_once: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _hosts: dict[str, _Host] = field(default_factory=dict, repr=False)
+    _hosts: dict[str, _Turns] = field(default_factory=dict, repr=False)
 
     @contextmanager
     def keeping(self, host: str, stopped: threading.Event) -> Iterator[None]:
@@ -61,14 +61,14 @@ class Pace:
         finally:
             state.busy.release()
 
-    def _host(self, host: str) -> _Host:
+    def _host(self, host: str) -> _Turns:
         with self._lock:
             if host not in self._hosts:
                 busy = threading.BoundedSemaphore(self.at_once) if self.at_once else None
-                self._hosts[host] = _Host(busy)
+                self._hosts[host] = _Turns(busy)
             return self._hosts[host]
 
-    def _wait_turn(self, state: _Host, host: str, stopped: threading.Event) -> None:
+    def _wait_turn(self, state: _Turns, host: str, stopped: threading.Event) -> None:
         if not self.rate:
             return
         with self._lock:
