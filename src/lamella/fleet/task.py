@@ -23,7 +23,7 @@ from lamella.spec.json import format_json
 from lamella.spec.platform import Platform
 from lamella.transport.engine.location import EngineLocation
 from lamella.transport.environment import Environment, used
-from lamella.transport.location import Location, Glimpse
+from lamella.transport.location import Glimpse, Location
 from lamella.transport.transports import parse_location
 
 __all__ = ["PLAN", "SOURCE", "Noted", "Outcome", "State", "Task", "check_options", "run_task"]

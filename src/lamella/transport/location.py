@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["Location", "Glimpse", "Suggestion", "annotations_of", "slim"]
+__all__ = ["Glimpse", "Location", "Suggestion", "annotations_of", "slim"]
 
 
 class Suggestion(NamedTuple):

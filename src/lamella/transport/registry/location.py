@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lamella.errors import UsageError
-from lamella.transport.answers import load_object
-from lamella.transport.location import Location, Glimpse, Suggestion, annotations_of
+from lamella.transport.location import Glimpse, Location, Suggestion, annotations_of
 from lamella.transport.registry.name import PREFIX, RegistryName
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class RegistryLocation(Location):
 
     def look(self, env: Environment) -> Glimpse:
         """Fetch the manifest, or the index: one request."""
+        from lamella.transport.answers import load_object  # noqa: PLC0415 - few ask
+
         with env.connections.used():
             stored = self._repository(env).manifest(self.name.reference)
         return Glimpse(str(stored.digest), annotations_of(load_object(stored.raw)))
