@@ -124,15 +124,51 @@ def test_a_layer_shows_its_whole_command(image: str) -> None:
     explore(image, script)
 
 
+def test_values_that_are_called_secrets_are_hidden(image: str) -> None:
+    """As on the page; a key shows them, and hides them again."""
+
+    async def script(screen: Screen) -> None:
+        await screen.press("i")
+        await screen.sees("ENV TOKEN=(hidden)", "r: show hidden values")
+        await screen.press("r")
+        await screen.sees("ENV TOKEN=b", "r: hide hidden values")
+        await screen.press("r")
+        await screen.sees("ENV TOKEN=(hidden)")
+        await screen.press("escape", "j", "d")
+        await screen.sees("layer    #1 of 2")
+        assert "hidden" not in screen.text
+
+    explore(image, script, (100, 50))
+
+
+def test_long_values_go_on_below_their_beginning(image: str) -> None:
+    """Not below the names; a command goes on two columns further in."""
+
+    async def script(screen: Screen) -> None:
+        await screen.press("j", "j")
+        await screen.sees("Files of layer 2")
+        await screen.press("d")
+        await screen.sees("diff ID  sha256:")
+        at = screen.lines.index(screen.line("diff ID"))
+        column = screen.lines[at].index("sha256:")
+        assert screen.lines[at + 1][:column].rpartition("┃")[2].strip() == ""
+        assert screen.lines[at + 1][column].isalnum()
+        command = screen.lines.index(screen.line("RUN set -e; echo"))
+        column = screen.lines[command].index("RUN set")
+        assert screen.lines[command + 1][column : column + 3].rstrip(" ").startswith("  ")
+
+    explore(image, script, (60, 40))
+
+
 def test_the_config_is_shown(image: str) -> None:
     """How a container starts; each step of the history in full, with its layer."""
 
     async def script(screen: Screen) -> None:
         await screen.press("i")
-        await screen.sees('Cmd          ["/bin/true"]', "Environment", "  A=b", "TOKEN=b")
+        await screen.sees('Cmd          ["/bin/true"]', "Environment", "  A=b")
         assert "#1  FROM scratch" in screen.text
         await screen.press("G")
-        await screen.sees("39 of a long command")
+        await screen.sees("echo step 39 of")
         await screen.press("q")
         await screen.misses("Environment")
 

@@ -37,6 +37,7 @@ __all__ = ["ImageScreen"]
 _PAUSE = 0.1
 """Seconds without a key before a search, or the sums of another layer, are begun."""
 _VIEWS_KEPT = 8
+_BOTH = (True, False)
 
 
 class ImageScreen(Screen[None]):
@@ -190,8 +191,8 @@ class ImageScreen(Screen[None]):
         number = self._layers.cursor
         if self.focused is self._layers:
             if number:
-                lines = layer_lines(self._analysis, number)
-                self.app.push_screen(TextScreen(f"Layer {number}", lines))
+                lines, revealed = (layer_lines(self._analysis, number, hide=h) for h in _BOTH)
+                self.app.push_screen(TextScreen(f"Layer {number}", lines, revealed))
             else:
                 self.action_config()
         elif at_hand := self._at_hand():
@@ -264,7 +265,8 @@ class ImageScreen(Screen[None]):
     def action_config(self) -> None:
         """Show what the image's config says."""
         if self._image is not None:
-            self.app.push_screen(TextScreen("Image", config_lines(self._image)))
+            lines, revealed = (config_lines(self._image, hide=hide) for hide in _BOTH)
+            self.app.push_screen(TextScreen("Image", lines, revealed))
 
     # -- search
 
