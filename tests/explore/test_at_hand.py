@@ -283,6 +283,20 @@ def test_a_folder_is_saved_as_a_tar(image: str, tmp_path: Path, number: int) -> 
         assert opened.getnames()[0] == "d"
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_can_be_done_is_told_below_the_files(image: str, columns: int) -> None:
+    """Also in the narrowest terminal, and where a search found them; with room, the order, too."""
+    keys = "v View  x Save  y Copy  d Details"
+
+    async def script(screen: Screen) -> None:
+        await screen.sees(f"{keys}  o Sort{': change' if columns > 80 else ' ─╯'}")
+        await screen.press("slash")
+        await screen.type("run")
+        await screen.sees("Found: 1", f"{keys} ─╯")
+
+    explore(image, script, (columns, 24))
+
+
 def test_a_path_is_copied(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the terminal, which gets no more than the path as it is shown."""
     sent: list[str] = []
@@ -312,16 +326,16 @@ def test_rows_are_sorted(image: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("tab", "enter")
-        await screen.sees("touched", "o by change")
+        await screen.sees("touched", "o Sort: change")
         await screen.press("o")
-        await screen.sees("o by size")
+        await screen.sees("o Sort: size")
         by_size = await names(screen)
         assert by_size[:2] == ["run", "bytes"] or by_size[:3] == ["run", "same", "bytes"]
         await screen.press("o")
-        await screen.sees("o by name")
+        await screen.sees("o Sort: name")
         assert await names(screen) == sorted(await names(screen))
         await screen.press("o")
-        await screen.sees("o by change")
+        await screen.sees("o Sort: change")
 
     explore(image, script)
 

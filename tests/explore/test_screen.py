@@ -6,8 +6,11 @@ import asyncio
 import socket
 
 import pytest
+from textual.widget import Widget
 
 from lamella import api
+from lamella.cli.explore.around import Keys
+from lamella.cli.explore.lines import Lines
 from lamella.errors import LamellaError
 from lamella.transport.environment import used
 from tests.explore.piloting import Screen, explore
@@ -288,3 +291,30 @@ def test_there_is_an_image() -> None:
     """Errors come before the screen."""
     with pytest.raises(LamellaError, match="no file"):
         explore("./nothing.tar", lambda screen: screen.press("q"))
+
+
+def test_nothing_is_laid_out_anew_without_need(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the keys, as long as they are the same, nor text of a fixed height."""
+    asked: list[object] = []
+
+    def noted(widget: Widget, *args: object, layout: bool = False, **rest: object) -> Widget:
+        if layout and not isinstance(widget, Lines):  # whose lines may become more
+            asked.append(widget)
+        return refresh(widget, *args, layout=layout, **rest)  # type: ignore[arg-type]
+
+    async def recomposed(keys: Keys) -> None:
+        asked.append(keys)
+        await recompose(keys)
+
+    refresh, recompose = Widget.refresh, Keys.recompose
+
+    async def script(screen: Screen) -> None:
+        await screen.press("j")
+        await screen.sees("Files of layer 1")
+        monkeypatch.setattr(Widget, "refresh", noted)
+        monkeypatch.setattr(Keys, "recompose", recomposed)
+        await screen.press("space", "j", "j", "space", "tab", "j", "j", "tab", "tab")
+        await screen.sees("layers 1-3", "Files of layer 3")
+        assert asked == []
+
+    explore(demo, script)
