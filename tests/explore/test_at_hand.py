@@ -232,9 +232,9 @@ def test_what_has_no_content_is_said(image: str) -> None:
     async def script(screen: Screen) -> None:
         await go_to(screen, "link", 1)
         await screen.press("v")
-        await screen.sees("link is no file: it has no content to view")
+        await screen.sees("link is not a file: it has no content to view")
         await screen.press("x")
-        await screen.sees("link is no file: it has no content to save")
+        await screen.sees("link is not a file: it has no content to save")
 
     explore(image, script)
 
@@ -253,7 +253,7 @@ def test_a_file_is_saved(image: str, tmp_path: Path) -> None:
         assert (tmp_path / "run").read_bytes() == SCRIPT
         (tmp_path / "run").write_bytes(b"mine")
         await screen.press("x", "enter")
-        await screen.sees("run exists; Enter once more replaces it")
+        await screen.sees("run exists; press Enter again to replace it")
         assert (tmp_path / "run").read_bytes() == b"mine"
         await screen.press("enter")
         await screen.sees("run: 789 kB written")

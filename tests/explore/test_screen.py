@@ -110,7 +110,7 @@ def test_filter(demo: str) -> None:
         await screen.press("space", "tab", "space", "tab", "space", "tab", "space", "tab")
         await screen.type("2 things")
         await screen.press("enter")
-        await screen.sees("'2 things' is no size; expected one like 10MB")
+        await screen.sees("'2 things' is not a size; expected a value like 10MB")
         await screen.press(*["backspace"] * 8)
         await screen.type("2MB")
         await screen.press("enter")
@@ -148,9 +148,9 @@ def test_help(demo: str) -> None:
         ):
             assert key in footer
         await screen.press("question_mark")
-        await screen.sees("Tab          the other side", "squash the marked range")
+        await screen.sees("Tab          switch between layers and files", "squash the marked range")
         await screen.press("q")
-        await screen.misses("the other side")
+        await screen.misses("switch between layers")
 
     explore(demo, script)
 

@@ -120,7 +120,7 @@ def test_one_layer_has_nothing_to_try() -> None:
         "No squash would make it smaller",
         "Nothing is dead",
         "No file looks like a key",
-        "(no step is recorded)",
+        "(no command recorded)",
     ):
         assert words in page.text
 
@@ -128,7 +128,7 @@ def test_one_layer_has_nothing_to_try() -> None:
 def test_secrets_that_were_not_looked_for() -> None:
     """Is not the same as none."""
     analysis = replace(hostile(), secrets=None)
-    assert "They were not looked for" in render(analysis)
+    assert "Secrets were not looked for" in render(analysis)
 
 
 def test_an_empty_image_is_drawn() -> None:

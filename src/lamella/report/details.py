@@ -61,7 +61,7 @@ def changes_text(now: File | None, before: File | None, *, same: bool | None) ->
         return "new in this layer"
     if now is None:
         return "deleted in this layer"
-    return ", ".join(_changes(now, before, same=same)) or "the very same again"
+    return ", ".join(_changes(now, before, same=same)) or "stored again, unchanged"
 
 
 def _changes(now: File, before: File, *, same: bool | None) -> Iterator[str]:
@@ -102,7 +102,7 @@ def file_lines(
     yield field("path", f"/{shown_path(path)}")
     file = now or before
     if file is None:
-        yield Line("a directory that no layer has an entry for; engines make it with mode 0755")
+        yield Line("no layer has an entry for this directory; engines create it with mode 0755")
         return
     yield field("type", _device(file) or file.type)
     yield field("mode", f"{mode_text(file)} {file.mode:04o}")

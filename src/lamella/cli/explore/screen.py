@@ -88,7 +88,7 @@ class ImageScreen(Screen[None]):
         )
         self._search = Input(placeholder="name, or part/of/a/path", id="search")
         self._search.border_title = "Search"
-        self._search.border_subtitle = "Enter: to the list   Esc: end"
+        self._search.border_subtitle = "Enter: go to the list   Esc: end search"
         self._facts, self._details, self._range = Told("facts"), Told("details"), Told("range")
         yield Static(head(self._analysis), id="head", markup=False)
         with Horizontal():
