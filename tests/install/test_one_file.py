@@ -38,7 +38,8 @@ def test_it_squashes(one_file: Path, tmp_path: Path) -> None:
 
 def test_it_leaves_what_it_unpacks_in_one_place(one_file: Path, tmp_path: Path) -> None:
     """Beside what lamella remembers."""
-    run_free(pythons("3.11", "3.12", "3.13")[0], one_file, "--version", env={"HOME": str(tmp_path)})
+    env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
+    run_free(pythons("3.11", "3.12", "3.13")[0], one_file, "--version", env=env)
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*/*")] == [
         ".cache/lamella/one-file"
     ]
