@@ -84,7 +84,7 @@ def _make_app(image: str, platform: str | None, env: Environment, explored: Expl
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     squasher = Squasher(image, platform, env)
-    return ExploreApp(explored, squasher, parse_location(image).suggest())
+    return ExploreApp(explored, squasher, parse_location(image).suggest(explored.analysis.tags))
 
 
 def _check(image: str) -> None:

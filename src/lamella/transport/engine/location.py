@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["EngineLocation", "parse_engine"]
 
 _Prefix = Literal["", "docker-daemon", "podman"]
+_ID = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{4,64}")
+"""What may be an image's ID, or the start of one."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,10 @@ class EngineLocation(Location):
         name: Callable[[str], str] = podman_name if self.prefix == "podman" else docker_name
         return tuple(dict.fromkeys(map(name, tags)))
 
-    def suggest(self) -> Suggestion:
-        """Return another tag."""
+    def suggest(self, tags: Sequence[str] = ()) -> Suggestion:
+        """Return another tag; what is named by its ID, a tag of another name of it."""
+        if _ID.fullmatch(self.name) and self.name not in {name.partition(":")[0] for name in tags}:
+            return Suggestion(tag=slim(tags[0]) if tags else "")
         return Suggestion(tag=slim(self.name))
 
 
