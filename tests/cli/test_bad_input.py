@@ -88,11 +88,22 @@ def test_what_was_meant(
 
 def test_no_engine_is_not_all_that_is_missing(lamella: Lamella, work: Path) -> None:
     """Nor is a file there; and an output may be meant for a registry."""
-    lamella("squash", "none.tar", "-t", "a:1").failed(5, "no file 'none.tar' here")
+    lamella("squash", "none:1", "-t", "a:1").failed(5, "no file 'none:1' here")
     app = to_file(work / "app.tar", docker_archive(*TARS))
     ran = lamella("squash", app, "-o", "reg.example:5000/a")
     ran.failed(5, "for a registry: docker://reg.example:5000/a")
     assert "registry" not in lamella("squash", app, "-o", "a:1").err
+
+
+@pytest.mark.parametrize("typed", ["none.tar", "in/none.tar.gz", "reg.example/none.tgz"])
+def test_name_of_an_archive(lamella: Lamella, typed: str) -> None:
+    """It is a file's, so no engine is asked; who means an image is told how to say so."""
+    message = f"no file '{typed}' here"
+    for command in (["layers", typed], ["squash", typed, "-t", "a:1"], ["verify", typed, typed]):
+        ran = lamella(*command).failed(7, message, f"; for an image: docker-daemon:{typed}")
+        assert ("for a registry: docker://" in ran.err) == typed.startswith("reg.")
+    ran = lamella("layers", "./none.tar").failed(7, "no file './none.tar' here")
+    assert "docker-daemon:" not in ran.err
 
 
 def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:

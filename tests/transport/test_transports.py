@@ -93,7 +93,7 @@ def test_what_means_nothing(text: str) -> None:
         parse_location(text)
 
 
-@pytest.mark.parametrize("text", ["./none", "/none", "./folder", "."])
+@pytest.mark.parametrize("text", ["./none", "/none", "./folder", ".", "a/b.tgz", "None.TAR"])
 def test_what_is_not_there(text: str) -> None:
     """It can only be a file or a folder."""
     with pytest.raises(ImageNotFound):

@@ -317,12 +317,12 @@ def test_a_name_that_may_have_been_a_file_s(
     """That there is no such file is said even if the new image would go to the engine."""
     monkeypatch.chdir(tmp_path)
     env = Environment(engine=EngineOptions({"DOCKER_HOST": "unix:///nowhere/docker.sock"}))
-    told = "no file 'app.tar' here, and the Docker engine at unix:///nowhere/docker.sock can't be"
+    told = "no file 'app:1' here, and the Docker engine at unix:///nowhere/docker.sock can't be"
     for output in (None, "docker-archive:new.tar"):
         with pytest.raises(EngineUnreachable, match=f"^{re.escape(told)} "):
-            api.squash("app.tar", last=2, output=output, env=env)
+            api.squash("app:1", last=2, output=output, env=env)
     with pytest.raises(EngineUnreachable, match=r"^can't reach the Docker engine"):
-        api.squash("docker-daemon:app.tar", last=2, env=env)
+        api.squash("docker-daemon:app:1", last=2, env=env)
 
 
 def describe_at(host: str) -> None:
