@@ -153,7 +153,9 @@ def test_dry_run_shows_each_platform(lamella: Lamella, source: str, work: Path) 
     """And writes nothing; as JSON it is one document."""
     before = state_of(work)
     ran = lamella("squash", source, "base", "--platform", "all", "--dry-run").worked()
-    assert [word for word in ("amd64", "arm64", "arm/v7") if f"(linux/{word})" not in ran.err] == []
+    assert [
+        word for word in ("amd64", "arm64", "arm/v7") if f"(linux/{word})" not in ran.text
+    ] == []
     found = json.loads(
         lamella("squash", source, "base", "--platform", "all", "--dry-run", "--json").worked().out
     )
