@@ -50,13 +50,13 @@ def test_missing_file(lamella: Lamella, work: Path, form: str) -> None:
 @pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
 def test_folder_in_place_of_a_file(lamella: Lamella, work: Path, form: str) -> None:
     """A folder is no archive; it may be a layout."""
-    lamella("layers", f"{form}:{work}").failed(1, "it is a folder", f"try oci:{work}")
+    lamella("layers", f"{form}:{work}").failed(1, "got a folder", f"try oci:{work}")
 
 
 def test_file_in_place_of_a_folder(lamella: Lamella, work: Path) -> None:
     """A file is no layout; it may be an archive."""
     name = to_file(work / "file", docker_archive(*TARS))
-    lamella("layers", f"oci:{name}").failed(1, "it is a file", f"try docker-archive:{name}")
+    lamella("layers", f"oci:{name}").failed(1, "got a file", f"try docker-archive:{name}")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_name_of_an_archive(lamella: Lamella, typed: str) -> None:
 
 def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
     """With a prefix it has no index.json; without, it could be anything."""
-    lamella("layers", f"oci:{work}").failed(1, "no index.json")
+    lamella("layers", f"oci:{work}").failed(1, "without index.json")
     lamella("layers", str(work)).failed(7, "is no OCI layout")
 
 
@@ -116,9 +116,9 @@ def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
     ("content", "words"),
     [
         (b"", "it is empty"),
-        (b"hello\n" * 500, "it is no tar"),
-        (layer("just/", ("just/a", b"tar")), "neither manifest.json nor index.json"),
-        (bytes(10240), "neither manifest.json nor index.json"),
+        (b"hello\n" * 500, "got text"),
+        (layer("just/", ("just/a", b"tar")), "expected manifest.json or index.json at its top"),
+        (bytes(10240), "got zeros"),
         (entry("manifest.json", b"{").encode() + END, "invalid JSON"),
         (entry("manifest.json", b"[" * 100_000).encode() + END, "invalid JSON"),
         (entry("manifest.json", b"{}").encode() + END, "expected a list, got an object"),
