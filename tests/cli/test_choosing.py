@@ -89,8 +89,8 @@ def _least(after: dict[tuple[int, int], int], first: int, parts: int) -> int:
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        (["--auto", "--last", "2"], "exclude each other"),
-        (["--auto", "#1"], "exclude each other"),
+        (["--auto", "--last", "2"], ": --last and --auto exclude each other"),
+        (["--auto", "#1"], "LAYER (--from) and --auto exclude each other; give one"),
         (["--max-layers", "2", "--layers", "1-2"], "exclude each other"),
         (["--max-layers", "0"], "at least one layer"),
         (["--max-layers", "few"], "few"),
