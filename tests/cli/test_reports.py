@@ -257,7 +257,7 @@ def test_reports_go_to_files_beside_the_screen(lamella: Lamella, work: Path, nas
             ["--json", "--format", "sarif"],
             "--json and --format sarif: both write to standard output",
         ),
-        (["--format", "xml"], "'xml' is not one of 'text', 'json'"),
+        (["--format", "xml"], "--format: expected text, json, "),
         (["--html", "-", "--format", "junit"], "--format junit and --html - both write to"),
     ],
 )

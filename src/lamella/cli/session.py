@@ -25,6 +25,16 @@ __all__ = ["Session", "image_session", "plain_session"]
 _Option = Callable[[Callable[..., object]], Callable[..., object]]
 
 
+class _TrueOrFalse(click.types.BoolParamType):
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bool:
+        """Read a value; an empty one, of a variable that is not set, is false to click."""
+        if value == "":
+            self.fail("'' is not a valid boolean", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @dataclass(frozen=True)
 class Session:
     """What was given to the options that commands share; fields are named like them."""
@@ -119,7 +129,7 @@ _OF_REGISTRIES: Sequence[_Option] = (
     ),
     click.option(
         "--tls-verify",
-        type=bool,
+        type=_TrueOrFalse(),
         default=True,
         metavar="true|false",
         help="Verify registry certificates (default: true).",

@@ -47,8 +47,8 @@ class FileLocation(FileName, Location):
     def _need(self, stream: BinaryIO | None, name: str) -> None:
         if self.is_stream and stream is None:
             raise UsageError(
-                f"'{self}': {name} is closed, or not given; expected a file, or a stream as "
-                f"Environment({name}=…)"
+                f"'{self}': `{name}` is closed or not given; expected a stream, or a file's name "
+                "in place of -"
             )
 
     def home(self) -> FileLocation | None:
