@@ -46,6 +46,8 @@ __all__ = [
     "shortened",
 ]
 
+FILES_NEED_NONE = "files need no engine (docker-archive:FILE)"
+"""The way out where an engine is not all that may have been meant."""
 _LONGEST = 1000
 _TAIL = 160
 
@@ -189,8 +191,11 @@ class EngineUnreachable(EngineError):
         self.engine, self.why, self.way_out = engine, why, way_out
 
     def after(self, elsewhere: str) -> EngineUnreachable:
-        """Return the same error, which tells where else was looked before."""
-        return EngineUnreachable(self.engine, self.why, self.way_out, elsewhere)
+        """Return the same error, which tells where else was looked before, if anywhere."""
+        if not elsewhere:
+            return self
+        way_out = f"{self.way_out}; {FILES_NEED_NONE}"
+        return EngineUnreachable(self.engine, self.why, way_out, elsewhere)
 
 
 class ImageNotFound(LamellaError):

@@ -23,6 +23,7 @@ from lamella.transport.engine.options import EngineOptions
 from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.images import build
+from tests.support.images import docker_archive
 from tests.support.progress import Recorder
 from tests.transport.engine.proxy import Proxy, proxy_of
 from tests.transport.engine.squashing import (
@@ -36,6 +37,7 @@ from tests.transport.engine.squashing import (
     state_of,
 )
 from tests.transport.engine.test_host import make_context
+from tests.transport.forms import TARS, to_file
 
 __all__ = ["app"]
 
@@ -304,9 +306,7 @@ def test_a_wrong_host(host: str, reason: str) -> None:
         with pytest.raises(EngineError, match=reason) as error:
             attempt(host)
         assert str(error.value).startswith(f"can't reach the Docker engine at {host}: ")
-        assert str(error.value).endswith(
-            "start it, or set DOCKER_HOST; files need no engine (docker-archive:FILE)"
-        )
+        assert str(error.value).endswith("; start it, or set DOCKER_HOST")
         assert "\n" not in str(error.value)
         assert error.value.exit_code == 5
 
@@ -321,7 +321,11 @@ def test_a_name_that_may_have_been_a_file_s(
     for output in (None, "docker-archive:new.tar"):
         with pytest.raises(EngineUnreachable, match=f"^{re.escape(told)} "):
             api.squash("app:1", last=2, output=output, env=env)
-    with pytest.raises(EngineUnreachable, match=r"^can't reach the Docker engine"):
+    file = to_file(tmp_path / "app.tar", docker_archive(*TARS))
+    for source, place in ((file, "app:2"), ("app:1", None)):
+        with pytest.raises(EngineUnreachable, match=r"; files need no engine \(docker-archive:"):
+            api.squash(source, last=2, output=place, env=env)
+    with pytest.raises(EngineUnreachable, match=r"^can't reach the .*; start .* DOCKER_HOST$"):
         api.squash("docker-daemon:app:1", last=2, env=env)
 
 
