@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from lamella.cli.completion import complete_file, complete_folder
 from lamella.cli.progress import make_reporter
@@ -33,6 +34,13 @@ class _TrueOrFalse(click.types.BoolParamType):
         if value == "":
             self.fail("'' is not a valid boolean", param, ctx)
         return super().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer both."""
+        del ctx, param
+        return [CompletionItem(word) for word in ("true", "false") if word.startswith(incomplete)]
 
 
 @dataclass(frozen=True)

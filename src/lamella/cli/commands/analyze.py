@@ -12,7 +12,13 @@ from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter, screen_width
-from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
+from lamella.cli.report_files import (
+    FORMATS,
+    append_summary,
+    complete_report,
+    reports_option,
+    write_reports,
+)
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
 from lamella.cli.suggested import best_squash
@@ -57,7 +63,7 @@ _BROKEN = 6
     "reports",
     multiple=True,
     callback=reports_option,
-    shell_complete=complete_file,
+    shell_complete=complete_report,
     metavar="FORMAT=FILE",
     help="Also write a report to FILE; can be repeated.",
 )
