@@ -46,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-m", "--machine", action="store_true", help="one plain line a layer")
     parser.add_argument("-t", "--tags", action="store_true", help="show local tags of each layer")
     arguments = parser.parse_args(argv)
+    others = (arguments.commands, arguments.machine, arguments.tags)
+    if arguments.dockerfile and any(others):
+        parser.error("-d goes with no other option: a Dockerfile has no IDs and tags")
+    if arguments.machine and arguments.tags:
+        parser.error("-t and -m exclude each other: the lines of -m have no tags")
     try:
         lines = show(
             arguments.layer,

@@ -345,9 +345,9 @@ def test_verify_trusts_no_digest(app: str, tmp_path: Path) -> None:
 def test_a_stream_that_nobody_gave_is_an_error(app: str) -> None:
     """`-` without a stream is refused before any work: its bytes would be lost."""
     for output in ("-", "oci-archive:-"):
-        with pytest.raises(UsageError, match=r"'.*-': stdout is closed, or not given"):
+        with pytest.raises(UsageError, match=r"'.*-': `stdout` is closed or not given"):
             lamella.squash(app, output=output)
-    with pytest.raises(UsageError, match="'-': stdin is closed, or not given"):
+    with pytest.raises(UsageError, match="'-': `stdin` is closed or not given"):
         lamella.squash("-", output="-", env=lamella.Environment(stdout=io.BytesIO()))
     with pytest.raises(UsageError, match="stdin"), lamella.open_image("-"):
         pass

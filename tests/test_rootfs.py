@@ -196,9 +196,32 @@ def test_configs_are_compared() -> None:
         ([entry("a")], symlink("a", "b"), "/a: type: file != symlink"),
         ([entry("a")], entry("a", xattrs={b"user.n": b"v"}), "/a: xattr user.n: none != v"),
         ([], entry("a"), "/a: only in the second image"),
+        ([entry("a", b"1")], entry("a", b"2"), "/a: the content differs"),
     ],
 )
 def test_a_difference_can_be_read(ours: list[Entry], theirs: Entry, line: str) -> None:
     """There are no numbers of nanoseconds in it, and no types as a tar writes them."""
     found = compare_rootfs(rootfs(layer(*ours)), rootfs(layer(theirs)))
     assert any(str(difference).startswith(line) for difference in found)
+
+
+def test_a_difference_of_links_can_be_read() -> None:
+    """Paths are told from the root on."""
+    linked, apart = layer(("a", b"1"), link("b", "a")), layer(("a", b"1"), ("b", b"1"))
+    found = map(str, compare_rootfs(rootfs(linked), rootfs(apart)))
+    assert list(found) == ["/a: hard link of: /a != none", "/b: hard link of: /a != none"]
+
+
+def test_a_difference_of_configs_can_be_read() -> None:
+    """Fields have the names that users know; they are not of the root directory."""
+    ours = image(layer("a"), config={"Env": ["A=1"]}, odd={"x": 1}, author="a")
+    theirs = image(layer("a"), config={"Env": ["A=2"], "User": "app"}, odd={}, none={})
+    assert list(map(str, compare_configs(ours, theirs))) == [
+        "config author: a != none",
+        'config Env: ["A=1"] != ["A=2"]',
+        "config User: none != app",
+        "config none: none != {}",
+        "config odd.x: 1 != none",
+    ]
+    without = image(layer("a"), config=None, odd={"x": 1}, author="a")
+    assert list(map(str, compare_configs(without, ours))) == ['config: none != {"Env": ["A=1"]}']

@@ -46,6 +46,8 @@ __all__ = [
     "shortened",
 ]
 
+FILES_NEED_NONE = "files need no engine (docker-archive:FILE)"
+"""The way out where an engine is not all that may have been meant."""
 _LONGEST = 1000
 _TAIL = 160
 
@@ -95,19 +97,25 @@ class MalformedTar(ImageError):
         what: what was wanted and what was found.
         offset: byte position in the uncompressed stream, if known.
         where: the stream, as a user can find it; filled in by whoever knows (`at`).
+        is_cut: the stream ends in the midst of something.
     """
 
-    def __init__(self, what: str, offset: int | None = None, where: str = "") -> None:
+    def __init__(
+        self, what: str, offset: int | None = None, where: str = "", *, is_cut: bool = False
+    ) -> None:
         place = f"{where}: " if where else ""
         position = "" if offset is None else f" (at byte {offset})"
         super().__init__(f"{place}{what}{position}")
         self.what = what
         self.offset = offset
         self.where = where
+        self.is_cut = is_cut
 
     def at(self, where: str) -> MalformedTar:
         """Return the same error with the name of the stream; the first name given stays."""
-        return self if self.where else MalformedTar(self.what, self.offset, where)
+        if self.where:
+            return self
+        return MalformedTar(self.what, self.offset, where, is_cut=self.is_cut)
 
 
 class DigestMismatch(ImageError):
@@ -183,8 +191,11 @@ class EngineUnreachable(EngineError):
         self.engine, self.why, self.way_out = engine, why, way_out
 
     def after(self, elsewhere: str) -> EngineUnreachable:
-        """Return the same error, which tells where else was looked before."""
-        return EngineUnreachable(self.engine, self.why, self.way_out, elsewhere)
+        """Return the same error, which tells where else was looked before, if anywhere."""
+        if not elsewhere:
+            return self
+        way_out = f"{self.way_out}; {FILES_NEED_NONE}"
+        return EngineUnreachable(self.engine, self.why, way_out, elsewhere)
 
 
 class ImageNotFound(LamellaError):

@@ -25,6 +25,8 @@ __all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_ro
 
 _CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+_CONFIG = "config"
+"""How a field of the config is told; those of its ``config`` have their own names alone."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,19 @@ class Difference:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        path = self.path.decode("utf-8", "backslashreplace")
+        path = "/" + self.path.decode("utf-8", "backslashreplace")
         where = f"{self.platform}: " if self.platform else ""
-        if self.what == "exists":
-            which = "first" if self.theirs == "missing" else "second"
-            return f"{where}/{path}: only in the {which} image"
-        return f"{where}/{path}: {self.what}: {_show(self.ours)} != {_show(self.theirs)}"
+        which = "first" if self.theirs == "missing" else "second"
+        match self.what:
+            case "exists":
+                return f"{where}{path}: only in the {which} image"
+            case "image":
+                return f"{where}only in the {which} one"
+            case "content":
+                return f"{where}{path}: the content differs"
+        if not self.what.startswith(_CONFIG):
+            where += f"{path}: "
+        return f"{where}{self.what}: {_show(self.ours)} != {_show(self.theirs)}"
 
 
 def _show(value: object) -> str:
@@ -67,6 +76,11 @@ class RootFs:
     tars: Sequence[LayerTar]
     groups: Mapping[bytes, bytes]
     """The first name of the inode, for every name of one that has several."""
+
+    def first(self, path: bytes) -> bytes | None:
+        """Return the first path of the file that has this one, too; None if it has no other."""
+        group = self.groups.get(path)
+        return None if group is None else b"/" + group
 
     def header(self, member: Member) -> Header:
         """Read a member's attributes."""
@@ -111,8 +125,7 @@ def compare_rootfs(ours: RootFs, theirs: RootFs) -> Iterator[Difference]:
         else:
             yield from _compare_files(path, _inode(one), _inode(other), ours, theirs)
             if ours.groups.get(path) != theirs.groups.get(path):
-                group = ours.groups.get(path, b"none"), theirs.groups.get(path, b"none")
-                yield Difference(path, "hard link of", *group)
+                yield Difference(path, "hard link of", ours.first(path), theirs.first(path))
 
 
 def _compare_folders(
@@ -208,7 +221,7 @@ def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
         if isinstance(one, dict) and isinstance(other, dict):
             for name in sorted(one.keys() | other.keys()):
                 if one.get(name) != other.get(name):
-                    told = f"config {key}.{name}"
+                    told = f"{_CONFIG} {name if key == _CONFIG else f'{key}.{name}'}"
                     yield Difference(b"", told, one.get(name), other.get(name))
         elif one != other:
-            yield Difference(b"", f"config {key}", one, other)
+            yield Difference(b"", key if key == _CONFIG else f"{_CONFIG} {key}", one, other)

@@ -14,7 +14,7 @@ from tests.browser.chromium import DESKTOP, Browser, chromium
 
 __all__ = ["take_pictures"]
 
-_SQUASH = "lamella squash demo.tar --layers 2-10 -o docker-archive:demo-slim.tar"
+_SQUASH = "lamella squash demo.tar --layers 2-10 -t lamella-demo:slim -o demo-slim.tar"
 _IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # Of each: the file's name, from which element to which, whether in dark colours.
 _PARTS = (

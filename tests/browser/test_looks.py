@@ -102,18 +102,39 @@ def test_nothing_is_wider_than_the_screen(
     assert browser.run("return document.documentElement.scrollWidth") <= size[0]
 
 
-def test_figures_fit_a_desktop(browser: Browser, pages: dict[str, Path]) -> None:
-    """No table of the demo's page is cut off at 1280 pixels; dead paths and secrets fit a phone."""
-    cut = """
-        return [...document.querySelectorAll(".scroll")]
-          .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.slice(0, 40));
-    """
-    browser.open(pages["demo"])
-    assert browser.run(cut) == []
+_CUT = """
+    return [...document.querySelectorAll(".scroll, .crumbs, .code")]
+      .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.slice(0, 40));
+"""
+
+
+@pytest.mark.parametrize("size", [_SMALLEST, PHONE, (768, 1024), DESKTOP])
+def test_no_table_is_cut_off(browser: Browser, page: Path, size: tuple[int, int]) -> None:
+    """Nor has to be scrolled to the side: where there is no room for columns, rows are cards."""
+    browser.open(page, size)
+    assert browser.run(_CUT) == []
+
+
+def test_cards_have_the_names_of_columns(browser: Browser, pages: dict[str, Path]) -> None:
+    """On a phone each figure is told with its name; those that are nothing are left out."""
     browser.open(pages["demo"], PHONE)
-    assert browser.run("return document.querySelector('#dead-table').scrollWidth") <= PHONE[0]
-    (wide,) = browser.run(cut)
-    assert wide.strip().startswith("LayerID")  # the figures; not the secrets
+    names = """
+        return [...document.querySelectorAll(arguments[0] + " tbody tr:first-child td")]
+          .filter((e) => e.checkVisibility())
+          .map((e) => getComputedStyle(e, "::before").content.replaceAll('"', "").trim());
+    """
+    assert browser.run(names, "#figures")[1:-1] == [
+        *("Size", "Stored", "Live", "Deleted", "Duplicate", "Entries"),
+    ]
+    assert browser.run(names, "#places") == ["none", "none", "live", "dead", "entries"]
+    browser.open(pages["demo"])
+    given = browser.run("""
+        const row = document.querySelector("#figures tbody tr");
+        const heads = document.querySelectorAll("#figures thead th");
+        return [...row.cells].filter((e) => e.dataset.name)
+          .map((e) => [e.dataset.name, heads[e.cellIndex].textContent.replaceAll("\u00ad", "")]);
+    """)
+    assert [name for name, _ in given] == [head for _, head in given]
 
 
 def test_commands_are_broken_between_words(browser: Browser, pages: dict[str, Path]) -> None:
@@ -220,6 +241,7 @@ def test_two_images_fit_and_can_be_read(
     """Side by side, whatever is in names; nothing runs, nothing is complained of."""
     browser.open(pages["compare"], size, dark=dark)
     assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.run(_CUT) == []
     assert browser.run("return document.harm") is None
     low = [what for what, ink, paper in browser.run(_COLOURS) if contrast(ink, paper) < 3]
     assert low == []

@@ -120,12 +120,12 @@ def test_nothing_dead(lamella: Lamella, work: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "target"),
     [
-        (lambda work: str(_file(work / "a.tar")), "-o docker-archive:{work}/a-slim.tar"),
+        (lambda work: str(_file(work / "a.tar")), "-t test:slim -o {work}/a-slim.tar"),
         (lambda work: f"oci:{layout_of(LAYERS).write(work / 'lay')}", "-o oci:{work}/lay:slim"),
         (lambda work: str(layout_of(LAYERS).write(work / "lay")), "-o oci:{work}/lay:slim"),
         (
             lambda work: f"oci-archive:{_file(work / 'o.tar', layout_of(LAYERS).tar())}",
-            "-o oci-archive:{work}/o-slim.tar",
+            "-o {work}/o-slim.tar",
         ),
     ],
 )
@@ -136,12 +136,19 @@ def test_command_to_type_works(
     reference = make(work)
     typed = lamella("analyze", reference).worked().text.splitlines()[-1].split()
     assert typed[:3] == ["lamella", "squash", reference]
-    assert " ".join(typed[-2:]) == target.format(work=work)
+    assert " ".join(typed[5:]) == target.format(work=work)
     promised = json.loads(lamella("analyze", reference, "--json").worked().out)["squashes"]
     first, last = map(int, typed[4].split("-"))
     [saved] = [s["saved"] for s in promised if (s["first"], s["last"]) == (first, last)]
     done = json.loads(lamella(*typed[1:], "--json").worked().out)
     assert done["bytes"]["before"] - done["bytes"]["after"] == saved
+    assert done["image"]["tags"] or reference.startswith("oci-archive:")
+
+
+def test_command_to_type_has_the_platform(lamella: Lamella, image: str) -> None:
+    """The one that was asked for: others have other layers."""
+    typed = lamella("analyze", image, "--platform", "linux/amd64").worked().text.splitlines()[-1]
+    assert " --layers 1-5 --platform linux/amd64 -t waste:slim -o " in typed
 
 
 def _file(path: Path, content: bytes = b"") -> Path:
@@ -224,7 +231,7 @@ def test_from_a_pipe(lamella: Lamella, image: str) -> None:
     archive = Path(image.partition(":")[2]).read_bytes()
     text = lamella("analyze", "-", stdin=archive).worked().text
     assert "5 layers" in text
-    assert text.splitlines()[-1].endswith("-o docker-archive:slim.tar")
+    assert text.splitlines()[-1].endswith("-t waste:slim -o slim.tar")
 
 
 def test_secrets_are_left_out(lamella: Lamella, image: str) -> None:

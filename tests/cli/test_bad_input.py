@@ -50,13 +50,13 @@ def test_missing_file(lamella: Lamella, work: Path, form: str) -> None:
 @pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
 def test_folder_in_place_of_a_file(lamella: Lamella, work: Path, form: str) -> None:
     """A folder is no archive; it may be a layout."""
-    lamella("layers", f"{form}:{work}").failed(1, "it is a folder", f"try oci:{work}")
+    lamella("layers", f"{form}:{work}").failed(1, "got a folder", f"try oci:{work}")
 
 
 def test_file_in_place_of_a_folder(lamella: Lamella, work: Path) -> None:
     """A file is no layout; it may be an archive."""
     name = to_file(work / "file", docker_archive(*TARS))
-    lamella("layers", f"oci:{name}").failed(1, "it is a file", f"try docker-archive:{name}")
+    lamella("layers", f"oci:{name}").failed(1, "got a file", f"try docker-archive:{name}")
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,27 @@ def test_what_was_meant(
 
 def test_no_engine_is_not_all_that_is_missing(lamella: Lamella, work: Path) -> None:
     """Nor is a file there; and an output may be meant for a registry."""
-    lamella("squash", "none.tar", "-t", "a:1").failed(5, "no file 'none.tar' here")
+    lamella("squash", "none:1", "-t", "a:1").failed(5, "no file 'none:1' here")
     app = to_file(work / "app.tar", docker_archive(*TARS))
     ran = lamella("squash", app, "-o", "reg.example:5000/a")
     ran.failed(5, "for a registry: docker://reg.example:5000/a")
     assert "registry" not in lamella("squash", app, "-o", "a:1").err
 
 
+@pytest.mark.parametrize("typed", ["none.tar", "in/none.tar.gz", "reg.example/none.tgz"])
+def test_name_of_an_archive(lamella: Lamella, typed: str) -> None:
+    """It is a file's, so no engine is asked; who means an image is told how to say so."""
+    message = f"no file '{typed}' here"
+    for command in (["layers", typed], ["squash", typed, "-t", "a:1"], ["verify", typed, typed]):
+        ran = lamella(*command).failed(7, message, f"; for an image: docker-daemon:{typed}")
+        assert ("for a registry: docker://" in ran.err) == typed.startswith("reg.")
+    ran = lamella("layers", "./none.tar").failed(7, "no file './none.tar' here")
+    assert "docker-daemon:" not in ran.err
+
+
 def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
     """With a prefix it has no index.json; without, it could be anything."""
-    lamella("layers", f"oci:{work}").failed(1, "no index.json")
+    lamella("layers", f"oci:{work}").failed(1, "without index.json")
     lamella("layers", str(work)).failed(7, "is no OCI layout")
 
 
@@ -105,9 +116,9 @@ def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
     ("content", "words"),
     [
         (b"", "it is empty"),
-        (b"hello\n" * 500, "it is no tar"),
-        (layer("just/", ("just/a", b"tar")), "neither manifest.json nor index.json"),
-        (bytes(10240), "neither manifest.json nor index.json"),
+        (b"hello\n" * 500, "got text"),
+        (layer("just/", ("just/a", b"tar")), "expected manifest.json or index.json at its top"),
+        (bytes(10240), "got zeros"),
         (entry("manifest.json", b"{").encode() + END, "invalid JSON"),
         (entry("manifest.json", b"[" * 100_000).encode() + END, "invalid JSON"),
         (entry("manifest.json", b"{}").encode() + END, "expected a list, got an object"),
@@ -331,9 +342,7 @@ def test_archive_is_not_written_to_a_terminal(app: str, tmp: Path) -> None:
 
 def test_file_without_destination_is_asked_where_to(lamella: Lamella, app: str) -> None:
     """An archive is not overwritten unasked."""
-    lamella("squash", app).failed(
-        2, "no destination", "-o, for example docker-archive:", "-slim.tar"
-    )
+    lamella("squash", app).failed(2, "no destination", "-o, for example ", "-slim.tar")
 
 
 def test_zstd_is_refused_where_docker_can_not_load_it(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,26 @@ def test_what_the_one_file_unpacked_is_told_and_removed(lamella: Lamella, home: 
     assert lamella("cache", "show", env=at(home)).worked().text.endswith(told)
     assert lamella("cache", "clear", env=at(home)).worked().text.endswith(f"removed {told}")
     assert list((home / ".cache").iterdir()) == []
+
+
+def test_wherever_the_one_file_unpacked_itself_is_told(
+    lamella: Lamella, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the cache that the user names; among temporary files, if no cache can be written."""
+    folders = [
+        tmp_path / "cache" / "lamella" / "one-file",
+        tmp_path / "home" / ".cache" / "lamella" / "one-file",
+        tmp_path / "temporary" / f"lamella-{os.getuid()}" / "one-file",
+    ]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    env = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    told = [f"{folder}: the one file, unpacked, 0 B" for folder in folders]
+    assert lamella("cache", "show", env=env).worked().text.splitlines()[1:] == told
+    cleared = lamella("cache", "clear", env=env).worked().text.splitlines()
+    assert cleared == [f"removed {line}" for line in told]
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_a_file_that_can_not_be_removed_is_told(lamella: Lamella, home: Path) -> None:

@@ -55,7 +55,7 @@ def test_auto_squashes_what_pays(lamella: Lamella, image: str, work: Path) -> No
     assert "layers 2-3" in ran.err
     assert "layers 5-6" in ran.err
     again = lamella("squash", f"{work}/new.tar", "--auto", "--dry-run", "--exit-code").worked(3)
-    assert "nothing to squash: no layer has anything that a squash would remove" in again.err
+    assert "nothing to squash: no layer has anything that a squash would remove" in again.text
     analysis = json.loads(lamella("analyze", f"{work}/new.tar", "--json").worked().out)
     assert [d["path"] for d in analysis["dead"] if not d["directory"]] == []
 
@@ -89,8 +89,8 @@ def _least(after: dict[tuple[int, int], int], first: int, parts: int) -> int:
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        (["--auto", "--last", "2"], "exclude each other"),
-        (["--auto", "#1"], "exclude each other"),
+        (["--auto", "--last", "2"], ": --last and --auto exclude each other"),
+        (["--auto", "#1"], "LAYER (--from) and --auto exclude each other; give one"),
         (["--max-layers", "2", "--layers", "1-2"], "exclude each other"),
         (["--max-layers", "0"], "at least one layer"),
         (["--max-layers", "few"], "few"),
@@ -119,7 +119,7 @@ def test_what_looks_like_the_base_is_left_alone(lamella: Lamella, work: Path) ->
         work / "no.tar", docker_archive(*TARS[:5], history=[*steps[:4], start, steps[4]])
     )
     ran = lamella("squash", nothing, "--auto", "--dry-run").worked()
-    assert "no layer above the base has anything that a squash would remove" in ran.err
+    assert "no layer above the base has anything that a squash would remove" in ran.text
 
 
 @pytest.mark.engine

@@ -55,6 +55,10 @@ def offered(where: Path, tmp: Path, *words: str, **more: str) -> list[str]:
         (["squash", "app.tar", "--tmp-dir", ""], ["images/", "layout/"]),
         (["analyze", "app.tar", "--html", "images/"], ["images/other.tar.gz"]),
         (["analyze", "app.tar", "--report", "sarif=no"], ["sarif=notes.txt"]),
+        (["analyze", "app.tar", "--report", "j"], ["json=", "junit="]),
+        (["analyze", "app.tar", "--report=sarif=no"], ["--report=sarif=notes.txt"]),
+        (["analyze", "app.tar", "--format=j"], ["--format=json", "--format=junit"]),
+        (["layers", "--tls-verify", "t"], ["true"]),
         (["squash", "docker://reg/a", ""], []),
         (["squash", "notes.txt", ""], []),
     ],
@@ -141,6 +145,34 @@ def test_bash_leads_on(here: Path, tmp: Path) -> None:
     env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
     done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
     assert done.stdout.decode().splitlines() == ["my\\ images/", "my images/"]
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("analyze app.tar --format = j", "json junit"),
+        ("analyze app.tar --format =", "text json sarif junit markdown github"),
+        ("analyze app.tar --report sarif = no", "notes.txt"),
+        ("analyze app.tar --report = sarif = no", "notes.txt"),
+        ("analyze app.tar --report = sarif =", "app.tar images/ layout/ notes.txt"),
+        ("analyze --format = json a", "app.tar"),
+    ],
+)
+def test_bash_takes_an_equals_sign_for_a_word(
+    here: Path, tmp: Path, words: str, offered: str
+) -> None:
+    """What is before it is not offered again, for bash has it already."""
+    ask = f"""
+        eval "$(lamella completion bash)"
+        COMP_WORDS=(lamella {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))
+        _lamella_completion lamella
+        printf '%s ' "${{COMPREPLY[@]}}"
+        case $COMP_WORDBREAKS in *=*) ;; *) echo broken;; esac
+    """
+    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
+    assert done.stdout.decode() == f"{offered} "
     assert done.stderr == b""
 
 

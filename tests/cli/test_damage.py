@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,7 +197,18 @@ def test_archive_that_was_cut_off(lamella: Lamella, work: Path, share: float) ->
     part = whole[: int(len(whole) * share)]
     name = to_file(work / "cut.tar", part)
     assert_refused(lamella, f"docker-archive:{name}", work)
-    lamella("squash", "-", "-o", f"docker-archive:{work}/new", stdin=part).failed(1)
+    told = "the archive is cut off ", " (truncated ", "save it again"
+    lamella("squash", "-", "-o", f"docker-archive:{work}/new", stdin=part).failed(1, *told)
+    lamella("layers", name).failed(1, name, *told)
+
+
+def test_archive_that_was_cut_off_between_two_files(lamella: Lamella, work: Path) -> None:
+    """What is there is sound, but its end is missing, and with it the list of images."""
+    whole = docker_archive(*TARS)
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        third = tar.getmembers()[2]
+    name = to_file(work / "cut.tar", whole[: third.offset])
+    lamella("layers", name).failed(1, "the archive is cut off after ", "/layer.tar; download or")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "xz", "bzip2"])
@@ -204,8 +218,21 @@ def test_compressed_archive_that_was_cut_off(
     """It says that the compressed data are at fault."""
     part = cut(compress(compression, docker_archive(*TARS)))
     name = to_file(work / "cut.tar", part)
-    lamella("layers", name).failed(1, f"{compression} data are damaged or cut off")
-    lamella("layers", "-", stdin=part).failed(1, "damaged or cut off")
+    lamella("layers", name).failed(1, f"{compression} data are damaged or cut off", "save it again")
+    lamella("layers", "-", stdin=part).failed(1, "damaged or cut off", "save it again")
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_blob_that_was_cut_off(lamella: Lamella, work: Path, size: int) -> None:
+    """It shows by its size, even where no layer is read."""
+    made = layout_of()
+    made.write(work / "layout")
+    blobs = (work / "layout/blobs/sha256").iterdir()
+    blob = next(path for path in blobs if not path.read_bytes().startswith(b"{"))
+    expected = f"expected {blob.stat().st_size} bytes, got {size} bytes"
+    os.truncate(blob, size)
+    for command in ("layers", "analyze", "ls"):
+        lamella(command, f"oci:{work}/layout").failed(1, "layer ", expected)
 
 
 def test_descriptor_of_another_size_is_refused(lamella: Lamella, work: Path) -> None:

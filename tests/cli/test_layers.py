@@ -83,9 +83,13 @@ def test_json_is_one_document(lamella: Lamella, app: str) -> None:
 
 
 def test_forms_exclude_each_other(lamella: Lamella, app: str) -> None:
-    """-m, -d and --json are three forms of one list."""
+    """-m, -d and --json are three forms of one list; what a form can't show is not ignored."""
     for forms in (["-m", "-d"], ["-d", "--json"], ["--json", "-m"]):
         lamella("layers", app, *forms).failed(2, "exclude each other")
+    for option, form in (("-t", "-d"), ("-c", "-d"), ("-t", "-m")):
+        lamella("layers", app, option, form).failed(2, f"{option} and {form} exclude each other: ")
+    for forms in (["-t", "--json"], ["-c", "--json"], ["-t", "-c"], ["-m", "-c"]):
+        lamella("layers", app, *forms).worked()
 
 
 def test_image_without_history_is_listed(lamella: Lamella, work: Path) -> None:

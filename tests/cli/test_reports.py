@@ -109,11 +109,32 @@ def test_sarif_of_any_name(lamella: Lamella, work: Path, nasty: str, name: str) 
 # --- JUnit ----------------------------------------------------------------------------------------
 
 
+# What Jenkins takes, by element: attributes that it must have, others that it may have, children.
+# No package carries a schema: https://github.com/jenkinsci/xunit-plugin has one, junit-10.xsd.
+_JUNIT: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": (set(), {"name", "tests", "failures", "errors", "time"}, {"testsuite"}),
+    "testsuite": ({"name", "tests", "failures", "errors"}, {"skipped", "time"}, {"testcase"}),
+    "testcase": ({"name"}, {"classname", "time"}, {"failure", "system-out"}),
+    "failure": (set(), {"message", "type"}, set()),
+    "system-out": (set(), set(), set()),
+}
+
+
+def check_junit(element: ET.Element) -> None:
+    """Hold a report against what Jenkins takes."""
+    needed, allowed, children = _JUNIT[element.tag]
+    assert needed <= {*element.keys()} <= needed | allowed
+    for child in element:
+        assert child.tag in children
+        check_junit(child)
+
+
 def test_junit_has_a_case_for_each_rule(lamella: Lamella, nasty: str) -> None:
     """With a failure where it is broken, and the paths of secrets."""
     out = lamella("analyze", nasty, "--format", "junit", *RULES).worked(6).out
     assert out.isascii()
     root = ET.fromstring(out)  # noqa: S314 - our own
+    check_junit(root)
     [suite] = root
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == (nasty, "3", "2")
     assert [case.get("name") for case in suite] == ["max-dead", "max-layers", "forbid-secrets"]
@@ -131,7 +152,9 @@ def test_junit_tells_warnings_that_fail_nothing(lamella: Lamella, work: Path) ->
     tars = [layer((f"f{n}", b"x")) for n in range(126)]
     (work / "many.tar").write_bytes(docker_archive(*tars))
     ran = lamella("analyze", f"{work}/many.tar", "--format", "junit", "--max-dead", "1")
-    [_, case] = ET.fromstring(ran.worked().out).iter("testcase")  # noqa: S314 - our own
+    root = ET.fromstring(ran.worked().out)  # noqa: S314 - our own
+    check_junit(root)
+    [_, case] = root.iter("testcase")
     assert case.find("failure") is None
     assert "126 layers; expected at most 125" in case.findtext("system-out", "")
 
@@ -257,7 +280,7 @@ def test_reports_go_to_files_beside_the_screen(lamella: Lamella, work: Path, nas
             ["--json", "--format", "sarif"],
             "--json and --format sarif: both write to standard output",
         ),
-        (["--format", "xml"], "'xml' is not one of 'text', 'json'"),
+        (["--format", "xml"], "--format: expected text, json, "),
         (["--html", "-", "--format", "junit"], "--format junit and --html - both write to"),
     ],
 )

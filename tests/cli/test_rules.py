@@ -80,7 +80,7 @@ def test_rule_is_kept_up_to_its_limit(
         (["--min-efficiency", "high"], "--min-efficiency: expected a share like"),
         (["--ci"], "--ci: no rules; give some, like --max-dead 5%, or a lamella.toml or .dive-ci"),
         (["--rules", "nowhere.toml"], "can't read nowhere.toml: No such file"),
-        (["--max-layers", "0"], "'--max-layers': 0 is not in the range x>=1"),
+        (["--max-layers", "0"], "--max-layers: expected a whole number, 1 or more, got 0"),
         (["--ci-config", "nowhere"], "can't read nowhere: No such file"),
         (["--forbid-secrets", "--no-secrets-scan"], "give one"),
     ],

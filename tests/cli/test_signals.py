@@ -131,7 +131,7 @@ def test_asked_twice_still_cleans_up(work: Path, tmp: Path) -> None:
     before = state_of(work)
     process = start("squash", "-", "-o", target, tmp=tmp, stdin=subprocess.PIPE)
     stdin = pipe_of(process.stdin)
-    stdin.write(bytes(4 * PIPE))
+    stdin.write(docker_archive(layer(("noise", NOISE[: 8 * PIPE])))[: 4 * PIPE])
     stdin.flush()
     for _ in range(5):
         process.send_signal(signal.SIGTERM)

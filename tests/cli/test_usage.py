@@ -136,6 +136,32 @@ def test_registries_say_what_is_wrong(
     lamella("layers", *arguments).failed(code, words)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["layers", "a", "--tls-verify", "maybe"],
+            "--tls-verify: expected true or false, got 'maybe'",
+        ),
+        (["layers", "a", "--tls-verify="], "--tls-verify: expected true or false, got ''"),
+        (["squash", "a", "--last", "x"], "--last: expected a whole number, got 'x'"),
+        (
+            ["analyze", "a", "--max-layers", "x"],
+            "--max-layers: expected a whole number, 1 or more, got 'x'",
+        ),
+        (["squash", "a", "--history", "x y"], "--history: expected merge or keep, got 'x y'"),
+        (
+            ["layers", "a", "--progress", "is not one of it"],
+            "--progress: expected auto, plain or none, got 'is not one of it'",
+        ),
+        (["completion", "tcsh"], "SHELL: expected bash, zsh or fish, got 'tcsh'"),
+    ],
+)
+def test_values_say_what_was_expected(lamella: Lamella, arguments: list[str], words: str) -> None:
+    """In our words, whatever kind of value it is."""
+    lamella(*arguments).failed(2, f"lamella: {words}; see `lamella {arguments[0]} --help`")
+
+
 def test_image_called_docker_is_a_name(tmp: Path) -> None:
     """`docker:dind` is asked of the engine (there is none); only docker:// is a registry."""
     run("layers", "docker:dind", tmp=tmp).failed(5)

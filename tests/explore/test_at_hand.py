@@ -124,15 +124,51 @@ def test_a_layer_shows_its_whole_command(image: str) -> None:
     explore(image, script)
 
 
+def test_values_that_are_called_secrets_are_hidden(image: str) -> None:
+    """As on the page; a key shows them, and hides them again."""
+
+    async def script(screen: Screen) -> None:
+        await screen.press("i")
+        await screen.sees("ENV TOKEN=(hidden)", "r: show hidden values")
+        await screen.press("r")
+        await screen.sees("ENV TOKEN=b", "r: hide hidden values")
+        await screen.press("r")
+        await screen.sees("ENV TOKEN=(hidden)")
+        await screen.press("escape", "j", "d")
+        await screen.sees("layer    #1 of 2")
+        assert "hidden" not in screen.text
+
+    explore(image, script, (100, 50))
+
+
+def test_long_values_go_on_below_their_beginning(image: str) -> None:
+    """Not below the names; a command goes on two columns further in."""
+
+    async def script(screen: Screen) -> None:
+        await screen.press("j", "j")
+        await screen.sees("Files of layer 2")
+        await screen.press("d")
+        await screen.sees("diff ID  sha256:")
+        at = screen.lines.index(screen.line("diff ID"))
+        column = screen.lines[at].index("sha256:")
+        assert screen.lines[at + 1][:column].rpartition("┃")[2].strip() == ""
+        assert screen.lines[at + 1][column].isalnum()
+        command = screen.lines.index(screen.line("RUN set -e; echo"))
+        column = screen.lines[command].index("RUN set")
+        assert screen.lines[command + 1][column : column + 3].rstrip(" ").startswith("  ")
+
+    explore(image, script, (60, 40))
+
+
 def test_the_config_is_shown(image: str) -> None:
     """How a container starts; each step of the history in full, with its layer."""
 
     async def script(screen: Screen) -> None:
         await screen.press("i")
-        await screen.sees('Cmd          ["/bin/true"]', "Environment", "  A=b", "TOKEN=b")
+        await screen.sees('Cmd          ["/bin/true"]', "Environment", "  A=b")
         assert "#1  FROM scratch" in screen.text
         await screen.press("G")
-        await screen.sees("39 of a long command")
+        await screen.sees("echo step 39 of")
         await screen.press("q")
         await screen.misses("Environment")
 
@@ -196,9 +232,9 @@ def test_what_has_no_content_is_said(image: str) -> None:
     async def script(screen: Screen) -> None:
         await go_to(screen, "link", 1)
         await screen.press("v")
-        await screen.sees("link is no file: it has no content to view")
+        await screen.sees("link is not a file: it has no content to view")
         await screen.press("x")
-        await screen.sees("link is no file: it has no content to save")
+        await screen.sees("link is not a file: it has no content to save")
 
     explore(image, script)
 
@@ -217,7 +253,7 @@ def test_a_file_is_saved(image: str, tmp_path: Path) -> None:
         assert (tmp_path / "run").read_bytes() == SCRIPT
         (tmp_path / "run").write_bytes(b"mine")
         await screen.press("x", "enter")
-        await screen.sees("run exists; Enter once more replaces it")
+        await screen.sees("run exists; press Enter again to replace it")
         assert (tmp_path / "run").read_bytes() == b"mine"
         await screen.press("enter")
         await screen.sees("run: 789 kB written")
@@ -245,6 +281,20 @@ def test_a_folder_is_saved_as_a_tar(image: str, tmp_path: Path, number: int) -> 
     assert differences(flatten([tar]), flatten(LAYERS[: number or 2])) == []
     with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
         assert opened.getnames()[0] == "d"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_can_be_done_is_told_below_the_files(image: str, columns: int) -> None:
+    """Also in the narrowest terminal, and where a search found them; with room, the order, too."""
+    keys = "v View  x Save  y Copy  d Details"
+
+    async def script(screen: Screen) -> None:
+        await screen.sees(f"{keys}  o Sort{': change' if columns > 80 else ' ─╯'}")
+        await screen.press("slash")
+        await screen.type("run")
+        await screen.sees("Found: 1", f"{keys} ─╯")
+
+    explore(image, script, (columns, 24))
 
 
 def test_a_path_is_copied(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,16 +326,16 @@ def test_rows_are_sorted(image: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("tab", "enter")
-        await screen.sees("touched", "o by change")
+        await screen.sees("touched", "o Sort: change")
         await screen.press("o")
-        await screen.sees("o by size")
+        await screen.sees("o Sort: size")
         by_size = await names(screen)
         assert by_size[:2] == ["run", "bytes"] or by_size[:3] == ["run", "same", "bytes"]
         await screen.press("o")
-        await screen.sees("o by name")
+        await screen.sees("o Sort: name")
         assert await names(screen) == sorted(await names(screen))
         await screen.press("o")
-        await screen.sees("o by change")
+        await screen.sees("o Sort: change")
 
     explore(image, script)
 

@@ -6,8 +6,11 @@ import asyncio
 import socket
 
 import pytest
+from textual.widget import Widget
 
 from lamella import api
+from lamella.cli.explore.around import Keys
+from lamella.cli.explore.lines import Lines
 from lamella.errors import LamellaError
 from lamella.transport.environment import used
 from tests.explore.piloting import Screen, explore
@@ -107,7 +110,7 @@ def test_filter(demo: str) -> None:
         await screen.press("space", "tab", "space", "tab", "space", "tab", "space", "tab")
         await screen.type("2 things")
         await screen.press("enter")
-        await screen.sees("'2 things' is no size; expected one like 10MB")
+        await screen.sees("'2 things' is not a size; expected a value like 10MB")
         await screen.press(*["backspace"] * 8)
         await screen.type("2MB")
         await screen.press("enter")
@@ -145,9 +148,9 @@ def test_help(demo: str) -> None:
         ):
             assert key in footer
         await screen.press("question_mark")
-        await screen.sees("Tab          the other side", "squash the marked range")
+        await screen.sees("Tab          switch between layers and files", "squash the marked range")
         await screen.press("q")
-        await screen.misses("the other side")
+        await screen.misses("switch between layers")
 
     explore(demo, script)
 
@@ -204,7 +207,7 @@ def test_a_range_is_squashed(demo: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("j", "j", "space", "G", "space", "s")
-        await screen.sees("layers 2-10 → 1: 24.4 MB → 11.5 MB", "docker-archive:demo-slim.tar")
+        await screen.sees("layers 2-10 → 1: 24.4 MB → 11.5 MB", "demo-slim.tar")
         await screen.press("tab", "enter")
         await screen.sees("Close", "saved     12.8 MB", "2 layers, 15.0 MB", "verified")
         await screen.press("enter")
@@ -226,7 +229,7 @@ def test_what_goes_wrong_is_said(demo: str) -> None:
         await screen.press("s")
         await screen.sees("mark a range of layers first")
         await screen.press("b", "s")
-        await screen.sees("docker-archive:demo-slim.tar")
+        await screen.sees("demo-slim.tar")
         await screen.press("tab", *["backspace"] * 40)
         await screen.type("docker-archive:no/such/folder.tar")
         await screen.press("enter")
@@ -288,3 +291,30 @@ def test_there_is_an_image() -> None:
     """Errors come before the screen."""
     with pytest.raises(LamellaError, match="no file"):
         explore("./nothing.tar", lambda screen: screen.press("q"))
+
+
+def test_nothing_is_laid_out_anew_without_need(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the keys, as long as they are the same, nor text of a fixed height."""
+    asked: list[object] = []
+
+    def noted(widget: Widget, *args: object, layout: bool = False, **rest: object) -> Widget:
+        if layout and not isinstance(widget, Lines):  # whose lines may become more
+            asked.append(widget)
+        return refresh(widget, *args, layout=layout, **rest)  # type: ignore[arg-type]
+
+    async def recomposed(keys: Keys) -> None:
+        asked.append(keys)
+        await recompose(keys)
+
+    refresh, recompose = Widget.refresh, Keys.recompose
+
+    async def script(screen: Screen) -> None:
+        await screen.press("j")
+        await screen.sees("Files of layer 1")
+        monkeypatch.setattr(Widget, "refresh", noted)
+        monkeypatch.setattr(Keys, "recompose", recomposed)
+        await screen.press("space", "j", "j", "space", "tab", "j", "j", "tab", "tab")
+        await screen.sees("layers 1-3", "Files of layer 3")
+        assert asked == []
+
+    explore(demo, script)

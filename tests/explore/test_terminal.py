@@ -98,7 +98,7 @@ def test_a_squash_from_end_to_end(folder: Path) -> None:
     with open_terminal(folder, "explore", "demo.tar", size=(120, 40)) as terminal:
         terminal.sees("Files of the image", "▸ usr/")
         terminal.press("j", "j", "Space", "G", "Space", "s")
-        terminal.sees("docker-archive:demo-slim.tar")
+        terminal.sees("demo-slim.tar")
         terminal.press("Tab", "Enter")
         terminal.sees("Close", "saved     12.8 MB", "verified")
         terminal.press("q")
@@ -162,7 +162,7 @@ def test_it_can_be_left_at_any_time(folder: Path, keys: str) -> None:
         terminal.sees("Files of the image", "▸ usr/")
         if keys == "C-c":
             terminal.press("b", "s")
-            terminal.sees("docker-archive:demo-slim.tar")
+            terminal.sees("demo-slim.tar")
         terminal.press(keys)
         assert terminal.ended() == 0
 

@@ -38,7 +38,8 @@ def test_it_squashes(one_file: Path, tmp_path: Path) -> None:
 
 def test_it_leaves_what_it_unpacks_in_one_place(one_file: Path, tmp_path: Path) -> None:
     """Beside what lamella remembers."""
-    run_free(pythons("3.11", "3.12", "3.13")[0], one_file, "--version", env={"HOME": str(tmp_path)})
+    env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
+    run_free(pythons("3.11", "3.12", "3.13")[0], one_file, "--version", env=env)
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*/*")] == [
         ".cache/lamella/one-file"
     ]
@@ -50,6 +51,52 @@ def test_it_unpacks_where_it_is_told(one_file: Path, tmp_path: Path) -> None:
     python = pythons("3.11", "3.12", "3.13")[0]
     assert run_free(python, one_file, "--version", env=env) == f"lamella {__version__}\n"
     assert [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_without_a_home_it_unpacks_among_temporary_files(one_file: Path, tmp_path: Path) -> None:
+    """In a folder that nobody else writes to; `lamella cache` knows of it."""
+    env = {"HOME": "/dev/null", "XDG_CACHE_HOME": "", "TMPDIR": str(tmp_path)}
+    python = pythons("3.11", "3.12", "3.13")[0]
+    assert run_free(python, one_file, "--version", env=env) == f"lamella {__version__}\n"
+    unpacked = tmp_path / f"lamella-{os.getuid()}" / "one-file"
+    assert unpacked.parent.stat().st_mode & 0o777 == 0o700
+    assert f"{unpacked}: the one file" in run_free(python, one_file, "cache", "show", env=env)
+    assert run_free(python, one_file, "cache", "clear", env=env).startswith(f"removed {unpacked}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_is_named_is_used(one_file: Path, tmp_path: Path) -> None:
+    """As for all else that lamella remembers."""
+    env = {"HOME": "/dev/null", "XDG_CACHE_HOME": str(tmp_path)}
+    run_free(pythons("3.11", "3.12", "3.13")[0], one_file, "--version", env=env)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")] == [
+        "lamella/one-file"
+    ]
+
+
+@pytest.mark.parametrize("way", ["shared", "named", "full"])
+def test_where_it_can_not_unpack_it_says_so(one_file: Path, tmp_path: Path, way: str) -> None:
+    """In one line, with the way out; what others may write to is never used."""
+    env = {
+        "shared": {"HOME": "/dev/null", "XDG_CACHE_HOME": "", "TMPDIR": str(tmp_path)},
+        "named": {"SHIV_ROOT": "/dev/null/folder"},
+        "full": {"SHIV_ROOT": str(tmp_path)},
+    }[way]
+    (tmp_path / f"lamella-{os.getuid()}").mkdir()
+    (tmp_path / f"lamella-{os.getuid()}").chmod(0o777)
+    limit = "ulimit -f 100; " if way == "full" else ""
+    python = pythons("3.11", "3.12", "3.13")[0]
+    command = f'{limit}exec "$0" "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, python, one_file, "--version"],
+        env={**os.environ, **env},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.startswith("lamella: can't unpack to /"), done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "SHIV_ROOT" in done.stderr
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

@@ -17,7 +17,7 @@ import pytest
 from lamella.analysis.model import Dead, HistoryLine, Setup, Usage, Waste
 from lamella.merge.causes import Cause, Dropped
 from lamella.report.html import render
-from lamella.report.page_parts import fold, hide_values, home, title_of, titles_of
+from lamella.report.page_parts import fold, home, title_of, titles_of
 from tests.browser.samples import HOSTILE, hostile, make_analysis, make_layer
 
 _NOTHING = Usage(b"", 0, 0, 0, ())
@@ -120,7 +120,7 @@ def test_one_layer_has_nothing_to_try() -> None:
         "No squash would make it smaller",
         "Nothing is dead",
         "No file looks like a key",
-        "(no step is recorded)",
+        "(no command recorded)",
     ):
         assert words in page.text
 
@@ -128,7 +128,7 @@ def test_one_layer_has_nothing_to_try() -> None:
 def test_secrets_that_were_not_looked_for() -> None:
     """Is not the same as none."""
     analysis = replace(hostile(), secrets=None)
-    assert "They were not looked for" in render(analysis)
+    assert "Secrets were not looked for" in render(analysis)
 
 
 def test_an_empty_image_is_drawn() -> None:
@@ -196,8 +196,6 @@ def test_configuration_without_what_is_secret() -> None:
         assert shown in text
     for value in ("hunter2", "a b'", "npm_0", "ghp_1"):
         assert value not in text
-    assert hide_values("ENV MY_SECRET two") == "ENV MY_SECRET (hidden)"
-    assert hide_values("RUN apt-get install passwd") == "RUN apt-get install passwd"
 
 
 @pytest.mark.slow

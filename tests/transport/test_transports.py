@@ -93,7 +93,7 @@ def test_what_means_nothing(text: str) -> None:
         parse_location(text)
 
 
-@pytest.mark.parametrize("text", ["./none", "/none", "./folder", "."])
+@pytest.mark.parametrize("text", ["./none", "/none", "./folder", ".", "a/b.tgz", "None.TAR"])
 def test_what_is_not_there(text: str) -> None:
     """It can only be a file or a folder."""
     with pytest.raises(ImageNotFound):
@@ -157,3 +157,28 @@ def test_podman_has_two_prefixes(prefix: str, output: bool) -> None:
 def test_a_location_reads_as_it_was_typed(text: str) -> None:
     """Messages show what the user wrote."""
     assert str(parse_location(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "suggested"),
+    [
+        ("app.tar", ["web:1"], ("web:slim", "app-slim.tar")),
+        (
+            "docker-archive:in/app-1.2.tar.gz",
+            ["latest", "x/web"],
+            ("x/web:slim", "in/app-1.2-slim.tar"),
+        ),
+        ("with:colon.tar", [], ("", "docker-archive:with:colon-slim.tar")),
+        ("oci-archive:a.tar", ["latest"], ("", "a-slim.tar")),
+        ("docker-archive:a.oci", ["latest"], ("", "a-slim.oci")),
+        ("-", ["web:1"], ("web:slim", "slim.tar")),
+        ("layout", ["web:1"], ("", "oci:layout:slim")),
+        ("web:1", ["web:1"], ("web:slim", "")),
+        ("sha256:0123456789ab", ["web:1"], ("web:slim", "")),
+        ("0123456789ab", [], ("", "")),
+        ("cafe", ["cafe:latest"], ("cafe:slim", "")),
+    ],
+)
+def test_suggestions(text: str, tags: list[str], suggested: tuple[str, str]) -> None:
+    """What a smaller image is called beside this one, and where it goes if that must be said."""
+    assert parse_location(text).suggest(tags) == suggested

@@ -20,7 +20,13 @@ PARAMETERS = frozenset(
     }
 )
 """Of the calls, and fields of what they are given: an option each."""
-_OTHERWISE = {"base": "--from", "check": "--verify", "output": "-o"}
+_OTHERWISE = {
+    "base": "--from",
+    "check": "--verify",
+    "output": "-o",
+    "stdin": "standard input",
+    "stdout": "standard output",
+}
 
 
 def in_options(text: str) -> str:
@@ -62,6 +68,7 @@ def _reason(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}: {error}; please report it (-vv shows where)"
 
 
+_GOT = re.compile(r"(.*) is not (?:a valid|one of|in the range) ", re.DOTALL)
 _OF_DOCKER_SQUASH = {
     "-f": "docker-squash's -f LAYER is --from LAYER here, its -f N is --last N",
     "--from-layer": "docker-squash's --from-layer LAYER is --from LAYER here",
@@ -72,6 +79,29 @@ _OF_DOCKER_SQUASH = {
 """Options of another tool, https://github.com/goldmann/docker-squash, by what they are here."""
 
 
+def _wrong_value(error: click.ClickException) -> str:
+    """Say what was expected in place of a value; empty: it is not known."""
+    parameter = error.param if isinstance(error, click.BadParameter) else None
+    got = _GOT.match(error.message)
+    if parameter is None or got is None:
+        return ""
+    match parameter.type:
+        case click.Choice(choices=choices):
+            *others, last = choices
+            expected = f"{', '.join(others)} or {last}"
+        case click.types.BoolParamType():
+            expected = "true or false"
+        case click.IntRange(min=least):
+            expected = f"a whole number, {least} or more"
+        case click.types.IntParamType():
+            expected = "a whole number"
+        case _:
+            return ""
+    is_option = isinstance(parameter, click.Option)
+    name = parameter.opts[-1] if is_option else parameter.human_readable_name
+    return f"{name}: expected {expected}, got {got[1]}"
+
+
 def _usage_message(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -80,6 +110,8 @@ def _usage_message(error: click.ClickException) -> str:
         meant = _OF_DOCKER_SQUASH.get(error.option_name)
         if meant:
             return f"no option {error.option_name}; {meant}"
-    message = " ".join(error.format_message().split()).rstrip(".")  # choices come in lines
+    message = _wrong_value(error)
+    if not message:
+        message = " ".join(error.format_message().split()).rstrip(".")  # choices come in lines
     see = " See" if message.endswith("?") else "; see"
     return f"{message}{see} `{context.command_path} --help`"

@@ -87,6 +87,9 @@ def cli() -> None:
 def run(arguments: list[str]) -> int:
     """Call the command. Click's own `main` would print a blank line when it is interrupted."""
     if _COMPLETE in os.environ:
+        from lamella.cli.shells import use_ours  # noqa: PLC0415 - nothing else needs it
+
+        use_ours()
         cli.main(args=arguments, prog_name="lamella", complete_var=_COMPLETE)
     if arguments[:1] == [_PLUGIN]:
         from lamella.cli.plugin.run import run_plugin  # noqa: PLC0415 - only for `docker squash`

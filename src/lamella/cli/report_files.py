@@ -6,14 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
+from lamella.cli.completion import complete_file
 from lamella.cli.page import write_page
 from lamella.errors import UsageError
 
-__all__ = ["FORMATS", "append_summary", "reports_option", "write_reports"]
+__all__ = ["FORMATS", "append_summary", "complete_report", "reports_option", "write_reports"]
 
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "github")
 _IN_FILES = FORMATS[:-1]
+
+
+def complete_report(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer formats, and files behind one."""
+    if "=" in incomplete:
+        return complete_file(context, parameter, incomplete)
+    forms = (f"{form}=" for form in _IN_FILES)
+    return [CompletionItem(form) for form in forms if form.startswith(incomplete)]
 
 
 def reports_option(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from lamella.cli.completion import complete_file, complete_folder
 from lamella.cli.progress import make_reporter
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
 __all__ = ["Session", "image_session", "plain_session"]
 
 _Option = Callable[[Callable[..., object]], Callable[..., object]]
+
+
+class _TrueOrFalse(click.types.BoolParamType):
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bool:
+        """Read a value; an empty one, of a variable that is not set, is false to click."""
+        if value == "":
+            self.fail("'' is not a valid boolean", param, ctx)
+        return super().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer both."""
+        del ctx, param
+        return [CompletionItem(word) for word in ("true", "false") if word.startswith(incomplete)]
 
 
 @dataclass(frozen=True)
@@ -120,7 +138,7 @@ _OF_REGISTRIES: Sequence[_Option] = (
     ),
     click.option(
         "--tls-verify",
-        type=bool,
+        type=_TrueOrFalse(),
         default=True,
         metavar="true|false",
         help="Verify registry certificates (default: true).",

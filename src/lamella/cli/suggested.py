@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["best_squash"]
 
 
-def best_squash(image: str, analysis: Analysis, place: str = "") -> str:
+def best_squash(
+    image: str, analysis: Analysis, place: str = "", platform: str | None = None
+) -> str:
     """Return the command for the squash that saves most; empty: none saves anything.
 
     Args:
         image: what to type for the image.
         analysis: what was found in it.
         place: where it is, if it is not yet there where the command will be typed.
+        platform: which one of it was asked for.
     """
     from lamella.report.analyze import best_savings  # noqa: PLC0415 - completion needs none of it
     from lamella.report.text import printable  # noqa: PLC0415 - as above
@@ -26,7 +29,8 @@ def best_squash(image: str, analysis: Analysis, place: str = "") -> str:
     best = best_savings(analysis)
     if not best:
         return ""
-    tag, output = parse_location(place or image).suggest()
+    tag, output = parse_location(place or image).suggest(analysis.tags)
     words = ["lamella", "squash", image, "--layers", f"{best[0].first}-{best[0].last}"]
-    words += ["-t", tag] if tag else ["-o", output]
+    options = {"--platform": platform, "-t": tag, "-o": output}
+    words += [word for name, value in options.items() if value for word in (name, value)]
     return printable(shlex.join(words))

@@ -48,10 +48,16 @@ class Request:
         Raises:
             UsageError: two choices of layers, one that no image can fulfil, or no text.
         """
-        named = (self.base is not None, self.last is not None, bool(self.ranges))
-        if sum((*named, self.max_layers is not None, self.auto)) > 1:
-            ways = "`base`, `last`, `layers`, `max_layers` and `auto`"
-            raise UsageError(f"{ways} exclude each other; give one")
+        ways = {
+            "LAYER (`base`)": self.base is not None,
+            "`last`": self.last is not None,
+            "`layers`": bool(self.ranges),
+            "`max_layers`": self.max_layers is not None,
+            "`auto`": self.auto,
+        }
+        given = [way for way, is_given in ways.items() if is_given]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other; give one")
         if self.max_layers is not None and self.max_layers < 1:
             raise UsageError(f"`max_layers` {self.max_layers}: an image has at least one layer")
         if self.include_base and not self.auto:

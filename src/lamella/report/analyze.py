@@ -8,6 +8,7 @@ from typing import Any
 
 from lamella.analysis.advice import Advice, AdviceKind, advise
 from lamella.analysis.grade import grade
+from lamella.analysis.hidden import shown_instruction
 from lamella.analysis.instruction import instruction
 from lamella.analysis.model import Analysis, LayerFacts, Saving
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
@@ -141,7 +142,7 @@ def _layer(layer: LayerFacts, largest: int, paint: Paint, width: int) -> str:
     start = f"  {number:>3}  {size:>8}  "
     lost = f"  {human_size(dead) if dead else '-':>8}  "
     room = width - len(start) - BAR - len(lost)
-    return start + drawn + lost + cut(one_line(instruction(layer.command)), room)
+    return start + drawn + lost + cut(one_line(shown_instruction(layer.command)), room)
 
 
 def _left_out(layers: Sequence[LayerFacts]) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from lamella.analysis.instruction import instruction
+from lamella.analysis.hidden import hide_setting, hide_values, shown_instruction
 from lamella.analysis.model import Analysis
 from lamella.analysis.setup import read_setup
 from lamella.image import Image
@@ -15,10 +16,24 @@ from lamella.report.files import minute_text, mode_text, shown_path
 from lamella.report.text import causes_text, count_of, human_size, printable
 from lamella.tar.entry import time_text
 
-__all__ = ["changes_text", "config_lines", "file_lines", "layer_lines", "summary_line"]
+__all__ = ["Line", "changes_text", "config_lines", "file_lines", "layer_lines", "summary_line"]
 
 _UNKNOWN = "no command recorded"
+_STEP_IN = 2
 _TABS = re.compile(r"(?<=\S)[ \t]*\t[ \t]*")
+
+
+class Line(NamedTuple):
+    """A line of a window."""
+
+    text: str
+    indent: int = 0
+    """Columns before its value: where it goes on, if it is too long for one line."""
+
+
+def _fields(width: int) -> Callable[[str, str], Line]:
+    """Return what makes lines of names and values; values begin after so many columns."""
+    return lambda name, value: Line(f"{name:<{width}}{value}", width)
 
 
 def summary_line(file: File) -> str:
@@ -46,7 +61,7 @@ def changes_text(now: File | None, before: File | None, *, same: bool | None) ->
         return "new in this layer"
     if now is None:
         return "deleted in this layer"
-    return ", ".join(_changes(now, before, same=same)) or "the very same again"
+    return ", ".join(_changes(now, before, same=same)) or "stored again, unchanged"
 
 
 def _changes(now: File, before: File, *, same: bool | None) -> Iterator[str]:
@@ -73,7 +88,7 @@ def _changes(now: File, before: File, *, same: bool | None) -> Iterator[str]:
 
 def file_lines(
     path: str, now: File | None, before: File | None, *, same: bool | None, image: bool
-) -> Iterator[str]:
+) -> Iterator[Line]:
     """Yield all attributes of a file, or of what it was before a layer deleted it.
 
     Args:
@@ -83,28 +98,28 @@ def file_lines(
         same: as for `changes_text`.
         image: it is one of the image, in which nothing is a change.
     """
-    yield f"path    /{shown_path(path)}"
+    field = _fields(8)
+    yield field("path", f"/{shown_path(path)}")
     file = now or before
     if file is None:
-        yield "a directory that no layer has an entry for; engines make it with mode 0755"
+        yield Line("no layer has an entry for this directory; engines create it with mode 0755")
         return
-    yield f"type    {_device(file) or file.type}"
-    yield f"mode    {mode_text(file)} {file.mode:04o}"
-    yield f"owner   {file.uid}:{file.gid}"
+    yield field("type", _device(file) or file.type)
+    yield field("mode", f"{mode_text(file)} {file.mode:04o}")
+    yield field("owner", f"{file.uid}:{file.gid}")
     if file.type == "file":
-        yield f"size    {file.size:,} B ({human_size(file.size)})"
-    yield f"time    {time_text(file.mtime_ns)}"
+        yield field("size", f"{file.size:,} B ({human_size(file.size)})")
+    yield field("time", time_text(file.mtime_ns))
     if file.target:
-        yield f"target  {shown_path(file.target)}"
-    yield from (
-        f"xattr   {shown_path(name)} = {_value(value)}" for name, value in file.xattrs.items()
-    )
+        yield field("target", shown_path(file.target))
+    for name, value in file.xattrs.items():
+        yield field("xattr", f"{shown_path(name)} = {_value(value)}")
     if file.layer is not None:
-        yield f"layer   #{file.layer + 1}"
+        yield field("layer", f"#{file.layer + 1}")
     if not image:
-        yield f"change  {changes_text(now, before, same=same)}"
+        yield field("change", changes_text(now, before, same=same))
     if not image and now and before:
-        yield f"before  {summary_line(before)}"
+        yield field("before", summary_line(before))
 
 
 def _value(value: bytes) -> str:
@@ -112,49 +127,68 @@ def _value(value: bytes) -> str:
     return json.dumps(text) if text.isprintable() and "\ufffd" not in text else value.hex(" ")
 
 
-def layer_lines(analysis: Analysis, number: int) -> Iterator[str]:
-    """Yield all there is to say of a layer, with the whole command that made it."""
-    layer = analysis.layers[number - 1]
-    yield f"layer    #{number} of {len(analysis.layers)}"
-    yield f"ID       {layer.id}"
-    yield f"diff ID  {layer.diff_id}"
+def layer_lines(analysis: Analysis, number: int, *, hide: bool = True) -> Iterator[Line]:
+    """Yield all there is to say of a layer, with the whole command that made it.
+
+    Args:
+        analysis: of the image.
+        number: of the layer.
+        hide: leave out values that have the name of a secret.
+    """
+    layer, field = analysis.layers[number - 1], _fields(9)
+    yield field("layer", f"#{number} of {len(analysis.layers)}")
+    yield field("ID", layer.id)
+    yield field("diff ID", str(layer.diff_id))
     if layer.tags:
-        yield f"tags     {printable(' '.join(layer.tags))}"
-    yield f"size     {layer.size:,} B ({human_size(layer.size)}), stored {human_size(layer.stored)}"
-    yield f"live     {human_size(layer.live)}"
+        yield field("tags", printable(" ".join(layer.tags)))
+    size = f"{layer.size:,} B ({human_size(layer.size)})"
+    yield field("size", f"{size}, stored {human_size(layer.stored)}")
+    yield field("live", human_size(layer.live))
     causes = causes_text(layer.dead)
-    yield f"dead     {human_size(layer.dead.total)}{f': {causes}' if causes else ''}"
-    yield f"entries  {layer.entries}, {count_of(layer.whiteouts, 'whiteout')}"
-    yield ""
-    yield from _text_lines(instruction(layer.command) or _UNKNOWN)
+    yield field("dead", f"{human_size(layer.dead.total)}{f': {causes}' if causes else ''}")
+    yield field("entries", f"{layer.entries}, {count_of(layer.whiteouts, 'whiteout')}")
+    yield Line("")
+    for text in _text_lines(shown_instruction(layer.command, hide=hide) or _UNKNOWN):
+        yield _further_in(text)
 
 
-def config_lines(image: Image) -> Iterator[str]:
-    """Yield what an image's config says: how a container starts, labels, the whole history."""
-    setup = read_setup(image)
-    yield f"ID           {image.id}"
+def config_lines(image: Image, *, hide: bool = True) -> Iterator[Line]:
+    """Yield what an image's config says: how a container starts, labels, the whole history.
+
+    Args:
+        image: the image.
+        hide: leave out values that have the name of a secret.
+    """
+    setup, field = read_setup(image), _fields(13)
+    yield field("ID", str(image.id))
     platform = "/".join(filter(None, (image.config.text(k) for k in ("os", "architecture"))))
-    yield f"platform     {printable(platform)}"
-    yield f"created      {printable(setup.created or 'not told')}"
+    yield field("platform", printable(platform))
+    yield field("created", printable(setup.created or "not recorded"))
     for name, text in setup.fields:
-        yield f"{name:<12} {printable(text)}"
-    yield from _block("Environment", setup.env)
-    yield from _block("Labels", [f"{key}={text}" for key, text in setup.labels])
-    yield ""
-    yield "History, oldest first"
+        yield field(name, printable(hide_values(text) if hide else text))
+    yield from _block("Environment", setup.env, hide=hide)
+    yield from _block("Labels", [f"{key}={text}" for key, text in setup.labels], hide=hide)
+    yield Line("")
+    yield Line("History, oldest first")
     for step in image.steps() or ():
         place = "" if step.layer is None else f"#{step.layer + 1}"
-        made_by = instruction(str(step.entry.get("created_by") or "")) or _UNKNOWN
-        first, *rest = _text_lines(made_by)
-        yield f"{place:>5}  {first}"
-        yield from (f"       {line}" for line in rest)
+        created_by = str(step.entry.get("created_by") or "")
+        first, *rest = _text_lines(shown_instruction(created_by, hide=hide) or _UNKNOWN)
+        yield Line(f"{place:>5}  {first}", 7 + _STEP_IN)
+        yield from (_further_in(f"       {line}") for line in rest)
 
 
-def _block(title: str, lines: Sequence[str]) -> Iterator[str]:
+def _block(title: str, lines: Sequence[str], *, hide: bool) -> Iterator[Line]:
     if lines:
-        yield ""
-        yield title
-        yield from (f"  {printable(line)}" for line in lines)
+        yield Line("")
+        yield Line(title)
+    for line in lines:
+        yield _further_in(f"  {printable(hide_setting(line) if hide else line)}")
+
+
+def _further_in(text: str) -> Line:
+    """Return a line that goes on a little further in than it begins."""
+    return Line(text, len(text) - len(text.lstrip()) + _STEP_IN)
 
 
 def _text_lines(text: str) -> list[str]:

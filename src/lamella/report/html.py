@@ -18,10 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lamella.analysis.advice import advise
 from lamella.analysis.grade import RULE, grade
-from lamella.analysis.instruction import instruction
+from lamella.analysis.hidden import hide_setting, hide_values, shown_instruction
 from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text
-from lamella.report.page_parts import fold, hide_values, home, title_of
+from lamella.report.page_parts import fold, home, title_of
 from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import path_text
 
@@ -78,6 +78,7 @@ def fill_page(template: str, **facts: object) -> str:
         "bytes": "{:,}".format,
         "count": count_of,
         "hide": hide_values,
+        "hide_setting": hide_setting,
         "path": _path,
         "percent": percent,
         "share": _share,
@@ -125,7 +126,7 @@ def _range(saving: Saving) -> str:
 
 
 def _step(command: str) -> str:
-    return one_line(hide_values(instruction(command)))
+    return one_line(shown_instruction(command))
 
 
 def _share(part: int, total: int) -> str:

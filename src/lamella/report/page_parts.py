@@ -1,4 +1,4 @@
-"""What the page shows otherwise than the analysis has it: names, folded rows, hidden values."""
+"""What the page shows otherwise than the analysis has it: names, folded rows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,11 @@ from importlib.metadata import PackageNotFoundError, metadata
 from lamella.analysis.model import Analysis, Dead
 from lamella.merge.causes import Cause
 
-__all__ = ["DeadRow", "fold", "hide_values", "home", "title_of", "titles_of"]
+__all__ = ["DeadRow", "fold", "home", "title_of", "titles_of"]
 
 _FOLDED = b"__pycache__"
 _PATH = re.compile(r"(?!docker://)(?:[a-z-]+:)?(?:[./~]|.*\.(?:tar|tgz|tar\.\w+)(?::|$))")
 _TRANSPORT = re.compile(r"[a-z-]+:(?=.*\.)")
-_SECRET_NAME = re.compile(
-    r"""(?ix) (?<![\w.-]) ([\w.-]{0,99}
-        (?:pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|private_?key|credential)
-    [\w.-]{0,64}) (\s*[=:]\s*|\s+(?=\S+$)) ("[^"]*"|'[^']*'|\S+)"""
-)
-_HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True)
@@ -90,11 +84,6 @@ def _file_name(reference: str) -> str:
     if not _PATH.match(reference):
         return reference
     return _TRANSPORT.sub("", reference, count=1).rstrip("/").rpartition("/")[2] or reference
-
-
-def hide_values(text: str) -> str:
-    """Leave out the values of what is called a password, a token or the like: pages are mailed."""
-    return _SECRET_NAME.sub(rf"\1\2{_HIDDEN}", text)
 
 
 def home() -> str:

@@ -210,7 +210,8 @@ def read_member(source: ReadAt, at: int, origin: int) -> tuple[int, Member | Non
 
 def truncated(what: str, want: int, got: bytes, at: int) -> MalformedTar:
     """Return the error for a tar that ends in the midst of something."""
-    return MalformedTar(f"truncated {what}: expected {want} bytes, got {len(got)}", at)
+    message = f"truncated {what}: expected {want} bytes, got {len(got)}"
+    return MalformedTar(message, at, is_cut=True)
 
 
 def path_of(name: bytes, kind: bytes) -> tuple[bytes, int]:
@@ -245,7 +246,7 @@ def check_end(data: int, size: int, available: int) -> int:
     """Content that reaches beyond the stream is an error; missing padding is not (`REWRITE`)."""
     if data + size > available:
         message = f"truncated content: expected {size} bytes, got {max(0, available - data)}"
-        raise MalformedTar(message, data)
+        raise MalformedTar(message, data, is_cut=True)
     return REWRITE
 
 

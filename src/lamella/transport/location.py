@@ -16,10 +16,10 @@ __all__ = ["Glimpse", "Location", "Suggestion", "annotations_of", "slim"]
 
 
 class Suggestion(NamedTuple):
-    """A name for the result of a squash; one of both is empty."""
+    """A name for the result of a squash, a place for it, or both; what is not needed is empty."""
 
     tag: str = ""
-    """At the place where the image is."""
+    """What the result is called."""
     output: str = ""
     """A reference, where the image is at no place to write to again."""
 
@@ -155,8 +155,12 @@ class Location(ABC):
         """Return what the place calls an image that is given these names (of `named`)."""
 
     @abstractmethod
-    def suggest(self) -> Suggestion:
-        """Return a name for a smaller image beside this one."""
+    def suggest(self, tags: Sequence[str] = ()) -> Suggestion:
+        """Return a name for a smaller image beside this one.
+
+        Args:
+            tags: of this one, if they are known.
+        """
 
 
 def annotations_of(document: Mapping[str, Any]) -> Mapping[str, str]:

@@ -27,7 +27,7 @@ _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
 _OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
 """Transports of skopeo, nerdctl and others, and URLs."""
-_ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)")
+_ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)", re.IGNORECASE | re.DOTALL)
 
 
 def _rest(text: str) -> str:
@@ -88,7 +88,9 @@ def _plain_output(text: str, source: Location | None) -> Location:
         return FileLocation("oci", text)
     if _ARCHIVE_NAME.fullmatch(text):
         is_oci = isinstance(source, FileLocation) and source.transport in {"oci", "oci-archive"}
-        return FileLocation("oci-archive" if is_oci or text.endswith(".oci") else _USUAL, text)
+        return FileLocation(
+            "oci-archive" if is_oci or text.lower().endswith(".oci") else _USUAL, text
+        )
     if text.endswith("/"):
         raise UsageError(f"output {text!r} is a folder; for an OCI image layout give oci:{text}")
     if text.startswith(_HERE) or os.path.isfile(text):  # noqa: PTH113
@@ -107,8 +109,10 @@ def _plain_input(text: str) -> Location:
         return FileLocation("archive", text)
     elsewhere = f"the folder {text!r} is no OCI layout" if is_folder else f"no file {text!r} here"
     elsewhere += _hint(text)
-    if text in _FOLDERS or text.startswith((*_HERE, "~")):
-        raise ImageNotFound(f"{elsewhere}; expected an image archive or an OCI image layout")
+    if text in _FOLDERS or text.startswith((*_HERE, "~")) or _ARCHIVE_NAME.fullmatch(text):
+        expected = "expected an image archive or an OCI image layout"
+        image = "" if not _is_image_name(text) else f"; for an image: docker-daemon:{text}"
+        raise ImageNotFound(f"{elsewhere}; {expected}{image}")
     return EngineLocation("", text, elsewhere)
 
 

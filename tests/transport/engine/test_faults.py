@@ -23,6 +23,7 @@ from lamella.transport.engine.options import EngineOptions
 from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.images import build
+from tests.support.images import docker_archive
 from tests.support.progress import Recorder
 from tests.transport.engine.proxy import Proxy, proxy_of
 from tests.transport.engine.squashing import (
@@ -36,6 +37,7 @@ from tests.transport.engine.squashing import (
     state_of,
 )
 from tests.transport.engine.test_host import make_context
+from tests.transport.forms import TARS, to_file
 
 __all__ = ["app"]
 
@@ -304,9 +306,7 @@ def test_a_wrong_host(host: str, reason: str) -> None:
         with pytest.raises(EngineError, match=reason) as error:
             attempt(host)
         assert str(error.value).startswith(f"can't reach the Docker engine at {host}: ")
-        assert str(error.value).endswith(
-            "start it, or set DOCKER_HOST; files need no engine (docker-archive:FILE)"
-        )
+        assert str(error.value).endswith("; start it, or set DOCKER_HOST")
         assert "\n" not in str(error.value)
         assert error.value.exit_code == 5
 
@@ -317,12 +317,16 @@ def test_a_name_that_may_have_been_a_file_s(
     """That there is no such file is said even if the new image would go to the engine."""
     monkeypatch.chdir(tmp_path)
     env = Environment(engine=EngineOptions({"DOCKER_HOST": "unix:///nowhere/docker.sock"}))
-    told = "no file 'app.tar' here, and the Docker engine at unix:///nowhere/docker.sock can't be"
+    told = "no file 'app:1' here, and the Docker engine at unix:///nowhere/docker.sock can't be"
     for output in (None, "docker-archive:new.tar"):
         with pytest.raises(EngineUnreachable, match=f"^{re.escape(told)} "):
-            api.squash("app.tar", last=2, output=output, env=env)
-    with pytest.raises(EngineUnreachable, match=r"^can't reach the Docker engine"):
-        api.squash("docker-daemon:app.tar", last=2, env=env)
+            api.squash("app:1", last=2, output=output, env=env)
+    file = to_file(tmp_path / "app.tar", docker_archive(*TARS))
+    for source, place in ((file, "app:2"), ("app:1", None)):
+        with pytest.raises(EngineUnreachable, match=r"; files need no engine \(docker-archive:"):
+            api.squash(source, last=2, output=place, env=env)
+    with pytest.raises(EngineUnreachable, match=r"^can't reach the .*; start .* DOCKER_HOST$"):
+        api.squash("docker-daemon:app:1", last=2, env=env)
 
 
 def describe_at(host: str) -> None:

@@ -175,7 +175,7 @@ def test_nobody_listens_where_container_host_says(no_service: dict[str, str]) ->
         list(attempts(environment))
     assert str(error.value) == (
         "can't reach Podman at unix:///nowhere/podman.sock: No such file or directory; "
-        "start it, or set CONTAINER_HOST; files need no engine (docker-archive:FILE)"
+        "start it, or set CONTAINER_HOST"
     )
 
 

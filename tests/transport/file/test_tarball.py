@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
 from lamella import limits
 from lamella.errors import MalformedImage, MalformedTar, OutputError
 from lamella.layer.spool import Spool
+from lamella.transport.file.strange import what_is, why_no_image
 from lamella.transport.file.tarball import ArchiveWriter, open_archive
 from tests.support.sparse import FORMS, sparse
 from tests.support.tars import END, entry, folder, layer, link, symlink
@@ -125,9 +128,20 @@ def test_metadata_of_absurd_size_are_refused(tmp_path: Path) -> None:
     ("content", "error", "words"),
     [
         (b"", MalformedImage, "it is empty"),
-        (b"no tar" * 200, MalformedImage, "it is no tar"),
-        (layer(("f", b"x" * 600))[:1100], MalformedTar, "archive.tar: "),
+        (b"no tar" * 200, MalformedImage, "got text"),
+        (layer(("f", b"x" * 600))[:300], MalformedImage, "a tar whose first header is damaged or"),
+        (
+            layer(("e", b""), ("f", b"x" * 600))[:1600],
+            MalformedTar,
+            r"archive.tar: .* cut off in f \(truncated content: expected 600 .*, got 576\); ",
+        ),
+        (
+            layer(("e", b"x"), ("f", b"x" * 600))[:1034],
+            MalformedTar,
+            r"archive.tar: .* cut off after e \(truncated header: expected 512 .*, got 10\); down",
+        ),
     ],
+    ids=["empty", "text", "first header", "content", "header"],
 )
 def test_what_is_no_archive(
     tmp_path: Path, content: bytes, error: type[Exception], words: str
@@ -136,6 +150,88 @@ def test_what_is_no_archive(
     name = to_file(tmp_path / "archive.tar", content)
     with Path(name).open("rb") as file, pytest.raises(error, match=words):
         open_archive(file, name, Spool(), seekable=True)
+
+
+class Endless(io.RawIOBase):
+    """Gives the same bytes again and again, but not for ever."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._left = 1 << 20
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes."""
+        assert size > 0
+        self._left -= size
+        assert self._left > 0, "it was read on and on"
+        return (self._content * (size // len(self._content) + 1))[:size]
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (bytes(10), "got zeros"),
+        (b"y\n", "got text"),
+        (gzip.compress(b"y\n" * 9000), "got gzip of text"),
+        (gzip.compress(bytes(9000)), "got gzip of zeros"),
+    ],
+    ids=["zeros", "text", "gzip of text", "gzip of zeros"],
+)
+def test_what_has_no_end_is_refused_at_its_start(tmp_path: Path, content: bytes, got: str) -> None:
+    """A device, or a pipe from the wrong command: the disk must not be full first."""
+    endless = cast("BinaryIO", Endless(content))
+    with pytest.raises(MalformedImage, match=f"expected an image archive .*, {got}$"):
+        open_archive(endless, "-", Spool(str(tmp_path)), seekable=False)
+
+
+def test_slow_pipe(tmp_path: Path) -> None:
+    """The first block may come in pieces."""
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 1, 100))
+
+    content = layer(("f", b"22"))
+    opened = open_archive(Slow(content), "-", Spool(str(tmp_path)), seekable=False)
+    assert opened.read("f") == b"22"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "nothing: it is empty"),
+        (b"%PDF-1.7\n\xff", "a PDF"),
+        (b"PK\3\4\x14", "a zip file"),
+        (b"\x7fELF\2", "a program (ELF)"),
+        (b"\n<!DOCTYPE HTML><p>", "a web page (HTML)"),
+        (b"<html lang=de>", "a web page (HTML)"),
+        (b' {"errors": []}', "JSON"),
+        ("müde".encode()[:2], "text"),
+        ("FROM scratch # über".encode(), "text"),
+        (b"\x80\x81\x82\x83\x84", "data of an unknown kind"),
+        (b"text\0text", "data of an unknown kind"),
+    ],
+)
+def test_what_is_no_tar_is_named(content: bytes, kind: str) -> None:
+    """As far as its first bytes tell, of which there may be half a letter at the end."""
+    assert what_is(content) == kind
+
+
+@pytest.mark.parametrize(
+    ("paths", "got"),
+    [
+        ([b"a", b"a/b"], "neither"),
+        ([b"app", b"app/oci-layout", b"app/index.json"], "app/index.json; pack what is in app/,"),
+        ([b"bin", b"etc/passwd", b"usr", b"srv"], "a file system, as docker export writes it"),
+    ],
+)
+def test_what_is_no_image_is_named(paths: list[bytes], got: str) -> None:
+    """By what is in it."""
+    assert why_no_image(paths).startswith(got)
 
 
 def test_written_archive_is_read_by_others(tmp_path: Path) -> None:

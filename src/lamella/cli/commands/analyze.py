@@ -12,7 +12,13 @@ from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter, screen_width
-from lamella.cli.report_files import FORMATS, append_summary, reports_option, write_reports
+from lamella.cli.report_files import (
+    FORMATS,
+    append_summary,
+    complete_report,
+    reports_option,
+    write_reports,
+)
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
 from lamella.cli.suggested import best_squash
@@ -57,7 +63,7 @@ _BROKEN = 6
     "reports",
     multiple=True,
     callback=reports_option,
-    shell_complete=complete_file,
+    shell_complete=complete_report,
     metavar="FORMAT=FILE",
     help="Also write a report to FILE; can be repeated.",
 )
@@ -122,16 +128,17 @@ def command(
     with session.open() as env:
         found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
     gate = check(found, rules)
+    squash = best_squash(image, found, platform=platform)
 
     def rendered(wanted: str) -> str:
-        return render(wanted, gate, _screen(image, gate), __version__)
+        return render(wanted, gate, _screen(gate, squash), __version__)
 
     if html is not None:
         from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
 
-        write_page(html, render_page(found, image, best_squash(image, found)))
+        write_page(html, render_page(found, image, squash))
     write_reports(reports, rendered)
-    _print(image, gate, form, to_stderr=html == STDOUT)
+    _print(gate, squash, form, to_stderr=html == STDOUT)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if form == "github" and summary:
         append_summary(summary, rendered("markdown"))
@@ -160,7 +167,7 @@ def _format(form: str | None, *, as_json: bool, html: str | None) -> str:
     return form
 
 
-def _print(image: str, gate: Gate, form: str, *, to_stderr: bool) -> None:
+def _print(gate: Gate, squash: str, form: str, *, to_stderr: bool) -> None:
     from lamella.report.formats import render  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line, to_json  # noqa: PLC0415 - as above
 
@@ -169,17 +176,16 @@ def _print(image: str, gate: Gate, form: str, *, to_stderr: bool) -> None:
     elif form == "json":
         say_json(to_json(gate))
     elif form == "text":
-        say(*_screen(image, gate, make_painter()))
+        say(*_screen(gate, squash, make_painter()))
     else:
         say_text(render(form, gate, (), __version__).removesuffix("\n"))
 
 
-def _screen(image: str, gate: Gate, paint: Paint | None = None) -> list[str]:
+def _screen(gate: Gate, squash: str, paint: Paint | None = None) -> list[str]:
     from lamella.report import analyze as report  # noqa: PLC0415 - as above
     from lamella.report.drawing import plain  # noqa: PLC0415 - as above
     from lamella.report.verdicts import line  # noqa: PLC0415 - as above
 
     width = screen_width(report.WIDTH) if paint else report.WIDTH
-    command = best_squash(image, gate.analysis)
-    lines = report.screen(gate.analysis, command, paint or plain, width)
+    lines = report.screen(gate.analysis, squash, paint or plain, width)
     return [*lines, *([""] if gate.verdicts else []), *map(line, gate.verdicts)]

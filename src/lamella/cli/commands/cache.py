@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +19,6 @@ from lamella.report.text import count_of, human_size
 from lamella.transport.environment import Environment
 
 __all__ = ["command"]
-
-_UNPACKED = "~/.cache/lamella/one-file"
-"""Where the one file unpacks itself (.ci/one-file says so to it)."""
 
 
 @click.group("cache", cls=CommandGroup, short_help="show or clear the cache of layer headers")
@@ -41,9 +39,8 @@ def show() -> int:
         say("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     else:
         say(_line(found))
-    unpacked = _unpacked()
-    if unpacked.exists():
-        say(f"{unpacked}: the one file, unpacked, {human_size(sum(_sizes(unpacked)))}")
+    for unpacked in _unpacked():
+        say(_unpacked_line(unpacked))
     return 0
 
 
@@ -54,10 +51,11 @@ def clear() -> int:
     if found is not None and found.layers:
         say(f"removed {_line(found)}")
     unpacked = _unpacked()
-    if unpacked.exists():
-        say(f"removed {unpacked}: the one file, unpacked, {human_size(sum(_sizes(unpacked)))}")
-        _remove(unpacked)  # last: it may be what runs here
-    elif found is None or not found.layers:
+    for folder in unpacked:
+        say(f"removed {_unpacked_line(folder)}")
+    for folder in unpacked:
+        _remove(folder)  # last: it may be what runs here
+    if not unpacked and (found is None or not found.layers):
         say("the cache is empty")
     return 0
 
@@ -66,8 +64,18 @@ def _line(found: Remembered) -> str:
     return f"{found.folder}: {count_of(found.layers, 'layer')}, {human_size(found.size)}"
 
 
-def _unpacked() -> Path:
-    return Path(_UNPACKED).expanduser()
+def _unpacked() -> list[Path]:
+    """Return where the one file unpacked itself (.ci/one_file_main.py)."""
+    home = os.path.expanduser("~/.cache")  # noqa: PTH111 - never fails
+    caches = dict.fromkeys((os.environ.get("XDG_CACHE_HOME") or home, home))
+    found = [Path(cache, "lamella") for cache in caches if cache.startswith("/")]
+    with suppress(FileNotFoundError):  # no folder for temporary files can be written
+        found.append(Path(tempfile.gettempdir(), f"lamella-{os.getuid()}"))
+    return [folder / "one-file" for folder in found if (folder / "one-file").is_dir()]
+
+
+def _unpacked_line(folder: Path) -> str:
+    return f"{folder}: the one file, unpacked, {human_size(sum(_sizes(folder)))}"
 
 
 def _sizes(folder: Path) -> Iterator[int]:

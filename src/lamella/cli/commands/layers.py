@@ -60,6 +60,11 @@ def command(
 
     if machine + dockerfile + as_json > 1:
         raise UsageError("-m, -d and --json exclude each other; give one")
+    if dockerfile and (tags or commands):
+        given = "-t" if tags else "-c"
+        raise UsageError(f"{given} and -d exclude each other: a Dockerfile has no IDs and tags")
+    if machine and tags:
+        raise UsageError("-t and -m exclude each other: the lines of -m have no tags")
     form = tags or commands or machine or dockerfile or as_json
     if dead and form:
         raise UsageError("--dead can't be combined with -t, -c, -m, -d and --json")

@@ -11,6 +11,7 @@ import click
 from lamella.cli.completion import complete_file, complete_image, complete_layer, complete_output
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import check_writable, write_whole
+from lamella.cli.paint import on_terminal
 from lamella.cli.session import Session, image_session
 from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, say, say_json, tell
@@ -118,7 +119,8 @@ def command(
       docker save app | lamella squash - --last 3 -t app:slim | docker load
 
     Standard output is the identity of the new image: HOST/REPOSITORY@DIGEST in a registry, the
-    manifest's digest in an OCI layout, otherwise the image ID. With -o - it is the archive.
+    manifest's digest in an OCI layout, otherwise the image ID. With -o - it is the archive, with
+    --dry-run the plan.
     Everything else goes to standard error. `lamella help cli` explains every option.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
@@ -157,15 +159,22 @@ def command(
 
 
 def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> None:
-    """Print the result: an ID or a document on standard output, the summary on standard error."""
+    """Print the result: an ID or a document on standard output, the summary on standard error.
+
+    Of a dry run the plan is the result.
+    """
+    plan = plan_lines(result) if result.dry_run else ()
+    columns = shutil.get_terminal_size().columns
     if as_json:
         say_json(result.to_json())
+    elif result.dry_run:
+        say(*summary(result, columns if on_terminal() else None), *plan)
+        return
     elif shown:
         say(shown)
     if not quiet:
         flush()
-        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
-        plan = plan_lines(result) if result.dry_run else ()
+        width = columns if sys.stderr.isatty() else None
         tell(*summary(result, width), *plan, *_name_hint(result))
 
 

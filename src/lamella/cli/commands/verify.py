@@ -8,7 +8,7 @@ from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json, tell
-from lamella.report.text import printable
+from lamella.report.text import count_of, printable
 
 __all__ = ["command"]
 
@@ -64,6 +64,6 @@ def command(
         if len(found) > _SHOWN:
             say(f"… {len(found) - _SHOWN} more (--json shows all)")
     if not session.quiet:
-        verdict = f"{len(found)} differences" if found else "the same"
+        verdict = count_of(len(found), "difference") if found else "the same"
         tell(f"{a} and {b}: {verdict}")
     return _DIFFERENT if found else 0

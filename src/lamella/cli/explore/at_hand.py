@@ -85,7 +85,7 @@ class AtHand(NamedTuple):
         """Return the window that shows its content; or why there is none."""
         member = self._content()
         if member is None:
-            return f"{shown(self.row.name)} is no file: it has no content to view"
+            return f"{shown(self.row.name)} is not a file: it has no content to view"
         size = self.reader.header(member).size
         return ViewScreen(self.shown_path, size, self.reader.content(member))
 
@@ -93,14 +93,14 @@ class AtHand(NamedTuple):
         """Return the window that saves it; or why that can't be."""
         name = shown(self.row.name)
         if self.row.directory and self._said().now is None and not self.row.size:
-            return f"{name} is deleted: see it in the layer below"
+            return f"{name} is deleted in this layer: save it from a lower layer"
         if self.row.directory:
-            what = f"{self.shown_path}/ with all in it, as a tar, {human_size(self.row.size)}"
+            what = f"{self.shown_path}/ with its content, as a tar, {human_size(self.row.size)}"
             chunks = self.reader.tar(self.view, self.folder, self.row)
             return SaveScreen(what, f"{name}.tar", chunks)
         member = self._content()
         if member is None:
-            return f"{name} is no file: it has no content to save"
+            return f"{name} is not a file: it has no content to save"
         size = self.reader.header(member).size
         what = f"{self.shown_path}, {human_size(size)}"
         return SaveScreen(what, name, self.reader.content(member))

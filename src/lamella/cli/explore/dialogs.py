@@ -24,7 +24,7 @@ from lamella.report.text import human_size
 __all__ = ["FilterScreen", "HelpScreen", "SecretsScreen", "WorstScreen", "parse_size"]
 
 _HELP = """\
-Tab          the other side
+Tab          switch between layers and files
 j k, arrows  down, up; also PageUp, PageDown, g, G
 Enter, l h   open and close a directory
 /            search names, or paths if there is a slash
@@ -34,26 +34,30 @@ Space        mark one end of a range of layers, then the
              other; what squashing it saves is shown below
 b            mark the range that saves most
 s            squash the marked range
-w            worst dead paths; Enter goes there
+w            worst dead paths, by size; Enter goes there
 p            secrets that were found; Enter goes there
 i            the image: config, labels, history in full
 
-Of the file at hand, or of the layer at hand:
-d            details: all attributes, what changed; of a
+For the selected file or layer:
+d            details: all attributes, what changed; for a
              layer, the whole command that made it
 v            view the file, as text or in hex
 x            save it; a directory becomes a tar
 y            copy its path to the clipboard
 o            sort by change, size or name
+
+r            in a window: show hidden values
 Esc          end the search; unmark
 q, Ctrl-C    quit; q closes a window like this one first
 
-Layers: the size, and how much of that is dead.
+Layers: the size, and how much of it is dead.
 Files of a layer:  + added   ~ changed   - deleted
-The first number is what the layer adds, the second what
-it makes dead in layers below; (so much) is as it was.
+The first number is the bytes that the layer adds, the
+second the bytes of lower layers that it deletes or
+replaces; a size in brackets is unchanged.
 Files of the image: the size, and the layer it is from.
-Bytes of tars, headers included; a directory with all in it."""
+Sizes are bytes in the layer's tar, headers included; a
+directory includes everything in it."""
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)B?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _NAMES = ((ADDED, "added"), (CHANGED, "changed"), (DELETED, "deleted"), (UNCHANGED, "unchanged"))
@@ -121,7 +125,9 @@ class FilterScreen(ModalScreen[Filter | None]):
         text = self.query_one("#smallest", Input).value
         smallest = parse_size(text)
         if smallest is None:
-            self.query_one("#state", Static).update(f"{text!r} is no size; expected one like 10MB")
+            self.query_one("#state", Static).update(
+                f"{text!r} is not a size; expected a value like 10MB"
+            )
             return
         chosen = [kind for kind, name in _NAMES if self.query_one(f"#{name}", Checkbox).value]
         self.dismiss(Filter(sum(chosen), smallest))
@@ -174,7 +180,7 @@ class WorstScreen(ModalScreen[Dead | None]):
             if not self._dead:
                 yield Static("Nothing is dead in this image.")
                 return
-            yield Static("    size made → dead by cause         path", markup=False)
+            yield Static("    size   in → by   cause          path", markup=False)
             yield _DeadList(self._dead)
 
     def on_mount(self) -> None:
@@ -230,7 +236,7 @@ class SecretsScreen(ModalScreen[Secret | None]):
             if not self._secrets:
                 yield Static("No file of any layer looks like a secret.")
                 return
-            yield Static("made → deleted by, what it looks like, path", markup=False)
+            yield Static("  in → by   looks like           path", markup=False)
             yield _SecretList(self._secrets)
 
     def on_mount(self) -> None:

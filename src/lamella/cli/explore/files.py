@@ -23,6 +23,11 @@ from lamella.cli.explore.texts import row_text
 __all__ = ["FileTree", "FoundList"]
 
 
+_KEYS = "v View  x Save  y Copy  d Details"
+_CORNERS = 4
+"""Columns of a border that have no text: at each end a corner and a blank."""
+
+
 class _FileLine(NamedTuple):
     depth: int
     folder: bytes
@@ -57,6 +62,12 @@ class FileTree(Lines):
             return None
         line = self._lines[self.cursor]
         return line.folder, line.row
+
+    def keys_text(self, before: str) -> str:
+        """Return what can be done with a row, in as many words as the border has room for."""
+        text, order = f"{before}{_KEYS}  o Sort", f": {self.order.name}"
+        room = self.outer_size.width - _CORNERS
+        return text + order if len(text + order) <= room else text
 
     def sort(self) -> None:
         """Take the next order."""
@@ -155,6 +166,8 @@ class FileTree(Lines):
 
 class FoundList(Lines):
     """What a search found, with whole paths."""
+
+    BORDER_SUBTITLE = _KEYS
 
     def __init__(self) -> None:
         super().__init__(id="found")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.message import Message
 
-from lamella.analysis.instruction import instruction
+from lamella.analysis.hidden import shown_instruction
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.cli.explore.lines import Lines
 from lamella.report.text import causes_text, count_of, human_size, one_line, printable
@@ -97,7 +97,7 @@ def _append(text: Text, size: int, dead: int, step: str) -> None:
 
 
 def _step(layer: LayerFacts) -> str:
-    return one_line(instruction(layer.command)) or "no command recorded"
+    return one_line(shown_instruction(layer.command)) or "no command recorded"
 
 
 def _secrets(analysis: Analysis) -> str:

@@ -58,10 +58,10 @@ class SaveScreen(ModalScreen[None]):
         if not where:
             self._say("expected a file name, got nothing")
         elif Path(where).is_dir():
-            self._say(f"{where} is a folder; give a file name in it")
+            self._say(f"{where} is a directory; add a file name")
         elif Path(where).exists() and self._warned != where:
             self._warned = where
-            self._say(f"{where} exists; Enter once more replaces it")
+            self._say(f"{where} exists; press Enter again to replace it")
         else:
             self._busy = True
             self._say("writing")

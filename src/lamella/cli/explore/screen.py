@@ -12,12 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from lamella.analysis.browse import ALL, CHANGES, Filter, SearchResult, View
 from lamella.analysis.contents import FileReader
 from lamella.analysis.model import Dead, Secret
+from lamella.cli.explore.around import Keys, Told
 from lamella.cli.explore.at_hand import AtHand
 from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, SecretsScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
@@ -37,6 +38,7 @@ __all__ = ["ImageScreen"]
 _PAUSE = 0.1
 """Seconds without a key before a search, or the sums of another layer, are begun."""
 _VIEWS_KEPT = 8
+_BOTH = (True, False)
 
 
 class ImageScreen(Screen[None]):
@@ -86,10 +88,8 @@ class ImageScreen(Screen[None]):
         )
         self._search = Input(placeholder="name, or part/of/a/path", id="search")
         self._search.border_title = "Search"
-        self._search.border_subtitle = "Enter: to the list   Esc: end"
-        self._facts = Static(id="facts", markup=False)
-        self._details = Static(id="details", markup=False)
-        self._range = Static(id="range", markup=False)
+        self._search.border_subtitle = "Enter: go to the list   Esc: end search"
+        self._facts, self._details, self._range = Told("facts"), Told("details"), Told("range")
         yield Static(head(self._analysis), id="head", markup=False)
         with Horizontal():
             with Vertical(id="left"):
@@ -101,7 +101,7 @@ class ImageScreen(Screen[None]):
                 yield self._search
                 yield self._details
         yield self._range
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show the image."""
@@ -122,7 +122,7 @@ class ImageScreen(Screen[None]):
     @on(Lines.Moved, "#layers")
     def _layer_moved(self) -> None:
         number = self._layers.cursor
-        self._facts.update("\n".join(layer_facts(self._analysis, number)))
+        self._facts.tell(layer_facts(self._analysis, number))
         self._later("view", lambda: self._load(number))
 
     @on(Lines.Chosen, "#layers")
@@ -140,7 +140,7 @@ class ImageScreen(Screen[None]):
 
     def _show_view(self, view: View, number: int) -> None:
         self._view, self._number = view, number
-        self._facts.update("\n".join(layer_facts(self._analysis, number)))
+        self._facts.tell(layer_facts(self._analysis, number))
         self._refilter()
         if self._target is not None:
             self._go_to(self._target)
@@ -169,8 +169,11 @@ class ImageScreen(Screen[None]):
     def _show_how(self) -> None:
         """Tell which rows are shown in which order, and what can be done with one."""
         least = f"at least {human_size(self._smallest)}  " if self._smallest else ""
-        keys = f"v View  x Save  d Details  o by {self._files.order.name}"
-        self._files.border_subtitle = f"{least}{keys}"
+        self._files.border_subtitle = self._files.keys_text(least)
+
+    def on_resize(self) -> None:
+        """There is another width for it."""
+        self.call_after_refresh(self._show_how)
 
     # -- the file at hand
 
@@ -183,15 +186,15 @@ class ImageScreen(Screen[None]):
     @on(Lines.Moved, "#files, #found")
     def _show_details(self) -> None:
         at_hand = self._at_hand()
-        self._details.update("\n".join(at_hand.lines()) if at_hand else "")
+        self._details.tell(at_hand.lines() if at_hand else ())
 
     def action_details(self) -> None:
         """Show all there is to say of the file at hand, or of the layer."""
         number = self._layers.cursor
         if self.focused is self._layers:
             if number:
-                lines = layer_lines(self._analysis, number)
-                self.app.push_screen(TextScreen(f"Layer {number}", lines))
+                lines, revealed = (layer_lines(self._analysis, number, hide=h) for h in _BOTH)
+                self.app.push_screen(TextScreen(f"Layer {number}", lines, revealed))
             else:
                 self.action_config()
         elif at_hand := self._at_hand():
@@ -264,7 +267,8 @@ class ImageScreen(Screen[None]):
     def action_config(self) -> None:
         """Show what the image's config says."""
         if self._image is not None:
-            self.app.push_screen(TextScreen("Image", config_lines(self._image)))
+            lines, revealed = (config_lines(self._image, hide=hide) for hide in _BOTH)
+            self.app.push_screen(TextScreen("Image", lines, revealed))
 
     # -- search
 
@@ -345,11 +349,11 @@ class ImageScreen(Screen[None]):
     def _show_range(self) -> None:
         marked = self._layers.range
         if marked:
-            self._range.update(saving_text(self._analysis.savings[marked]))
+            self._range.tell([saving_text(self._analysis.savings[marked])])
             return
         best = best_savings(self._analysis)
         hint = f"best: {saving_text(best[0])} (b)" if best else "no squash would make it smaller"
-        self._range.update(hint)
+        self._range.tell([hint])
 
     def action_squash(self) -> None:
         """Ask what the result is to be called, and squash the marked range."""

@@ -125,7 +125,7 @@ class SquashScreen(ModalScreen[None]):
                 Input(getattr(self._suggestion, name), id=name) for name in ("tag", "output")
             )
             tag.border_title = "tag of the new image"
-            output.border_title = "where it goes; empty: where the image came from"
+            output.border_title = "destination; empty: where the image is"
             yield tag
             yield output
             yield Static("", id="state", markup=False)

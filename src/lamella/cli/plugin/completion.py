@@ -39,5 +39,5 @@ def _line(item: CompletionItem, *, described: bool) -> str:
 def _directive(found: Sequence[CompletionItem]) -> int:
     if not found or any(item.type != "plain" for item in found):
         return _FILES
-    leads_on = any(str(item.value).endswith(("/", ":")) for item in found)
+    leads_on = any(str(item.value).endswith(("/", ":", "=")) for item in found)
     return _NO_FILES | (_NO_SPACE if leads_on else 0)

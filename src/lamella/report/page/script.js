@@ -170,7 +170,7 @@
     for (const cell of document.querySelectorAll(".pick")) {
       const button = element("button", "", cell.textContent);
       button.type = "button";
-      button.title = "Show in what if";
+      button.title = "Select this range";
       button.addEventListener("click", () => show(cell.dataset.first, cell.dataset.last));
       cell.replaceChildren(button);
     }
@@ -252,7 +252,7 @@
       fill(cell, place);
     }
     const words = nameOf(place) + (opens ? "/" : "");
-    cell.setAttribute("aria-label", words + ", " + told(place) + (opens ? ", look into it" : ""));
+    cell.setAttribute("aria-label", words + ", " + told(place) + (opens ? ", open it" : ""));
     cell.title = words + "\n" + told(place);
     if (opens) {
       cell.classList.add("opens");

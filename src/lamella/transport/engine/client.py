@@ -32,7 +32,7 @@ _SSH_TIMEOUT = 60
 # Before the first byte of a save the engine may copy the whole image; at the end of a load it may
 # unpack all of it.
 _DATA_TIMEOUT = 3600
-_WAY_OUT = "start it, or set {}; files need no engine (docker-archive:FILE)"
+_WAY_OUT = "start it, or set {}"
 _NO_PERMISSION = "join its group (docker), use sudo, or save the image to a file with `{} save`"
 _BROKEN = (OSError, http.client.HTTPException)
 

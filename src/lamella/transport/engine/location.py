@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lamella.errors import InvalidReference, LamellaError
+from lamella.errors import FILES_NEED_NONE, InvalidReference, LamellaError
 from lamella.spec.reference import Reference
 from lamella.transport.engine.names import docker_name, podman_name
 from lamella.transport.location import Location, Suggestion, slim
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["EngineLocation", "parse_engine"]
 
 _Prefix = Literal["", "docker-daemon", "podman"]
+_ID = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{4,64}")
+"""What may be an image's ID, or the start of one."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class EngineLocation(Location):
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
-        return open_engine(self._options(env), env, self.meant)
+        meant = self.meant or (FILES_NEED_NONE if self.is_bare else "")
+        return open_engine(self._options(env), env, meant)
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""
@@ -100,8 +104,10 @@ class EngineLocation(Location):
         name: Callable[[str], str] = podman_name if self.prefix == "podman" else docker_name
         return tuple(dict.fromkeys(map(name, tags)))
 
-    def suggest(self) -> Suggestion:
-        """Return another tag."""
+    def suggest(self, tags: Sequence[str] = ()) -> Suggestion:
+        """Return another tag; what is named by its ID, a tag of another name of it."""
+        if _ID.fullmatch(self.name) and self.name not in {name.partition(":")[0] for name in tags}:
+            return Suggestion(tag=slim(tags[0]) if tags else "")
         return Suggestion(tag=slim(self.name))
 
 

@@ -78,9 +78,9 @@ def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
         if "repositories" in archive:
             what = "made by Docker before 1.10: it has no manifest.json; load it and save it again"
         elif "index.json" in archive:
-            what = f"not a docker-archive but an OCI image layout; try oci-archive:{archive.where}"
+            what = f"expected a docker-archive, got an OCI layout; try oci-archive:{archive.where}"
         else:
-            what = "not an image archive: it has neither manifest.json nor index.json"
+            what = "expected a docker-archive, got a tar without manifest.json"
         raise MalformedImage(archive.where, what)
     return ArchiveImage.parse(archive.read(MANIFEST), archive.where)
 

@@ -15,7 +15,7 @@ from lamella.spec.reference import Reference
 from lamella.transport.file.destination import open_file_destination
 from lamella.transport.file.name import FileFormat, FileName
 from lamella.transport.file.source import FileSource
-from lamella.transport.location import Location, Suggestion
+from lamella.transport.location import Location, Suggestion, slim
 
 if TYPE_CHECKING:
     from lamella.spec.platform import Platform
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileLocation", "exists", "parse_file"]
 
-_ENDING = re.compile(r"\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)$")
+_ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|oci)$")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class FileLocation(FileName, Location):
     def _need(self, stream: BinaryIO | None, name: str) -> None:
         if self.is_stream and stream is None:
             raise UsageError(
-                f"'{self}': {name} is closed, or not given; expected a file, or a stream as "
-                f"Environment({name}=…)"
+                f"'{self}': `{name}` is closed or not given; expected a stream, or a file's name "
+                "in place of -"
             )
 
     def identity(self) -> Hashable:
@@ -82,16 +82,18 @@ class FileLocation(FileName, Location):
             tags = [Reference.parse_tag(tag).familiar for tag in tags]
         return tuple(dict.fromkeys(tags))
 
-    def suggest(self) -> Suggestion:
+    def suggest(self, tags: Sequence[str] = ()) -> Suggestion:
         """Return another file, or another tag in a layout folder."""
         if self.transport == "oci":
             return Suggestion(output=f"oci:{self.path}:slim")
+        tag = next(map(slim, filter(_is_name, tags)), "")
         if self.is_stream:
-            return Suggestion(output="docker-archive:slim.tar")
-        kind = "oci-archive" if self.transport == "oci-archive" else "docker-archive"
+            return Suggestion(tag, "slim.tar")
         path = Path(self.path)
-        stem = path.name.split(".", maxsplit=1)[0] or "image"
-        return Suggestion(output=f"{kind}:{path.with_name(stem + '-slim.tar')}")
+        end = ".oci" if path.suffix == ".oci" else ".tar"
+        output = str(path.with_name((_ENDING.sub("", path.name) or "image") + "-slim" + end))
+        kind = "oci-archive" if "oci" in {self.transport[:3], end[1:]} else "docker-archive"
+        return Suggestion(tag, f"{kind}:{output}" if ":" in output else output)
 
 
 def parse_file(transport: FileFormat, rest: str) -> FileLocation:
@@ -119,6 +121,15 @@ def parse_file(transport: FileFormat, rest: str) -> FileLocation:
         at = rest.find(":", at + 1)
     head, _, tag = rest.partition(":")
     return FileLocation(transport, head, tag)
+
+
+def _is_name(tag: str) -> bool:
+    """Whether an image can be given a name: in a layout it may have any, ``latest`` for one."""
+    try:
+        Reference.parse_tag(tag)
+    except InvalidReference:
+        return False
+    return not {":", "/"}.isdisjoint(tag)
 
 
 def exists(path: str) -> bool:

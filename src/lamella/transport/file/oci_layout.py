@@ -207,7 +207,9 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
     """
     if INDEX not in files:
         other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
-        raise MalformedImage(files.where, f"not an OCI image layout: it has no {INDEX}{other}")
+        raise MalformedImage(
+            files.where, f"expected an OCI image layout, got one without {INDEX}{other}"
+        )
     index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
     found = [TaggedDescriptor(d, name_of(d)) for d in index.manifests]
     if not wanted:
@@ -301,6 +303,8 @@ def _layer(files: LayoutFiles, descriptor: Descriptor, diff_id: Digest, number: 
         blob = _Absent(where, descriptor.size)
     else:
         blob = files.range(name)
+        if blob.size != descriptor.size:
+            raise DigestMismatch(where, f"{descriptor.size} bytes", f"{blob.size} bytes")
     return Layer(diff_id, blob, where, descriptor)
 
 

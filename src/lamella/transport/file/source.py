@@ -36,6 +36,9 @@ from lamella.transport.index import Artifact, HasIndex, TaggedDescriptor
 
 __all__ = ["FileSource"]
 
+_OLDEST = "repositories"
+"""What archives of Docker before 1.10 have."""
+
 
 class FileSource(HasIndex):
     """An image in an archive, a stream or a layout folder."""
@@ -134,10 +137,10 @@ class FileSource(HasIndex):
                 raise ImageNotFound(f"no file {self._location.path!r}") from error
             except NotADirectoryError as error:
                 other = f"docker-archive:{self._location.path}"
-                message = f"not an OCI image layout: it is a file; try {other}"
+                message = f"expected an OCI image layout, got a file; try {other}"
                 raise MalformedImage(self._location.path, message) from error
             except IsADirectoryError as error:
-                message = f"not an image archive: it is a folder; try oci:{self._location.path}"
+                message = f"expected an image archive, got a folder; try oci:{self._location.path}"
                 raise MalformedImage(self._location.path, message) from error
             except OSError as error:
                 message = f"can't read {self._location.path}: {error.strerror or error}"
@@ -152,7 +155,9 @@ class FileSource(HasIndex):
         file = self._stdin
         if not self._location.is_stream or file is None:
             file = self._stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - is a context
-        return open_archive(file, path, self._spool, seekable=_is_regular(file))
+        archive = open_archive(file, path, self._spool, seekable=_is_regular(file))
+        archive.check_image((MANIFEST, INDEX, _OLDEST))
+        return archive
 
 
 class _OneOfIndex(Source):

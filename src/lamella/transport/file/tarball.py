@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -11,16 +12,24 @@ from lamella.errors import MalformedImage, MalformedTar
 from lamella.files import pwrite_all, write_all
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import detect, open_plain
-from lamella.layer.protocols import LayerTar
+from lamella.layer.protocols import LayerTar, Readable
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
 from lamella.spec.json import check_size
 from lamella.tar.entry import HARD_LINK, REGULAR, SPARSE, SYMLINK, Header, Member, clean
-from lamella.tar.header import BLOCK, padding
+from lamella.tar.header import BLOCK, checksum_holds, padding
+from lamella.tar.rare import gather
 from lamella.tar.reader import iter_content, read_header
 from lamella.tar.scan import scan
 from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
 from lamella.transport.file.atomic import writing
+from lamella.transport.file.strange import (
+    AGAIN,
+    read_head,
+    what_is,
+    why_no_image,
+    with_head,
+)
 
 __all__ = ["Archive", "ArchiveWriter", "open_archive"]
 
@@ -35,12 +44,38 @@ class Archive:
         self.where = where
         self._source, self._spool = source, spool
         self._unpacked: dict[bytes, FileRange] = {}
+        found: list[Member] = []
         try:
-            self._members = {m.path: m for m in scan(source)}
+            scan(source, found=found)
         except MalformedTar as error:
-            if error.offset == 0:
-                raise MalformedImage(where, "not an image archive: it is no tar") from error
-            raise error.at(where) from error
+            raise (self._cut_off(found, error) if error.is_cut else error).at(where) from error
+        self._members = {m.path: m for m in found}
+        self._end = found[-1].end if found else 0
+
+    def _cut_off(self, found: Sequence[Member], error: MalformedTar) -> MalformedTar:
+        """Return the error for an archive of which the end is missing: it says where it ends."""
+        place = f" after {os.fsdecode(found[-1].path)}" if found else ""
+        with suppress(MalformedTar):
+            begun = gather(self._source.read_at, found[-1].end if found else 0)
+            place = f" in {os.fsdecode(begun.full_name(None))}"
+        return MalformedTar(f"the archive is cut off{place} ({error.what}); {AGAIN}", is_cut=True)
+
+    def check_image(self, marks: Sequence[str]) -> None:
+        """See to it that it has one of the files that every image archive has.
+
+        Raises:
+            MalformedImage: it has none.
+        """
+        if any(mark in self for mark in marks):
+            return
+        if not self._source.read_at(self._end, BLOCK):
+            *_, last = self._members
+            message = f"the archive is cut off after {os.fsdecode(last)}; {AGAIN}"
+            raise MalformedImage(self.where, message)
+        got = why_no_image(self._members)
+        raise MalformedImage(
+            self.where, f"expected manifest.json or index.json at its top, got {got}"
+        )
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a file of that name."""
@@ -114,17 +149,41 @@ def open_archive(file: BinaryIO, where: str, spool: Spool, *, seekable: bool) ->
         MalformedImage: it is no tar.
         OutputError: the spool is full.
     """
-    if not seekable:
-        kept, _ = spool.keep(file)
-        file = kept.file
-    source = FileRange.whole(file)
-    kind = detect(source.read_at(0, 6))
+    source = FileRange.whole(file) if seekable else None
+    stream = file if source is None else source.open()
+    head = read_head(stream, BLOCK)
+    kind = detect(head[:6])
     if kind != Codec.NONE:
-        with source.open() as stream, closing(open_plain(stream, kind, where)) as plain:
-            source, _ = spool.keep(plain)
-    if not source.size:
-        raise MalformedImage(where, "not an image archive: it is empty")
+        with closing(open_plain(with_head(head, stream), kind, where)) as plain:
+            source = _unpacked(plain, kind, where, spool)
+    else:
+        _check_head(head, "", where)
+        if source is None:
+            source, _ = spool.keep(with_head(head, stream))
     return Archive(source, where, spool)
+
+
+def _unpacked(plain: Readable, kind: Codec, where: str, spool: Spool) -> FileRange:
+    with _saying_what_to_do():
+        head = read_head(plain, BLOCK)
+    _check_head(head, f"{kind} of ", where)
+    with _saying_what_to_do():
+        return spool.keep(with_head(head, plain))[0]
+
+
+@contextmanager
+def _saying_what_to_do() -> Iterator[None]:
+    try:
+        yield
+    except MalformedImage as error:
+        raise MalformedImage(error.where, f"{error.what}; {AGAIN}") from error
+
+
+def _check_head(head: bytes, packed: str, where: str) -> None:
+    """Refuse what is no tar by its first block: of a device or a pipe there may be no end."""
+    if len(head) < BLOCK or not checksum_holds(head):
+        message = f"expected an image archive (a tar, as docker save writes it), got {packed}"
+        raise MalformedImage(where, message + what_is(head))
 
 
 class ArchiveWriter:

@@ -112,8 +112,9 @@ class RegistryLocation(Location):
         """Return the names, which are whole already."""
         return tuple(dict.fromkeys(tags))
 
-    def suggest(self) -> Suggestion:
+    def suggest(self, tags: Sequence[str] = ()) -> Suggestion:
         """Return another tag."""
+        del tags
         return Suggestion(tag=str(self.name.tagged("slim")))
 
 
