@@ -150,16 +150,17 @@ def open_archive(file: BinaryIO, where: str, spool: Spool, *, seekable: bool) ->
         OutputError: the spool is full.
     """
     source = FileRange.whole(file) if seekable else None
-    stream = file if source is None else source.open()
-    head = read_head(stream, BLOCK)
+    # A stream would read far more ahead than this block.
+    head = read_head(file, BLOCK) if source is None else source.read_at(0, BLOCK)
     kind = detect(head[:6])
     if kind != Codec.NONE:
-        with closing(open_plain(with_head(head, stream), kind, where)) as plain:
+        stream = with_head(head, file) if source is None else source.open()
+        with stream, closing(open_plain(stream, kind, where)) as plain:
             source = _unpacked(plain, kind, where, spool)
     else:
         _check_head(head, "", where)
         if source is None:
-            source, _ = spool.keep(with_head(head, stream))
+            source, _ = spool.keep(with_head(head, file))
     return Archive(source, where, spool)
 
 
