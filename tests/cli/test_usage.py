@@ -20,6 +20,7 @@ from tests.transport.forms import TARS
 
 COMMANDS = (
     "analyze",
+    "batch",
     "cache",
     "cat",
     "completion",

@@ -79,7 +79,7 @@ class _How:
     "--to",
     "template",
     metavar="TEMPLATE",
-    help="Destination of each result, with {host}, {repository}, {name} and {tag} of its source.",
+    help="Destination of each result, such as oci:DIR:{name}.",
 )
 @click.option(
     "--list",
@@ -163,7 +163,8 @@ def command(
     """Squash many images. Images whose result exists are left alone.
 
     WHAT is an image reference, or a pattern of them: * and ? match within a name, ** also across
-    slashes. A pattern without a tag means every tag. A folder means the archives in it.
+    slashes. A pattern without a tag means every tag. A folder means the archives in it. TEMPLATE
+    has {host}, {repository}, {name} (its last part, or the file's name) and {tag} of the source.
 
     \b
     Every tag that starts with v, in every repository of team, beside the original:
