@@ -1,7 +1,7 @@
 """A registry of a thousand images, squashed by `lamella batch` while things go wrong.
 
-    python -m bench.fleet --images 1000 --engine dask
-    python -m bench.fleet --images 1000 --shards 4
+    python -m bench.batch --images 1000 --engine dask
+    python -m bench.batch --images 1000 --shards 4
 
 A real registry on loopback gets images that share bases and families. A front before it answers
 some of the requests with 429 or 503; with Dask one of two workers is killed in the middle. Then:
