@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport"},
         "analysis",
     },
+    "fleet": {"errors", "spec"},
     "report": {"tar", "image", "layer_list", "merge", "inside", "analysis", "operations"},
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
