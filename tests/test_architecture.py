@@ -55,7 +55,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport"},
         "analysis",
     },
-    "fleet": {"errors", "spec"},
+    "fleet": {
+        *{"errors", "files", "spec", "tar", "layer", "image", "layer_list", "analysis"},
+        *{"operations", "transport"},
+    },
     "report": {"tar", "image", "layer_list", "merge", "inside", "analysis", "operations"},
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
