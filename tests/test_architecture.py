@@ -59,7 +59,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"errors", "files", "spec", "tar", "layer", "image", "layer_list", "analysis"},
         *{"operations", "transport"},
     },
-    "report": {"tar", "image", "layer_list", "merge", "inside", "analysis", "operations"},
+    "report": {
+        *{"tar", "image", "layer_list", "merge", "inside", "analysis", "operations", "fleet"},
+    },
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
         *{"analysis", "inside", "operations"},
@@ -71,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         # what the screen of `explore` shows
         *{"analysis", "operations", "tar"},
         "files",  # what is written to a file is written completely, or not at all
+        "fleet",  # `plan`
         "inside",  # what `ls`, `cat` and `export` look into
     },
     "__init__": {
