@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from lamella.fleet.scan import ends_of_bases, scan_fleet
 from lamella.spec.digest import Digest
 from lamella.transport.environment import Environment
 from tests.fleet.catalogues import of_tars
+from tests.odd.answers import Answer, Asked, Oddly
+from tests.odd.registry import MemoryRegistry, registry_in_memory
 from tests.support.images import docker_archive, made_by
 from tests.support.tars import device, layer, whiteout
 from tests.transport.forms import layout_of
@@ -25,10 +28,10 @@ from tests.transport.forms import layout_of
 BASE = layer("etc/", ("etc/os", b"x" * 3000), ("etc/cache", b"c" * 9000))
 CLEAN = layer(whiteout("etc/cache"), "usr/", ("usr/lib", b"l" * 4000))
 FLEET = {
-    "one": (BASE, CLEAN, layer("app/", ("app/one", b"1" * 2000))),
+    "one": (BASE, CLEAN, layer("app/", ("app/one", b"1" * 4000))),
     "two": (BASE, CLEAN, layer("app/", ("app/two", b"2" * 2000)), layer(whiteout("app/two"), "b")),
     "base": (BASE,),
-    "old": (BASE, layer("etc/", ("etc/cache", b"d" * 8000)), layer(("z", b"z" * 100))),
+    "old": (BASE, layer("etc/", ("etc/cache", b"d" * 6000)), layer(("z", b"z" * 100))),
     "other": (layer("other/", ("other/x", b"o" * 700)), CLEAN),
 }
 
@@ -85,8 +88,21 @@ def test_what_is_promised_is_what_is_stored(
         assert (result.bytes_after, result.layers_after) == (one.bytes_after, one.layers_after)
         assert (result.source_id, result.bytes_before) == (one.id, one.bytes_before)
     stored = _blobs(tmp_path / "out")
+    assert plan.perhaps_equal == 0
     assert sum(stored.values()) == plan.stored_after
     assert stored.keys() >= plan.kept
+
+
+def test_an_image_and_its_squashed_copy_are_stored_once(tmp_path: Path) -> None:
+    """The new layer of the one is there already: less is stored than is promised, as it is told."""
+    whole, slim = tmp_path / "whole.tar", f"docker-archive:{tmp_path / 'slim.tar'}"
+    whole.write_bytes(docker_archive(BASE, CLEAN))
+    lamella.squash(whole, output=slim, tag="slim")
+    scanned = scan_fleet([str(whole), slim], None, Environment())
+    plan = choose_plan(scanned.catalogue, scanned.sizes)
+    made = plan.images[1].after
+    assert (plan.images[0].layers, plan.perhaps_equal) == (("1-2",), made)
+    assert plan.stored_after - plan.perhaps_equal == made
 
 
 def _count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -197,3 +213,30 @@ def test_a_base_is_named_or_given_by_its_chain_id(fleet: list[str]) -> None:
     assert ends_of_bases([fleet[2], str(base)], catalogue, None, env) == [base, base]
     with pytest.raises(UsageError, match=r"`keep` .*other\.tar: none of these images is built on"):
         ends_of_bases([fleet[4]], catalogue, None, env)
+
+
+def test_each_layer_is_fetched_once_from_a_registry(
+    fleet: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over all images, though nothing is remembered from one run to the next."""
+    with registry_in_memory(Oddly(0)) as registry:
+        names = [f"docker://{registry.host}/team/app:{name}" for name in FLEET]
+        for archive, name in zip(fleet, names, strict=True):
+            lamella.squash(archive, layers="1-1", output=name)
+        asked: Counter[str] = Counter()
+        answer = MemoryRegistry.answer
+
+        def noted(self: MemoryRegistry, request: Asked) -> Answer:
+            asked[request.path.rpartition("/")[2]] += request.method == "GET"
+            return answer(self, request)
+
+        monkeypatch.setattr(MemoryRegistry, "answer", noted)
+        scanned = scan_fleet(names, None, Environment())
+        layers = {
+            layer["digest"]
+            for _, raw in registry.manifests.values()
+            for layer in json.loads(raw)["layers"]
+        }
+    assert {digest: asked[digest] for digest in layers} == dict.fromkeys(layers, 1)
+    assert scanned.rows == scan_fleet(fleet, None, Environment()).rows
+    assert scanned.catalogue.images[0].digest.startswith("sha256:")

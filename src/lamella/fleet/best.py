@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from lamella.errors import UsageError
 from lamella.fleet.cuts import Cost, Shape, Starts, best_cuts
-from lamella.fleet.routes import Priced, pieces_of
+from lamella.fleet.routes import Priced, Stored, pieces_of
 from lamella.fleet.search import improved
 from lamella.fleet.tree import Catalogue, FleetImage, TreeNode
 from lamella.spec.digest import Digest
@@ -86,7 +86,9 @@ class FleetPlan:
     """Layers that stay as they are, of any image."""
     stored_before: int
     stored_after: int
-    """Never more is stored, and less only if two of the new layers turn out to be equal."""
+    """Never more is stored, and less only if a new layer turns out to be equal to another one."""
+    perhaps_equal: int
+    """By how many bytes less at most, for equal layers have equal sizes; 0: not by one."""
     pulled_before: int
     """Bytes of all pulls; 0 without any."""
     pulled_after: int
@@ -288,8 +290,16 @@ def _told(catalogue: Catalogue, starts: Starts, task: _Task, at_least: int) -> F
         kept=frozenset(key for key in stored if isinstance(key, Digest)),
         stored_before=sum(catalogue.stored().values()),
         stored_after=sum(stored.values()),
+        perhaps_equal=_perhaps_equal(stored),
         pulled_before=priced.pulled(alone),
         pulled_after=priced.pulled(starts),
         at_least=at_least,
         max_layers=task.shape.limit,
     )
+
+
+def _perhaps_equal(stored: Mapping[Stored, int]) -> int:
+    """Return the bytes of new layers that have the size of another one, new or not."""
+    new = Counter(size for key, size in stored.items() if not isinstance(key, Digest))
+    kept = {size for key, size in stored.items() if isinstance(key, Digest)}
+    return sum(size * (count - (size not in kept)) for size, count in new.items())

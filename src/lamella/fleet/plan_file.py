@@ -26,6 +26,7 @@ _TOP: Mapping[str, type] = {
     "max_layers": object,
     "stored": dict,
     "pulled": object,
+    "gap": int,
     "images": list,
 }
 _IMAGE: Mapping[str, type] = {
@@ -69,9 +70,10 @@ def plan_to_json(plan: FleetPlan) -> dict[str, Any]:
         "stored": {
             "before": plan.stored_before,
             "after": plan.stored_after,
-            "possibly_less": plan.gap,
+            "perhaps_equal": plan.perhaps_equal,
         },
         "pulled": {"before": plan.pulled_before, "after": plan.pulled_after} if weighed else None,
+        "gap": plan.gap,
         "images": [_image_to_json(image) for image in plan.images],
     }
 

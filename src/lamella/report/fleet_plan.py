@@ -98,6 +98,9 @@ def outcome(plan: FleetPlan) -> Iterator[str]:
     yield _change("stored", plan.stored_before, plan.stored_after)
     if plan.pulled_before:
         yield _change("pulled", plan.pulled_before, plan.pulled_after)
+    if plan.perhaps_equal:
+        size = human_size(plan.perhaps_equal)
+        yield f"new layers have the size of others: if they are equal, up to {size} less is stored"
     if not plan.gap:
         yield "no other plan is better"
     elif plan.pulled_before or plan.max_layers is not None:
@@ -198,7 +201,7 @@ def to_json(plan: FleetPlan) -> dict[str, Any]:
             "unique": tree.unique,
             "dead": tree.dead,
         },
-        **{key: document[key] for key in ("max_layers", "stored", "pulled", "images")},
+        **{key: document[key] for key in ("max_layers", "stored", "pulled", "gap", "images")},
         "new_layers": [
             {
                 "first": tree.nodes[new.first].depth + 1,
