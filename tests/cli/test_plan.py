@@ -70,6 +70,12 @@ def test_layers_are_bounded(lamella: Lamella) -> None:
     assert [one["layers_after"] for one in json.loads(ran.out)["images"]] == [1, 1]
 
 
+def test_a_new_layer_must_be_worth_it(lamella: Lamella) -> None:
+    """What saves less is left alone."""
+    ran = lamella("plan", "@list", "--min-saved", "1MB").worked()
+    assert "nothing to squash: every image is best as it is" in ran.text
+
+
 def test_pulls_are_weighed(lamella: Lamella, work: Path) -> None:
     """The lines of a file, numbers first."""
     (work / "pulls").write_text("# a week\n100 a.tar\n 0 b.tar\n")
@@ -85,6 +91,7 @@ def test_pulls_are_weighed(lamella: Lamella, work: Path) -> None:
         (["@none"], 2, "can't read the list none: No such file"),
         (["docker-archive:none.tar"], 7, "none.tar"),
         (["@list", "--max-layers", "0"], 2, "--max-layers 0: expected a number of layers"),
+        (["@list", "--min-saved", "x"], 2, "--min-saved: expected a size like 10MB"),
         (["@list", "--pulls", "list"], 2, "expected lines NUMBER IMAGE, got 'a.tar'"),
         (["a.tar", "--keep", "docker-archive:none.tar"], 7, "none.tar"),
         (["a.tar", "--html", "-", "--json"], 2, "both write to standard output"),

@@ -153,6 +153,7 @@ def best_of_all(
     limit: int = 99,
     kept: int = 0,
     pulls: Mapping[str, int] | None = None,
+    charge: int = 0,
 ) -> int:
     """Return the cost of the best of all plans; `under`, if none costs less.
 
@@ -162,6 +163,7 @@ def best_of_all(
         limit: how many layers an image may have.
         kept: how many of the lowest layers of each image stay as they are.
         pulls: how often images are pulled.
+        charge: what a layer costs that is new.
     """
     catalogue, rows, pulls = case.catalogue, case.rows, pulls or {}
     nodes = catalogue.nodes
@@ -179,7 +181,8 @@ def best_of_all(
             stored: dict[object, int] = {}
             for first, last in pieces_of(path, cut):
                 alone = first == nodes[last].depth
-                stored[nodes[last].diff_id if alone else (first, last)] = rows[last][first]
+                key = nodes[last].diff_id if alone else (first, last)
+                stored[key] = rows[last][first] + (0 if alone else charge)
             yield weights[end] * sum(rows[b][a] for a, b in pieces_of(path, cut)), stored
 
     every = {end: list(ways(end)) for end in ends}

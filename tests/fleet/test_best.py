@@ -20,7 +20,7 @@ _RANDOM = st.integers(0, 1 << 32).map(Random)
 
 
 def _cost(plan: FleetPlan) -> int:
-    return plan.stored_after + plan.pulled_after
+    return plan.stored_after + plan.pulled_after + plan.charged
 
 
 @examples(300)
@@ -69,6 +69,29 @@ def test_layers_that_are_kept_stay_as_they_are(random: Random, count: int) -> No
     assert best_of_all(case, _cost(plan), kept=count) == _cost(plan)
     for image in plan.images:
         assert all(len(piece) == 1 for piece in image.pieces if piece.start < count)
+
+
+@examples(150)
+@given(_RANDOM, st.integers(1, 60))
+def test_a_new_layer_must_be_worth_it(random: Random, charge: int) -> None:
+    """It counts as larger than it is; the plan is the best of all that way, too."""
+    case = made_up(random)
+    plan = choose_plan(case.catalogue, case.sizes, min_saved=charge)
+    assert plan.charged == charge * len(plan.made)
+    assert best_of_all(case, _cost(plan), charge=charge) == _cost(plan)
+    assert plan.gap == 0
+    assert plan.saved >= plan.charged
+
+
+@examples(50)
+@given(_RANDOM, st.integers(1, 3), st.integers(1, 3000))
+def test_with_all_conditions_the_bound_holds(random: Random, limit: int, charge: int) -> None:
+    """At once: a limit, pulls, layers at several places, and charges."""
+    case = real(random, repeated=True)
+    pulls = {image.name: random.choice([0, 1, 3]) for image in case.catalogue.images}
+    plan = choose_plan(case.catalogue, case.sizes, max_layers=limit, pulls=pulls, min_saved=charge)
+    best = best_of_all(case, _cost(plan), limit=limit, pulls=pulls, charge=charge)
+    assert plan.at_least <= best
 
 
 def _fleet(*images: tuple[bytes, ...]) -> Case:

@@ -92,8 +92,10 @@ class FleetPlan:
     pulled_before: int
     """Bytes of all pulls; 0 without any."""
     pulled_after: int
+    charged: int
+    """What the new layers count beyond their bytes."""
     at_least: int
-    """No plan has fewer bytes stored and pulled."""
+    """No plan has fewer bytes stored, pulled and charged."""
     max_layers: int | None = None
 
     @property
@@ -104,16 +106,17 @@ class FleetPlan:
     @property
     def gap(self) -> int:
         """By how many bytes some other plan might be better; 0: this is the best."""
-        return self.stored_after + self.pulled_after - self.at_least
+        return self.stored_after + self.pulled_after + self.charged - self.at_least
 
 
-def choose_plan(
+def choose_plan(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     catalogue: Catalogue,
     sizes: Sizes,
     *,
     max_layers: int | None = None,
     keep: Collection[Digest] = (),
     pulls: Mapping[str, int] | None = None,
+    min_saved: int = 0,
 ) -> FleetPlan:
     """Choose what becomes of each image; see the module for what is best.
 
@@ -123,6 +126,7 @@ def choose_plan(
         max_layers: how many layers an image may have.
         keep: chain IDs of layers that stay as they are, with all below them: ends of bases.
         pulls: how often images are pulled, by name, for each time that their bytes are stored.
+        min_saved: how many bytes a new layer must save: it counts so many more than it has.
 
     Raises:
         UsageError: a layer to keep is in no image, or an image can't have so few layers.
@@ -140,11 +144,17 @@ def choose_plan(
     _check_limit(catalogue, kept, max_layers)
     weights = _weights(catalogue, pulls or {})
     rows = [sizes(number) for number in range(len(nodes))]
-    priced = Priced(shape, [node.diff_id for node in nodes], rows, weights)
+    priced = Priced(shape, [node.diff_id for node in nodes], rows, weights, min_saved)
     repeated = Counter(node.diff_id for node in nodes)
-    task = _Task(shape, nodes, rows, weights, repeated, priced)
+    prices = [_charged(row, min_saved) for row in rows] if min_saved else rows
+    task = _Task(shape, nodes, rows, prices, weights, repeated, priced)
     starts, at_least = _best(task)
     return _told(catalogue, starts, task, at_least)
+
+
+def _charged(row: Sequence[int], charge: int) -> Sequence[int]:
+    """Return what layers cost that end with a node; only one that is new is charged."""
+    return [*(size + charge for size in row[:-1]), row[-1]]
 
 
 def _kept(catalogue: Catalogue, keep: Collection[Digest]) -> set[int]:
@@ -204,6 +214,9 @@ class _Task:
     shape: Shape
     nodes: Sequence[TreeNode]
     rows: Cost
+    """Bytes of each piece."""
+    prices: Cost
+    """What each costs to be stored."""
     weights: Sequence[int]
     repeated: Counter[Digest]
     """At how many places of the tree each layer is."""
@@ -214,10 +227,10 @@ class _Task:
         return best_cuts(self.shape, stored, self.weights, self.rows)[1]
 
     def alone(self, price: Callable[[TreeNode], int]) -> list[Sequence[int]]:
-        """Return the sizes of all pieces; of those of one layer another price."""
+        """Return the prices of all pieces; of those of one layer another one."""
         return [
             row if (cost := price(node)) == row[-1] else [*row[:-1], cost]
-            for node, row in zip(self.nodes, self.rows, strict=True)
+            for node, row in zip(self.nodes, self.prices, strict=True)
         ]
 
     def part(self, node: TreeNode) -> int:
@@ -228,7 +241,7 @@ class _Task:
 def _best(task: _Task) -> tuple[Starts, int]:
     """Return the cuts of the best plan that was found, and what no plan falls below."""
     at_least = _least(task) + task.priced.least_pulled()
-    tried = [task.cut(task.rows)]
+    tried = [task.cut(task.prices)]
     if any(count > 1 for count in task.repeated.values()):
         tried.append(task.cut(task.alone(task.part)))
     best = min(tried, key=task.priced.cost)
@@ -293,6 +306,7 @@ def _told(catalogue: Catalogue, starts: Starts, task: _Task, at_least: int) -> F
         perhaps_equal=_perhaps_equal(stored),
         pulled_before=priced.pulled(alone),
         pulled_after=priced.pulled(starts),
+        charged=priced.charged(stored),
         at_least=at_least,
         max_layers=task.shape.limit,
     )

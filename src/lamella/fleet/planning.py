@@ -19,6 +19,7 @@ def plan_fleet(  # noqa: PLR0913 - one parameter for each thing a user can ask f
     max_layers: int | None = None,
     keep: Sequence[str] = (),
     pulls: Mapping[str, int] | None = None,
+    min_saved: int = 0,
     platform: str | None = None,
     env: Environment | None = None,
 ) -> FleetPlan:
@@ -29,6 +30,7 @@ def plan_fleet(  # noqa: PLR0913 - one parameter for each thing a user can ask f
         max_layers: how many layers an image may have then.
         keep: bases whose layers stay as they are: references, or chain IDs of their last layers.
         pulls: how often images are pulled, by reference, for each time that their bytes are stored.
+        min_saved: how many bytes each new layer must save.
         platform: ``OS/ARCH[/VARIANT]``, of images for several.
         env: how to reach them, and where layers are remembered; None: `Environment.from_env`.
 
@@ -44,5 +46,10 @@ def plan_fleet(  # noqa: PLR0913 - one parameter for each thing a user can ask f
         ends = ends_of_bases(keep, scanned.catalogue, wanted, world)
         world.progress.phase("plan")
         return choose_plan(
-            scanned.catalogue, scanned.sizes, max_layers=max_layers, keep=ends, pulls=pulls
+            scanned.catalogue,
+            scanned.sizes,
+            max_layers=max_layers,
+            keep=ends,
+            pulls=pulls,
+            min_saved=min_saved,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from operator import add
 
@@ -32,9 +32,24 @@ class Priced:
     """
 
     def __init__(
-        self, shape: Shape, diff_ids: Sequence[Digest], sizes: Cost, pulls: Sequence[int]
+        self,
+        shape: Shape,
+        diff_ids: Sequence[Digest],
+        sizes: Cost,
+        pulls: Sequence[int],
+        charge: int = 0,
     ) -> None:
+        """Take over what a plan's cost depends on.
+
+        Args:
+            shape: the tree.
+            diff_ids: of each node.
+            sizes: of each piece.
+            pulls: how often images that end at or below each node are pulled.
+            charge: what a piece of several layers costs beyond its bytes.
+        """
         self.shape, self.diff_ids, self.sizes = shape, diff_ids, sizes
+        self.charge = charge
         kids = shape.kids
         self.pulls = {end: pulls[end] - sum(pulls[kid] for kid in kids[end]) for end in shape.ends}
         self.paths = {end: _path(shape.parents, end) for end in sorted(shape.ends)}
@@ -48,8 +63,13 @@ class Priced:
         }
 
     def cost(self, starts: Starts) -> int:
-        """Return the bytes that are stored, and all that is pulled."""
-        return sum(self.pieces(starts).values()) + self.pulled(starts)
+        """Return what is stored and pulled, in bytes, and the charges."""
+        pieces = self.pieces(starts)
+        return sum(pieces.values()) + self.pulled(starts) + self.charged(pieces)
+
+    def charged(self, pieces: Iterable[Stored]) -> int:
+        """Return what pieces cost beyond their bytes."""
+        return self.charge * sum(isinstance(key, tuple) for key in pieces) if self.charge else 0
 
     def pulled(self, starts: Starts) -> int:
         """Return the bytes of all pulls."""

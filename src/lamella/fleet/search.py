@@ -88,9 +88,10 @@ class _Tries:
                 there.append(depth)
             if isinstance(free, tuple) and free[1] == node:
                 there.append(free[0])
-            if not there and not pulls:
+            if not there and not pulls and not priced.charge:
                 return sizes
-            found = [size * (pulls + 1) for size in sizes]
+            found = [size * (pulls + 1) + priced.charge for size in sizes]
+            found[-1] -= priced.charge
             for start in there:
                 found[start] = sizes[start] * pulls
             return found
@@ -109,13 +110,13 @@ class _Tries:
         priced, pulls = self._priced, self._priced.pulls[end]
         for piece in pieces_of(priced.paths[end], self.starts[end]):
             start, node = piece
-            size = priced.sizes[node][start]
+            size = price = priced.sizes[node][start]
             key = priced.key(piece)
             if isinstance(key, tuple):
                 self._merged[node][start] += step
-                left = self._merged[node][start]
+                left, price = self._merged[node][start], size + priced.charge
             else:
                 self._alone[key] += step
                 left = self._alone[key]
             others = left - step if step > 0 else left
-            self._cost += step * (size * pulls if others else size * (pulls + 1))
+            self._cost += step * (size * pulls + (0 if others else price))

@@ -11,6 +11,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.image_lists import expand_images, read_pulls
 from lamella.cli.page import STDOUT, check_writable, write_page, write_whole
 from lamella.cli.paint import make_painter, screen_width
+from lamella.cli.rule_values import bytes_option
 from lamella.cli.session import Session, image_session
 from lamella.cli.terminal import say, say_json
 from lamella.errors import UsageError
@@ -41,6 +42,12 @@ __all__ = ["command"]
     type=int,
     metavar="N",
     help="Plan for at most N layers per image.",
+)
+@click.option(
+    "--min-saved",
+    callback=bytes_option,
+    metavar="SIZE",
+    help="Each new layer must save at least SIZE.",
 )
 @click.option(
     "--keep",
@@ -81,6 +88,7 @@ def command(
     images: tuple[str, ...],
     lists: tuple[str, ...],
     max_layers: int | None,
+    min_saved: int | None,
     keep: tuple[str, ...],
     pulls: str | None,
     as_json: bool,
@@ -98,7 +106,7 @@ def command(
 
     \b
       lamella plan app:1 app:2 worker:1
-      lamella plan --from images.txt --keep debian:12 --max-layers 10
+      lamella plan --from images.txt --keep debian:12 --min-saved 1MB
       lamella plan @images.txt -o plan.json --html plan.html
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella.fleet.plan_file import format_plan  # noqa: PLC0415 - completion needs the options alone
@@ -117,6 +125,7 @@ def command(
             max_layers=max_layers,
             keep=keep,
             pulls=weights,
+            min_saved=min_saved or 0,
             platform=platform,
             env=env,
         )
