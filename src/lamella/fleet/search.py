@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import chain, combinations
 
 from lamella.fleet.cuts import Starts
 from lamella.fleet.routes import Priced, Stored, cheapest_way, pieces_of
@@ -22,21 +23,23 @@ def improved(priced: Priced, starts: Starts) -> Starts:
     A group is all images that might have a certain layer; they are sent new ways as if it were
     there already. Of many images only some groups are tried, those of the largest layers first.
     """
-    search = _Tries(priced, starts)
-    search.singles()
+    tries = _Tries(priced, starts)
+    tries.singles()
+    users = sorted(priced.users().items(), key=lambda group: -len(group[1]))
     steps = _STEPS // (priced.shape.limit or 1)
-    groups = sorted(priced.users().items(), key=lambda group: -len(group[1]))
-    for _ in range(_ROUNDS):
-        better = False
-        for key, ends in groups:
-            steps -= sum(len(priced.paths[end]) ** 2 // 2 for end in ends)
-            if steps < 0:
-                return search.starts
-            better |= search.group(ends, key)
-        if not better:
-            break
-        search.singles()
-    return search.starts
+    for together in (1, 2):
+        better = True
+        while better:
+            better = False
+            for groups in combinations(users, together):
+                ends = list(dict.fromkeys(chain(*(ends for _, ends in groups))))
+                steps -= sum(len(priced.paths[end]) ** 2 // 2 for end in ends)
+                if steps < 0:
+                    return tries.starts
+                better |= tries.group(ends, *(key for key, _ in groups))
+            if better:
+                tries.singles()
+    return tries.starts
 
 
 class _Tries:
@@ -57,7 +60,7 @@ class _Tries:
             if not sum([self.group([end]) for end in self._priced.paths]):
                 break
 
-    def group(self, ends: Sequence[int], free: Stored | None = None) -> bool:
+    def group(self, ends: Sequence[int], *free: Stored) -> bool:
         """Send some images other ways, one by one; return whether the plan is cheaper by that.
 
         Args:
@@ -77,17 +80,16 @@ class _Tries:
             self._add(end, starts)
         return False
 
-    def _way(self, end: int, free: Stored | None) -> tuple[int, ...]:
+    def _way(self, end: int, free: Sequence[Stored]) -> tuple[int, ...]:
         priced, pulls = self._priced, self._priced.pulls[end]
 
         def prices(node: int) -> Sequence[int]:
             sizes, depth = priced.sizes[node], priced.shape.depths[node]
             there = [start for start, count in self._merged.get(node, {}).items() if count]
             diff_id = priced.diff_ids[node]
-            if self._alone[diff_id] or free == diff_id:
+            if self._alone[diff_id] or diff_id in free:
                 there.append(depth)
-            if isinstance(free, tuple) and free[1] == node:
-                there.append(free[0])
+            there += [key[0] for key in free if isinstance(key, tuple) and key[1] == node]
             if not there and not pulls and not priced.charge:
                 return sizes
             found = [size * (pulls + 1) + priced.charge for size in sizes]
