@@ -21,7 +21,8 @@ def improved(priced: Priced, starts: Starts) -> Starts:
     """Return a plan that is no worse: single images, and then groups, go other ways.
 
     A group is all images that might have a certain layer; they are sent new ways as if it were
-    there already. Of many images only some groups are tried, those of the largest layers first.
+    there already; two such groups at a time, if no single one helps. Of many images only some
+    groups are tried, the largest first.
     """
     tries = _Tries(priced, starts)
     tries.singles()
