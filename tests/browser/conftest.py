@@ -12,8 +12,13 @@ from lamella import api
 from lamella.analysis.compare import Changed, Comparison, Extra
 from lamella.analysis.model import Analysis
 from lamella.demo import write_demo_image
+from lamella.fleet.best import FleetPlan, choose_plan
+from lamella.fleet.tree import Catalogue, FleetImage
 from lamella.report.compare import page as render_comparison
+from lamella.report.fleet_page import page as render_plan
 from lamella.report.html import render
+from lamella.spec.digest import Digest
+from lamella.tar.entry import path_text
 from tests.browser.chromium import Browser, chromium
 from tests.browser.samples import HOSTILE, hostile, large
 from tests.engines.fixtures import started
@@ -43,7 +48,23 @@ def pages(demo: Analysis, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         found[name].write_text(render(analysis), encoding="utf-8")
     found["compare"] = folder / "compare.html"
     found["compare"].write_text(render_comparison(_compared()), encoding="utf-8")
+    found["plan"] = folder / "plan.html"
+    found["plan"].write_text(render_plan(_planned()), encoding="utf-8")
     return found
+
+
+def _planned() -> FleetPlan:
+    """Images with harmful names, on a base that has one too."""
+    images = []
+    for number, name in enumerate(HOSTILE):
+        text = path_text(name)
+        diff_ids = tuple(Digest.of(b"%d" % n) for n in (-1, number, 100 + number))
+        images.append(
+            FleetImage(text, diff_ids, (1 << 20, 4096, 1 << 19), (512, 0, 0), (text,) * 3)
+        )
+    catalogue = Catalogue.of(images)
+    sizes = [[node.size + 512] * node.depth + [node.size] for node in catalogue.nodes]
+    return choose_plan(catalogue, sizes.__getitem__)
 
 
 def _compared() -> Comparison:

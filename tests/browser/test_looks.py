@@ -250,6 +250,22 @@ def test_two_images_fit_and_can_be_read(
     assert (sides[0] < sides[1]) is (size[0] > 1000)
 
 
+@pytest.mark.parametrize("size", [_SMALLEST, PHONE, DESKTOP])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_plan_fits_and_can_be_read(
+    browser: Browser, pages: dict[str, Path], size: tuple[int, int], dark: bool
+) -> None:
+    """Whatever is in names; nothing runs, nothing is complained of, and a box is as it is told."""
+    browser.open(pages["plan"], size, dark=dark)
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.run("return document.harm") is None
+    assert browser.complaints() == []
+    assert len(browser.all("svg.fleet")) == 2
+    drawn = browser.all("svg.fleet rect.kept, svg.fleet rect.gone, svg.fleet rect.new")
+    assert drawn
+    assert all(one.rect["width"] > 0 for one in drawn)
+
+
 # -- motion
 
 

@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["COMMAND", "SETTINGS", "Ran", "environment", "run", "start"]
 
 COMMAND = Path(sys.executable).with_name("lamella")
-_WORKING = {"analyze", "cat", "demo", "export", "layers", "ls", "squash", "verify"}
+_WORKING = {"analyze", "cat", "demo", "export", "layers", "ls", "plan", "squash", "verify"}
 SETTINGS = {
     "SOURCE_DATE_EPOCH",
     "DOCKER_HOST",

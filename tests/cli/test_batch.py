@@ -106,7 +106,9 @@ def test_failures_are_listed_and_have_a_code(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "nothing to squash: expected WHAT, or --list FILE"),
+        ((), "nothing to squash: expected WHAT, --list FILE or --plan FILE"),
+        (("a:1", "--to", "b:{tag}", "--plan", "p"), "--plan names the images; leave out WHAT"),
+        (("--to", "b:{tag}", "--plan", "nowhere"), "--plan nowhere: No such file"),
         (("a:1", "--to", "b:{tag}", "--resume"), "--resume goes with --journal FILE"),
         (("a:1",), "a:1: no destination; give --to"),
         (("a:1", "--to", "b:{nope}"), "no field {nope}"),
@@ -132,3 +134,23 @@ def test_a_dry_run(lamella: Lamella, registry: MemoryRegistry) -> None:
     ran = lamella(*words, "--dry-run").worked()
     assert ran.text.count("planned ") == 3
     assert registry.manifests == before
+
+
+def test_a_plan_is_carried_out(
+    lamella: Lamella, registry: MemoryRegistry, work: Path, tmp_path: Path
+) -> None:
+    """What it promises is stored, to the byte; an image that has changed since is refused."""
+    pattern = f"docker://{registry.host}/team/*:v*"
+    plan = str(work / "plan.json")
+    lamella("plan", pattern, "--max-layers", "1", "-o", plan).worked()
+    promised = json.loads(Path(plan).read_text())["stored"]["after"]
+    words = ("batch", "--plan", plan, "--to", f"oci:{work}/all:{{name}}-{{tag}}")
+    assert ": 3 squashed" in lamella(*words, "--compression", "none").worked().err
+    blobs = [path.read_bytes() for path in (work / "all/blobs/sha256").iterdir()]
+    assert sum(len(blob) for blob in blobs if not blob.startswith(b"{")) == promised
+    fill(registry.host, tmp_path, "team/app:v1")
+    assert lamella(*words, "--compression", "none").worked().text.count("unchanged") == 3
+    registry.put("team/app", "v1", *registry.manifests["team/web", "v1"])
+    ran = lamella(*words, "--compression", "none")
+    assert ran.code == 1
+    assert "the plan was made for image sha256:" in ran.text

@@ -19,7 +19,7 @@ __all__ = ["commands_of", "run_all", "without_times"]
 _SILENT = """
 lamella() {
     case $1 in
-        analyze|cat|demo|export|layers|ls|squash|verify)
+        analyze|cat|demo|export|layers|ls|plan|squash|verify)
             command=$1; shift; command lamella "$command" --progress none "$@";;
         *) command lamella "$@";;
     esac

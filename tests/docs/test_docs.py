@@ -200,6 +200,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
         "gate": run(
             *("analyze", "demo.tar", "--max-dead", "5%", "--max-layers", "12"), "--forbid-secrets"
         ),
+        "plan": run("plan", "demo.tar", "slim.tar"),
         "verify": run("verify", "demo.tar", "slim.tar"),
     }
 
@@ -208,7 +209,7 @@ OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for a
 
 
 @OF_DOCUMENTS
-@pytest.mark.parametrize("name", ["squash", "layers", "ls", "analyze", "verify"])
+@pytest.mark.parametrize("name", ["squash", "layers", "ls", "analyze", "plan", "verify"])
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"
@@ -245,6 +246,13 @@ def test_sample_of_analyze_is_what_is_printed(documents: dict[str, dict[str, Any
     cut = {key: printed[key][: len(shown[key])] for key in lists}
     assert min(map(len, cut.values())) > 0
     assert shown == {**printed, **cut}
+
+
+@OF_DOCUMENTS
+def test_sample_of_plan_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit; of the tree the first node."""
+    document = documents["plan"]
+    assert sample("## lamella plan --json") == {**document, "tree": document["tree"][:1]}
 
 
 @OF_DOCUMENTS

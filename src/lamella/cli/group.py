@@ -25,6 +25,7 @@ _COMMANDS = {
     "help": "show the help of a command, or a document",
     "layers": "list the layers of an image",
     "ls": "list the files of an image or of one layer",
+    "plan": "plan which layers of many images to squash",
     "plugin": "install lamella as `docker squash`",
     "squash": "squash layers of an image into one",
     "verify": "check whether two images have the same files and config",

@@ -30,6 +30,7 @@ TOPICS = {
     "install": Topic("install.md", "how to install and remove lamella"),
     "json": Topic("json.md", "the documents printed by --json"),
     "limits": Topic("limits.md", "limits on the sizes of parts of an image"),
+    "plans": Topic("plan.md", "how to plan a squash of many images"),
     "platforms": Topic("how-to/multi-platform.md", "how to squash for several platforms"),
     "registries": Topic("registries.md", "credentials, TLS and proxies of registries"),
     "registry": Topic("how-to/registry.md", "how to squash an image in a registry"),

@@ -1,1 +1,1 @@
-"""Many images: what there is, one task for each, and who does them."""
+"""Many images: which there are, one task for each and who does it; and what is best for all."""

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lamella.api import squash
-from lamella.errors import ImageNotFound, LamellaError
+from lamella.errors import ImageError, ImageNotFound, LamellaError
+from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
 from lamella.operations.request import Request
@@ -62,6 +63,8 @@ class Task:
     """Parameters of `lamella.squash` that say what is made."""
     check: bool = False
     dry_run: bool = False
+    image_id: str = ""
+    """The ID that the image must have, because a plan was made for that one; empty: any."""
     since: str = ""
     """RFC 3339: images that were created before are passed over."""
     known: Noted | None = None
@@ -159,8 +162,15 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
     if there is not None and _is_made(task, outcome.source_digest, there):
         return replace(outcome, state="unchanged", digest=there.digest)
     source = source.pinned(outcome.source_digest)
-    if task.since and (age := _older(source, task, env)):
-        return replace(outcome, state="passed over", reason=age)
+    if task.since or task.image_id:
+        image = _described(source, task, env)
+        if task.image_id not in {"", str(image.id)}:
+            raise ImageError(
+                f"{task.source}: the plan was made for image {task.image_id}, got {image.id}; "
+                "plan again"
+            )
+        if age := _older(image, task):
+            return replace(outcome, state="passed over", reason=age)
     result = squash(
         str(source),
         task.layer,
@@ -174,12 +184,18 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
     return _told(outcome, result)
 
 
-def _older(source: Location, task: Task, env: Environment) -> str:
-    """Say that an image was created before the time that is asked for; empty: it was not."""
+def _described(source: Location, task: Task, env: Environment) -> Image:
     platform = task.options.get("platform")
     wanted = Platform.parse(platform) if platform not in {None, "all"} else None
     with source.open_source(wanted, env) as opened:
-        created = opened.describe().config.value.get("created") or ""
+        return opened.describe()
+
+
+def _older(image: Image, task: Task) -> str:
+    """Say that an image was created before the time that is asked for; empty: it was not."""
+    if not task.since:
+        return ""
+    created = image.config.value.get("created") or ""
     return f"created {created}, before {task.since}" if _time(created) < _time(task.since) else ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from lamella.errors import UsageError
+from lamella.fleet.plan_file import PlannedImage, read_plan
 from lamella.fleet.shard import Shard
 from lamella.fleet.task import Noted, Task, check_options
 from lamella.fleet.template import fill
@@ -14,7 +15,7 @@ from lamella.transport.environment import Environment
 from lamella.transport.listing import expand
 from lamella.transport.transports import parse_location
 
-__all__ = ["Listed", "Work", "make_tasks", "read_list"]
+__all__ = ["Listed", "Work", "make_tasks", "read_list", "read_planned"]
 
 
 class Listed(NamedTuple):
@@ -23,6 +24,8 @@ class Listed(NamedTuple):
     source: str
     layer: str | None = None
     destination: str | None = None
+    planned: PlannedImage | None = None
+    """What a plan says of it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,26 @@ def read_list(lines: Iterable[str], name: str) -> Iterator[Listed]:
             raise UsageError(f"{name}, line {number}: expected SOURCE [LAYER] [DEST], got {line!r}")
         source, layer, destination = (*words, None, None)[:3]
         yield Listed(str(source), None if layer == "-" else layer, destination)
+
+
+def read_planned(text: bytes, name: str) -> Iterator[Listed]:
+    """Read a plan, as `lamella plan -o` writes it.
+
+    Raises:
+        UsageError: it is no plan, or one that is not understood.
+    """
+    for image in read_plan(text, name):
+        yield Listed(image.image, planned=image)
+
+
+def _chosen(one: Listed, common: Task) -> Task:
+    """Return what all tasks have in common, with the layers that this image has of its own."""
+    if one.planned is None:
+        return replace(common, layer=one.layer or common.layer)
+    # A layer alone is not squashed: so an image that stays as it is goes to its destination, too.
+    ranges = list(one.planned.squash) or ["1-1"]
+    options = {**common.options, "layers": ranges}
+    return replace(common, options=options, image_id=one.planned.id)
 
 
 def make_tasks(
@@ -92,14 +115,12 @@ def make_tasks(
                 raise UsageError(
                     f"{source} and {first} would both go to {target}; let `to` tell them apart"
                 )
-            layer = one.layer or common.layer
-            tasks[location.identity()] = replace(
-                common, source=source, destination=filled, layer=layer
-            )
+            chosen = _chosen(one, common)
+            tasks[location.identity()] = replace(chosen, source=source, destination=filled)
     results = [task.source for image, task in tasks.items() if image in by_destination]
-    chosen = (
+    mine = (
         replace(task, known=(known or {}).get((task.source, task.destination)))
         for image, task in tasks.items()
         if image not in by_destination and (shard is None or task.source in shard)
     )
-    return Work(tuple(chosen), tuple(results))
+    return Work(tuple(mine), tuple(results))

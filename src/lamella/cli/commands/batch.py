@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -68,7 +67,7 @@ class _How:
     short_help="squash many images: a registry, a folder, a list",
     cls=HeadedCommand,
     headings={
-        "Which images": ("list_file", "since", "shard"),
+        "Which images": ("list_file", "plan", "since", "shard"),
         **HEADINGS,
         "Output": ("template", "dry_run", "verify", "as_json", "journal", "resume"),
         "Speed": ("engine", "jobs", "rate", "per_host", "retries"),
@@ -87,6 +86,12 @@ class _How:
     metavar="FILE",
     shell_complete=complete_file,
     help="Read images from FILE, or - for standard input: SOURCE [LAYER] [DEST] per line.",
+)
+@click.option(
+    "--plan",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Squash the images of a plan as it says (`lamella plan -o`).",
 )
 @click.option("--since", metavar="TIME", help="Skip images created before TIME (RFC 3339).")
 @click.option(
@@ -144,6 +149,7 @@ def command(
     what: tuple[str, ...],
     template: str | None,
     list_file: str | None,
+    plan: str | None,
     since: str | None,
     shard: str | None,
     base: str | None,
@@ -180,10 +186,14 @@ def command(
     --resume. A failure does not stop the others; the exit code is that of the failures if they
     have one in common, otherwise 1.
     """  # noqa: D301 - the mark is click's: lines stay as they are
+    from lamella.cli.image_lists import read_lists, read_plan_of  # noqa: PLC0415 - as below
     from lamella.fleet.shard import Shard  # noqa: PLC0415 - completion needs the options alone
+    from lamella.fleet.work import Listed  # noqa: PLC0415 - as above
 
-    if not what and list_file is None:
-        raise UsageError("nothing to squash: expected WHAT, or --list FILE")
+    if not what and list_file is None and plan is None:
+        raise UsageError("nothing to squash: expected WHAT, --list FILE or --plan FILE")
+    if plan is not None and (what or list_file is not None):
+        raise UsageError("--plan names the images; leave out WHAT and --list")
     if resume and journal is None:
         raise UsageError("--resume goes with --journal FILE")
     _check_time(since)
@@ -199,7 +209,7 @@ def command(
         )
         env = stack.enter_context(reach())
         work = _find_work(
-            [*_read(list_file), *_plain(what)],
+            [*read_lists(list_file), *map(Listed, what)] if plan is None else read_plan_of(plan),
             _common(template, base, since, choices, check=verify, dry_run=dry_run),
             env,
             shard=part,
@@ -252,28 +262,6 @@ def _common(
 def _is_given(value: object) -> bool:
     """Whether an option says something; 0 does, though nothing that any of them may be."""
     return value is not None and value is not False and value not in ((), "")
-
-
-def _plain(what: tuple[str, ...]) -> Iterator[Listed]:
-    from lamella.fleet.work import Listed  # noqa: PLC0415 - completion needs no call
-
-    yield from map(Listed, what)
-
-
-def _read(list_file: str | None) -> Iterator[Listed]:
-    from lamella.fleet.work import read_list  # noqa: PLC0415 - completion needs no call
-
-    if list_file == "-":
-        if sys.stdin is None:
-            raise UsageError("--list -: standard input is closed")
-        yield from read_list(sys.stdin, "standard input")
-    elif list_file is not None:
-        try:
-            with open(list_file, encoding="utf-8") as lines:  # noqa: PTH123 - any name
-                yield from read_list(lines, list_file)
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "expected UTF-8"
-            raise UsageError(f"--list {list_file}: {why}") from error
 
 
 def _find_work(wanted: list[Listed], common: Task, env: Environment, **more: Any) -> Work:  # noqa: ANN401 - of `make_tasks`

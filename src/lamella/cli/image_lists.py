@@ -1,0 +1,89 @@
+"""Which images are meant: named one by one, by patterns, or in files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamella.errors import UsageError
+from lamella.fleet.work import Listed, read_list, read_planned
+from lamella.transport.listing import expand
+
+if TYPE_CHECKING:
+    from lamella.transport.environment import Environment
+
+__all__ = ["expand_images", "read_lists", "read_plan_of", "read_pulls"]
+
+_STDIN = "-"
+_LARGEST = 64 << 20
+
+
+def read_lists(path: str | None) -> list[Listed]:
+    """Return the lines of a list, if there is one; a dash is standard input.
+
+    Raises:
+        UsageError: it can't be read, or a line makes no sense.
+    """
+    if path is None:
+        return []
+    name = "standard input" if path == _STDIN else path
+    return list(read_list(_text(path, "--list").splitlines(), name))
+
+
+def read_plan_of(path: str) -> list[Listed]:
+    """Return the images of a plan.
+
+    Raises:
+        UsageError: it can't be read, or is no plan.
+    """
+    return list(read_planned(_text(path, "--plan").encode(), path))
+
+
+def expand_images(named: Sequence[str], listed: str | None, env: Environment) -> list[str]:
+    """Return the images that are meant, in order, each once.
+
+    Args:
+        named: references and patterns.
+        listed: a file with more.
+        env: how to reach registries and engines.
+
+    Raises:
+        UsageError: the file can't be read, or no image is named.
+        ImageNotFound: a pattern means nothing.
+    """
+    wanted = [*named, *(one.source for one in read_lists(listed))]
+    if not wanted:
+        raise UsageError("no images: name some, or give a list by --list FILE")
+    return list(dict.fromkeys(image for one in wanted for image in expand(one, env)))
+
+
+def read_pulls(path: str) -> dict[str, int]:
+    """Return how often images are pulled: a line has a number and a reference.
+
+    Raises:
+        UsageError: the file can't be read, or a line is something else.
+    """
+    pulls: dict[str, int] = {}
+    for line in _text(path, "--pulls").splitlines():
+        number, _, name = " ".join(line.split()).partition(" ")
+        if not number or number.startswith("#"):
+            continue
+        if not (number.isascii() and number.isdigit() and name):
+            raise UsageError(f"--pulls {path}: expected lines NUMBER IMAGE, got {line!r:.60}")
+        pulls[name] = pulls.get(name, 0) + int(number)
+    return pulls
+
+
+def _text(path: str, option: str) -> str:
+    try:
+        if path == _STDIN:
+            if sys.stdin is None:
+                raise UsageError(f"{option} -: standard input is closed")
+            return sys.stdin.read(_LARGEST)
+        with Path(path).open(encoding="utf-8") as file:
+            return file.read(_LARGEST)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "expected text in UTF-8"
+        raise UsageError(f"{option} {path}: {reason}") from error

@@ -1,0 +1,221 @@
+"""Reads the layers of many images, each once, and tells the size of every layer there may be.
+
+What a range of layers becomes depends on these and on those below, so it is known by the chain ID
+of its last layer, and how many layers it has. An image whose layers are known that way, from this
+run or an earlier one, costs no more than to look at its config; one that stands on known layers
+costs its new ones, and the headers of the others, which are remembered too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lamella.analysis.facts import lay_image
+from lamella.analysis.lifetimes import Laid
+from lamella.analysis.savings import check_layers, savings
+from lamella.errors import MalformedImage, OutputError, UsageError
+from lamella.files import TemporaryFolder
+from lamella.fleet.ranges import Ranges, RangesCache
+from lamella.fleet.tree import Catalogue, FleetImage
+from lamella.image import Image
+from lamella.layer.blob import Layer
+from lamella.layer.opener import LayerOpener, is_near
+from lamella.layer.partial.headers import TarHeaders
+from lamella.layer.partial.listings import ListingCache
+from lamella.layer.protocols import Remote
+from lamella.layer_list import layer_lines
+from lamella.operations.merge_layers import reason_against
+from lamella.spec.digest import Digest
+from lamella.spec.platform import Platform
+from lamella.tar.entry import CHAR_DEVICE
+from lamella.tar.reader import read_header
+from lamella.transport.base import Source
+from lamella.transport.environment import Environment
+from lamella.transport.transports import locate
+
+__all__ = ["Scanned", "ends_of_bases", "scan_fleet"]
+
+_DEVICE = "it has the character device 0:0, which overlay engines take for a whiteout"
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """Some images, and all layers that their layers might become."""
+
+    catalogue: Catalogue
+    rows: tuple[Sequence[int], ...]
+    """For each node: bytes of each layer that ends with it, by the depth of its first node."""
+    read: int
+    """How many images had to be read; the others were known."""
+
+    def sizes(self, number: int) -> Sequence[int]:
+        """Return what `choose_plan` asks for."""
+        return self.rows[number]
+
+
+def scan_fleet(references: Sequence[str], platform: Platform | None, env: Environment) -> Scanned:
+    """Read images, as far as they are not known.
+
+    If it ends early, what was read is remembered, unless nothing may be: the next run goes on from
+    there.
+
+    Args:
+        references: of the images.
+        platform: of images for several; None: this machine's.
+        env: how to reach them, and where layers are remembered.
+
+    Raises:
+        LamellaError: one can't be read, or is malformed.
+    """
+    if env.registry.cache is not None:
+        return _Scan(platform, env, Path(env.registry.cache)).run(references)
+    where = None if env.tmp_dir is None else os.fspath(env.tmp_dir)
+    try:
+        folder = TemporaryFolder("lamella-fleet-", where)
+    except OSError as error:
+        raise OutputError(f"can't make a temporary folder: {error.strerror}") from error
+    with folder:
+        cache = str(folder.path)
+        env = replace(
+            env,
+            engine=replace(env.engine, cache=cache),
+            registry=replace(env.registry, cache=cache),
+        )
+        return _Scan(platform, env, folder.path).run(references)
+
+
+def ends_of_bases(
+    bases: Sequence[str], catalogue: Catalogue, platform: Platform | None, env: Environment
+) -> list[Digest]:
+    """Return the chain IDs of the last layers of bases; nothing but their configs is read.
+
+    Args:
+        bases: references of images, or chain IDs.
+        catalogue: the images that are built on them.
+        platform: as for `scan_fleet`.
+        env: as for `scan_fleet`.
+
+    Raises:
+        UsageError: no image of the catalogue is built on one.
+        LamellaError: a base can't be read, or is malformed.
+    """
+    there = {node.chain_id for node in catalogue.nodes}
+    found = []
+    for base in bases:
+        if (chain_id := Digest(base)) not in there:
+            with locate(base, env).open_source(platform, env) as source:
+                chain_id = (source.describe().chain_ids or [chain_id])[-1]
+        if chain_id not in there:
+            raise UsageError(f"`keep` {base}: none of these images is built on it")
+        found.append(chain_id)
+    return found
+
+
+class _Scan:
+    """One run over all images."""
+
+    def __init__(self, platform: Platform | None, env: Environment, folder: Path) -> None:
+        self._platform, self._env = platform, env
+        self._listings, self._known = ListingCache(folder), RangesCache(folder)
+        self._rows: dict[Digest, Sequence[int]] = {}
+        """By chain ID."""
+        self._found: dict[Digest, Ranges] = {}
+        """By the chain ID of an image's last layer."""
+        self._read = 0
+
+    def run(self, references: Sequence[str]) -> Scanned:
+        images = []
+        for number, reference in enumerate(references, 1):
+            self._env.progress.phase(f"image {number} of {len(references)}")
+            images.append(self._image(reference))
+        catalogue = Catalogue.of(images)
+        rows = tuple(self._rows[node.chain_id] for node in catalogue.nodes)
+        return Scanned(catalogue, rows, self._read)
+
+    def _image(self, reference: str) -> FleetImage:
+        location = locate(reference, self._env)
+        with location.open_source(self._platform, self._env) as source:
+            image = source.describe()
+            if not image.layers:
+                raise MalformedImage(image.name, "it has no layers")
+            check_layers(len(image.layers))
+            chain = image.chain_ids
+            if chain[-1] not in self._found:
+                found = self._known.load(chain[-1], len(chain)) or self._ranges(source)
+                self._found[chain[-1]] = found
+                for chain_id, row in zip(chain, found.rows, strict=True):
+                    self._rows.setdefault(chain_id, row)
+        found = self._found[chain[-1]]
+        return FleetImage(
+            name=reference,
+            diff_ids=image.diff_ids,
+            sizes=tuple(row[-1] for row in found.rows),
+            dead=found.dead,
+            steps=tuple(line.command for line in layer_lines(image)),
+            id=str(image.id),
+            digest=str(image.manifest.digest) if image.manifest else "",
+            fixed=reason_against(image) or (_DEVICE if found.has_device else ""),
+        )
+
+    def _ranges(self, source: Source) -> Ranges:
+        """Read the headers of an image's layers."""
+        image = source.fetch(frozenset(), frozenset(range(len(source.describe().layers))))
+        self._read += 1
+        with LayerOpener(self._env.spool) as opener:
+            image = replace(image, layers=tuple(self._at_hand(x, opener) for x in image.layers))
+            with opener.explaining():
+                laid = lay_image(image, opener)
+            opener.verify()
+            self._remember(image, opener)
+            found = _told(laid)
+        self._known.save(image.chain_ids[-1], found)
+        return found
+
+    def _at_hand(self, layer: Layer, opener: LayerOpener) -> Layer:
+        """Return a layer of which the headers are known, so that it is not unpacked again.
+
+        Layers that are far away are looked up by those who fetch them.
+        """
+        if not _is_packed(layer):
+            return layer
+        known = self._listings.load(layer.diff_id, layer.where)
+        if known is None:
+            return layer
+        headers = replace(known, fetch=lambda: opener.open([layer])[0])
+        return replace(layer, blob=headers, verified=True)
+
+    def _remember(self, image: Image, opener: LayerOpener) -> None:
+        packed = [layer for layer in image.layers if _is_packed(layer)]
+        for layer, tar in zip(packed, opener.open_headers(packed), strict=True):
+            self._listings.save(layer.diff_id, tar)
+
+
+def _is_packed(layer: Layer) -> bool:
+    """Whether a layer lies here, but must be unpacked to be read."""
+    return not isinstance(layer.blob, Remote | TarHeaders) and not is_near(layer)
+
+
+def _told(laid: Laid) -> Ranges:
+    told, count = savings(laid), len(laid.changesets)
+    dead = [0] * count
+    for member, _, _ in laid.dead():
+        dead[member.origin] += member.span
+    rows = [
+        tuple(told[first, last].after for first in range(1, last + 1))
+        for last in range(1, count + 1)
+    ]
+    return Ranges(tuple(rows), tuple(dead), _has_device(laid))
+
+
+def _has_device(laid: Laid) -> bool:
+    """Whether there is a character device that no merged layer may have."""
+    for changeset in laid.changesets:
+        for member in changeset.entries:
+            if member.type == CHAR_DEVICE:
+                header = read_header(changeset.source, member)
+                if header.devmajor == header.devminor == 0:
+                    return True
+    return False
