@@ -152,6 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
         for key, value in fault.headers.items():
             if value:
                 self.send_header(key, value)
+        if answer.getheader("Content-Length") is None and self.command != "HEAD":
+            # It came in chunks, which are not passed on as such.
+            self.send_header("Connection", "close")
+            self.close_connection = True
         self.end_headers()
         left, is_blob = fault.cut, "/blobs/" in self.path and self.command == "GET"
         while chunk := answer.read(1 << 14):
