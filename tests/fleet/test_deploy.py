@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from lamella import errors
+from lamella.fleet import shard
 from lamella.fleet.task import SOURCE
 from tests.ci.runner import ROOT, environment
 from tests.fleet.conftest import fill
@@ -288,6 +289,17 @@ def test_all_divide_the_work_alike() -> None:
     assert indexed()["spec"]["completions"] == PART
     assert gitlab()["parallel"] == PART
     assert directives()["array"] == f"0-{PART - 1}"
+
+
+def test_the_page_tells_what_numbers_a_process() -> None:
+    """Each variable that is read, and each file that there is."""
+    page = (ROOT / "docs" / "fleets.md").read_text(encoding="utf-8")
+    source = Path(shard.__file__).read_text(encoding="utf-8")
+    variables = set(re.findall(r'variables\.get\("(\w+)"', source))
+    assert len(variables) == 7
+    assert [name for name in variables if f"`{name}`" not in page] == []
+    for path in FILES:
+        assert f"](../{path.relative_to(ROOT)})" in page, path
 
 
 # --- What they start ------------------------------------------------------------------------------
