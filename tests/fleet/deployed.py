@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +13,32 @@ import yaml
 
 from tests.ci.runner import ROOT, environment
 
-__all__ = ["DEPLOY", "HOST", "Process", "container", "finished", "objects", "pod_of"]
+__all__ = [
+    "DASK",
+    "DEPLOY",
+    "GITLAB",
+    "HOST",
+    "INDEXED",
+    "PARTS",
+    "SLURM",
+    "Process",
+    "container",
+    "directives",
+    "finished",
+    "gitlab",
+    "indexed",
+    "of_dask",
+    "pod_of",
+    "pods",
+]
 
 DEPLOY = ROOT / "deploy"
+INDEXED = DEPLOY / "kubernetes" / "indexed-job.yaml"
+DASK = DEPLOY / "kubernetes" / "dask.yaml"
+GITLAB = DEPLOY / "gitlab" / "fleet.gitlab-ci.yml"
+SLURM = DEPLOY / "slurm" / "fleet.sbatch"
+PARTS = 4
+"""Into how many parts all files divide the work."""
 HOST = "reg.example"
 """The registry that the files name."""
 _THEIRS = ("JOB_COMPLETION_INDEX", "REGISTRY_AUTH_FILE", "SLURM_", "XDG_CACHE_HOME")
@@ -29,6 +53,36 @@ def pod_of(one: Mapping[str, Any]) -> dict[str, Any]:
     """Return how the pods of a Job or a Deployment are made."""
     pod: dict[str, Any] = one["spec"]["template"]["spec"]
     return pod
+
+
+def indexed() -> dict[str, Any]:
+    """Return the Indexed Job."""
+    [job] = objects(INDEXED)
+    return job
+
+
+def of_dask() -> dict[str, dict[str, Any]]:
+    """Return the objects of the Dask cluster, by kind and name."""
+    return {f"{one['kind']} {one['metadata']['name']}": one for one in objects(DASK)}
+
+
+def gitlab() -> dict[str, Any]:
+    """Return the job of GitLab."""
+    [job] = yaml.safe_load(GITLAB.read_text(encoding="utf-8")).values()
+    assert isinstance(job, dict)
+    return job
+
+
+def directives() -> dict[str, str]:
+    """Return what the script asks SLURM for."""
+    found = re.findall(r"^#SBATCH --([a-z-]+)(?:=(\S+))?$", SLURM.read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    """Return how each pod is made, by where it is."""
+    dask = {name: one for name, one in of_dask().items() if "template" in one["spec"]}
+    return {name: pod_of(one) for name, one in {"indexed": indexed(), **dask}.items()}
 
 
 @dataclass(frozen=True)
