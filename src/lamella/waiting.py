@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 from weakref import WeakSet
 
@@ -24,8 +24,10 @@ __all__ = [
     "finish",
     "is_asked_to_end",
     "is_published",
+    "is_several",
     "patience",
     "published",
+    "several",
     "stop_all",
     "stops",
 ]
@@ -55,6 +57,7 @@ class _State:
         # Plain attributes: a signal's handler may not take locks.
         self.asked: float | None = None
         self.published = False
+        self.several = False
         self.stoppable: WeakSet[Stoppable] = WeakSet()
         self.lock = threading.Lock()
 
@@ -84,6 +87,19 @@ def patience(seconds: float) -> float:
 def published() -> None:
     """Note that the result can be seen: from now on something is left behind."""
     _state.published = True
+
+
+@contextmanager
+def several() -> Iterator[None]:
+    """Note that several results are made, one after the other; an error leaves it noted."""
+    _state.several = True
+    yield
+    _state.several = False
+
+
+def is_several() -> bool:
+    """Whether several results are made, so that what is done stays."""
+    return _state.several
 
 
 def is_published() -> bool:

@@ -50,13 +50,17 @@ def test_console_examples_of_ci_show_what_the_commands_print() -> None:
     assert run_all(CI) == CI
 
 
-GUIDES = ["tour.md", *(f"how-to/{page.name}" for page in sorted(DOCS.glob("how-to/*.md")))]
+GUIDES = [
+    "tour.md",
+    "fleets.md",
+    *(f"how-to/{page.name}" for page in sorted(DOCS.glob("how-to/*.md"))),
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
 def test_console_examples_of_guides_show_what_the_commands_print(name: str) -> None:
-    """To write them anew: python -m tests.docs.console docs/tour.md docs/how-to/*.md."""
+    """To write them anew: python -m tests.docs.console docs/{tour,fleets,how-to/*}.md."""
     page = (DOCS / name).read_text(encoding="utf-8")
     assert run_all(page) == page
 
@@ -194,6 +198,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     target = "docker-archive:slim.tar:demo:slim"
     return {
         "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
+        "batch": run("batch", "demo.tar", "--from", "1", "--to", "oci:fleet:{name}"),
         "layers": run("layers", "slim.tar"),
         "ls": run("ls", "demo.tar", "/bin/busybox"),
         "analyze": run("analyze", "demo.tar"),
@@ -209,7 +214,9 @@ OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for a
 
 
 @OF_DOCUMENTS
-@pytest.mark.parametrize("name", ["squash", "layers", "ls", "analyze", "plan", "verify"])
+@pytest.mark.parametrize(
+    "name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify"]
+)
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"
@@ -223,6 +230,12 @@ def test_sample_of_squash_is_what_is_printed(documents: dict[str, dict[str, Any]
     shown = sample("## lamella squash --json")
     shown["ranges"][0]["promoted"] = []
     assert shown == documents["squash"]
+
+
+@OF_DOCUMENTS
+def test_sample_of_batch_is_what_is_printed(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit, but for the time."""
+    assert sample("## lamella batch --json") == {**documents["batch"], "seconds": 0.1}
 
 
 @OF_DOCUMENTS

@@ -9,6 +9,7 @@ import json
 import re
 import socketserver
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +34,9 @@ class MemoryRegistry:
     page: int = 1000
     """Names in one answer at most."""
     guarded: bool = False
-    """Whether a token is wanted; anybody gets one."""
+    """Whether a token is wanted; anybody gets one, unless there is a login."""
+    login: str = ""
+    """Who gets a token, as NAME:PASSWORD."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
     """By repository and tag or digest: media type and bytes."""
@@ -43,11 +46,8 @@ class MemoryRegistry:
     def answer(self, asked: Asked) -> Answer:
         """Return the right answer."""
         with self.lock:
-            if asked.path == "/token":
-                return Answer(200, b'{"token": "t"}', {"Content-Type": "application/json"})
-            if self.guarded and "authorization" not in asked.headers:
-                realm = f'Bearer realm="http://{self.host}/token",service="s"'
-                return Answer(401, b"{}", {"Www-Authenticate": realm})
+            if refused := self._challenged(asked):
+                return refused
             if found := _MANIFEST.fullmatch(asked.path):
                 return self._manifest(asked, found["repo"], found["ref"])
             if found := _BLOB.fullmatch(asked.path):
@@ -71,9 +71,12 @@ class MemoryRegistry:
         return Answer(200, raw, {"Content-Type": kind, "Docker-Content-Digest": digest_of(raw)})
 
     def _challenged(self, asked: Asked) -> Answer | None:
+        given = asked.headers.get("authorization", "")
         if asked.path == "/token":
+            if self.login and given != f"Basic {b64encode(self.login.encode()).decode()}":
+                return Answer(401, b"{}")
             return Answer(200, b'{"token": "t"}', {"Content-Type": "application/json"})
-        if self.guarded and "authorization" not in asked.headers:
+        if self.guarded and not given:
             realm = f'Bearer realm="http://{self.host}/token",service="s"'
             return Answer(401, b"{}", {"Www-Authenticate": realm})
         return None

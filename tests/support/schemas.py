@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["assert_valid", "sarif_schema"]
+__all__ = ["assert_kubernetes", "assert_valid", "sarif_schema"]
 
 _VALIDATOR = Path(sys.executable).with_name("check-jsonschema")
 
@@ -29,3 +29,19 @@ def assert_valid(path: Path, *schema: str) -> None:
     """
     done = subprocess.run([_VALIDATOR, *schema, path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def assert_kubernetes(path: Path, version: str) -> None:
+    """Check the objects of a YAML file by what a version of Kubernetes knows of them, and no more.
+
+    Args:
+        path: the file.
+        version: as 1.29; what is newer than the newest that is known counts as that.
+    """
+    tool = _VALIDATOR.with_name("kubernetes-validate")
+    options = ("--kubernetes-version", version, "--strict")
+    done = subprocess.run([tool, *options, path], check=False, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines, "no object"
+    assert all(line.startswith("INFO") for line in lines), done.stdout  # WARN: an unknown kind

@@ -8,7 +8,7 @@ import click
 
 from lamella.cli.signals import INTERRUPTED
 from lamella.errors import LamellaError
-from lamella.waiting import is_asked_to_end, is_published
+from lamella.waiting import is_asked_to_end, is_published, is_several
 
 __all__ = ["PARAMETERS", "explain", "in_options"]
 
@@ -44,6 +44,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     """Say what went wrong, and how bad it is."""
     if is_asked_to_end() or isinstance(error, KeyboardInterrupt | click.Abort):
         left = "the new image was already written" if is_published() else "nothing was left behind"
+        if is_several():
+            left = "images that are done stay; the next run does the others"
         return f"interrupted; {left}", INTERRUPTED
     match error:
         case click.ClickException():

@@ -27,6 +27,7 @@ TOPICS = {
     "docker-plugin": Topic("docker-plugin.md", "`docker squash`, a command of docker"),
     "docker-squash": Topic("how-to/from-docker-squash.md", "how to move from docker-squash"),
     "faq": Topic("faq.md", "questions and answers"),
+    "fleets": Topic("fleets.md", "how to squash a whole registry, on one machine or on many"),
     "install": Topic("install.md", "how to install and remove lamella"),
     "json": Topic("json.md", "the documents printed by --json"),
     "limits": Topic("limits.md", "limits on the sizes of parts of an image"),

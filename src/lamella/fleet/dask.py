@@ -69,7 +69,6 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
         ) from None
     with ExitStack() as stack:
         client = stack.enter_context(_client(address, jobs, stack))
-        _check_workers(client)
         yield from _results(client, tasks, make_env, watch, retries)
 
 
@@ -90,6 +89,26 @@ def _client(address: str, jobs: int, stack: ExitStack) -> Client:
     )
     stack.callback(cluster.close)
     return Client(cluster, set_as_default=False)
+
+
+class _Crew:
+    """The workers of a cluster, which may come and go."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: frozenset[str] = frozenset()
+
+    def most(self) -> int:
+        """Return how many tasks may be handed over.
+
+        Raises:
+            EngineError: a worker has come that has no lamella, or another one.
+        """
+        threads = self._client.nthreads()
+        if not self._known.issuperset(threads):
+            _check_workers(self._client)
+            self._known = frozenset(threads)
+        return _AHEAD * max(1, sum(threads.values()))
 
 
 def _check_workers(client: Client) -> None:
@@ -130,15 +149,17 @@ def _results(
         of[future.key] = task
         return future
 
-    most = _AHEAD * max(1, sum(client.nthreads().values()))
-    first = [future for _ in range(most) if (future := hand_over()) is not None]
-    running = as_completed(first, loop=client.loop)
+    crew = _Crew(client)
+    running = as_completed(loop=client.loop)
+    for _ in range(crew.most()):
+        if (first := hand_over()) is not None:
+            running.add(first)
     for future in running:
         task = of.pop(future.key)
         watch.end(task)
-        following = hand_over()
-        if following is not None:
-            running.add(following)
+        for _ in range(crew.most() - len(of)):  # workers come and go
+            if (following := hand_over()) is not None:
+                running.add(following)
         yield _outcome_of(future, task)
 
 

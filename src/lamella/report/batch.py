@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lamella.errors import EngineError
 from lamella.report.text import count_of, human_size, percent, printable
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ class Totals:
 
     @property
     def exit_code(self) -> int:
-        """0 if none failed; that of the failures if they have one in common; else 1."""
+        """0 if none failed; 5 if another run may do better; else that of all failures, or 1."""
         codes = {outcome.exit_code for outcome in self.failed}
+        if any(outcome.may_pass for outcome in self.failed):
+            return EngineError.exit_code
         return next(iter(codes)) if len(codes) == 1 else int(bool(codes))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from lamella.errors import ImageNotFound, UsageError
@@ -100,12 +101,14 @@ def _of_registry(text: str, env: Environment) -> Iterator[str]:
     with env.connections.used():
         registry = registry_of(host, env)
         repositories = [names]
+        gone: AbstractContextManager[None] = nullcontext()
         if is_pattern(names):
-            fits = matcher(names)
+            fits, gone = matcher(names), suppress(ImageNotFound)  # deleted since it was listed
             repositories = [name for name in iter_repositories(registry) if fits.fullmatch(name)]
         for name in sorted(repositories):
-            for tag in sorted(filter(wanted.fullmatch, iter_tags(Repository(registry, name)))):
-                yield f"docker://{host}/{name}:{tag}"
+            with gone:
+                for tag in sorted(filter(wanted.fullmatch, iter_tags(Repository(registry, name)))):
+                    yield f"docker://{host}/{name}:{tag}"
 
 
 def _of_engine(prefix: str, pattern: str, env: Environment, *, podman: bool) -> Iterator[str]:

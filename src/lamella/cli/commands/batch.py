@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -20,11 +21,13 @@ from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, tell
 from lamella.errors import UsageError
 from lamella.report.batch import Totals, outcome_line, summary_lines
+from lamella.waiting import several
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome, Task
     from lamella.fleet.work import Listed, Work
     from lamella.transport.environment import Environment
+    from lamella.transport.registry.pace import Pace
 
 __all__ = ["command"]
 
@@ -42,13 +45,19 @@ class _Reach:
     per_host: int | None
 
     def __call__(self) -> Environment:
-        from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
-
         env = self.session.environment()
         if self.rate is None and self.per_host is None:
             return env
-        pace = Pace(self.rate, self.per_host)
+        pace = _pace(self.rate, self.per_host)
         return replace(env, registry=replace(env.registry, pace=pace))
+
+
+@functools.cache
+def _pace(rate: float | None, per_host: int | None) -> Pace:
+    """Return the one pace of this process: all threads keep it together."""
+    from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
+
+    return Pace(rate, per_host)
 
 
 @dataclass(frozen=True)
@@ -143,7 +152,7 @@ class _How:
     metavar="N",
     help="Retries of an image after an engine or registry failed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document per line and image.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document per image, each on its own line.")
 @image_session
 def command(
     what: tuple[str, ...],
@@ -183,8 +192,8 @@ def command(
 
     An image is done again if its source or the options have changed: each result in a registry or
     OCI layout carries annotations that name both. For other destinations give --journal and
-    --resume. A failure does not stop the others; the exit code is that of the failures if they
-    have one in common, otherwise 1.
+    --resume. A failure does not stop the others; the exit code is 5 if a registry or engine failed,
+    otherwise that of the failures if they have one in common, otherwise 1.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella.cli.image_lists import read_lists, read_plan_of  # noqa: PLC0415 - as below
     from lamella.fleet.shard import Shard  # noqa: PLC0415 - completion needs the options alone
@@ -200,7 +209,7 @@ def command(
     part = Shard.parse(shard, os.environ) if shard is not None else None
     if engine != "local" and engine.partition("=")[0] != "dask":
         raise UsageError(f"--engine {engine!r}: expected local, dask or dask=tcp://HOST:PORT")
-    how = _How(engine, jobs or max(_JOBS, os.cpu_count() or 1), retries, journal, as_json)
+    how = _How(engine, jobs or max(_JOBS, _cores()), retries, journal, as_json)
     reach = _Reach(session, rate, per_host)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -217,11 +226,19 @@ def command(
         )
         for result in work.results:
             board.note(f"{result}: is the result of another image; left alone")
-        totals = _do(work, reach, env, board, how)
+        with several():
+            totals = _do(work, reach, env, board, how)
     if not session.quiet:
         flush()
         tell(*summary_lines(totals, time.monotonic() - started))
     return totals.exit_code
+
+
+def _cores() -> int:
+    """Count the cores that this process may use: in a job those of the job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _check_time(since: str | None) -> None:
