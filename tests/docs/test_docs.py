@@ -214,9 +214,7 @@ OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for a
 
 
 @OF_DOCUMENTS
-@pytest.mark.parametrize(
-    "name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify"]
-)
+@pytest.mark.parametrize("name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify"])
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"

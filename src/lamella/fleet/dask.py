@@ -104,7 +104,7 @@ class _Crew:
         Raises:
             EngineError: a worker has come that has no lamella, or another one.
         """
-        threads = self._client.nthreads()
+        threads: dict[str, int] = self._client.nthreads()
         if not self._known.issuperset(threads):
             _check_workers(self._client)
             self._known = frozenset(threads)

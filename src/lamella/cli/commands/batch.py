@@ -152,7 +152,12 @@ class _How:
     metavar="N",
     help="Retries of an image after an engine or registry failed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document per image, each on its own line.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document per image, each on its own line.",
+)
 @image_session
 def command(
     what: tuple[str, ...],
