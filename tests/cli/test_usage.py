@@ -30,6 +30,7 @@ COMMANDS = (
     "help",
     "layers",
     "ls",
+    "plan",
     "plugin",
     "squash",
     "verify",

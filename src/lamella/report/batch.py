@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lamella.errors import EngineError
 from lamella.report.text import count_of, human_size, percent, printable
 
 if TYPE_CHECKING:
@@ -72,9 +71,8 @@ class Totals:
     @property
     def exit_code(self) -> int:
         """0 if none failed; 5 if another run may do better; else that of all failures, or 1."""
-        codes = {outcome.exit_code for outcome in self.failed}
-        if any(outcome.may_pass for outcome in self.failed):
-            return EngineError.exit_code
+        passing = {outcome.exit_code for outcome in self.failed if outcome.may_pass}
+        codes = passing or {outcome.exit_code for outcome in self.failed}
         return next(iter(codes)) if len(codes) == 1 else int(bool(codes))
 
 

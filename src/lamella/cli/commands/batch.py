@@ -87,20 +87,20 @@ class _How:
     "--to",
     "template",
     metavar="TEMPLATE",
-    help="Destination of each result, such as oci:DIR:{name}.",
+    help="Destination, such as oci:DIR:{name}.",
 )
 @click.option(
     "--list",
     "list_file",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Read images from FILE, or - for standard input: SOURCE [LAYER] [DEST] per line.",
+    help="Read lines SOURCE [LAYER] [DEST] from FILE.",
 )
 @click.option(
     "--plan",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Squash the images of a plan as it says (`lamella plan -o`).",
+    help="Carry out a plan (`lamella plan -o FILE`).",
 )
 @click.option("--since", metavar="TIME", help="Skip images created before TIME (RFC 3339).")
 @click.option(
@@ -156,7 +156,7 @@ class _How:
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON document per image, each on its own line.",
+    help="Print a JSON document for each image.",
 )
 @image_session
 def command(
@@ -192,7 +192,7 @@ def command(
         --to 'docker://{host}/{repository}:{tag}-slim'
     A folder of archives, into an OCI layout:
       lamella batch ./archives --to 'oci:slim:{name}'
-    Four processes that share the work:
+    Four processes that share the work (--list - is standard input):
       lamella batch --list images.txt --to '…' --shard 1/4
 
     An image is done again if its source or the options have changed: each result in a registry or

@@ -34,7 +34,7 @@ __all__ = ["command"]
     "list_file",
     shell_complete=complete_file,
     metavar="FILE",
-    help="Read images from FILE, or - for standard input: one per line.",
+    help="Read images from FILE (- is standard input).",
 )
 @click.option(
     "--max-layers",
