@@ -127,6 +127,20 @@ def test_wrong_usage(lamella: Lamella, words: tuple[str, ...], told: str) -> Non
     lamella("batch", *words).failed(2, told)
 
 
+def test_a_page(lamella: Lamella, registry: MemoryRegistry, work: Path) -> None:
+    """It has every image, and failures first; names are text in it."""
+    name = f"docker://{registry.host}/team/app"
+    (work / "<b>.tar").write_bytes(b"no image")
+    words = ("batch", f"{name}:v1", f"{work}/<b>.tar", "--to", f"oci:{work}/all:{{name}}")
+    ran = lamella(*words, "--html", str(work / "page.html"))
+    assert ran.code == 1
+    text = (work / "page.html").read_text()
+    assert "2 images squashed</title>" in text
+    assert text.index("&lt;b&gt;.tar") < text.index(f"{name}:v1</bdi>")
+    assert "<b>.tar" not in text
+    lamella(*words, "--html", str(work)).failed(1, "Is a directory")
+
+
 def test_a_dry_run(lamella: Lamella, registry: MemoryRegistry) -> None:
     """Tells what would be, and writes nothing."""
     before = dict(registry.manifests)

@@ -142,6 +142,14 @@ def test_archives_are_known_by_a_journal(tmp_path: Path) -> None:
     assert run_task(known, Environment()).state == "squashed"
 
 
+def test_a_layout_that_somebody_is_beginning(registry: MemoryRegistry, tmp_path: Path) -> None:
+    """Several tasks make one new layout: of the first there may be blobs, and no index yet."""
+    (tmp_path / "all/blobs/sha256").mkdir(parents=True)
+    task = replace(task_of(registry.host), destination=f"oci:{tmp_path}/all:v1")
+    assert run_task(task, Environment()).state == "squashed"
+    assert run_task(task, Environment()).state == "unchanged"
+
+
 def test_a_dry_run_writes_nothing(registry: MemoryRegistry) -> None:
     """It tells what would be."""
     before = dict(registry.manifests)

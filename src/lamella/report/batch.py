@@ -47,6 +47,8 @@ class Totals:
     layers_before: int = 0
     layers_after: int = 0
     failed: list[Outcome] = field(default_factory=list)
+    kept: list[Outcome] | None = None
+    """All of them, for a page; None: nobody wants one."""
 
     def add(self, outcome: Outcome) -> None:
         """Count one more image."""
@@ -57,6 +59,8 @@ class Totals:
         self.layers_after += outcome.layers_after
         if outcome.state == "failed":
             self.failed.append(outcome)
+        if self.kept is not None:
+            self.kept.append(outcome)
 
     @property
     def images(self) -> int:

@@ -16,6 +16,7 @@ import click
 from lamella.cli.batch_progress import Board, make_board
 from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
+from lamella.cli.page import check_writable, write_whole
 from lamella.cli.session import Session, image_session
 from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, tell
@@ -69,6 +70,7 @@ class _How:
     retries: int
     journal: str | None
     as_json: bool
+    html: str | None
 
 
 @click.command(
@@ -78,7 +80,7 @@ class _How:
     headings={
         "Which images": ("list_file", "plan", "since", "shard"),
         **HEADINGS,
-        "Output": ("template", "dry_run", "verify", "as_json", "journal", "resume"),
+        "Output": ("template", "dry_run", "verify", "as_json", "html", "journal", "resume"),
         "Speed": ("engine", "jobs", "rate", "per_host", "retries"),
     },
 )
@@ -106,11 +108,17 @@ class _How:
 @click.option(
     "--shard",
     metavar="I/N|auto[/N]",
-    help="Process part I of N; auto: as Kubernetes, GitLab or SLURM number this job.",
+    help="Process part I of N; auto: of a numbered job.",
 )
 @squash_options
 @click.option("--dry-run", is_flag=True, help="Print the plan of each image; write nothing.")
 @click.option("--verify", is_flag=True, help="Verify each file system before tagging.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write an HTML page of the results.",
+)
 @click.option(
     "--journal",
     metavar="FILE",
@@ -120,7 +128,7 @@ class _How:
 @click.option(
     "--resume",
     is_flag=True,
-    help="Skip what the journal lists as done, where destinations keep no annotations.",
+    help="Skip what the journal lists as done.",
 )
 @click.option(
     "--engine",
@@ -177,6 +185,7 @@ def command(
     per_host: int | None,
     retries: int,
     as_json: bool,
+    html: str | None,
     session: Session,
     **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
@@ -211,10 +220,12 @@ def command(
     if resume and journal is None:
         raise UsageError("--resume goes with --journal FILE")
     _check_time(since)
+    if html is not None:
+        check_writable(html)
     part = Shard.parse(shard, os.environ) if shard is not None else None
     if engine != "local" and engine.partition("=")[0] != "dask":
         raise UsageError(f"--engine {engine!r}: expected local, dask or dask=tcp://HOST:PORT")
-    how = _How(engine, jobs or max(_JOBS, _cores()), retries, journal, as_json)
+    how = _How(engine, jobs or max(_JOBS, _cores()), retries, journal, as_json, html)
     reach = _Reach(session, rate, per_host)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -233,9 +244,14 @@ def command(
             board.note(f"{result}: is the result of another image; left alone")
         with several():
             totals = _do(work, reach, env, board, how)
+    seconds = time.monotonic() - started
+    if totals.kept is not None and html is not None:
+        from lamella.report.batch_page import page  # noqa: PLC0415 - for Jinja2
+
+        write_whole(html, page(totals.kept, totals, seconds))
     if not session.quiet:
         flush()
-        tell(*summary_lines(totals, time.monotonic() - started))
+        tell(*summary_lines(totals, seconds))
     return totals.exit_code
 
 
@@ -302,7 +318,7 @@ def _do(work: Work, reach: _Reach, env: Environment, board: Board, how: _How) ->
     """Do all tasks; tell of each as it ends."""
     from lamella.fleet.journal import Journal  # noqa: PLC0415 - completion needs no call
 
-    totals = Totals()
+    totals = Totals(kept=[] if how.html is not None else None)
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(how.journal)) if how.journal else None
         for outcome in _outcomes(work, reach, env, board, how):

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from lamella.errors import InvalidReference, UsageError
+from lamella.errors import ImageNotFound, InvalidReference, UsageError
 from lamella.spec.reference import Reference
 from lamella.transport.file.destination import open_file_destination
 from lamella.transport.file.name import FileFormat, FileName
 from lamella.transport.file.source import FileSource
-from lamella.transport.location import Location, Suggestion, slim
+from lamella.transport.location import Glimpse, Location, Suggestion, slim
 
 if TYPE_CHECKING:
     from lamella.spec.platform import Platform
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileLocation", "exists", "parse_file"]
 
+_INDEX = "index.json"
 _ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|oci)$")
 
 
@@ -55,6 +56,12 @@ class FileLocation(FileName, Location):
         """Return the file, whatever its format; of a layout folder also the tag."""
         path = os.path.realpath(self.path)
         return (path, self.tag) if self.transport == "oci" else path
+
+    def look(self, env: Environment) -> Glimpse:
+        """Look at an image; a layout folder that somebody is only beginning has none yet."""
+        if self.transport == "oci" and not exists(f"{self.path}/{_INDEX}"):
+            raise ImageNotFound(f"no image {self}: {self.path} is no layout yet")
+        return super().look(env)
 
     def parts(self) -> Mapping[str, str]:
         """Return the file's name without its ending, and the tag."""
