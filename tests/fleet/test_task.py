@@ -145,6 +145,7 @@ def test_archives_are_known_by_a_journal(tmp_path: Path) -> None:
 def test_a_layout_that_somebody_is_beginning(registry: MemoryRegistry, tmp_path: Path) -> None:
     """Several tasks make one new layout: of the first there may be blobs, and no index yet."""
     (tmp_path / "all/blobs/sha256").mkdir(parents=True)
+    (tmp_path / "all/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     task = replace(task_of(registry.host), destination=f"oci:{tmp_path}/all:v1")
     assert run_task(task, Environment()).state == "squashed"
     assert run_task(task, Environment()).state == "unchanged"

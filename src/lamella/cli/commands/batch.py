@@ -135,7 +135,7 @@ class _How:
     default="local",
     show_default=True,
     metavar="local|dask[=ADDR]",
-    help="Who does the work: threads here, Dask processes here, or a Dask scheduler.",
+    help="Threads, or a Dask cluster.",
 )
 @click.option(
     "--jobs",
