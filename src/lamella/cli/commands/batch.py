@@ -141,7 +141,7 @@ class _How:
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="Images at a time (default: cores, at least 4).",
+    help="Images at a time (default: cores).",
 )
 @click.option(
     "--rate",
@@ -158,7 +158,7 @@ class _How:
     default=2,
     show_default=True,
     metavar="N",
-    help="Retries of an image after an engine or registry failed.",
+    help="Retries after a registry failed.",
 )
 @click.option(
     "--json",
