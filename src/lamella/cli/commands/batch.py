@@ -158,7 +158,7 @@ class _How:
     default=2,
     show_default=True,
     metavar="N",
-    help="Retries after a registry failed.",
+    help="Retries after code 5.",
 )
 @click.option(
     "--json",
