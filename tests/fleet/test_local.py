@@ -44,6 +44,13 @@ def test_all_are_done_once(registry: MemoryRegistry, jobs: int) -> None:
         assert lamella.verify(task.source, task.destination) == []
 
 
+def test_one_at_a_time_is_in_order(registry: MemoryRegistry) -> None:
+    """As the images are named."""
+    tasks = tasks_of(registry.host)
+    done = list(run_local(tasks, Environment(), Silence(), jobs=1, retries=0))
+    assert [one.source for one in done] == [task.source for task in tasks]
+
+
 def test_a_failure_does_not_stop_the_others(registry: MemoryRegistry) -> None:
     """It is told, with how often it was tried."""
     with front_of(registry.host) as front:

@@ -99,12 +99,18 @@ def _windowed(
     pool: ThreadPoolExecutor, work: _Does, tasks: Sequence[Task], most: int
 ) -> Iterator[Outcome]:
     """Yield results as they come; only so many tasks are handed over at a time."""
-    pending: set[Future[Outcome]] = set()
+    pending: list[Future[Outcome]] = []
     for task in tasks:
         while len(pending) >= most:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-        pending.add(pool.submit(work, task))
+            yield from _first_done(pending)
+        pending.append(pool.submit(work, task))
     while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in done)
+        yield from _first_done(pending)
+
+
+def _first_done(pending: list[Future[Outcome]]) -> Iterator[Outcome]:
+    """Wait until something is done; take it away, and yield it in the order of its tasks."""
+    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+    ended = [future for future in pending if future in done]
+    pending[:] = [future for future in pending if future not in done]
+    yield from (future.result() for future in ended)

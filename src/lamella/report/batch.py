@@ -34,7 +34,8 @@ def outcome_line(outcome: Outcome) -> str:
 
 
 def _failure(outcome: Outcome) -> str:
-    return f"{printable(outcome.source)}: {outcome.message} (exit code {outcome.exit_code})"
+    message = outcome.message.removeprefix(f"{outcome.source}: ")
+    return f"{printable(outcome.source)}: {message} (exit code {outcome.exit_code})"
 
 
 @dataclass

@@ -31,8 +31,10 @@ from tests.engines.namespace import wait_until
 from tests.engines.podman_modern import podman_modern_store
 from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import STORAGE_CONF, Podman
+from tests.support.images import docker_archive
 from tests.support.machine import patience
 from tests.support.progress import Recorder
+from tests.support.tars import entry, folder, layer
 from tests.transport.engine.proxy import proxy_of
 from tests.transport.engine.squashing import digests, every
 from tests.transport.engine.store.test_docker import (
@@ -117,6 +119,15 @@ def built(podman: Podman, name: str, steps: int = 3) -> str:
     lines = "".join(f"COPY file{i} /d/file{i}\n" for i in range(steps))
     (folder / "Dockerfile").write_text(f"FROM scratch\n{lines}")
     podman("build", "--layers", "-t", name, folder)
+    return name
+
+
+def loaded(podman: Podman, name: str) -> str:
+    """Load an image of three layers that a test may spoil, which is quicker than to build it."""
+    tars = (layer(folder("d"), entry(f"d/file{i}", os.urandom(9000))) for i in range(3))
+    archive = podman.work / "loaded.tar"
+    archive.write_bytes(docker_archive(*tars, tags=[name]))
+    podman("load", "-i", archive)
     return name
 
 
@@ -316,7 +327,7 @@ class Removing(Recorder):
 @pytest.mark.parametrize("phase", ["read layers", "write the merged layer", "verify layers"])
 def test_an_image_that_is_removed_meanwhile(store: Podman, phase: str, how: str) -> None:
     """At whichever point: an error, and no image."""
-    name = built(store, "localhost/removed:1")
+    name = loaded(store, "localhost/removed:1")
     before = state_of(store)
     removal = {
         "rmi": [lambda: store("rmi", "--force", name)],
@@ -348,7 +359,7 @@ def test_an_image_that_was_removed_and_came_back(podman: Podman) -> None:
 
 def test_another_content_is_found_out(store: Podman) -> None:
     """Nothing is published, and Podman is left as it was."""
-    name = built(store, "localhost/tampered:1")
+    name = loaded(store, "localhost/tampered:1")
     flip(content_of(store, name) / "d/file2")
     before = state_of(store)
     with pytest.raises(DigestMismatch, match=r"layer 3: d/file2 in the engine's store: .*CRC-64"):
