@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -209,14 +209,9 @@ def command(
     --resume. A failure does not stop the others; the exit code is 5 if a registry or engine failed,
     otherwise that of the failures if they have one in common, otherwise 1.
     """  # noqa: D301 - the mark is click's: lines stay as they are
-    from lamella.cli.image_lists import read_lists, read_plan_of  # noqa: PLC0415 - as below
     from lamella.fleet.shard import Shard  # noqa: PLC0415 - completion needs the options alone
-    from lamella.fleet.work import Listed  # noqa: PLC0415 - as above
 
-    if not what and list_file is None and plan is None:
-        raise UsageError("nothing to squash: expected WHAT, --list FILE or --plan FILE")
-    if plan is not None and (what or list_file is not None):
-        raise UsageError("--plan names the images; leave out WHAT and --list")
+    wanted = _read_wanted(what, list_file, plan)
     if resume and journal is None:
         raise UsageError("--resume goes with --journal FILE")
     _check_time(since)
@@ -234,7 +229,7 @@ def command(
         )
         env = stack.enter_context(reach())
         work = _find_work(
-            [*read_lists(list_file), *map(Listed, what)] if plan is None else read_plan_of(plan),
+            wanted,
             _common(template, base, since, choices, check=verify, dry_run=dry_run),
             env,
             shard=part,
@@ -244,15 +239,35 @@ def command(
             board.note(f"{result}: is the result of another image; left alone")
         with several():
             totals = _do(work, reach, env, board, how)
-    seconds = time.monotonic() - started
+    _report(totals, time.monotonic() - started, html, quiet=session.quiet)
+    return totals.exit_code
+
+
+def _read_wanted(
+    what: tuple[str, ...], list_file: str | None, plan: str | None
+) -> Sequence[Listed]:
+    """Return which images are meant, before any pattern is looked up."""
+    from lamella.cli.image_lists import read_lists, read_plan_of  # noqa: PLC0415 - as below
+    from lamella.fleet.work import Listed  # noqa: PLC0415 - completion needs no call
+
+    if plan is not None:
+        if what or list_file is not None:
+            raise UsageError("--plan names the images; leave out WHAT and --list")
+        return read_plan_of(plan)
+    if not what and list_file is None:
+        raise UsageError("nothing to squash: expected WHAT, --list FILE or --plan FILE")
+    return [*read_lists(list_file), *map(Listed, what)]
+
+
+def _report(totals: Totals, seconds: float, html: str | None, *, quiet: bool) -> None:
+    """Write the page, if one is wanted, and the summary."""
     if totals.kept is not None and html is not None:
         from lamella.report.batch_page import page  # noqa: PLC0415 - for Jinja2
 
         write_whole(html, page(totals.kept, totals, seconds))
-    if not session.quiet:
+    if not quiet:
         flush()
         tell(*summary_lines(totals, seconds))
-    return totals.exit_code
 
 
 def _cores() -> int:
@@ -302,7 +317,7 @@ def _is_given(value: object) -> bool:
     return value is not None and value is not False and value not in ((), "")
 
 
-def _find_work(wanted: list[Listed], common: Task, env: Environment, **more: Any) -> Work:  # noqa: ANN401 - of `make_tasks`
+def _find_work(wanted: Sequence[Listed], common: Task, env: Environment, **more: Any) -> Work:  # noqa: ANN401 - of `make_tasks`
     from lamella.fleet.work import make_tasks  # noqa: PLC0415 - completion needs no call
 
     return make_tasks(wanted, common, env, **more)
