@@ -237,7 +237,7 @@ class _Planner:
     def _removals(self, folder: Folder, prefix: bytes) -> None:
         for name in sorted(name for name, node in folder.kids.items() if node is None):
             self._mark(prefix + PREFIX + name)
-            self._whiteouts.append(Whiteout(prefix + name, "the base has it"))
+            self._whiteouts.append(Whiteout(prefix + name, "a lower layer has it"))
 
     def _mark(self, name: bytes) -> None:
         self._literal(format_whiteout(name))

@@ -108,7 +108,7 @@ class _How:
 @click.option(
     "--shard",
     metavar="I/N|auto[/N]",
-    help="Process part I of N; auto: of a numbered job.",
+    help="Process part I of N (auto: see above).",
 )
 @squash_options
 @click.option("--dry-run", is_flag=True, help="Print the plan of each image; write nothing.")
@@ -158,7 +158,7 @@ class _How:
     default=2,
     show_default=True,
     metavar="N",
-    help="Retries after code 5.",
+    help="Retries after exit code 5.",
 )
 @click.option(
     "--json",
@@ -189,11 +189,12 @@ def command(
     session: Session,
     **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
-    """Squash many images. Images whose result exists are left alone.
+    """Squash many images. Images whose result is up to date are skipped.
 
-    WHAT is an image reference, or a pattern of them: * and ? match within a name, ** also across
-    slashes. A pattern without a tag means every tag. A folder means the archives in it. TEMPLATE
-    has {host}, {repository}, {name} (its last part, or the file's name) and {tag} of the source.
+    WHAT is an image reference, or a pattern of them: * and ? match within a name, ** also matches
+    slashes. A pattern without a tag means every tag. A folder means the archives in it. In
+    TEMPLATE, {host}, {repository}, {name} (its last part, or the file's name) and {tag} are
+    replaced by those of the source.
 
     \b
     Every tag that starts with v, in every repository of team, beside the original:
@@ -201,13 +202,13 @@ def command(
         --to 'docker://{host}/{repository}:{tag}-slim'
     A folder of archives, into an OCI layout:
       lamella batch ./archives --to 'oci:slim:{name}'
-    Four processes that share the work (--list - is standard input):
+    Four processes that share the work (auto: as Kubernetes, GitLab or SLURM number them):
       lamella batch --list images.txt --to '…' --shard 1/4
 
-    An image is done again if its source or the options have changed: each result in a registry or
-    OCI layout carries annotations that name both. For other destinations give --journal and
+    An image is squashed again if its source or the options have changed: each result in a registry
+    or OCI layout has annotations that record both. For other destinations, use --journal and
     --resume. A failure does not stop the others; the exit code is 5 if a registry or engine failed,
-    otherwise that of the failures if they have one in common, otherwise 1.
+    otherwise that of the failures if it is the same for all, otherwise 1.
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella.fleet.shard import Shard  # noqa: PLC0415 - completion needs the options alone
 

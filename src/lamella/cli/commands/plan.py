@@ -98,9 +98,9 @@ def command(
 ) -> int:
     """Plan which layers of many images to squash so that all of them need the least storage.
 
-    Squashing a layer that images share can cost more than it saves. The plan takes all images
+    Squashing a layer that images share can cost more than it saves. The plan considers all images
     together: it lists the ranges to squash in each, and the bytes stored before and after. It
-    writes no image; `lamella batch --plan` does what it says. IMAGE may be a pattern, as for
+    writes no image; `lamella batch --plan` carries it out. IMAGE may be a pattern, as for
     `lamella batch`. BASE is an image or a chain ID; --keep can be repeated.
 
     \b
