@@ -129,6 +129,17 @@ def test_a_docker_manifest_gets_no_annotations(tmp_path: Path, registry: MemoryR
     assert run_task(replace(task, known=wrong), Environment()).state == "squashed"
 
 
+def test_a_docker_manifest_is_copied_as_it_is(registry: MemoryRegistry) -> None:
+    """Where there is nothing to squash, and no mark to set, not a byte of it changes."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    value = json.loads(registry.manifests["team/app", "v1"][1])
+    raw = json.dumps({**value, "mediaType": kind}, indent=7).encode()
+    registry.put("team/app", "v1", kind, raw)
+    task = replace(task_of(registry.host), options={"max_layers": 9})
+    assert run_task(task, Environment()).state == "copied"
+    assert registry.manifests["team/app", "slim"][1] == raw
+
+
 def test_archives_are_known_by_a_journal(tmp_path: Path) -> None:
     """They keep no annotations; what a journal says counts only if the file is still that one."""
     path = tmp_path / "app.tar"

@@ -242,7 +242,8 @@ class Job:
             _prove(prepared)
             self._clock.lap("verify")
         manifest = image.manifest
-        if prepared.plans or manifest is None or request.annotations:
+        marked = request.annotations and manifest is not None and not manifest.is_docker
+        if prepared.plans or manifest is None or marked:
             manifest = new_manifest(
                 image.manifest, written.config, written.descriptors, request.annotations
             )
