@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import UsageError
+from lamella.fleet.plan_file import PlannedImage
 from lamella.fleet.shard import Shard
 from lamella.fleet.task import Noted, Task
 from lamella.fleet.work import Listed, make_tasks, read_list
@@ -60,6 +61,14 @@ def test_what_no_image_can_do_is_told_at_once() -> None:
             make_tasks(wanted, Task("", SLIM, options=options), Environment())
     with pytest.raises(UsageError, match="platform"):
         make_tasks(wanted, Task("", SLIM, options={"platform": "///"}), Environment())
+
+
+def test_a_plan_leaves_no_choice_of_layers() -> None:
+    """What else is asked for is told at once, not image by image."""
+    planned = PlannedImage("docker://127.0.0.1:1/a:1", "sha256:1", "", 3, 2, 9, 8, ("1-2",))
+    wanted = [Listed(planned.image, planned=planned)]
+    with pytest.raises(UsageError, match="exclude each other"):
+        make_tasks(wanted, Task("", SLIM, options={"last": 2}), Environment())
 
 
 def test_two_images_with_one_destination(registry: MemoryRegistry) -> None:

@@ -97,10 +97,12 @@ def make_tasks(
         ImageNotFound: a pattern means nothing.
         UsageError: two images would have the same result, or one would replace itself.
     """
-    check_options(common)
+    chosen = [_chosen(one, common) for one in wanted]
+    for task in (common, *chosen):
+        check_options(task)
     tasks: dict[Hashable, Task] = {}
     by_destination: dict[Hashable, str] = {}
-    for one in wanted:
+    for one, own in zip(wanted, chosen, strict=True):
         for source in expand(one.source, env):
             destination = one.destination or common.destination
             if not destination:
@@ -115,8 +117,7 @@ def make_tasks(
                 raise UsageError(
                     f"{source} and {first} would both go to {target}; let `to` tell them apart"
                 )
-            chosen = _chosen(one, common)
-            tasks[location.identity()] = replace(chosen, source=source, destination=filled)
+            tasks[location.identity()] = replace(own, source=source, destination=filled)
     results = [task.source for image, task in tasks.items() if image in by_destination]
     mine = (
         replace(task, known=(known or {}).get((task.source, task.destination)))
