@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lamella.errors import ImageNotFound, UsageError
 from lamella.transport.environment import Environment
+from lamella.transport.file.location import is_archive_name, is_layout
 
 __all__ = ["expand", "is_pattern", "matcher"]
 
@@ -17,8 +18,6 @@ _MARKS = frozenset("*?[")
 _REGISTRY = "docker://"
 _ENGINES = {"docker-daemon:": False, "podman:": True, "containers-storage:": True}
 """Whether it is Podman."""
-_ARCHIVES = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)")
-_LAYOUT_MARKS = ("oci-layout", "index.json")
 
 
 def is_pattern(text: str) -> bool:
@@ -141,11 +140,10 @@ def _of_layout(text: str) -> Iterator[str]:
 
 
 def _is_folder_of_archives(text: str) -> bool:
-    marked = any(os.path.exists(os.path.join(text, mark)) for mark in _LAYOUT_MARKS)  # noqa: PTH110, PTH118 - plain questions about any text
-    return os.path.isdir(text) and not marked  # noqa: PTH112 - as above
+    return os.path.isdir(text) and not is_layout(text)  # noqa: PTH112 - a plain question about any text
 
 
 def _of_folder(text: str) -> Iterator[str]:
     for path in sorted(Path(text).iterdir()):
-        if path.is_file() and _ARCHIVES.fullmatch(path.name):
+        if path.is_file() and is_archive_name(path.name):
             yield os.fspath(path) if os.path.isabs(text) else f"./{os.path.normpath(path)}"  # noqa: PTH117 - of the text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 
 from lamella.errors import Ambiguous, ImageNotFound, InvalidReference, UsageError
@@ -11,7 +10,13 @@ from lamella.nearest import nearest
 from lamella.spec.reference import Reference
 from lamella.transport.engine.location import EngineLocation, parse_engine
 from lamella.transport.environment import Environment
-from lamella.transport.file.location import FileLocation, exists, parse_file
+from lamella.transport.file.location import (
+    FileLocation,
+    exists,
+    is_archive_name,
+    is_layout,
+    parse_file,
+)
 from lamella.transport.file.name import FileFormat
 from lamella.transport.location import Location
 from lamella.transport.registry.location import parse_registry
@@ -21,13 +26,11 @@ __all__ = ["TRANSPORTS", "locate", "parse_location"]
 _Parse = Callable[[str, bool], Location]
 """Reads a whole reference; whether it is going to be written, so that it need not exist."""
 
-_LAYOUT_MARKS = ("oci-layout", "index.json")
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
 _OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
 """Transports of skopeo, nerdctl and others, and URLs."""
-_ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)", re.IGNORECASE | re.DOTALL)
 
 
 def _rest(text: str) -> str:
@@ -84,9 +87,9 @@ def _check_transport(text: str) -> None:
 
 
 def _plain_output(text: str, source: Location | None) -> Location:
-    if _is_layout(text):
+    if is_layout(text):
         return FileLocation("oci", text)
-    if _ARCHIVE_NAME.fullmatch(text):
+    if is_archive_name(text):
         is_oci = isinstance(source, FileLocation) and source.transport in {"oci", "oci-archive"}
         return FileLocation(
             "oci-archive" if is_oci or text.lower().endswith(".oci") else _USUAL, text
@@ -102,14 +105,14 @@ def _plain_output(text: str, source: Location | None) -> Location:
 
 
 def _plain_input(text: str) -> Location:
-    if _is_layout(text):
+    if is_layout(text):
         return FileLocation("oci", text)
     is_folder = os.path.isdir(text)  # noqa: PTH112 - as in `exists`
     if exists(text) and not is_folder:
         return FileLocation("archive", text)
     elsewhere = f"the folder {text!r} is no OCI layout" if is_folder else f"no file {text!r} here"
     elsewhere += _hint(text)
-    if text in _FOLDERS or text.startswith((*_HERE, "~")) or _ARCHIVE_NAME.fullmatch(text):
+    if text in _FOLDERS or text.startswith((*_HERE, "~")) or is_archive_name(text):
         expected = "expected an image archive or an OCI image layout"
         image = "" if not _is_image_name(text) else f"; for an image: docker-daemon:{text}"
         raise ImageNotFound(f"{elsewhere}; {expected}{image}")
@@ -119,8 +122,8 @@ def _plain_input(text: str) -> Location:
 def _hint(text: str) -> str:
     """Say what else may have been meant by a bare reference that nothing is found for."""
     head, colon, rest = text.partition(":")
-    if colon and (_is_layout(head) or os.path.isfile(head)):  # noqa: PTH113
-        return f" (for an image in {head!r}: {'oci' if _is_layout(head) else _USUAL}:{text})"
+    if colon and (is_layout(head) or os.path.isfile(head)):  # noqa: PTH113
+        return f" (for an image in {head!r}: {'oci' if is_layout(head) else _USUAL}:{text})"
     if text.startswith("docker:/"):
         return f" (did you mean docker://{rest.lstrip('/')}?)"
     if hint := _registry_hint(text):
@@ -133,10 +136,6 @@ def _registry_hint(text: str) -> str:
     host, slash, _ = text.partition("/")
     is_host = slash and host and not text.startswith(_HERE) and not {".", ":"}.isdisjoint(host)
     return f"for a registry: docker://{text}" if is_host else ""
-
-
-def _is_layout(path: str) -> bool:
-    return any(exists(f"{path}/{mark}") for mark in _LAYOUT_MARKS)
 
 
 def locate(text: str, env: Environment) -> Location:

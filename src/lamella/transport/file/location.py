@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["FileLocation", "exists", "parse_file"]
+__all__ = ["FileLocation", "exists", "is_archive_name", "is_layout", "parse_file"]
 
 _INDEX = "index.json"
+_LAYOUT_MARKS = ("oci-layout", _INDEX)
+_ARCHIVE_NAME = re.compile(r".*\.(tar(\.(gz|zst|xz|bz2))?|tgz|oci)", re.IGNORECASE | re.DOTALL)
 _ENDING = re.compile(r"\.(tar(\.\w+)?|tgz|oci)$")
 
 
@@ -137,6 +139,16 @@ def _is_name(tag: str) -> bool:
     except InvalidReference:
         return False
     return not {":", "/"}.isdisjoint(tag)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a name ends like that of an archive."""
+    return bool(_ARCHIVE_NAME.fullmatch(name))
+
+
+def is_layout(path: str) -> bool:
+    """Whether a folder is an OCI image layout."""
+    return any(exists(f"{path}/{mark}") for mark in _LAYOUT_MARKS)
 
 
 def exists(path: str) -> bool:
