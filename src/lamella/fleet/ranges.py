@@ -12,12 +12,11 @@ import os
 import sys
 import zlib
 from array import array
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from lamella.files import NewFile, write_all
+from lamella.layer.partial.listings import ListingCache
 from lamella.spec.digest import Digest
 
 __all__ = ["Ranges", "RangesCache"]
@@ -76,18 +75,8 @@ class RangesCache:
         """Remember an image; if that can't be done, it isn't."""
         numbers = array("q", chain([ranges.has_device], ranges.dead, *ranges.rows))
         packed = zlib.compress(numbers.tobytes(), 1)
-        with suppress(OSError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                new = NewFile(folder, 0o600)
-                try:
-                    write_all(new.file, _MAGIC + _checksum(chain_id, packed) + packed)
-                    new.give_name(self._path(chain_id).name)
-                finally:
-                    new.close()
-            finally:
-                os.close(folder)
+        content = _MAGIC + _checksum(chain_id, packed) + packed
+        ListingCache(self.folder).keep(self._path(chain_id).name, content)
 
     def _path(self, chain_id: Digest) -> Path:
         # The listings' folder counts and removes files that are named like this.

@@ -124,9 +124,13 @@ class ListingCache:
         content = b"".join([front, first, *pieces])
         if len(content) > self.limit:
             return
+        self.keep(self._path(known_by).name, content)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file of the folder, and make room for it, if that can be done."""
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(self._path(known_by), content)
+            self._write(self.folder / name, content)
             self._prune()
 
     def sizes(self) -> dict[Path, int]:
