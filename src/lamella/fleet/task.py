@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lamella.api import squash
-from lamella.errors import ImageError, ImageNotFound, LamellaError
+from lamella.errors import EngineError, ImageError, ImageNotFound, LamellaError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
 from lamella.operations.request import Request
-from lamella.operations.result import Result
+from lamella.operations.result import FORMAT_VERSION, Result
 from lamella.rewrite import Wording
 from lamella.spec.digest import Digest
 from lamella.spec.json import format_json
@@ -104,13 +104,13 @@ class Outcome:
     @property
     def may_pass(self) -> bool:
         """Whether it failed for what another try may not meet: an engine, a registry."""
-        return self.exit_code == 5  # noqa: PLR2004 - the exit code of `EngineError`
+        return self.exit_code == EngineError.exit_code
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of ``lamella batch --json`` (see docs/json.md)."""
         value = asdict(self)
         value["seconds"] = round(self.seconds, 3)
-        return {"version": 1, **value}
+        return {"version": FORMAT_VERSION, **value}
 
 
 def check_options(task: Task) -> None:

@@ -349,11 +349,12 @@ def _do(work: Work, reach: _Reach, env: Environment, board: Board, how: _How) ->
 def _outcomes(
     work: Work, reach: _Reach, env: Environment, board: Board, how: _How
 ) -> Iterator[Outcome]:
-    from lamella.fleet.dask import run_dask  # noqa: PLC0415 - completion needs no call
-    from lamella.fleet.local import run_local  # noqa: PLC0415 - as above
-
     if how.engine == "local":
+        from lamella.fleet.local import run_local  # noqa: PLC0415 - completion needs no call
+
         return run_local(work.tasks, env, board, jobs=how.jobs, retries=how.retries)
+    from lamella.fleet.dask import run_dask  # noqa: PLC0415 - as above
+
     return run_dask(
         work.tasks,
         reach,
