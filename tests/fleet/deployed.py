@@ -136,5 +136,9 @@ def container(pod: Mapping[str, Any], name: str, folder: Path) -> Process:
 def finished(processes: Iterable[Process]) -> list[tuple[int, str, str]]:
     """Run processes at the same time; return of each how it ended, and what it wrote."""
     running = [process.start() for process in processes]
-    ended = [(one.communicate(timeout=100), one.returncode) for one in running]
+    try:
+        ended = [(one.communicate(timeout=100), one.returncode) for one in running]
+    finally:
+        for one in running:
+            one.kill()  # of one that has ended: nothing
     return [(code, out, err) for (out, err), code in ended]

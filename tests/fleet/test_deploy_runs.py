@@ -186,10 +186,12 @@ def test_dask_does_every_image_once(guarded: MemoryRegistry, folder: Path) -> No
         assert code == 0, err
         [(code, out, err)] = finished([process("Job lamella", "lamella")])
     finally:
+        # Asked to end all at once, Dask's processes may wait for each other without end; and what
+        # they do at their end is no concern of ours.
         for one in cluster:
-            one.terminate()
+            one.kill()
         for one in cluster:
-            one.communicate(timeout=30)
+            one.communicate()
     assert code == 0, err
     done = [json.loads(line) for line in out.splitlines()]
     assert sorted(one["source"] for one in done) == sorted(
