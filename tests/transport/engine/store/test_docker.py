@@ -164,9 +164,9 @@ def test_headers_of_a_listed_layer(engine: Engine, app: str) -> None:
 
 
 def test_many_files(engine: Engine, tmp_path: Path) -> None:
-    """Thousands of small files, links and deletions; the archive says what the digests must be."""
+    """A thousand small files, links and deletions; the archive says what the digests must be."""
     archive = tmp_path / "tiny.tar"
-    images.write_image(archive, images.tiny_files(4000))
+    images.write_image(archive, images.tiny_files(1000))
     engine.docker("load", "--input", archive)
     with reading(engine.host, "bench:latest") as source:
         image = source.fetch(every(source.describe()), frozenset())
