@@ -36,7 +36,9 @@ def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
         Task(name, f"{name}-{number}", options={"last": 2}) for name in names for number in range(4)
     ]
     done = []
-    running = run_dask(tasks, Environment, Silence(), address="", jobs=2, retries=1)
+    running = run_dask(
+        tasks, Environment(), Silence(), make_env=Environment, address="", jobs=2, retries=1
+    )
     for outcome in running:
         done.append(outcome)
         if len(done) == 3:
@@ -52,7 +54,15 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task("docker://127.0.0.1:1/a:1", "oci:x")
     with pytest.raises(EngineError, match="can't reach the Dask scheduler tcp://127"):
         list(
-            run_dask([task], Environment, Silence(), address="tcp://127.0.0.1:1", jobs=1, retries=0)
+            run_dask(
+                [task],
+                Environment(),
+                Silence(),
+                make_env=Environment,
+                address="tcp://127.0.0.1:1",
+                jobs=1,
+                retries=0,
+            )
         )
 
 
@@ -63,4 +73,14 @@ def test_workers_without_lamella_are_told(
     monkeypatch.setattr("lamella.fleet.dask.__version__", "99.0")
     task = Task(f"docker://{registry.host}/{NAMES[0]}", "oci:x")
     with pytest.raises(EngineError, match=r"worker tcp://.*: expected lamella 99\.0, got 0\."):
-        list(run_dask([task], Environment, Silence(), address="", jobs=1, retries=0))
+        list(
+            run_dask(
+                [task],
+                Environment(),
+                Silence(),
+                make_env=Environment,
+                address="",
+                jobs=1,
+                retries=0,
+            )
+        )
