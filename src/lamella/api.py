@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
@@ -70,7 +70,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
     check: bool = False,
-    dry_run: bool = False,
+    dry_run: bool | Literal["sizes"] = False,
     cleanup: bool = False,
     env: Environment | None = None,
 ) -> Result:
@@ -99,7 +99,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         annotations: are added to the new manifest (of all platforms: to the new index), if it is
             an OCI one.
         check: prove that both images have the same file system before anything is published.
-        dry_run: only plan.
+        dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
+            only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
         env: temporary folder, progress, streams, how to reach engines and registries; None:
             `Environment.from_env`.
@@ -117,7 +118,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     with used(env) as world, ExitStack() as stack:
         location = locate(reference_text(image), world)
         tags = (tag,) if isinstance(tag, str) else tuple(tag)
-        target, tags = _target(location, output, dry_run=dry_run).named(tags)
+        target, tags = _target(location, output, dry_run=bool(dry_run)).named(tags)
         every = platform == "all"
         request = Request(
             location,
@@ -134,7 +135,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
             check=check,
-            dry_run=dry_run,
+            dry_run=bool(dry_run),
+            sizes_only=dry_run == "sizes",
             cleanup=cleanup,
         )
         if every:

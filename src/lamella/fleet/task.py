@@ -216,7 +216,7 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
         output=task.destination,
         annotations={SOURCE: outcome.source_digest, PLAN: outcome.plan},
         check=task.check,
-        dry_run=task.dry_run,
+        dry_run="sizes" if task.dry_run else False,
         env=env,
         # What the variables of this process say must not count: its own may be others.
         **{"created": "source", **task.options},

@@ -46,6 +46,8 @@ class Request:
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False
+    sizes_only: bool = False
+    """Of a dry run: tell no reasons why bytes are gone, for which content must be compared."""
     cleanup: bool = False
 
     def __post_init__(self) -> None:
