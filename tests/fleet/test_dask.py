@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lamella.errors import EngineError
+from lamella.errors import Cancelled, EngineError
 from lamella.fleet.dask import run_dask
 from lamella.fleet.local import Silence
 from lamella.fleet.task import Task
@@ -45,6 +45,18 @@ def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
             os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
     assert sorted(one.destination for one in done) == sorted(task.destination for task in tasks)
     assert {one.state for one in done} <= {"squashed", "unchanged"}, done
+    assert workers_of(os.getpid()) == []
+
+
+def test_who_cancels_ends_it(registry: MemoryRegistry) -> None:
+    """Though workers are at work; none of them is left."""
+    name, env = f"docker://{registry.host}/team/app:v1", Environment()
+    tasks = [Task(name, f"{name}-{number}", options={"last": 2}) for number in range(40)]
+    running = run_dask(tasks, env, Silence(), make_env=Environment, address="", jobs=2, retries=1)
+    assert next(running).state == "squashed"
+    env.cancel()
+    with pytest.raises(Cancelled, match="images that are done stay"):
+        next(running)
     assert workers_of(os.getpid()) == []
 
 

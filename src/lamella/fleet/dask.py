@@ -77,7 +77,7 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
         for outcome in _results(client, tasks, make_env, watch, retries):
             if outcome is not None:
                 yield outcome
-            elif env.connections.cancelled_after(_LOOK_SECONDS):
+            if env.connections.cancelled_after(0 if outcome else _LOOK_SECONDS):
                 raise cancelled()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from lamella.errors import Cancelled, LamellaError, UsageError
+from lamella.errors import Cancelled, ImageNotFound, LamellaError, UsageError
 from lamella.fleet.bases import Bases
 from lamella.fleet.plan_file import PlannedImage, read_plan
 from lamella.fleet.shard import Shard
@@ -39,7 +39,7 @@ class Work:
     results: tuple[str, ...] = ()
     """Images that match, but are the results of others that do; they are left alone."""
     failed: tuple[Outcome, ...] = ()
-    """Images of which the base can't be looked up."""
+    """Files that are not there, and images of which the base can't be looked up."""
 
 
 def read_list(lines: Iterable[str], name: str) -> Iterator[Listed]:
@@ -106,11 +106,16 @@ def make_tasks(
     chosen = [_chosen(one, common) for one in wanted]
     for task in (common, *chosen):
         check_options(task)
+    failed: list[Outcome] = []
     tasks: dict[Hashable, _Placed] = {}
     by_destination: dict[Hashable, str] = {}
     for one, own in zip(wanted, chosen, strict=True):
         for source in expand(one.source, env):
-            named = _named(source, own, one.destination or common.destination)
+            try:
+                named = _named(source, own, one.destination or common.destination)
+            except ImageNotFound as error:
+                failed.append(failure(replace(own, source=source), error))
+                continue
             first = by_destination.setdefault(named.target.identity(), source)
             if first != source:
                 raise UsageError(
@@ -125,11 +130,9 @@ def make_tasks(
         if image not in by_destination and (shard is None or one.task.source in shard)
     ]
     found = list(_with_bases(mine, known or {}, Bases(env)))
-    return Work(
-        tuple(one for one in found if isinstance(one, Task)),
-        tuple(results),
-        tuple(one for one in found if isinstance(one, Outcome)),
-    )
+    failed = [one for one in failed if shard is None or one.source in shard]
+    failed += [one for one in found if isinstance(one, Outcome)]
+    return Work(tuple(one for one in found if isinstance(one, Task)), tuple(results), tuple(failed))
 
 
 class _Placed(NamedTuple):
