@@ -23,13 +23,13 @@ from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, tell
 from lamella.errors import UsageError
 from lamella.report.batch import Totals, outcome_line, summary_lines
+from lamella.transport.registry.pace import Pace
 from lamella.waiting import several
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome
     from lamella.fleet.work import Listed
     from lamella.transport.environment import Environment
-    from lamella.transport.registry.pace import Pace
 
 __all__ = ["command"]
 
@@ -53,8 +53,6 @@ class _Reach:
 @functools.cache
 def _pace(rate: float | None, per_host: int | None) -> Pace:
     """Return the one pace of this process: all threads keep it together."""
-    from lamella.transport.registry.pace import Pace  # noqa: PLC0415 - completion needs no call
-
     return Pace(rate, per_host)
 
 
