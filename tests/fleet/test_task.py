@@ -241,5 +241,8 @@ def test_the_plan_is_what_makes_another_result() -> None:
     ]
     assert {one.plan for one in same} == {task.plan}
     others = [replace(task, layer="1"), replace(task, options={"last": 3})]
-    assert len({task.plan, *(one.plan for one in others)}) == 3
+    others += [replace(others[0], base=f"sha256:{digit * 64}") for digit in "12"]
+    assert len({task.plan, *(one.plan for one in others)}) == 5
+    orders: list[dict[str, Any]] = [{"last": 2, "auto": True}, {"auto": True, "last": 2}]
+    assert len({replace(task, options=options).plan for options in orders}) == 1
     assert isinstance(run_task(replace(task, source="-x-"), Environment()), Outcome)

@@ -87,7 +87,8 @@ class Task:
 
         A name that may come to stand for something else counts by what it stands for now.
         """
-        chosen = {name: value for name, value in self.options.items() if value not in (None, ())}
+        options = sorted(self.options.items())  # in which order they were given is no matter
+        chosen = {name: value for name, value in options if value not in (None, ())}
         value = {"making": _MAKING, "layer": self.layer, "options": chosen}
         if self.base:
             value["base"] = self.base
