@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 import lamella
+from lamella.fleet.bases import Bases
 from lamella.progress import SILENT
 from lamella.transport.registry.options import Backoff, RegistryOptions
+from lamella.transport.transports import parse_location
 from tests.fleet.conftest import NAMES
 from tests.odd.answers import Oddly
+from tests.odd.engine import engine_in_memory
 from tests.odd.registry import MemoryRegistry, registry_in_memory
-from tests.support.images import docker_archive
+from tests.support.images import docker_archive, image
 from tests.support.tars import layer
 from tests.transport.forms import TARS
 from tests.transport.registry.faulty import front_of
@@ -275,6 +278,25 @@ def test_names_in_an_archive_are_looked_up_there(tmp_path: Path) -> None:
     assert states(lamella.batch(tmp_path / "a.tar", to, "app:1")) == ["copied"]
     [failed] = lamella.batch(tmp_path / "a.tar", to, "other:1")
     assert (failed.exit_code, "other:1" in failed.message) == (2, True)
+
+
+def test_images_of_an_engine(tmp_path: Path) -> None:
+    """They match by their names; a bare LAYER is another image of the engine, known by its config."""
+    archive, config = docker_archive(*TARS, tags=["app:1"]), image(*TARS).config.raw
+    with engine_in_memory(Oddly(0), archive, config, tmp_path) as address:
+        env = lamella.Environment(engine=lamella.EngineOptions({"DOCKER_HOST": address}))
+        with env:
+            for pattern in ("docker-daemon:*", "docker-daemon:a*:[0-9]"):
+                found = lamella.batch(pattern, f"oci:{tmp_path}/all:{{tag}}", env=env)
+                assert {one.source for one in found} == {"docker-daemon:app:1"}
+            with pytest.raises(
+                lamella.ImageNotFound, match=r"no image matches 'docker-daemon:b\*'"
+            ):
+                lamella.batch("docker-daemon:b*", "oci:x", env=env)
+            source = parse_location("docker-daemon:app:1")
+            with lamella.open_image("app:1", env=env) as opened:
+                assert Bases(env).find("app:1", source) == ("app:1", str(opened.id))
+            assert Bases(env).find("2", source) == ("2", "")
 
 
 # -- logins
