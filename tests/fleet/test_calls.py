@@ -281,7 +281,7 @@ def test_names_in_an_archive_are_looked_up_there(tmp_path: Path) -> None:
 
 
 def test_images_of_an_engine(tmp_path: Path) -> None:
-    """They match by their names; a bare LAYER is another image of the engine, known by its config."""
+    """They match by their names; a bare LAYER is another image of the engine, known by its ID."""
     archive, config = docker_archive(*TARS, tags=["app:1"]), image(*TARS).config.raw
     with engine_in_memory(Oddly(0), archive, config, tmp_path) as address:
         env = lamella.Environment(engine=lamella.EngineOptions({"DOCKER_HOST": address}))
