@@ -230,12 +230,14 @@ def test_what_can_not_be_read_is_told_and_left_out(fleet: list[str], tmp_path: P
 
 
 def test_if_none_can_be_read_that_is_the_error(tmp_path: Path) -> None:
-    """That of a registry before others, for it may pass."""
+    """That of a registry before others, for it may pass; the others are told, too."""
     names = [str(tmp_path / "none.tar"), "docker://127.0.0.1:1/a:1"]
     with pytest.raises(lamella.ImageNotFound):
         scan_fleet(names[:1], None, Environment())
+    told = Recorder()
     with pytest.raises(lamella.EngineError):
-        scan_fleet(names, None, Environment())
+        scan_fleet(names, None, Environment(progress=told))
+    assert [note.partition(": ")[0] for note in told.notes] == names[:1]
 
 
 def test_who_cancels_ends_it(fleet: list[str]) -> None:

@@ -9,7 +9,7 @@ costs its new ones, and the headers of the others, which are remembered too.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -148,11 +148,19 @@ class _Scan:
                 self._env.connections.check()
                 errors[reference] = error
         if errors and not images:
-            raise max(errors.values(), key=lambda error: isinstance(error, EngineError))
+            raise self._told(errors)
         catalogue = Catalogue.of(images)
         rows = tuple(self._rows[node.chain_id] for node in catalogue.nodes)
         unread = (UnreadImage(name, str(e), e.exit_code) for name, e in errors.items())
         return Scanned(catalogue, rows, self._read, tuple(unread))
+
+    def _told(self, errors: Mapping[str, LamellaError]) -> LamellaError:
+        """Tell of all images that can't be read but one; return the error of that one."""
+        worst = max(errors.values(), key=lambda error: isinstance(error, EngineError))
+        for name, error in errors.items():
+            if error is not worst:
+                self._env.progress.note(f"{name}: {str(error).removeprefix(f'{name}: ')}")
+        return worst
 
     def _image(self, reference: str) -> FleetImage:
         location = locate(reference, self._env)
