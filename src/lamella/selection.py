@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lamella.errors import Ambiguous, UnknownLayer, UsageError
 from lamella.image import Image
 
-__all__ = ["Selection", "is_number", "position_of", "select", "select_above_image"]
+__all__ = ["Selection", "is_layer_name", "is_number", "position_of", "select", "select_above_image"]
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 _SHORTEST_PREFIX = 4
@@ -126,6 +126,11 @@ def _parse_range(text: str, image: Image) -> range:
 def is_number(name: str) -> bool:
     """Whether a name stands for a layer by its number, and for nothing else."""
     return bool(_NUMBER.fullmatch(name))
+
+
+def is_layer_name(name: str) -> bool:
+    """Whether a name may be that of a layer: its number, its ID, or the start of one."""
+    return is_number(name) or bool(_HEX.fullmatch(name))
 
 
 def position_of(image: Image, name: str) -> int:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lamella.errors import UsageError
 from lamella.fleet.work import Listed, read_list, read_planned
-from lamella.transport.listing import expand
 
-if TYPE_CHECKING:
-    from lamella.transport.environment import Environment
-
-__all__ = ["expand_images", "read_lists", "read_plan_of", "read_pulls"]
+__all__ = ["read_lists", "read_plan_of", "read_pulls"]
 
 _STDIN = "-"
 _LARGEST = 64 << 20
@@ -39,24 +33,6 @@ def read_plan_of(path: str) -> list[Listed]:
         UsageError: it can't be read, or is no plan.
     """
     return list(read_planned(_text(path, "--plan").encode(), path))
-
-
-def expand_images(named: Sequence[str], listed: str | None, env: Environment) -> list[str]:
-    """Return the images that are meant, in order, each once.
-
-    Args:
-        named: references and patterns.
-        listed: a file with more.
-        env: how to reach registries and engines.
-
-    Raises:
-        UsageError: the file can't be read, or no image is named.
-        ImageNotFound: a pattern means nothing.
-    """
-    wanted = [*named, *(one.source for one in read_lists(listed))]
-    if not wanted:
-        raise UsageError("no images: name some, or give a list by --list FILE")
-    return list(dict.fromkeys(image for one in wanted for image in expand(one, env)))
 
 
 def read_pulls(path: str) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lamella.cli.completion import complete_layer
+from lamella.cli.shared_options import Decorator, platform_option
 
 __all__ = ["HEADINGS", "squash_options"]
 
@@ -15,8 +16,7 @@ HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
 }
-_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
-_OPTIONS: Sequence[_Option] = (
+_OPTIONS: Sequence[Decorator] = (
     click.option(
         "--from",
         "base",
@@ -44,11 +44,7 @@ _OPTIONS: Sequence[_Option] = (
         help="Squash only layers that contain dead bytes.",
     ),
     click.option("--include-base", is_flag=True, help="With --auto: also squash the base layers."),
-    click.option(
-        "--platform",
-        metavar="OS/ARCH[/V]|all",
-        help="Platform, or all (default: this machine's).",
-    ),
+    platform_option(or_all=True),
     click.option(
         "--compression",
         metavar="KIND[:LEVEL]",

@@ -19,10 +19,12 @@ from pathlib import Path
 from lamella.layer.partial.listings import ListingCache
 from lamella.spec.digest import Digest
 
-__all__ = ["Ranges", "RangesCache"]
+__all__ = ["MAKING", "Ranges", "RangesCache"]
 
-_MAGIC = f"lamella ranges 1 {sys.byteorder}\n".encode()
-"""To be counted up when a merge comes to write other bytes than it did."""
+MAKING = 1
+"""To be counted up when a merge comes to write other sizes than it did: what is remembered would be
+wrong."""
+_MAGIC = f"lamella ranges {MAKING} {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 
 

@@ -78,12 +78,14 @@ class WrittenImage:
     """Layers that stay, and in which form."""
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     image: Image,
     selection: Selection,
     opener: LayerOpener,
     progress: Progress,
     edits: Edits = NO_EDITS,
+    *,
+    headers_only: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -93,6 +95,7 @@ def prepare(
         opener: opens them.
         progress: is told.
         edits: what the merged layers are to say otherwise.
+        headers_only: content of squashed layers will not be asked for.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -104,7 +107,7 @@ def prepare(
     if ranges and reason:
         raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
-    reading = _Reading(image, opener)
+    reading = _Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
         plans = _plan(reading, ranges, edits)
     return Prepared(image, selection, opener, reading.tars, plans)
@@ -120,13 +123,16 @@ def reason_against(image: Image) -> str:
 class _Reading:
     """The layers of an image, each read once, when it is asked for."""
 
-    def __init__(self, image: Image, opener: LayerOpener) -> None:
-        self.image, self._opener = image, opener
+    def __init__(self, image: Image, opener: LayerOpener, *, headers_only: bool) -> None:
+        self.image, self._opener, self._headers_only = image, opener, headers_only
         self.tars: dict[int, LayerTar] = {}
         self.changesets: dict[int, Changeset] = {}
 
     def squashed(self, ranges: Sequence[range]) -> None:
         """Read layers of which the content will be copied."""
+        if self._headers_only:
+            self._listed([*chain(*ranges)])
+            return
         layers: list[Layer] = []
         through: list[Sieve | None] = []
         for positions in ranges:
@@ -137,7 +143,9 @@ class _Reading:
 
     def below(self, top: int) -> None:
         """Read what layers say of which no content will be copied, as a rule."""
-        positions = [position for position in range(top) if position not in self.tars]
+        self._listed([position for position in range(top) if position not in self.tars])
+
+    def _listed(self, positions: Sequence[int]) -> None:
         self._take(positions, self._opener.open_headers([self.image.layers[p] for p in positions]))
 
     def _take(self, positions: Sequence[int], opened: Sequence[LayerTar]) -> None:

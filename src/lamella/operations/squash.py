@@ -20,6 +20,7 @@ from lamella.image import Image
 from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
+from lamella.merge.causes import Dropped
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
 from lamella.operations.request import Request
@@ -145,7 +146,11 @@ class Job:
             raise Unsupported(f"{image.name}: {reason}")
         self._base_layers = base = 0 if request.include_base else self._find_base(image)
         # All of it, and only once: an engine would save the whole image a second time.
-        self._whole = fetch_all(self._source)
+        if request.sizes_only:
+            every = frozenset(range(len(image.layers)))
+            self._whole = self._source.fetch(frozenset(), every)
+        else:
+            self._whole = fetch_all(self._source)
         self._clock.lap("fetch")
         if request.auto:
             selection = select_auto(self._whole, self._opener, base)
@@ -182,13 +187,17 @@ class Job:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
         self._reason = self._reason_for_nothing(selection)
-        content = frozenset(position for positions in ranges for position in positions)
+        headers_only = self._request.sizes_only
+        squashed = frozenset(position for positions in ranges for position in positions)
+        content = frozenset[int]() if headers_only else squashed
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
-        prepared = prepare(image, selection, self._opener, self._env.progress)
+        prepared = prepare(
+            image, selection, self._opener, self._env.progress, headers_only=headers_only
+        )
         self._clock.lap("plan")
         return prepared
 
@@ -295,7 +304,7 @@ class Job:
         lost = sum(len(positions) - 1 for positions in plans)
         sizes = [_size(prepared, position) for position in range(len(image.layers))]
         kept = min((positions.start for positions in plans), default=len(image.layers))
-        dropped = prepared.dropped
+        dropped = Dropped() if self._request.sizes_only else prepared.dropped
         self._clock.lap("compare")
         after = sum(sizes) - prepared.bytes_before + prepared.bytes_after
         return Result(

@@ -9,10 +9,14 @@ import pytest
 import lamella
 from lamella.errors import EngineError, ImageNotFound, LamellaError, UsageError
 from lamella.transport.environment import Environment
-from lamella.transport.listing import expand, matcher
+from lamella.transport.patterns import matcher
+from lamella.transport.transports import expand
+from tests.fleet.conftest import registry
 from tests.odd.registry import MemoryRegistry
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS, layout_of
+
+__all__ = ["registry"]
 
 
 @pytest.mark.parametrize(
