@@ -39,11 +39,11 @@ def test_screen_tells_the_tree_and_what_to_squash() -> None:
     lines = screen(_plan(max_layers=2))
     assert lines[0].startswith("4 images  6 layers, ")
     assert [line.split()[4:] for line in lines[4:9]] == [
-        ["#1", "img-2"],
-        ["#2", "RUN", "img-1"],
-        ["#3-4", "img-0"],
-        ["#3", "img-1"],
-        ["#1", "img-3"],
+        ["1", "img-2"],
+        ["2", "RUN", "img-1"],
+        ["3-4", "img-0"],
+        ["3", "img-1"],
+        ["1", "img-3"],
     ]
     assert any(line.endswith(" 2-4              img-0") for line in lines)
     assert "  2 images stay as they are" in lines

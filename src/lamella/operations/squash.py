@@ -175,7 +175,7 @@ class Job:
             return self._source.beside(name) if beside else self._open(location).describe()
         except (ImageNotFound, UsageError) as error:
             if beside:
-                raise UnknownLayer(f"{unknown}; {error}") from None
+                raise UnknownLayer(str(error), unknown.expected) from None
             raise
 
     def prepare(self, selection: Selection) -> Prepared:
@@ -234,6 +234,7 @@ class Job:
             self._opener,
             request.compression,
             prepared.bytes_after,
+            self._env.progress.advance,
         )
         writer = destination.open_image(new)
         written = write(prepared, writer, request.wording, self._env.progress)

@@ -150,7 +150,7 @@ def _tree(plan: FleetPlan, paint: Paint, width: int) -> Iterator[str]:
 
 def _told(catalogue: Catalogue, branch: Branch) -> str:
     first, last = (catalogue.nodes[n] for n in (branch.nodes[0], branch.nodes[-1]))
-    numbers = f"#{first.depth + 1}"
+    numbers = f"{first.depth + 1}"
     if last.depth > first.depth:
         numbers += f"-{last.depth + 1}"
     names = ", ".join(map(printable, branch.names))

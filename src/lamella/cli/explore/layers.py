@@ -82,9 +82,9 @@ class LayerList(Lines):
             return text
         layer = found.layers[index - 1]
         inside = marked is not None and marked[0] <= index <= marked[1]
-        text = Text(f" {f'#{index}':>5}")
+        text = Text(f" {index:>5}")
         if inside:
-            text = Text(f"┃{f'#{index}':>5}", style="bold")
+            text = Text(f"┃{index:>5}", style="bold")
         _append(text, layer.size, layer.dead.total, _step(layer))
         return text
 

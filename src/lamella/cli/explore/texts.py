@@ -54,7 +54,7 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
     text.stylize(_LOOKS[row.change], 0, 1)
     text.truncate(len(start) + room, overflow="ellipsis", pad=True)
     if image:
-        columns = human_size(row.size), f"#{row.layer}" if row.layer else ""
+        columns = human_size(row.size), f"{row.layer or ''}"
     elif row.change == UNCHANGED:
         columns = f"({human_size(row.size)})", ""
     else:
