@@ -14,7 +14,7 @@ from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.hasher import Hasher
 from lamella.layer.opener import LayerOpener
-from lamella.layer.protocols import LayerTar
+from lamella.layer.protocols import LayerTar, Remote
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
@@ -37,6 +37,10 @@ __all__ = [
     "spool_packed",
     "staying",
 ]
+
+
+def _nobody(amount: int) -> None:
+    del amount
 
 
 class Source(ABC):
@@ -129,6 +133,8 @@ class NewImage:
     """Of new layers, if the user says."""
     new_size: int = 0
     """Bytes of the new layers' tars."""
+    advance: Callable[[int], None] = _nobody
+    """Is told how many bytes more of a layer that stays are copied."""
 
     @property
     def kept(self) -> list[Layer]:
@@ -234,6 +240,18 @@ class AsItIs:
 
     tar: LayerTar
     diff_id: Digest
+    advance: Callable[[int], None] = _nobody
+    """Is told how many bytes more were written."""
+
+    @classmethod
+    def of(cls, layer: Layer, tar: LayerTar, advance: Callable[[int], None]) -> AsItIs:
+        """Return a layer of which the tar was opened.
+
+        `advance` counts up to the size of the stored layer: that of a layer which is unpacked, or
+        was counted when it came from far away, is not told.
+        """
+        is_counted = tar.size == layer.blob.size and not isinstance(layer.blob, Remote)
+        return cls(tar, layer.diff_id, advance if is_counted else _nobody)
 
     @property
     def size(self) -> int:
@@ -245,17 +263,32 @@ class AsItIs:
         buffer, at = memoryview(bytearray(CHUNK)), 0
         while got := self.tar.read_into(buffer, at):
             write(buffer[:got])
+            self.advance(got)
             at += got
         return self.diff_id
 
 
-def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest, int]:
+def copy_stored(
+    layer: Layer, write: Callable[[bytes], object], advance: Callable[[int], None]
+) -> tuple[Digest, int]:
     """Copy a layer's stored bytes; return their digest and size.
+
+    Args:
+        layer: the layer.
+        write: takes the bytes.
+        advance: is told how many bytes more were copied; those of a layer that comes from far away
+            are counted as they come.
 
     Raises:
         DigestMismatch: they aren't what the layer's descriptor says.
     """
-    return copy_blob(layer.blob, layer.descriptor, layer.where, write)
+    told = _nobody if isinstance(layer.blob, Remote) else advance
+
+    def write_and_tell(chunk: bytes) -> None:
+        write(chunk)
+        told(len(chunk))
+
+    return copy_blob(layer.blob, layer.descriptor, layer.where, write_and_tell)
 
 
 def copy_blob(
