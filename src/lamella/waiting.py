@@ -24,10 +24,10 @@ __all__ = [
     "finish",
     "is_asked_to_end",
     "is_published",
-    "is_several",
+    "leaving",
+    "left_behind",
     "patience",
     "published",
-    "several",
     "stop_all",
     "stops",
 ]
@@ -57,7 +57,7 @@ class _State:
         # Plain attributes: a signal's handler may not take locks.
         self.asked: float | None = None
         self.published = False
-        self.several = False
+        self.left = ""
         self.stoppable: WeakSet[Stoppable] = WeakSet()
         self.lock = threading.Lock()
 
@@ -90,16 +90,16 @@ def published() -> None:
 
 
 @contextmanager
-def several() -> Iterator[None]:
-    """Note that several results are made, one after the other; an error leaves it noted."""
-    _state.several = True
+def leaving(left: str) -> Iterator[None]:
+    """Note what an interrupt leaves behind meanwhile, for its message; an error leaves it noted."""
+    _state.left = left
     yield
-    _state.several = False
+    _state.left = ""
 
 
-def is_several() -> bool:
-    """Whether several results are made, so that what is done stays."""
-    return _state.several
+def left_behind() -> str:
+    """Return what an interrupt leaves behind; empty: nothing is known to be left."""
+    return _state.left or ("the new image was already written" if _state.published else "")
 
 
 def is_published() -> bool:

@@ -8,7 +8,7 @@ import click
 
 from lamella.cli.signals import INTERRUPTED
 from lamella.errors import LamellaError
-from lamella.waiting import is_asked_to_end, is_published, is_several
+from lamella.waiting import is_asked_to_end, left_behind
 
 __all__ = ["PARAMETERS", "explain", "in_options"]
 
@@ -43,10 +43,7 @@ def in_options(text: str) -> str:
 def explain(error: BaseException) -> tuple[str, int]:
     """Say what went wrong, and how bad it is."""
     if is_asked_to_end() or isinstance(error, KeyboardInterrupt | click.Abort):
-        left = "the new image was already written" if is_published() else "nothing was left behind"
-        if is_several():
-            left = "images that are done stay; the next run does the others"
-        return f"interrupted; {left}", INTERRUPTED
+        return f"interrupted; {left_behind() or 'nothing was left behind'}", INTERRUPTED
     match error:
         case click.ClickException():
             return _usage_message(error), error.exit_code

@@ -22,7 +22,7 @@ from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, tell
 from lamella.errors import UsageError
 from lamella.report.batch import Totals, outcome_line, summary_lines
-from lamella.waiting import several
+from lamella.waiting import leaving
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome, Task
@@ -238,7 +238,7 @@ def command(
         )
         for result in work.results:
             board.note(f"{result}: is the result of another image; left alone")
-        with several():
+        with leaving("finished images are kept; run again for the others"):
             totals = _do(work, reach, env, board, how)
     _report(totals, time.monotonic() - started, html, quiet=session.quiet)
     return totals.exit_code
