@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"progress", "rewrite", "spec", "tar", "transport", "waiting"},
     },
     "report": {
-        *{"tar", "image", "layer_list", "merge", "inside", "analysis", "operations", "fleet"},
+        *{"tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis", "operations"},
+        "fleet",
     },
     "api": {
         *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
