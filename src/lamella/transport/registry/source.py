@@ -112,7 +112,7 @@ class RegistrySource(HasIndex):
         Raises:
             LamellaError: as `describe`.
         """
-        return self._read(RegistryName.parse(name, host=self._name.host))
+        return self._read(RegistryName.parse(self._name.beside(name), host=self._name.host))
 
     # -- an index and what it lists
 
