@@ -12,6 +12,7 @@ Nothing here prints, or asks.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -82,7 +83,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
 
     Args:
         image: reference of the source, as in docs/cli.md, or the path of a file or a layout.
-        base: squash what is above this: an image name or ID, a layer ID or ``#N``.
+        base: squash what is above this: an image name or ID, a layer's ID or number.
         tag: names of the new image.
         last: squash so many of the newest layers.
         layers: squash these ranges: ``"A-B"``, numbered from 1, or a `range` of positions in
@@ -187,8 +188,8 @@ def _target(location: Location, output: Name | None, *, dry_run: bool) -> Locati
     home = location.home()
     if home is None and not dry_run:
         raise UsageError(
-            f"no destination: {location} is a file; give `output`, for example "
-            f"{location.suggest().output}"
+            f"no destination: {location} is a file; say where the new image goes: "
+            f"`output` {shlex.quote(location.suggest().output)}"
         )
     return home or EngineLocation("", "")
 

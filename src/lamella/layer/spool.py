@@ -62,7 +62,7 @@ class Spool:
         Raises:
             OutputError: there is no room.
         """
-        check_room(self._place, need, f"temporary files in {self._place}", _WAY_OUT)
+        check_room(self._place, need, "temporary files", _WAY_OUT)
 
     def keep(
         self, stream: BinaryIO | PlainReader, stop: threading.Event | None = None

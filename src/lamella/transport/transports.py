@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 
-from lamella.errors import Ambiguous, ImageNotFound, InvalidReference, UsageError
+from lamella.errors import FILES_NEED_NONE, Ambiguous, ImageNotFound, InvalidReference, UsageError
 from lamella.nearest import nearest
 from lamella.spec.reference import Reference
 from lamella.transport.engine.location import EngineLocation, parse_engine
@@ -29,6 +30,8 @@ _Parse = Callable[[str, bool], Location]
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
+_UNPACKED = "manifest.json"
+"""What a folder has that was an archive of Docker's."""
 _OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
 """Transports of skopeo, nerdctl and others, and URLs."""
 
@@ -101,7 +104,9 @@ def _plain_output(text: str, source: Location | None) -> Location:
             f"can't tell the format of output {text!r}; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
         )
-    return EngineLocation("", text, meant=_registry_hint(text))
+    a_file = FILES_NEED_NONE if ":" in text else f"for a file: {_USUAL}:{text}"
+    other = _registry_hint(text) or a_file
+    return EngineLocation("", text, other=other)
 
 
 def _plain_input(text: str) -> Location:
@@ -110,13 +115,22 @@ def _plain_input(text: str) -> Location:
     is_folder = os.path.isdir(text)  # noqa: PTH112 - as in `exists`
     if exists(text) and not is_folder:
         return FileLocation("archive", text)
-    elsewhere = f"the folder {text!r} is no OCI layout" if is_folder else f"no file {text!r} here"
+    elsewhere = _strange_folder(text) if is_folder else f"no file {text!r} here"
     elsewhere += _hint(text)
-    if text in _FOLDERS or text.startswith((*_HERE, "~")) or is_archive_name(text):
+    is_path = text in _FOLDERS or text.startswith((*_HERE, "~")) or text.endswith("/")
+    if is_path or is_archive_name(text):
         expected = "expected an image archive or an OCI image layout"
         image = "" if not _is_image_name(text) else f"; for an image: docker-daemon:{text}"
         raise ImageNotFound(f"{elsewhere}; {expected}{image}")
     return EngineLocation("", text, elsewhere)
+
+
+def _strange_folder(path: str) -> str:
+    """Say why a folder is no image."""
+    if exists(f"{path}/{_UNPACKED}"):
+        here = shlex.quote(path)
+        return f"the folder {path!r} is an unpacked archive (pack it: tar -cf app.tar -C {here} .)"
+    return f"the folder {path!r} is no image: it has no index.json, oci-layout or {_UNPACKED}"
 
 
 def _hint(text: str) -> str:

@@ -68,7 +68,6 @@ class EngineSource(Source):
         """
         self._not_at = elsewhere
         self._also = f"{elsewhere}, and " if elsewhere else ""
-        self._else = f"{elsewhere}; " if elsewhere else ""
         self._name, self._platform, self.options, self._env = name, platform, options, env
         self.home = options
         self._spool, self._progress = env.spool, env.progress
@@ -124,7 +123,9 @@ class EngineSource(Source):
         except ImageNotFound as error:
             raise ImageNotFound(f"{self._also}{error}") from None
         except InvalidReference as error:
-            raise InvalidReference(f"{self._else}{error}") from None
+            if not self._not_at:
+                raise
+            raise ImageNotFound(f"{self._not_at}; {error}") from None  # it can only be a file
         except EngineUnreachable as error:
             raise error.after(self._not_at) from error
 

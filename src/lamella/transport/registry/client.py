@@ -58,6 +58,7 @@ class RegistryRequest:
     url: str
     """A path below ``/v2/``, or what the registry gave as Location."""
     repository: str
+    """Empty: it is about the registry."""
     what: str
     """What is to be done, for messages: ``read the manifest``."""
     scopes: Scopes
@@ -158,7 +159,8 @@ class Registry:
         )
 
     def _failing(self, request: RegistryRequest) -> str:
-        return f"{self}: {request.repository}: can't {request.what}"
+        where = f"{self}: {request.repository}" if request.repository else str(self)
+        return f"{where}: can't {request.what}"
 
     def _expected(self, request: RegistryRequest) -> Answer:
         answer = self._hop(request)
@@ -354,7 +356,9 @@ class Registry:
             if plain or isinstance(broken, Unreachable)
             else "; `insecure` speaks to it without TLS"
         )
-        raise EngineError(f"{self}: {broken}{hint}") from broken
+        # What broke names the host that was asked; Docker Hub's is another than the user typed.
+        where = f"{self}: " if self._api_host != self.host else ""
+        raise EngineError(f"{where}{broken}{hint}") from broken
 
     def _probe(self, scheme: str) -> str:
         base = f"{scheme}://{self._api_host}"
