@@ -94,7 +94,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             and what the history says is older.
         output: where the new image goes; None: where `image` came from.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several; ``all``: every one of them, and
-            the index is written anew.
+            a new index is written.
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
@@ -251,7 +251,7 @@ def open_layers(
             if dead is not False:
                 from lamella.operations.analyze import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
 
-                # What nobody asked for must not be in the way of what was asked for.
+                # A failure of what was not asked for must not stop what was asked for.
                 with suppress(*() if dead else (ImageError,)):
                     if dead or is_all_near(described):
                         lines = with_dead_shares(source, lines, world)

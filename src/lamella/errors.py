@@ -15,7 +15,7 @@
     │   ├── NoSuchFile                    no file of the image has that path
     │   └── Ambiguous                     several things have that name
     ├── EngineError                   5   an engine or registry refused, or broke off
-    │   └── EngineUnreachable                   nobody answers there
+    │   └── EngineUnreachable                   nothing answers there
     ├── ImageNotFound                 7   there is no such image: no file, no tag, no image of it
     └── Cancelled                   130   another thread wanted it to end
 
@@ -183,7 +183,7 @@ class EngineError(LamellaError):
 
 
 class EngineUnreachable(EngineError):
-    """Nobody answers where an engine should be.
+    """Nothing answers where an engine should be.
 
     Args:
         engine: what a message calls it.

@@ -88,7 +88,7 @@ def append_line(fd: int, line: bytes) -> None:
 
 
 def _check_taken(taken: int) -> None:
-    """To try for ever where nothing is taken would be no better than to stop early."""
+    """Stop instead of trying without end where nothing is written."""
     if not taken:
         raise OSError(errno.EIO, "nothing more is taken")
 
@@ -205,7 +205,7 @@ def sync_folder(folder: int) -> None:
 
 
 def sweep(folder: int) -> None:
-    """Remove temporary files of ours that nobody writes any more: their writers were killed."""
+    """Remove temporary files of lamella whose writers were killed."""
     try:
         names = os.listdir(folder)
     except OSError:  # one that may be written to, and not be read
@@ -274,7 +274,7 @@ class TemporaryFolder:
 
 
 def _sweep_folder(path: Path) -> None:
-    """Remove a folder of ours that nobody uses."""
+    """Remove an unused temporary folder of lamella."""
     fd = os.open(path, _FOLDER | os.O_NOFOLLOW)
     try:
         found = os.fstat(fd)

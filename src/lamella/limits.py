@@ -41,7 +41,7 @@ SPARSE_FILE = 1 << 40
 SPARSE_PARTS = 26_000
 """Parts of a sparse file whose map is in headers.
 
-It is written anew as a map in the content. So many always fit into the 1 MiB that such a map has.
+It is rewritten as a map in the content. So many always fit into the 1 MiB that such a map has.
 """
 
 DOCUMENT = 8 << 20

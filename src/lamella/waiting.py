@@ -1,4 +1,4 @@
-"""Waits that end: what may take for ever, and what to do about it once lamella is asked to end.
+"""Waits that end: what may block without limit, and how it is stopped when lamella is to end.
 
 The command line says that it is asked to (`ask_to_end`); for others who call lamella nothing here
 changes. The main thread needs no help, for signals interrupt what it waits for; other threads do.
@@ -47,7 +47,7 @@ class Stoppable(Protocol):
     """Something that may be waited for for long."""
 
     def stop(self) -> None:
-        """Let all waits for it end soon, in an error: nobody wants it any more. From any thread."""
+        """Let all waits for it end soon, with an error; its result is not needed. Any thread."""
 
 
 class _State:
@@ -146,7 +146,7 @@ def apart(
 
     Args:
         call: looks up a host, say.
-        stopped: is asked again and again; if it says so, nobody waits for the call any more.
+        stopped: is polled; once it returns True, the call is no longer waited for.
         undo: takes what the call returns then.
 
     Raises:

@@ -87,7 +87,7 @@ def test_disk_that_fills_up(work: Path, tmp: Path, disk: Path, form: str) -> Non
     noise = random.Random(5).randbytes(2 << 20)
     source = to_file(work / "app.tar", docker_archive(TARS[0], layer(("noise", noise))))
     ran = run("squash", source, "-o", f"{form}:{disk}/new", "--compression", "gzip", tmp=tmp)
-    ran.failed(1, f"{disk}/new: no space left on that disk")
+    ran.failed(1, f"{disk}/new: no space left on its disk")
     assert state_of(disk) == {}
 
 
@@ -120,7 +120,7 @@ def test_limit_of_file_sizes(work: Path, tmp: Path, form: str) -> None:
     source = to_file(work / "app.tar", docker_archive(*LARGE))
     before = state_of(work)
     ran = run("squash", source, "-o", f"{form}:{work}/new", tmp=tmp, before=LIMITED)
-    ran.failed(1, f"{work}/new: no space left on that disk")
+    ran.failed(1, f"{work}/new: no space left on its disk")
     assert state_of(work) == before
 
 
@@ -138,7 +138,7 @@ def test_device_that_is_full(work: Path, tmp: Path) -> None:
     """A device is written to as it is, and told by its name; so is standard output."""
     source = to_file(work / "app.tar", docker_archive(*LARGE))
     ran = run("squash", source, "-o", "docker-archive:/dev/full", tmp=tmp)
-    ran.failed(1, "/dev/full: no space left on that disk")
+    ran.failed(1, "/dev/full: no space left on its disk")
     to_stdout = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
     for form in ("-", "oci-archive:-"):
         ran = run("squash", source, "-o", form, tmp=tmp, before=to_stdout)

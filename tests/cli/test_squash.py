@@ -346,7 +346,10 @@ def test_verify_says_that_it_was_proved(lamella: Lamella, app: str, work: Path) 
         (["2"], "only layer 3 is above layer 2"),
         (["3"], "no layer is above layer 3"),
         (["--layers", "2"], "only layer 2 was chosen"),
-        (["--layers", "2", "--layers", "3"], "layer 2 and layer 3: each alone"),
+        (
+            ["--layers", "2", "--layers", "3"],
+            "each chosen range has only one layer",
+        ),
         (["--max-layers", "5"], "the image has 3 layers, and 5 are allowed"),
     ],
 )

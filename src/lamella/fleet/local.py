@@ -31,15 +31,15 @@ class Watch(Protocol):
 
 
 class Silence:
-    """Tells nobody; a `Watch`."""
+    """Reports nothing; a `Watch`."""
 
     def begin(self, task: Task) -> Progress:
-        """Return what tells nobody."""
+        """Return progress that reports nothing."""
         del task
         return SILENT
 
     def end(self, task: Task) -> None:
-        """Tell nobody."""
+        """Report nothing."""
 
 
 def run_with_retries(task: Task, env: Environment, retries: int) -> Outcome:

@@ -166,8 +166,7 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
         image = _described(source, task, env)
         if task.image_id not in {"", str(image.id)}:
             raise ImageError(
-                f"{task.source}: the plan was made for image {task.image_id}, got {image.id}; "
-                "plan again"
+                f"{task.source}: the plan is for image {task.image_id}, got {image.id}; plan again"
             )
         if age := _older(image, task):
             return replace(outcome, state="passed over", reason=age)
@@ -200,7 +199,7 @@ def _older(image: Image, task: Task) -> str:
 
 
 def _time(text: str) -> datetime:
-    """Read a time; what has none, or one that nobody can read, is as old as can be."""
+    """Read a time; an image without a readable time counts as the oldest."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

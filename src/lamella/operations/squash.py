@@ -48,7 +48,7 @@ __all__ = ["Job", "Made"]
 
 @dataclass(frozen=True)
 class Made:
-    """A new image of which the layers are written, but which nobody sees yet."""
+    """A new image whose layers are written, but which is not published yet."""
 
     prepared: Prepared
     writer: ImageWriter
@@ -103,7 +103,7 @@ class Job:
         """Do all of it."""
         prepared = self.prepare(self.select())
         if self._request.platform is None and prepared.image.platforms:
-            self._env.progress.note(f"{prepared.image.choice} alone (`platform` all: every one)")
+            self._env.progress.note(f"{prepared.image.choice} only (`platform` all takes all)")
         if self._request.dry_run:
             return self.planned(prepared)
         return self.publish(self.write(prepared))
@@ -211,8 +211,9 @@ class Job:
             [above] = ranges
             what = f"only layer {above.stop}" if above else "no layer"
             return f"{what} is above {self._kept_name or f'layer {above.start}'}"
-        chosen = " and ".join(f"layer {positions.stop}" for positions in ranges)
-        return f"only {chosen} was chosen" if len(ranges) == 1 else f"{chosen}: each alone"
+        if len(ranges) == 1:
+            return f"only layer {ranges[0].stop} was chosen"
+        return "each chosen range has only one layer"
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""

@@ -166,7 +166,7 @@ def _dead(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     rest = len(analysis.dead) - _DEAD
     if rest > 0:
         left = analysis.dead_bytes - sum(row.size for row in analysis.dead[:_DEAD])
-        yield f"  {human_size(left):>8}  in other places; --json tells more"
+        yield f"  {human_size(left):>8}  in other places; --json lists more"
 
 
 def _secrets(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:

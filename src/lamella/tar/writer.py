@@ -1,7 +1,7 @@
-"""Write headers anew: ustar where it fits, PAX records where it doesn't, nothing else.
+"""Write new headers: ustar where it fits, PAX records where it doesn't, nothing else.
 
 Used only for what can't be copied: promoted hard links, whiteouts, old sparse files, names that
-engines read differently. All that the old header said is said again, also in PAX records unknown
+engines read differently. Everything in the old header is kept, also PAX records unknown
 to us.
 """
 
@@ -25,7 +25,7 @@ _SPARSE_NAME = b"GNUSparseFile.0/x"
 # Records that the fields of a Header tell, or that only belonged to the old form.
 _TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
 _DROPPED = (
-    b"GNU.sparse.",  # said anew
+    b"GNU.sparse.",  # written again
     b"SCHILY.xattr.trusted.overlay.",  # would be taken for an overlay's own marks
     b"SCHILY.xattr.user.overlay.",
 )

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-def _nobody(amount: int) -> None:
+def _ignore(amount: int) -> None:
     del amount
 
 
@@ -133,7 +133,7 @@ class NewImage:
     """Of new layers, if the user says."""
     new_size: int = 0
     """Bytes of the new layers' tars."""
-    advance: Callable[[int], None] = _nobody
+    advance: Callable[[int], None] = _ignore
     """Is told how many bytes more of a layer that stays are copied."""
 
     @property
@@ -236,11 +236,11 @@ def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class AsItIs:
-    """A layer that is only packed anew; a `layer.blob.Merged`."""
+    """A layer that is only packed again; a `layer.blob.Merged`."""
 
     tar: LayerTar
     diff_id: Digest
-    advance: Callable[[int], None] = _nobody
+    advance: Callable[[int], None] = _ignore
     """Is told how many bytes more were written."""
 
     @classmethod
@@ -251,7 +251,7 @@ class AsItIs:
         was counted when it came from far away, is not told.
         """
         is_counted = tar.size == layer.blob.size and not isinstance(layer.blob, Remote)
-        return cls(tar, layer.diff_id, advance if is_counted else _nobody)
+        return cls(tar, layer.diff_id, advance if is_counted else _ignore)
 
     @property
     def size(self) -> int:
@@ -282,7 +282,7 @@ def copy_stored(
     Raises:
         DigestMismatch: they aren't what the layer's descriptor says.
     """
-    told = _nobody if isinstance(layer.blob, Remote) else advance
+    told = _ignore if isinstance(layer.blob, Remote) else advance
 
     def write_and_tell(chunk: bytes) -> None:
         write(chunk)

@@ -164,7 +164,7 @@ def locate(text: str, env: Environment) -> Location:
     if bare and _is_image_name(text) and EngineLocation("", text).has_image(env):
         raise Ambiguous(
             f"{text!r} is a file here and an image in the Docker engine; "
-            f"say ./{text} or docker-daemon:{text}"
+            f"give ./{text} or docker-daemon:{text}"
         )
     return location
 

@@ -56,7 +56,7 @@ def test_what_an_address_says(url: str, address: Address) -> None:
         ("tcp://", "host is missing"),
         ("ssh://me@", "host is missing"),
         ("ssh://me@/run/docker.sock", "host is missing"),
-        ("tcp://me@far:1", "a user means nothing"),
+        ("tcp://me@far:1", "a tcp address can't have a user"),
         ("ssh://me:secret@far", "password"),
         ("ssh://-oProxyCommand=x", "no name of a host"),
         ("ssh://far/d.sock?x=1", "query or fragment"),

@@ -319,10 +319,10 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], S
     ("script", "why"),
     [
         ("true", "printed nothing"),
-        ("echo warning: x; echo '{}'", "no JSON"),
-        ("echo '[]'", "no JSON object"),
+        ("echo warning: x; echo '{}'", "not JSON"),
+        ("echo '[]'", "not a JSON object"),
         ("""echo '{"Secret": "s"}'""", "no Username"),
-        ("printf '\\377'", "no JSON"),
+        ("printf '\\377'", "not JSON"),
         ("echo >&2 on fire; exit 3", "it failed: on fire"),
     ],
 )

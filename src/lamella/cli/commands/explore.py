@@ -95,7 +95,7 @@ def _check(image: str) -> None:
         UsageError: there isn't.
     """
     if image == "-":
-        raise UsageError("explore - can't work: standard input has the keys; save it to a file")
+        raise UsageError("explore reads keys from standard input; save the image to a file")
     streams = (sys.stdin, sys.stdout, sys.stderr)
     if all(stream is not None and stream.isatty() for stream in streams):
         if os.environ.get("TERM", "dumb") != "dumb":

@@ -43,7 +43,7 @@ class LayerList(Lines):
         return max(1, first), last
 
     def mark(self) -> None:
-        """Set one end of the range, then the other, then begin anew."""
+        """Set one end of the range, then the other, then start again."""
         number = max(1, self.cursor)
         self._ends = [*self._ends, number] if len(self._ends) == 1 else [number]
         self._tell()

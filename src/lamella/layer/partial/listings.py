@@ -252,7 +252,7 @@ def _unpack(place: _PackedPiece) -> Parts | None:
         with place.path.open("rb", buffering=0) as file:
             packed = os.pread(file.fileno(), place.length, place.offset)
         if hashlib.sha256(packed).digest() != place.checksum:
-            place.path.unlink()  # so that it is written anew
+            place.path.unlink()  # so that it is written again
             return None
     except OSError:
         return None

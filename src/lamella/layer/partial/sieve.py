@@ -172,7 +172,7 @@ class _PathSieve:
     def _keep_pace(self, end: int) -> None:
         """Wait, but not for long, for the next newer layer, if it has not come as far.
 
-        What is said again, say with another owner, is mostly said in the same order.
+        Entries that are repeated, with another owner for example, mostly come in the same order.
         """
         known, newer = self._known, self._position + 1
         with known.moved:

@@ -118,7 +118,7 @@ def parse_engine(prefix: _Prefix, typed: str, rest: str) -> EngineLocation:
     """
     if rest.startswith("["):
         raise InvalidReference(
-            f"'{typed}:{rest}': expected {typed}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
+            f"'{typed}:{rest}': expected {typed}:NAME; CONTAINERS_STORAGE_CONF selects the storage"
         )
     if not rest:
         raise InvalidReference(f"'{typed}:{rest}': expected {typed}:NAME")

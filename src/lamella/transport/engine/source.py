@@ -230,7 +230,7 @@ class EngineSource(Source):
 
     def _note_attestations(self, metadata: Iterable[bytes]) -> None:
         if any(b'"attestation-manifest"' in raw for raw in metadata):
-            self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
+            self._progress.note(f"{self._name}: its attestations are left out")
 
     def _fetch(self, wanted: SaveSelection) -> Image:
         described, client = self.describe(), self._client()

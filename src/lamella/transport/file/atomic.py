@@ -29,7 +29,7 @@ def writing(where: str) -> Iterator[None]:
         raise OutputError(message) from error
     except OSError as error:
         if error.errno in _FULL:
-            message = f"{where}: no space left on that disk"
+            message = f"{where}: no space left on its disk"
         else:
             message = f"can't write {where}: {error.strerror or error}"
         raise OutputError(message) from error

@@ -169,7 +169,7 @@ def open_regular(name: str, folder: int) -> BufferedReader:
 def _regular(fd: int) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return os.fdopen(fd, "rb")
 
 

@@ -102,7 +102,7 @@ class FolderBlobs:
     def _is_file(self, name: str, root: int) -> bool:
         kind = _kind(name, root)
         if kind is not None and not stat.S_ISREG(kind):
-            message = f"can't write {self._folder}: {name} is no regular file; remove it"
+            message = f"can't write {self._folder}: {name} is not a regular file; remove it"
             raise OutputError(message)
         return kind is not None
 

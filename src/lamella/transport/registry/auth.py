@@ -177,7 +177,7 @@ class Authority:
         except BadUrl:
             said = f"; it says {shown(realm)}" if realm else ""
             raise NoToken(
-                f"{self._where}: asks for a token, but does not say whom to ask{said}"
+                f"{self._where}: asks for a token, but names no token server{said}"
             ) from None
         asked = time.monotonic()
         make = self._exchange if credentials and credentials.identity_token else self._ask

@@ -199,7 +199,7 @@ class Registry:
 
         Raises:
             Refused: the registry wants us to sleep for too long.
-            EngineError: nobody wants it any more.
+            EngineError: the request was cancelled.
         """
         backoff = self._options.backoff
         seconds = backoff.first * 2 ** (failures - 1)
@@ -253,7 +253,7 @@ class Registry:
             mine, its = Url.parse(self._base), Url.parse(whole)
         except BadUrl:
             raise EngineError(
-                f"{failing}: it sends us to {shown(location)}, which is no URL of a web server"
+                f"{failing}: it sends us to {shown(location)}, which is not an HTTP URL"
             ) from None
         ports = {its.port, mine.port}
         same = its.host == mine.host and (len(ports) == 1 or ports == {80, 443})
@@ -319,7 +319,7 @@ class Registry:
     def find(self) -> str:
         """Return the registry's address, ``https://HOST``; which it is is found out once.
 
-        Plain HTTP is tried where it is allowed and nobody speaks TLS.
+        Plain HTTP is tried where it is allowed and TLS is not spoken.
 
         Raises:
             EngineError: it can't be reached.

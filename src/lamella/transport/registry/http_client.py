@@ -156,7 +156,7 @@ class HttpClient:
         try:
             url = Url.parse(address)
         except BadUrl as error:
-            raise EngineError(f"can't ask {error}: it is no URL of a web server") from None
+            raise EngineError(f"can't ask {error}: it is not an HTTP URL") from None
         if url.scheme != "https" and not self.may_be_plain(url.host):
             raise EngineError(f"{url.place}: expected TLS; `insecure` allows plain HTTP")
         if self.stopped.is_set():

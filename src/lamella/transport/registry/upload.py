@@ -163,7 +163,7 @@ def _begin(repository: Repository) -> tuple[str, int]:
 def _location(repository: Repository, location: str) -> str:
     if not location:
         raise EngineError(
-            f"{repository.registry}: {repository.name}: an upload, but no Location to send it to"
+            f"{repository.registry}: {repository.name}: it began an upload without a Location"
         )
     return repository.registry.absolute(location)
 
@@ -212,7 +212,7 @@ class _Pieces:
                 )
                 if self._at <= before:
                     raise BrokenOff(  # noqa: TRY301 - as good as a failure
-                        f"{self._repository}: a piece was taken, but nothing came of it"
+                        f"{self._repository}: a piece was accepted, but nothing was stored"
                     )
             except (BrokenOff, Refused) as error:
                 failures += 1

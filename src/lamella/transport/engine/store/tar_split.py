@@ -117,7 +117,9 @@ class SplitTar:
             try:
                 os.close(self._files.open(self._root, clean(name)))
             except PermissionError as error:
-                raise Unsupported(f"{self._name(number)} may not be read by us") from error
+                raise Unsupported(
+                    f"{self._name(number)} can't be read: permission denied"
+                ) from error
             except OSError:
                 continue
 
