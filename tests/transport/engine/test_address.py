@@ -58,7 +58,7 @@ def test_what_an_address_says(url: str, address: Address) -> None:
         ("ssh://me@/run/docker.sock", "host is missing"),
         ("tcp://me@far:1", "a tcp address can't have a user"),
         ("ssh://me:secret@far", "password"),
-        ("ssh://-oProxyCommand=x", "no name of a host"),
+        ("ssh://-oProxyCommand=x", "is not a host name"),
         ("ssh://far/d.sock?x=1", "query or fragment"),
         ("ssh://far/d.sock#x", "query or fragment"),
         ("tcp://far:1?x", "query or fragment"),

@@ -72,7 +72,7 @@ def test_locations_that_are_none(location: str) -> None:
     with front_of(_NOBODY) as front:
         front.add("GET .*manifests", status=307, headers={"Location": location}, times=9)
         front.add(".*", status=200, times=99)
-        with pytest.raises(EngineError, match=r"sends us to .*, which is no URL"):
+        with pytest.raises(EngineError, match=r"sends us to .*, which is not an HTTP URL"):
             ask(front)
 
 
@@ -82,7 +82,7 @@ def test_realms_that_are_none(realm: str) -> None:
     with front_of(_NOBODY) as front:
         challenge = {"WWW-Authenticate": f'Bearer realm="{realm}"'}
         front.add(".*", status=401, headers=challenge, times=99)
-        with pytest.raises(EngineError, match="does not say whom to ask"):
+        with pytest.raises(EngineError, match="names no token server"):
             ask(front)
 
 
