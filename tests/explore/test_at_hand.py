@@ -64,7 +64,7 @@ def test_what_changed_is_told(image: str) -> None:
         await go_to(screen, "run")
         await screen.sees(
             "/d/run",
-            "layer 2 -rws------ 1000:7 789 kB 2020-09-13 12:26",
+            "-rws------ 1000:7 789 kB 2020-09-13 12:26",
             "mode 0755 → 4700, owner 0:0 → 1000:7",
         )
         assert "content" not in screen.line("mode 0755")

@@ -61,7 +61,7 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SECRET: (
         "replace the secret {paths} ({made}); mount it in the build",
         (
-            "It ships with every copy of the image, even where a later step deletes it. A mounted "
+            "It ships with every copy of the image, even if a later step deletes it. A mounted "
             "secret is in no layer."
         ),
         "RUN --mount=type=secret,id={name},target=/{path} …",
@@ -69,8 +69,8 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SSH: (
         "replace the key {paths} ({made}); mount it in the build",
         (
-            "It ships with every copy of the image, even where a later step deletes it. With a "
-            "mounted agent the key stays where it is."
+            "It ships with every copy of the image, even if a later step deletes it. With a mounted "
+            "SSH agent no layer gets the key."
         ),
         "RUN --mount=type=ssh …",
     ),
@@ -95,16 +95,16 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.CACHE: (
         "delete the cache of {cache} in the RUN of {made}, not in {by}",
         (
-            "A later step can't remove it from the layer that has it. A cache mount keeps it out "
-            "of the image, and for the next build."
+            "A later step can't remove it from the layer that has it. With a cache mount it is kept "
+            "for the next build, and is not in the image."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),
     AdviceKind.LIVE_CACHE: (
         "empty the cache of {cache} in the RUN of {made}",
         (
-            "The image still shows it in {place}; what runs there rarely needs it. A cache mount "
-            "keeps it out of the image, and for the next build."
+            "It is still visible in {place}; a container rarely needs it. With a cache mount it is "
+            "kept for the next build, and is not in the image."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),

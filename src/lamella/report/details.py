@@ -36,11 +36,16 @@ def _fields(width: int) -> Callable[[str, str], Line]:
     return lambda name, value: Line(f"{name:<{width}}{value}", width)
 
 
-def summary_line(file: File) -> str:
-    """Say layer, mode, owner, size and time in a line; what is cut off first is least wanted."""
+def summary_line(file: File, *, own_layer: int | None = None) -> str:
+    """Say layer, mode, owner, size and time in a line; what is cut off first is least wanted.
+
+    Args:
+        file: the file.
+        own_layer: position of the layer that is shown anyway, and is left out.
+    """
     size = f"{human_size(file.size)} " if file.type == "file" else ""
     device = f"{file.device[0]}, {file.device[1]} " if file.device else ""
-    layer = "" if file.layer is None else f"layer {file.layer + 1} "
+    layer = "" if file.layer in {None, own_layer} else f"layer {(file.layer or 0) + 1} "
     time = minute_text(file.mtime_ns)
     return f"{layer}{mode_text(file)} {file.uid}:{file.gid} {size}{device}{time}"
 

@@ -30,8 +30,6 @@ _Parse = Callable[[str, bool], Location]
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
-_UNPACKED = "manifest.json"
-"""What a folder has that was an archive of Docker's."""
 _OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
 """Transports of skopeo, nerdctl and others, and URLs."""
 
@@ -127,10 +125,10 @@ def _plain_input(text: str) -> Location:
 
 def _strange_folder(path: str) -> str:
     """Say why a folder is no image."""
-    if exists(f"{path}/{_UNPACKED}"):
+    if exists(f"{path}/manifest.json"):
         here = shlex.quote(path)
         return f"the folder {path!r} is an unpacked archive (pack it: tar -cf app.tar -C {here} .)"
-    return f"the folder {path!r} is no image: it has no index.json, oci-layout or {_UNPACKED}"
+    return f"the folder {path!r} is no image: it has no index.json, oci-layout or manifest.json"
 
 
 def _hint(text: str) -> str:
