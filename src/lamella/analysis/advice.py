@@ -69,8 +69,8 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SSH: (
         "replace the key {paths} ({made}); mount it in the build",
         (
-            "It ships with every copy of the image, even if a later step deletes it. With a mounted "
-            "SSH agent no layer gets the key."
+            "It ships with every copy of the image, even if a later step deletes it. With a "
+            "mounted SSH agent no layer gets the key."
         ),
         "RUN --mount=type=ssh …",
     ),
@@ -95,8 +95,8 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.CACHE: (
         "delete the cache of {cache} in the RUN of {made}, not in {by}",
         (
-            "A later step can't remove it from the layer that has it. With a cache mount it is kept "
-            "for the next build, and is not in the image."
+            "A later step can't remove it from the layer that has it. With a cache mount it is "
+            "kept for the next build, and is not in the image."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),
