@@ -146,6 +146,25 @@ def test_registries_say_what_is_wrong(
     ("arguments", "words"),
     [
         (
+            ["squash", "a", "--max-dead", "5"],
+            "no option --max-dead; did you mean --max-layers?",
+        ),
+        (["squash", "a", "-Z"], "no option -Z; see `"),
+        (["squash", "a", "--last"], "option '--last' requires an argument\n"),
+        (["squash"], "missing argument 'IMAGE'; see `"),
+    ],
+)
+def test_usage_errors_look_like_all_others(
+    lamella: Lamella, arguments: list[str], words: str
+) -> None:
+    """Lower case, without a full stop, whoever found the error."""
+    assert lamella(*arguments).failed(2).err.startswith(f"lamella: {words}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
             ["layers", "a", "--tls-verify", "maybe"],
             "--tls-verify: expected true or false, got 'maybe'",
         ),

@@ -30,8 +30,12 @@ _Parse = Callable[[str, bool], Location]
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
-_OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
-"""Transports of skopeo, nerdctl and others, and URLs."""
+_OTHERS: Mapping[str, str] = {
+    **dict.fromkeys(("containerd", "http", "https", "ostree", "sif"), ""),
+    **dict.fromkeys(("file", "tar", "tarball"), _USUAL),
+    "dir": "oci",
+}
+"""Transports of skopeo, nerdctl and others, and URLs: with ours that does most nearly the same."""
 
 
 def _rest(text: str) -> str:
@@ -82,6 +86,8 @@ def _check_transport(text: str) -> None:
         return
     if rest.startswith("//"):
         hint = f"; for a registry: docker://{rest[2:]}"
+    elif _OTHERS[head]:
+        hint = f"; did you mean {_OTHERS[head]}:{rest}?"
     else:
         hint = f"; for an image of that name: docker-daemon:{text}"
     raise InvalidReference(f"unknown transport '{head}:'; known: {', '.join(TRANSPORTS)}{hint}")
