@@ -96,7 +96,7 @@ class MalformedTar(ImageError):
     Args:
         what: what was wanted and what was found.
         offset: byte position in the uncompressed stream, if known.
-        where: the stream, as a user can find it; filled in by whoever knows (`at`).
+        where: the stream, as a user can find it; filled in by the caller that knows it (`at`).
         is_cut: the stream ends in the midst of something.
     """
 

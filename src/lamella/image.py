@@ -45,7 +45,7 @@ class Image:
     history_ids: tuple[str | None, ...] = field(default=())
     """Image IDs that an engine still knows for history entries, base first."""
     platforms: tuple[Platform, ...] = ()
-    """Those of the index out of which it was chosen; none if it was the only choice."""
+    """Those of the index that it was chosen from; none if it was the only choice."""
 
     @property
     def choice(self) -> str:

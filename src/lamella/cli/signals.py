@@ -50,7 +50,7 @@ class _Signals:
         return self._begun
 
     def heed_again(self) -> None:
-        """Take them back from somebody who had them meanwhile."""
+        """Handle signals again, after other code has handled them."""
         if self._begun:
             self.heed()
 

@@ -22,7 +22,7 @@ from lamella.spec.digest import Digest
 __all__ = ["Ranges", "RangesCache"]
 
 _MAGIC = f"lamella ranges 1 {sys.byteorder}\n".encode()
-"""To be counted up when a merge comes to write other bytes than it did."""
+"""To be increased when a merge gives other bytes than before."""
 _HASH = hashlib.sha256().digest_size
 
 

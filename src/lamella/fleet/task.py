@@ -1,6 +1,6 @@
 """One image of many, as a pure task: a value that any process can do, and the outcome.
 
-Neither has a credential in it: whoever does the task finds them where its own process has them.
+Neither has credentials: the process that does the task finds its own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from lamella.transport.transports import parse_location
 __all__ = ["PLAN", "SOURCE", "Noted", "Outcome", "State", "Task", "check_options", "run_task"]
 
 SOURCE = "dev.lamella.source.digest"
-"""The annotation that tells of which manifest a result was made."""
+"""The annotation with the digest of the source that a result was made from."""
 PLAN = "dev.lamella.plan.digest"
-"""The annotation that tells by which options it was made."""
+"""The annotation with the digest of the options that it was made with."""
 _MAKING = 1
-"""Grows when the same options make other bytes: then all is made again."""
+"""To be increased if the same options give other bytes: then every result is made again."""
 
 State = Literal["squashed", "copied", "unchanged", "planned", "passed over", "failed"]
 """``copied``: there was nothing to squash. ``unchanged``: the result was there already.

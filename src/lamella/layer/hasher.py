@@ -1,4 +1,4 @@
-"""Digests of what passes by, computed beside whoever reads or writes it."""
+"""Digests of a stream, computed in other threads while it is read or written."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class HasChecksums(Protocol):
     def content_checksum(self, offset: int) -> int | None:
         """Return that of the file whose content begins at `offset`; None: it is not known.
 
-        Files of the same size and checksum are the same, unless somebody made them to deceive.
+        Files of the same size and checksum are the same, unless they were made to deceive.
         """
 
 

@@ -27,7 +27,7 @@ def check_room(folder: str | Path, need: int, where: str, way_out: str = "") -> 
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return  # what is wrong with the folder is told by whoever writes there
+        return  # the write itself says what is wrong with the folder
     if free < need:
         raise OutputError(
             f"can't write {where}: needs at least {need / _MB:.1f} MB, {free / _MB:.1f} MB are "

@@ -126,7 +126,7 @@ class _Reading:
         self.changesets: dict[int, Changeset] = {}
 
     def squashed(self, ranges: Sequence[range]) -> None:
-        """Read layers of which the content will be copied."""
+        """Read layers whose content will be copied."""
         layers: list[Layer] = []
         through: list[Sieve | None] = []
         for positions in ranges:
@@ -136,7 +136,7 @@ class _Reading:
         self._take(list(chain(*ranges)), self._opener.open(layers, through))
 
     def below(self, top: int) -> None:
-        """Read what layers say of which no content will be copied, as a rule."""
+        """Read the headers of layers whose content will not be copied, as a rule."""
         positions = [position for position in range(top) if position not in self.tars]
         self._take(positions, self._opener.open_headers([self.image.layers[p] for p in positions]))
 

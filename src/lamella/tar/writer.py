@@ -107,7 +107,7 @@ def format_plain_block(name: bytes, size: int) -> bytes:
 
 
 def format_whiteout(name: bytes) -> bytes:
-    """Return the header blocks of an empty file without rights, of which there may be very many."""
+    """Return the header blocks of an empty file without permissions; there may be very many."""
     if len(name) > _NAME or not name.isascii():
         return format_header(Header(name=name, type=REGULAR, mode=0))
     return _sealed(name.ljust(_NAME, b"\0") + _AFTER_NAME)
@@ -177,7 +177,7 @@ def _block(  # noqa: PLR0913 - the fields of a header
 
 
 def _sealed(block: bytes) -> bytes:
-    """Return a header of which all but the checksum is there with its checksum."""
+    """Return a header that lacks only its checksum, with it."""
     return block[:148] + b"%06o\0 " % checksum_of(block) + block[156:]
 
 

@@ -63,7 +63,7 @@ class Source(ABC):
 
         Args:
             content: positions of the layers that must be readable as a whole.
-            listed: positions of the layers of which the tar's headers are enough.
+            listed: positions of the layers whose tar's headers are enough.
 
         Raises:
             LamellaError: it can't be had, or is malformed.
@@ -93,7 +93,7 @@ class Source(ABC):
         """See to it that what was read is still there, before it is relied on.
 
         Raises:
-            LamellaError: somebody changed it meanwhile.
+            LamellaError: it was changed meanwhile.
         """
 
     def close(self) -> None:  # noqa: B027 - some have nothing open
@@ -109,7 +109,7 @@ class Source(ABC):
 
 
 def fetch_all(source: Source) -> Image:
-    """Return an image of which every layer can be read as a whole.
+    """Return an image whose layers can all be read as a whole.
 
     Raises:
         LamellaError: it can't be had, or is malformed.
@@ -245,7 +245,7 @@ class AsItIs:
 
     @classmethod
     def of(cls, layer: Layer, tar: LayerTar, advance: Callable[[int], None]) -> AsItIs:
-        """Return a layer of which the tar was opened.
+        """Return a layer whose tar was opened.
 
         `advance` counts up to the size of the stored layer: that of a layer which is unpacked, or
         was counted when it came from far away, is not told.
@@ -259,7 +259,7 @@ class AsItIs:
         return self.tar.size
 
     def write_to(self, write: Callable[[memoryview], object]) -> Digest:
-        """Write the tar; return its diff_id, which whoever opened the tar answers for."""
+        """Write the tar; return its diff_id, which was checked when the tar was opened."""
         buffer, at = memoryview(bytearray(CHUNK)), 0
         while got := self.tar.read_into(buffer, at):
             write(buffer[:got])

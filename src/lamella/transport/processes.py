@@ -8,7 +8,7 @@ from contextlib import suppress
 __all__ = ["end_process"]
 
 _REAPED = 1.0
-"""Seconds in which the system tells that a killed process is gone."""
+"""Seconds until the system reports a killed process as gone."""
 
 
 def end_process(process: subprocess.Popen[bytes], seconds: float = 0.0) -> None:

@@ -89,7 +89,7 @@ def _make_app(image: str, platform: str | None, env: Environment, explored: Expl
 
 
 def _check(image: str) -> None:
-    """See to it that there is somebody to show it to.
+    """Check that there is a terminal to show it on.
 
     Raises:
         UsageError: there isn't.

@@ -64,7 +64,7 @@ class Squasher:
 
 
 class _Watched:
-    """Progress that somebody looks at now and then. Calls come from any thread."""
+    """Progress that is polled. Calls come from any thread."""
 
     def __init__(self) -> None:
         self.name, self.done = "", 0

@@ -61,7 +61,7 @@ _LONGEST = 128 << 20
 
 @dataclass(frozen=True)
 class ListingCache:
-    """A folder with listings, the oldest of which go when it gets too big."""
+    """A folder with listings; the oldest are removed when it gets too big."""
 
     folder: Path
     limit: int = 64 << 20
@@ -151,7 +151,7 @@ class ListingCache:
         """
         for path in self.sizes():
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else keeps something there
+        with suppress(OSError):  # it has files of others
             self.folder.rmdir()
 
     def _path(self, known_by: Digest) -> Path:

@@ -179,7 +179,7 @@ class EngineSource(Source):
         return replace(image, layers=tuple(layers))
 
     def _remembered(self, positions: Iterable[int]) -> dict[int, Blob]:
-        """Return what is remembered of layers of which the headers are wanted."""
+        """Return what is remembered of layers whose headers are wanted."""
         if self._cache is None:
             return {}
         layers = self.describe().layers

@@ -15,7 +15,7 @@ from lamella.layer.protocols import Readable
 __all__ = ["AGAIN", "layer_number", "read_head", "what_is", "why_no_image", "with_head"]
 
 AGAIN = "download or save it again"
-"""The way out for an archive of which the end is missing."""
+"""The way out for an archive whose end is missing."""
 _KINDS = (
     (b"%PDF-", "a PDF"),
     (b"PK\3\4", "a zip file"),
@@ -48,7 +48,7 @@ def read_head(stream: Readable, size: int) -> bytes:
 
 
 def with_head(head: bytes, rest: Readable) -> BinaryIO:
-    """Return a stream of which the first bytes were read already."""
+    """Return a stream whose first bytes were read already."""
     return cast("BinaryIO", io.BufferedReader(_Headed(head, rest), CHUNK))
 
 

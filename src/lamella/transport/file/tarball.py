@@ -55,7 +55,7 @@ class Archive:
         self._end = found[-1].end if found else 0
 
     def _cut_off(self, found: Sequence[Member], error: MalformedTar) -> MalformedTar:
-        """Return the error for an archive of which the end is missing: it says where it ends."""
+        """Return the error for an archive whose end is missing: it says where it ends."""
         place = f" after {os.fsdecode(found[-1].path)}" if found else ""
         with suppress(MalformedTar):
             begun = gather(self._source.read_at, found[-1].end if found else 0)

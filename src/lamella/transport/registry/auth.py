@@ -35,7 +35,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 class NoToken(EngineError):
-    """The token server can't be asked, or gives no token for what is to be done."""
+    """The token server can't be reached, or gives no token for the request."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Authority:
 
     @property
     def hint(self) -> str:
-        """The way out for somebody who is not let in."""
+        """The way out if access is refused."""
         notes = "".join(f"; {note}" for note in dict.fromkeys(self._search.notes))
         return self.clean(f"; log in with docker login or podman login, or give `authfile`{notes}")
 

@@ -110,7 +110,7 @@ class Registry:
 
         Raises:
             Refused: the registry answered otherwise.
-            BrokenOff: it broke off, and it may be sent again by whoever knows how.
+            BrokenOff: it broke off; the caller may send it again.
             GivenUp: it broke off or can't be reached, however often it was tried.
             EngineError: it can't be trusted, or answers what makes no sense.
         """

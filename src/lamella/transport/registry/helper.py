@@ -20,7 +20,7 @@ from lamella.transport.processes import end_process
 __all__ = ["HelperFailed", "ask_helper"]
 
 _PATIENCE = 60.0
-"""Seconds; somebody may have to type a passphrase."""
+"""Seconds; the user may have to type a passphrase."""
 _GLANCE = 0.1
 """Seconds after which it is looked whether anybody still wants the answer."""
 _NOT_FOUND = "credentials not found in native keychain"

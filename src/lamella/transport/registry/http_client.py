@@ -208,7 +208,7 @@ class HttpClient:
 
 
 class _Sockets:
-    """Those in use, by a weak reference; whoever waits for one of them can be interrupted."""
+    """Those in use, by weak references, so that waits for them can be interrupted."""
 
     def __init__(self) -> None:
         self.stopped = threading.Event()

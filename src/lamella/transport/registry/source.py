@@ -271,7 +271,7 @@ class RemoteBlob:
 
 
 class _Copying(io.RawIOBase):
-    """A stream of which a copy goes to the spool."""
+    """A stream that is copied to the spool while it is read."""
 
     def __init__(self, stream: BinaryIO, spool: Spool) -> None:
         self._stream, self._spool = stream, spool

@@ -192,7 +192,7 @@ def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
 
 
 class _Pieces:
-    """An upload of which the registry says after a failure how much of it it has."""
+    """An upload; after a failure the registry says how much of it has arrived."""
 
     def __init__(self, repository: Repository, location: str) -> None:
         self._repository, self.location, self._at = repository, location, 0

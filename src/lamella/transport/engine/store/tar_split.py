@@ -184,7 +184,7 @@ def _fill(fd: int, room: memoryview, at: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ListedSplit:
-    """A layer of which the headers are wanted, if at all; a `Remote`."""
+    """A layer whose headers are wanted, if at all; a `Remote`."""
 
     place: SplitLayer
     files: FilesBelow
