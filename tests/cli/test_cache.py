@@ -55,7 +55,7 @@ def test_images_that_were_planned_are_no_layers(lamella: Lamella, home: Path) ->
     folder = home / ".cache" / "lamella" / "listings"
     RangesCache(folder).save(Digest.of(b"x"), Ranges(((1,),), (0,), has_device=False))
     text = lamella("cache", "show", env=at(home)).worked().text
-    assert text.startswith(f"{folder}: 2 layers, ranges of 1 image, ")
+    assert text.startswith(f"{folder}: 2 layers, range sizes of 1 image, ")
     lamella("cache", "clear", env=at(home)).worked()
     assert not folder.exists()
 

@@ -64,7 +64,7 @@ def clear() -> int:
 
 def _line(found: Remembered) -> str:
     counts = [count_of(found.layers, "layer")] if found.layers else []
-    counts += [f"ranges of {count_of(found.images, 'image')}"] if found.images else []
+    counts += [f"range sizes of {count_of(found.images, 'image')}"] if found.images else []
     return f"{found.folder}: {', '.join(counts)}, {human_size(found.size)}"
 
 
