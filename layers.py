@@ -39,12 +39,17 @@ def show(layer: str, *, commands: bool, as_dockerfile: bool, plain: bool, tags: 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    parser = argparse.ArgumentParser(description="Show all layers of an image.")
-    parser.add_argument("layer", help="ID or name of the image")
-    parser.add_argument("-c", "--commands", action="store_true", help="show the commands executed")
-    parser.add_argument("-d", "--dockerfile", action="store_true", help="create a Dockerfile")
-    parser.add_argument("-m", "--machine", action="store_true", help="one plain line a layer")
-    parser.add_argument("-t", "--tags", action="store_true", help="show local tags of each layer")
+    parser = argparse.ArgumentParser(
+        description="List the layers of an image in Docker, base first."
+    )
+    parser.add_argument("layer", help="name or ID of the image")
+    for short, name, about in (
+        ("-c", "--commands", "show the command of each layer"),
+        ("-d", "--dockerfile", "print a Dockerfile made from the history"),
+        ("-m", "--machine", "one line per layer: ID, or ID|command with -c"),
+        ("-t", "--tags", "show the local tags of each layer"),
+    ):
+        parser.add_argument(short, name, action="store_true", help=about)
     arguments = parser.parse_args(argv)
     others = (arguments.commands, arguments.machine, arguments.tags)
     if arguments.dockerfile and any(others):

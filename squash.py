@@ -82,17 +82,23 @@ def _make_folder(tmp_dir: str) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Being asked to end is like Ctrl-C: everything is cleaned up on the way out."""
+    """End as after Ctrl-C: everything is cleaned up on the way out."""
     del number, frame
     raise KeyboardInterrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    parser = argparse.ArgumentParser(description="Squash layers of a Docker image.")
-    parser.add_argument("-t", "--tmp-dir", help="temporary directory to make, use and remove")
-    parser.add_argument("image", help="image to be squashed")
-    parser.add_argument("layer", help="everything above it is squashed: layer ID, image ID or name")
+    parser = argparse.ArgumentParser(description="Squash layers of an image in Docker into one.")
+    parser.add_argument(
+        "-t", "--tmp-dir", help="temporary directory: it is created, and removed at the end"
+    )
+    parser.add_argument("image", help="name or ID of the image to squash")
+    parser.add_argument(
+        "layer",
+        help="topmost layer to keep; all layers above it are squashed. A number from 1 (the base), "
+        "a layer ID, or the name or ID of the base image",
+    )
     parser.add_argument("tag", help="name of the new image")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")

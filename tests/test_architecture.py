@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"progress", "rewrite", "selection", "spec", "tar", "transport", "waiting"},
     },
     "report": {
-        *{"errors", "tar", "image", "layer_list", "merge", "inside", "analysis", "operations"},
+        *{"errors", "tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis"},
+        "operations",
         "fleet",
     },
     "api": {

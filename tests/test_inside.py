@@ -83,7 +83,7 @@ def test_content_is_read_where_paths_lead(app: str, path: str | bytes, content: 
     ("path", "why"),
     [
         ("gone", "no such file"),
-        ("etc/passwd/x", "is no directory"),
+        ("etc/passwd/x", "is not a directory"),
         ("round", "too many symlinks"),
         ("etc", "expected a file"),
         ("", "expected a file"),

@@ -11,6 +11,7 @@ Nothing here prints, or asks.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -78,7 +79,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
 
     Args:
         image: reference of the source, as in docs/cli.md, or the path of a file or a layout.
-        base: squash what is above this: an image name or ID, a layer ID or ``#N``.
+        base: squash what is above this: an image name or ID, a layer's ID or number.
         tag: names of the new image.
         last: squash so many of the newest layers.
         layers: squash these ranges: ``"A-B"``, numbered from 1, or a `range` of positions in
@@ -89,7 +90,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             and what the history says is older.
         output: where the new image goes; None: where `image` came from.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several; ``all``: every one of them, and
-            the index is written anew.
+            a new index is written.
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
@@ -163,8 +164,8 @@ def _target(location: Location, output: Name | None, *, dry_run: bool) -> Locati
     home = location.home()
     if home is None and not dry_run:
         raise UsageError(
-            f"no destination: {location} is a file; give `output`, for example "
-            f"{location.suggest().output}"
+            f"no destination: {location} is a file; say where the new image goes: "
+            f"`output` {shlex.quote(location.suggest().output)}"
         )
     return home or EngineLocation("", "")
 
@@ -226,7 +227,7 @@ def open_layers(
             if dead is not False:
                 from lamella.operations.analyze import is_all_near, with_dead_shares  # noqa: PLC0415 - as below
 
-                # What nobody asked for must not be in the way of what was asked for.
+                # A failure of what was not asked for must not stop what was asked for.
                 with suppress(*() if dead else (ImageError,)):
                     if dead or is_all_near(described):
                         lines = with_dead_shares(source, lines, world)

@@ -15,7 +15,7 @@
     │   ├── NoSuchFile                    no file of the image has that path
     │   └── Ambiguous                     several things have that name
     ├── EngineError                   5   an engine or registry refused, or broke off
-    │   └── EngineUnreachable                   nobody answers there
+    │   └── EngineUnreachable                   nothing answers there
     ├── ImageNotFound                 7   there is no such image: no file, no tag, no image of it
     └── Cancelled                   130   another thread wanted it to end
 
@@ -110,7 +110,7 @@ class MalformedTar(ImageError):
     Args:
         what: what was wanted and what was found.
         offset: byte position in the uncompressed stream, if known.
-        where: the stream, as a user can find it; filled in by whoever knows (`at`).
+        where: the stream, as a user can find it; filled in by the caller that knows it (`at`).
         is_cut: the stream ends in the midst of something.
     """
 
@@ -174,11 +174,20 @@ class NoSuchFile(UsageError, FileNotFoundError):
 
 
 class UnknownLayer(UsageError):
-    """No layer of the image answers to that name."""
+    """No layer of the image has that name.
+
+    Args:
+        what: what failed, and where.
+        expected: what names a layer.
+    """
+
+    def __init__(self, what: str, expected: str = "") -> None:
+        super().__init__(f"{what}; {expected}" if expected else what)
+        self.expected = expected
 
 
 class Ambiguous(UsageError):
-    """Several images or layers answer to that name."""
+    """Several images or layers have that name."""
 
 
 class EngineError(LamellaError):
@@ -190,28 +199,37 @@ class EngineError(LamellaError):
 
 
 class EngineUnreachable(EngineError):
-    """Nobody answers where an engine should be.
+    """Nothing answers where an engine should be.
 
     Args:
         engine: what a message calls it.
         why: the reason, in the system's words.
         way_out: what helps.
-        elsewhere: where else the image was looked for in vain: ``no file 'app' here``.
+        elsewhere: why the engine was asked at all: ``no file 'app' here``.
+        denied: it is there, but the user may not use it.
     """
 
-    def __init__(self, engine: str, why: str, way_out: str, elsewhere: str = "") -> None:
-        told = f"can't reach {engine}: {why}"
+    def __init__(
+        self, engine: str, why: str, way_out: str, elsewhere: str = "", *, denied: bool = False
+    ) -> None:
+        told = f"you may not use {engine} ({why})" if denied else f"can't reach {engine}: {why}"
         if elsewhere:
-            told = f"{elsewhere}, and {engine} can't be asked ({why})"
+            verb = "may not be used" if denied else "can't be reached"
+            told = f"{elsewhere}, and {engine} {verb} ({why})"
         super().__init__(f"{told}; {way_out}")
-        self.engine, self.why, self.way_out = engine, why, way_out
+        self.engine, self.why, self.way_out, self.denied = engine, why, way_out, denied
 
-    def after(self, elsewhere: str) -> EngineUnreachable:
-        """Return the same error, which tells where else was looked before, if anywhere."""
+    def after(self, elsewhere: str, other: str = FILES_NEED_NONE) -> EngineUnreachable:
+        """Return the same error, which first says why the engine was asked.
+
+        Args:
+            elsewhere: that; empty: the error stays as it is.
+            other: the way out if the user meant something else.
+        """
         if not elsewhere:
             return self
-        way_out = f"{self.way_out}; {FILES_NEED_NONE}"
-        return EngineUnreachable(self.engine, self.why, way_out, elsewhere)
+        way_out = f"{self.way_out}; {other}"
+        return EngineUnreachable(self.engine, self.why, way_out, elsewhere, denied=self.denied)
 
 
 class ImageNotFound(LamellaError):

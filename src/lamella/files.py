@@ -49,7 +49,7 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     view = memoryview(data).cast("B")
     while view:
         taken: int | None = file.write(view)
-        if taken is None:  # a pipe that somebody set not to block is full
+        if taken is None:  # a non-blocking pipe is full
             select.select([], [file], [])
             continue
         _check_taken(taken)
@@ -88,16 +88,16 @@ def append_line(fd: int, line: bytes) -> None:
 
 
 def _check_taken(taken: int) -> None:
-    """To try for ever where nothing is taken would be no better than to stop early."""
+    """Stop instead of trying without end where nothing is written."""
     if not taken:
         raise OSError(errno.EIO, "nothing more is taken")
 
 
 class NewFile:
-    """A file in the making. It has no name, so it is gone when lamella is, however that ends.
+    """A file that is being written. It has no name, so it is gone when lamella ends, in any way.
 
-    Where the file system has no such files it has a temporary name, and is locked as long as
-    somebody writes it: `sweep` removes those that nobody does.
+    If the file system has no files without a name, it has a temporary one and is locked while it
+    is written: `sweep` removes those that are not locked.
     """
 
     def __init__(self, folder: int, mode: int = 0o666) -> None:
@@ -126,13 +126,13 @@ class NewFile:
         os.fsync(self.file.fileno())
 
     def give_name(self, name: str, folder: int | None = None) -> bool:
-        """Give it its name, in a folder of the same file system; whoever has it is replaced.
+        """Give it its name, in a folder of the same file system; a file of that name is replaced.
 
         Returns:
             Whether the name was free.
 
         Raises:
-            OSError: that failed; whoever has the name still has it.
+            OSError: that failed; the file of that name is unchanged.
         """
         target = self._folder if folder is None else folder
         if self._name is None:
@@ -205,7 +205,7 @@ def sync_folder(folder: int) -> None:
 
 
 def sweep(folder: int) -> None:
-    """Remove temporary files of ours that nobody writes any more: their writers were killed."""
+    """Remove temporary files of lamella whose writers were killed."""
     try:
         names = os.listdir(folder)
     except OSError:  # one that may be written to, and not be read
@@ -229,10 +229,10 @@ def _sweep_one(folder: int, name: str) -> None:
 
 
 class TemporaryFolder:
-    """A folder with a name, for what other programs have to find; it is gone in the end.
+    """A folder with a name, for files that other programs must find; it is removed at the end.
 
-    It is locked as long as somebody uses it. Where lamella was killed it stays, and the next who
-    makes one of the same prefix there removes it.
+    It is locked while it is used. If lamella is killed it stays, and the next process that makes
+    one with the same prefix there removes it.
     """
 
     def __init__(self, prefix: str, parent: str | None = None) -> None:
@@ -274,7 +274,7 @@ class TemporaryFolder:
 
 
 def _sweep_folder(path: Path) -> None:
-    """Remove a folder of ours that nobody uses."""
+    """Remove an unused temporary folder of lamella."""
     fd = os.open(path, _FOLDER | os.O_NOFOLLOW)
     try:
         found = os.fstat(fd)

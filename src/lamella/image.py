@@ -45,7 +45,7 @@ class Image:
     history_ids: tuple[str | None, ...] = field(default=())
     """Image IDs that an engine still knows for history entries, base first."""
     platforms: tuple[Platform, ...] = ()
-    """Those of the index out of which it was chosen; none if it was the only choice."""
+    """Those of the index that it was chosen from; none if it was the only choice."""
 
     @property
     def choice(self) -> str:
@@ -96,7 +96,7 @@ class Image:
         made, count = _made_layers(self.config.history or ()), len(self.layers)
         if not self.config.history or made == count:
             return ""
-        told = f"{self.name}: its history tells of {made} layers, it has {count}"
+        told = f"{self.name}: its history lists {made} layers, it has {count}"
         if made < count:
             return f"{told}; the lowest {count - made} are taken for those without an entry"
         return f"{told}; the lowest {made - count} entries are taken for those without a layer"

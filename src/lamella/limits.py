@@ -36,12 +36,12 @@ PIECE = 256 << 20
 """Bytes that a registry may ask a piece of an upload to have; it is kept in memory."""
 
 SPARSE_FILE = 1 << 40
-"""Bytes of a sparse file, holes included: whoever unpacks or compares it makes them all."""
+"""Bytes of a sparse file, holes included: unpacking or comparing it produces them all."""
 
 SPARSE_PARTS = 26_000
 """Parts of a sparse file whose map is in headers.
 
-It is written anew as a map in the content. So many always fit into the 1 MiB that such a map has.
+It is rewritten as a map in the content. So many always fit into the 1 MiB that such a map has.
 """
 
 DOCUMENT = 8 << 20
@@ -72,7 +72,7 @@ Layers beyond it wait for others: this is no error.
 """
 
 LAYERS = 1000
-"""Layers of an image of which every range is told: a table that grows with their square.
+"""Layers of an image whose ranges are all computed: a table that grows with their square.
 
 Engines stack 125 (Docker's overlay2) to 500 (the kernel's overlay). A squash has no such limit.
 """

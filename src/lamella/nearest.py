@@ -1,4 +1,4 @@
-"""Words that somebody may have meant, for messages about one that is not known."""
+"""Similar words, for messages about an unknown one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress as events: what is being done and how far it is; drawing it is somebody else's job."""
+"""Progress as events: what is being done and how far it is; drawing it is the caller's job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progress(Protocol):
         """Something a user may want to read, one line."""
 
     def debug(self, message: str) -> None:
-        """Something only somebody who looks for a fault wants to read, one line."""
+        """A line that helps to find a fault."""
 
 
 class _Silent:

@@ -25,6 +25,7 @@ __all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_ro
 
 _CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+_VARIABLES = "Env"
 _CONFIG = "config"
 """How a field of the config is told; those of its ``config`` have their own names alone."""
 
@@ -173,11 +174,17 @@ def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Ite
     if (a.uid, a.gid) != (b.uid, b.gid):
         yield Difference(path, "owner", f"{a.uid}:{a.gid}", f"{b.uid}:{b.gid}")
     if time and a.mtime != b.mtime:
-        yield Difference(path, "mtime", time_text(a.mtime), time_text(b.mtime))
+        yield Difference(path, "mtime", *_times(a.mtime, b.mtime))
     one, other = _xattrs(a), _xattrs(b)
     for key in sorted(one.keys() | other.keys()):
         if one.get(key) != other.get(key):
             yield Difference(path, f"xattr {_show(key)}", one.get(key), other.get(key))
+
+
+def _times(one: int, other: int) -> tuple[str, str]:
+    """Return two times, to the second if that shows how they differ."""
+    unit = 10**9 if one // 10**9 != other // 10**9 else 1
+    return time_text(one // unit * unit), time_text(other // unit * unit)
 
 
 def _type_of(node: Folder | Member | Link) -> str:
@@ -214,14 +221,34 @@ def _even(chunks: Iterator[bytes], size: int = 1 << 18) -> Iterator[bytes]:
 
 
 def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
-    """Yield the fields of the configs that differ, but for those that a squash has to change."""
+    """Yield the fields of the configs that differ, but for those that a squash has to change.
+
+    Each variable and each label is a difference of its own: ``config Env.PATH``.
+    """
     a, b = ours.config.value, theirs.config.value
     for key in sorted((a.keys() | b.keys()) - _CHANGED_BY_SQUASH):
-        one, other = a.get(key), b.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            for name in sorted(one.keys() | other.keys()):
-                if one.get(name) != other.get(name):
-                    told = f"{_CONFIG} {name if key == _CONFIG else f'{key}.{name}'}"
-                    yield Difference(b"", told, one.get(name), other.get(name))
-        elif one != other:
-            yield Difference(b"", key if key == _CONFIG else f"{_CONFIG} {key}", one, other)
+        yield from _compare_values("" if key == _CONFIG else key, a.get(key), b.get(key))
+
+
+def _compare_values(name: str, one: object, other: object) -> Iterator[Difference]:
+    if one == other:
+        return
+    ours, theirs = (_fields(name, value) for value in (one, other))
+    if ours == theirs or ours is None or theirs is None:
+        yield Difference(b"", f"{_CONFIG} {name}".rstrip(), one, other)
+        return
+    for key in sorted(ours.keys() | theirs.keys()):
+        inner = f"{name}.{key}" if name else key
+        yield from _compare_values(inner, ours.get(key), theirs.get(key))
+
+
+def _fields(name: str, value: object) -> Mapping[str, object] | None:
+    """Return what can be compared one by one; nothing at all is no fields; None: it can't be."""
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    if name != _VARIABLES or not isinstance(value, list):
+        return None
+    found = dict(str(line).partition("=")[::2] for line in value)
+    return found if len(found) == len(value) else None

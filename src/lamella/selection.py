@@ -138,7 +138,7 @@ def position_of(image: Image, name: str) -> int:
 
     Args:
         image: the image.
-        name: ``N`` from 1 (``#N`` above 999), or a history ID, chain ID, diff ID, the image's own
+        name: the number ``N``, from 1, or a history ID, chain ID, diff ID, the image's own
             ID, or a prefix of at least 4 hex digits that only one layer has.
 
     Raises:
@@ -149,20 +149,23 @@ def position_of(image: Image, name: str) -> int:
     if is_number(name):
         number = int(name.removeprefix("#"))
         if not 1 <= number <= count:
-            raise UnknownLayer(f"no layer {number} in {image.name}; it has layers 1 to {count}")
+            raise UnknownLayer(f"no layer {number} in {image.name}", f"it has layers 1 to {count}")
         return number - 1
     match = _HEX.fullmatch(name)
     if not match:
         raise UnknownLayer(
-            f"no layer {name!r} in {image.name}; expected a number (1 to {count}), a layer ID "
-            f"(at least {_SHORTEST_PREFIX} hex digits), or the name or ID of an image"
+            f"no layer {name!r} in {image.name}",
+            f"a layer is a number (1 to {count}) or an ID (at least {_SHORTEST_PREFIX} hex digits)",
         )
     found = _matches(image, match[1])
     positions = {position for _, position in found}
     if len(positions) == 1:
         return positions.pop()
     if not positions:
-        raise UnknownLayer(f"no layer {name!r} in {image.name}; `lamella layers` lists them")
+        raise UnknownLayer(
+            f"no layer {name!r} in {image.name}",
+            "no layer has such an ID; `lamella layers` lists them",
+        )
     candidates = ", ".join(f"{p + 1} ({i[:19]})" for i, p in sorted(found, key=lambda x: x[1]))
     raise Ambiguous(f"{name!r} is ambiguous in {image.name}: layers {candidates}")
 

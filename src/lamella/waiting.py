@@ -1,4 +1,4 @@
-"""Waits that end: what may take for ever, and what to do about it once lamella is asked to end.
+"""Waits that end: what may block without limit, and how it is stopped when lamella is to end.
 
 The command line says that it is asked to (`ask_to_end`); for others who call lamella nothing here
 changes. The main thread needs no help, for signals interrupt what it waits for; other threads do.
@@ -24,10 +24,10 @@ __all__ = [
     "finish",
     "is_asked_to_end",
     "is_published",
-    "is_several",
+    "leaving",
+    "left_behind",
     "patience",
     "published",
-    "several",
     "stop_all",
     "stops",
 ]
@@ -47,7 +47,7 @@ class Stoppable(Protocol):
     """Something that may be waited for for long."""
 
     def stop(self) -> None:
-        """Let all waits for it end soon, in an error: nobody wants it any more. From any thread."""
+        """Let all waits for it end soon, with an error; its result is not needed. Any thread."""
 
 
 class _State:
@@ -57,7 +57,7 @@ class _State:
         # Plain attributes: a signal's handler may not take locks.
         self.asked: float | None = None
         self.published = False
-        self.several = False
+        self.left = ""
         self.stoppable: WeakSet[Stoppable] = WeakSet()
         self.lock = threading.Lock()
 
@@ -90,16 +90,16 @@ def published() -> None:
 
 
 @contextmanager
-def several() -> Iterator[None]:
-    """Note that several results are made, one after the other; an error leaves it noted."""
-    _state.several = True
+def leaving(left: str) -> Iterator[None]:
+    """Note what an interrupt leaves behind meanwhile, for its message; an error leaves it noted."""
+    _state.left = left
     yield
-    _state.several = False
+    _state.left = ""
 
 
-def is_several() -> bool:
-    """Whether several results are made, so that what is done stays."""
-    return _state.several
+def left_behind() -> str:
+    """Return what an interrupt leaves behind; empty: nothing is known to be left."""
+    return _state.left or ("the new image was already written" if _state.published else "")
 
 
 def is_published() -> bool:
@@ -146,7 +146,7 @@ def apart(
 
     Args:
         call: looks up a host, say.
-        stopped: is asked again and again; if it says so, nobody waits for the call any more.
+        stopped: is polled; once it returns True, the call is no longer waited for.
         undo: takes what the call returns then.
 
     Raises:

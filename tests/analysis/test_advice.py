@@ -40,7 +40,7 @@ def test_chown_of_what_was_copied() -> None:
     found = only(analysis)
     assert (found.kind, found.layers) == (AdviceKind.CHOWN, (1, 2))
     assert found.saved == analysis.dead_bytes
-    assert found.text == "use COPY --chown=app:app in #1 instead of RUN chown in #2"
+    assert found.text == "use COPY --chown=app:app in layer 1 instead of RUN chown in layer 2"
     assert found.code == "COPY --chown=app:app . /app"
     classic = "/bin/sh -c #(nop) COPY dir:0f in /app ", "/bin/sh -c chown -R 7 /app"
     assert only(named(analysis, *classic)).code == "COPY --chown=7 … /app"
@@ -109,14 +109,14 @@ def test_chmod_of_what_was_copied() -> None:
     assert found.code == "COPY --chmod=755 . /app"
     found = only(named(analysis, "COPY . /app", "RUN chmod -R +x /app"))
     assert (found.kind, found.code) == (AdviceKind.CHMOD, "")
-    assert found.text == "use COPY --chmod in #1 instead of RUN chmod in #2"
+    assert found.text == "use COPY --chmod in layer 1 instead of RUN chmod in layer 2"
 
 
 def test_chown_of_what_a_run_made() -> None:
     """No COPY to give a flag to."""
     analysis = analyze(layer(("app/a", _BIG)), layer(entry("app/a", _BIG, uid=7)))
     found = only(named(analysis, "RUN make", "RUN chown 7 /app/a"))
-    assert found.text == "set owner, mode and time in #1, not in #2"
+    assert found.text == "set owner, mode and time in layer 1, not in layer 2"
 
 
 def test_caches_of_several_runs_are_one_advice() -> None:
@@ -136,7 +136,7 @@ def test_caches_of_several_runs_are_one_advice() -> None:
         analysis.dead_bytes,
     )
     assert found.text == (
-        "delete the cache of apt in the RUN that fills it (#1 and #2), not in #3 and #4"
+        "delete the cache of apt in the RUN of layers 1 and 2, not in layers 3 and 4"
     )
     assert found.code.splitlines() == [
         "&& apt-get clean && rm -rf /var/lib/apt/lists/*",
@@ -151,7 +151,7 @@ def test_caches_that_are_still_there() -> None:
     found = only(named(analysis, "ADD file:… /", "RUN pip install a"))
     assert (found.kind, found.layers) == (AdviceKind.LIVE_CACHE, (2,))
     assert found.saved == 512 + 50_176
-    assert found.text == "empty the cache of pip in the RUN that fills it (#2)"
+    assert found.text == "empty the cache of pip in the RUN of layer 2"
     assert found.code.startswith("pip install --no-cache-dir …")
 
 
@@ -177,18 +177,18 @@ def test_what_is_deleted() -> None:
     """Who made it decides: a RUN can clean up behind itself, a COPY can leave out."""
     analysis = analyze(layer(("t/a", _BIG), ("t/b", _BIG)), layer(whiteout("t")))
     made = only(named(analysis, "RUN make", "RUN rm -r /t"))
-    assert made.text == "delete /t/ in the RUN that makes it (#1), not in #2"
+    assert made.text == "delete /t/ in the RUN of layer 1, not in layer 2"
     copied = only(named(analysis, "COPY t /t", "RUN rm -r /t"))
-    assert copied.text == "don't copy /t/ in #1; it is deleted in #2"
+    assert copied.text == "don't copy /t/ in layer 1; it is deleted in layer 2"
     base = only(named(analysis, "ADD rootfs.tar /", "RUN rm -r /t"))
-    assert base.text == "use a base without /t/ (#2 deletes it)"
+    assert base.text == "use a base without /t/ (layer 2 deletes it)"
 
 
 def test_what_was_chowned_is_blamed_on_who_copied_it() -> None:
     """Deleted from the second copy: what should change is the first."""
     tars = [layer(("a", _BIG)), layer(entry("a", _BIG, uid=1)), layer(whiteout("a"))]
     analysis = named(analyze(*tars), "COPY a /", "RUN chown 1 /a", "RUN rm /a")
-    assert "don't copy /a in #1; it is deleted in #3" in [
+    assert "don't copy /a in layer 1; it is deleted in layer 3" in [
         one.text for one in advise(analysis, None)
     ]
 
@@ -197,11 +197,14 @@ def test_what_is_written_twice() -> None:
     """Both steps are named; the same again is told from another."""
     other = analyze(layer(("f", _BIG)), layer(("f", b"y" * 50_000)))
     found = only(named(other, "RUN a", "RUN b"))
-    assert found.text == "write /f once: #1 makes it, #2 replaces it"
+    assert found.text == "write /f once: layer 1 makes it, layer 2 replaces it"
     same = analyze(layer(("f", _BIG)), layer(("f", _BIG)))
-    assert only(named(same, "RUN a", "RUN b")).text == "write /f once: #2 stores the same as #1"
+    assert (
+        only(named(same, "RUN a", "RUN b")).text
+        == "write /f once: layer 2 stores the same as layer 1"
+    )
     base = replace(other, shared=1)
-    assert only(base).text == "use a newer base image: #2 replaces files of it in /f"
+    assert only(base).text == "use a newer base image: layer 2 replaces files of it in /f"
 
 
 def test_secrets_come_first() -> None:

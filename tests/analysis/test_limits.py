@@ -32,7 +32,7 @@ def test_history_that_does_not_fit_is_told(tmp_path: Path) -> None:
     path.write_bytes(docker_archive(layer("a"), layer("b"), history=made_by("top")))
     notes = Recorder()
     api.analyze(str(path), env=api.Environment(progress=notes))
-    assert any("its history tells of 1 layers, it has 2" in note for note in notes.notes)
+    assert any("its history lists 1 layers, it has 2" in note for note in notes.notes)
 
 
 def test_table_of_all_ranges_takes_a_few_bytes_for_each(tmp_path: Path) -> None:

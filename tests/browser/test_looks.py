@@ -383,7 +383,7 @@ def test_sliders_say_the_step(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["hostile"])
     first, last = (e.get_attribute("aria-valuetext") for e in browser.all("input[type=range]"))
     steps = list(HOSTILE.values())
-    assert (first, last) == (f"#1 {steps[0]}", f"#{len(steps)} {steps[-1]}")
+    assert (first, last) == (f"layer 1: {steps[0]}", f"layer {len(steps)}: {steps[-1]}")
 
 
 def test_tab_goes_through_all_controls_in_order(browser: Browser, pages: dict[str, Path]) -> None:

@@ -68,7 +68,7 @@ def test_gate_fails_a_job(workspace: Path) -> None:
     assert job.run() == 6
     assert "Squash" not in job.steps
     assert "\n::error title=lamella%3A forbid-secrets::" in job.steps["Check against rules"].out
-    assert job.summary.startswith("### lamella: `demo.tar` breaks 2 of 2 rules\n")
+    assert job.summary.startswith("### lamella: `demo.tar` violates 2 of 2 rules\n")
     assert job.output("passed") == "false"
     reports = Path(job.output("reports"))
     assert {path.suffix for path in reports.iterdir()} == {

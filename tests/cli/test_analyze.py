@@ -101,7 +101,7 @@ def test_many_layers_take_one_screen(lamella: Lamella, work: Path) -> None:
     (work / "many.tar").write_bytes(docker_archive(*tars))
     lines = lamella("analyze", f"{work}/many.tar").worked().text.splitlines()
     assert len(lines) <= 40
-    assert sum(line.startswith(("   #", "  #")) for line in lines) == 15
+    assert sum(bool(re.match(r" +\d+ {2,}\d", line)) for line in lines) == 15
     together = [line for line in lines if "smaller layer" in line]
     counts = [int(line.partition("(")[2].partition(" ")[0]) for line in together]
     assert sum(counts) == 45
@@ -290,7 +290,7 @@ def test_page_is_offered_when_there_is_one(lamella: Lamella, image: str, work: P
 def test_layers_with_dead_shares(lamella: Lamella, image: str) -> None:
     """--dead: a table, with a bar and a percentage for each."""
     lines = lamella("layers", image, "--dead").worked().text.splitlines()
-    assert [line[:2] for line in lines] == ["#1", "#2", "#3", "#4", "#5"]
+    assert [line[:3] for line in lines] == ["1  ", "2  ", "3  ", "4  ", "5  "]
     shares = [line.partition(" % dead")[0].split()[-1] if "dead" in line else "" for line in lines]
     assert shares == ["3", "100", "96", "1", ""]
     assert "░░░░░░░░" in lines[1]

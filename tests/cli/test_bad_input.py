@@ -43,7 +43,7 @@ def reading_nothing(*args: str, tmp: Path, cwd: Path) -> Ran:
 def test_missing_file(lamella: Lamella, work: Path, form: str) -> None:
     """The file is named; the exit code tells it from a damaged one."""
     ran = lamella("squash", f"{form}:{work}/none", "-o", f"docker-archive:{work}/new.tar")
-    ran.failed(7, f"no file '{work}/none'")
+    ran.failed(7, f"no {'folder' if form == 'oci' else 'file'} '{work}/none' here")
     assert state_of(work) == {}
 
 
@@ -80,9 +80,8 @@ def test_what_was_meant(
     to_file(work / "app.tar", docker_archive(*TARS))
     layout_of().write(work / "layout")
     (work / "folder").mkdir()
-    ran = lamella("layers", typed)
-    assert ran.code in {2, 5}
-    ran.failed(ran.code, *words)
+    # What can be the name of an image may be one of the engine, which is not there.
+    lamella("layers", typed).failed(5 if typed == "layout:b" else 7, *words)
     assert "for an image" not in lamella("layers", "folder:b").err
 
 
@@ -106,10 +105,34 @@ def test_name_of_an_archive(lamella: Lamella, typed: str) -> None:
     assert "docker-daemon:" not in ran.err
 
 
-def test_folder_that_is_no_layout(lamella: Lamella, work: Path) -> None:
-    """With a prefix it has no index.json; without, it could be anything."""
-    lamella("layers", f"oci:{work}").failed(1, "without index.json")
-    lamella("layers", str(work)).failed(7, "is no OCI layout")
+def test_folder_that_is_no_layout(
+    lamella: Lamella, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says what it lacks; no engine is asked for what can only be a folder."""
+    lamella("layers", f"oci:{work}").failed(1, "got a folder without index.json")
+    (work / "folder").mkdir()
+    monkeypatch.chdir(work)
+    for command in (["layers"], ["squash", "-t", "a:1"], ["analyze"]):
+        for typed in (str(work), "./folder", "folder/", "."):
+            ran = lamella(*command, typed).failed(7, "no index.json, oci-layout or manifest.json")
+            assert "engine" not in ran.err
+    lamella("layers", "folder").failed(5, "the folder 'folder' is no image: it has no index.json")
+    to_file(work / "folder" / "manifest.json", b"[]")
+    lamella("layers", "./folder").failed(7, "pack it: tar -cf app.tar -C ./folder .")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("reg.example:5000/a", "; for a registry: docker://reg.example:5000/a"),
+        ("tar", "; for a file: docker-archive:tar"),
+        ("a:1", "; files need no engine (docker-archive:FILE)"),
+    ],
+)
+def test_output_without_a_prefix(lamella: Lamella, app: str, output: str, words: str) -> None:
+    """What it was taken for is said first, and what to type if something else was meant."""
+    taken = f"output '{output}' is taken for the name of an image in an engine, and the Docker"
+    lamella("squash", app, "-o", output).failed(5, taken, words)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +244,7 @@ def test_files_are_not_exported_to_a_transport(lamella: Lamella, app: str) -> No
         (["#x"], "a number (1 to 3)"),
         (["--from", "feedfeed"], "`lamella layers` lists them"),
         (["abc"], "at least 4 hex digits"),
-        (["debian:12"], "the name or ID of an image; no image 'debian:12'"),
+        (["debian:12"], "its tags: app:latest; a layer is a number (1 to 3) or an ID"),
         (["--last", "4"], "expected 1 to 3, the layers of"),
         (["--layers", "0-1"], "expected 1 to 3, the layers of"),
         (["--layers", "2-4"], "expected 1 to 3, the layers of"),
@@ -342,7 +365,8 @@ def test_archive_is_not_written_to_a_terminal(app: str, tmp: Path) -> None:
 
 def test_file_without_destination_is_asked_where_to(lamella: Lamella, app: str) -> None:
     """An archive is not overwritten unasked."""
-    lamella("squash", app).failed(2, "no destination", "-o, for example ", "-slim.tar")
+    name = app.removeprefix("docker-archive:").removesuffix(".tar")
+    lamella("squash", app).failed(2, "no destination", f"the new image goes: -o {name}-slim.tar")
 
 
 def test_zstd_is_refused_where_docker_can_not_load_it(

@@ -167,4 +167,4 @@ def test_a_plan_is_carried_out(
     registry.put("team/app", "v1", *registry.manifests["team/web", "v1"])
     ran = lamella(*words, "--compression", "none")
     assert ran.code == 1
-    assert "the plan was made for image sha256:" in ran.text
+    assert "the plan is for image sha256:" in ran.text

@@ -43,12 +43,12 @@ def test_limits_of_the_system_are_no_bugs(error: Exception, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "left"),
-    [(False, "nothing was left behind"), (True, "the new image was already written")],
+    "left", ["nothing was left behind", "the new image was already written", "the cache is kept"]
 )
-def test_interrupted(monkeypatch: pytest.MonkeyPatch, published: bool, left: str) -> None:
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, left: str) -> None:
     """By the key, or by click where it asks something."""
-    monkeypatch.setattr(failures, "is_published", lambda: published)
+    known = "" if left.startswith("nothing") else left
+    monkeypatch.setattr(failures, "left_behind", lambda: known)
     for error in (KeyboardInterrupt(), click.Abort()):
         assert explain(error) == (f"interrupted; {left}", 130)
 

@@ -18,9 +18,9 @@ IDS = [digest.hex for digest in chain_ids(Digest.of(tar) for tar in TARS)]
 def test_lines_say_what_a_choice_needs(lamella: Lamella, app: str) -> None:
     """Number, ID, size, tags and command; each line a space further in."""
     first, second, third = lamella("layers", app).worked().text.splitlines()
-    assert first == f"#1  {IDS[0][:12]}  4.61 kB  FROM scratch"
-    assert second == f" └─ #2  {IDS[1][:12]}  3.58 kB  RUN change"
-    assert third == f"  └─ #3  {IDS[2][:12]}  3.07 kB  app:latest  RUN add"
+    assert first == f"1  {IDS[0][:12]}  4.61 kB  FROM scratch"
+    assert second == f" └─ 2  {IDS[1][:12]}  3.58 kB  RUN change"
+    assert third == f"  └─ 3  {IDS[2][:12]}  3.07 kB  app:latest  RUN add"
 
 
 def test_tags_are_shown_as_the_original_did(lamella: Lamella, app: str) -> None:

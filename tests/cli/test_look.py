@@ -206,7 +206,7 @@ def test_odd_names_can_be_given(image: str, tmp: Path) -> None:
         ("/etc/paswd", ["did you mean /etc/passwd?"]),
         ("/ect/passwd", ["did you mean /etc/passwd?"]),
         ("passwd", ["did you mean /etc/passwd?"]),
-        ("etc/passwd/x", ["etc/passwd is no directory"]),
+        ("etc/passwd/x", ["etc/passwd is not a directory"]),
         ("od\x1b[31m", [r"od\x1b[31m: the image", r"did you mean /odd\x1b[31m"]),
         ("gone", ["no such file"]),
     ],

@@ -204,7 +204,7 @@ def test_platform_that_is_not_in_the_layout(lamella: Lamella, work: Path) -> Non
     source = f"oci:{made.layout.write(work / 'source')}:app"
     target = ["-o", f"oci:{work}/new:app", "--platform", "all"]
     ran = lamella("squash", source, "#1", *target).worked()
-    assert "linux/amd64: listed in the index, but not there; left out" in ran.err
+    assert "linux/amd64: listed in the index, but missing; left out" in ran.err
     written = Written(work / "new")
     assert set(dict(written.images(written.tagged("app")))) == {"arm64", "arm"}
 
@@ -241,7 +241,7 @@ def test_who_says_no_platform_is_told_that_there_are_more(
 ) -> None:
     """One of several is taken as ever, and not in silence."""
     ran = lamella("squash", source, "#1", "-o", f"oci:{work}/new").worked()
-    assert "3 platforms; taking linux/amd64 alone (--platform all: every one)" in ran.err
+    assert "3 platforms; taking linux/amd64 only (--platform all takes all)" in ran.err
     target = ["-o", f"oci:{work}/other", "--platform", "linux/arm64"]
     assert "platforms" not in lamella("squash", source, "#1", *target).worked().err
 

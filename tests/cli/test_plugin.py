@@ -328,7 +328,9 @@ def test_help_has_the_name_that_was_typed(
 def test_usage_names_docker_squash(installed: Path, tmp: Path) -> None:
     """What was wrong, and where there is more."""
     done = start_plugin(installed, "squash", "app", "--nosuch", tmp=tmp)
-    done.failed(2, "--nosuch", "see `docker squash --help`")
+    done.failed(2, "--nosuch", "ee `docker squash --help`")
+    done = start_plugin(installed, "squash", "app", "-f", "3", tmp=tmp)
+    done.failed(2, "no option -f; docker-squash's -f LAYER is --from LAYER here")
     start_plugin(installed, "nosuch", tmp=tmp).failed(2, "expected `docker squash`, got nosuch")
     start_plugin(installed, "--nosuch", "squash", tmp=tmp).failed(2, "no option --nosuch")
 

@@ -60,6 +60,7 @@ def test_bar_on_a_terminal(
     assert ("\x1b[?25l" in said) is bar  # the cursor is hidden while the bar moves
     assert ("\x1b[?25h" in said) is bar
     assert (COLOUR.search(said.replace("\x1b[0m", "")) is not None) is colour
+    assert "-:--:--" not in said  # figures of which none is known yet
     if "-q" not in options:
         last = said.rstrip().splitlines()[-1]
         assert "1 layer" in last

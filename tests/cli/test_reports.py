@@ -184,7 +184,7 @@ def _content(token: Token) -> str:
 def test_markdown_is_tables_whatever_names_there_are(lamella: Lamella, nasty: str) -> None:
     """Rules, secrets and dead paths; bars and backticks of names end no cell and no code."""
     text = lamella("analyze", nasty, "--format", "markdown", *RULES).worked(6).text
-    assert text.startswith("### lamella: `nasty.tar` breaks 2 of 3 rules\n")
+    assert text.startswith("### lamella: `nasty.tar` violates 2 of 3 rules\n")
     rows = cells(text)
     assert ["FAIL", "forbid-secrets", "2 likely secrets", "none"] in rows
     assert ["pass", "max-layers", "2 layers", "at most 9 layers"] in rows
@@ -199,8 +199,8 @@ def test_markdown_is_tables_whatever_names_there_are(lamella: Lamella, nasty: st
     ("rules", "title"),
     [
         ((), "### lamella: `nasty.tar`\n"),
-        (("--max-layers", "9"), "### lamella: `nasty.tar` keeps its rule\n"),
-        (("--max-layers", "9", "--max-size", "1GB"), "keeps all 2 rules\n"),
+        (("--max-layers", "9"), "### lamella: `nasty.tar` meets its rule\n"),
+        (("--max-layers", "9", "--max-size", "1GB"), "meets all 2 rules\n"),
     ],
 )
 def test_markdown_says_what_came_out(

@@ -40,8 +40,25 @@ def test_config_counts(lamella: Lamella, work: Path) -> None:
         made = Layout()
         made.add(made.manifest(config={"config": {"Env": env}})).write(work / name)
     ran = lamella("verify", f"oci:{work}/a", f"oci:{work}/b").worked(4)
-    assert ran.text == 'config Env: ["A=1"] != ["A=2"]\n'
+    assert ran.text == "config Env.A: 1 != 2\n"
     assert ran.err.endswith(": 1 difference\n")
+
+
+def test_values_of_secrets_are_hidden(lamella: Lamella, work: Path) -> None:
+    """As everywhere; that they differ is told."""
+    for name, value in (("a", "one-secret"), ("b", "two-secret")):
+        made = Layout()
+        config = {
+            "Env": [f"API_TOKEN={value}", "A=1"],
+            "Labels": {"password": value},
+            "Cmd": ["run", "--token", value],
+        }
+        made.add(made.manifest(config={"config": config})).write(work / name)
+    for option in ([], ["--json"]):
+        ran = lamella("verify", f"oci:{work}/a", f"oci:{work}/b", *option).worked(4)
+        assert "secret" not in ran.text
+        assert "config Env.API_TOKEN: (hidden) != (hidden)" in ran.text
+        assert "config Labels.password: (hidden) != (hidden)" in ran.text
 
 
 def test_many_differences_are_cut_short_for_people(lamella: Lamella, app: str, work: Path) -> None:

@@ -72,6 +72,13 @@ def test_every_command_shows_its_help(name: str) -> None:
     assert not name or f"\n## lamella {name}\n" in CLI
 
 
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))], ids=str)
+def test_layers_have_plain_numbers(page: Path) -> None:
+    """What is copied from a page is typed in a shell, to which # begins a comment."""
+    text = re.sub(r"\]\([^)]*\)", "", page.read_text(encoding="utf-8"))  # without links
+    assert not re.search(r"(?<![\w&])#\d", text)
+
+
 MAINTAINERS = {"architecture.md", "dependencies.md", "performance.md", "releasing.md"}
 """Pages that nobody needs who only uses lamella."""
 

@@ -64,7 +64,7 @@ def test_what_changed_is_told(image: str) -> None:
         await go_to(screen, "run")
         await screen.sees(
             "/d/run",
-            "-rws------ 1000:7 788,900 B 2020-09-13 12:26 #2",
+            "-rws------ 1000:7 789 kB 2020-09-13 12:26",
             "mode 0755 → 4700, owner 0:0 → 1000:7",
         )
         assert "content" not in screen.line("mode 0755")
@@ -97,7 +97,7 @@ def test_details_have_all_attributes(image: str) -> None:
             "time    2020-09-13T12:26:40Z",
             'xattr   user.a = "kept"',
             "xattr   user.raw = 00",
-            "layer   #1",
+            "layer   1",
         )
         await screen.press("escape", "shift+tab")
         await go_to(screen, "link", 1)
@@ -115,7 +115,7 @@ def test_a_layer_shows_its_whole_command(image: str) -> None:
         await screen.press("j", "j")
         await screen.sees("Files of layer 2")
         await screen.press("d")
-        await screen.sees("layer    #2 of 2", "RUN set -e; echo step 0 of a long command")
+        await screen.sees("layer    2 of 2", "RUN set -e; echo step 0 of a long command")
         await screen.press("G")
         await screen.sees("39 of a long command")
         await screen.press("escape", "g", "d")
@@ -135,7 +135,7 @@ def test_values_that_are_called_secrets_are_hidden(image: str) -> None:
         await screen.press("r")
         await screen.sees("ENV TOKEN=(hidden)")
         await screen.press("escape", "j", "d")
-        await screen.sees("layer    #1 of 2")
+        await screen.sees("layer    1 of 2")
         assert "hidden" not in screen.text
 
     explore(image, script, (100, 50))
@@ -166,7 +166,7 @@ def test_the_config_is_shown(image: str) -> None:
     async def script(screen: Screen) -> None:
         await screen.press("i")
         await screen.sees('Cmd          ["/bin/true"]', "Environment", "  A=b")
-        assert "#1  FROM scratch" in screen.text
+        assert " 1  FROM scratch" in screen.text
         await screen.press("G")
         await screen.sees("echo step 39 of")
         await screen.press("q")
@@ -345,7 +345,7 @@ def test_secrets_are_listed(demo: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("p")
-        await screen.sees("#5 → #6   private key", "/root/.ssh/id_rsa")
+        await screen.sees("5 → 6    private key", "/root/.ssh/id_rsa")
         await screen.press("enter")
         await screen.sees("Files of layer 5", "+       id_rsa", "/root/.ssh/id_rsa")
 

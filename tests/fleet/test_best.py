@@ -180,5 +180,5 @@ def test_more_layers_are_kept_than_are_allowed() -> None:
     """Which image it is, and how many it has at least."""
     case = _fleet((BASE, CLEANED, _A))
     keep = chain_ids(case.catalogue.images[0].diff_ids)[1:2]
-    with pytest.raises(UsageError, match="0 keeps 2 layers as they are, so it has 3 at least"):
+    with pytest.raises(UsageError, match="0 keeps 2 layers, so it has at least 3"):
         choose_plan(case.catalogue, case.sizes, max_layers=2, keep=keep)

@@ -62,7 +62,7 @@ def test_a3_changed_and_deleted_leaves_the_whiteout() -> None:
 
 @pytest.mark.parametrize("new", [("f", b"2"), symlink("f", "d"), fifo("f")])
 def test_a4_deleted_and_made_again_needs_no_whiteout(new: Spec) -> None:
-    """An entry that is no directory replaces whatever is below it."""
+    """An entry that is not a directory replaces whatever is below it."""
     assert above(layer(whiteout("f")), layer(new)) == ["f"]
 
 
@@ -124,7 +124,7 @@ def test_a11_whiteout_of_a_symlink_spares_its_target() -> None:
 
 
 def test_a11_no_whiteout_through_a_symlink() -> None:
-    """Paths are taken as they are: a symlink of a lower layer is no directory."""
+    """Paths are taken as they are: a symlink of a lower layer is not a directory."""
     base = layer("e/", "e/x", symlink("s", "e"))
     assert above(layer(whiteout("s/x")), base=base) == []
 

@@ -200,7 +200,7 @@ def test_history_that_does_not_fit_is_told() -> None:
     with LayerOpener(Spool()) as opener:
         prepare(image(*TARS, history=made_by("a")), Selection((range(4),)), opener, recorder)
     assert [line.partition(";")[0] for line in recorder.notes] == [
-        "test: its history tells of 1 layers, it has 4"
+        "test: its history lists 1 layers, it has 4"
     ]
 
 

@@ -5,7 +5,7 @@ the image specification's layer chapter says is done word for word: first the wh
 on what the layers below left; then its entries, in order.
 
 Where the specification is silent the engines' common reading holds: missing parents are made as
-root's with mode 755; something that is no directory gives way to one; entries and removals follow
+root's with mode 755; what is not a directory gives way to one; entries and removals follow
 only those symlinks that the layer itself made before them.
 """
 

@@ -174,7 +174,7 @@ def test_advice_has_its_bytes_steps_and_what_to_write() -> None:
     )
     for words in (
         "−900 kB",  # noqa: RUF001 - a minus
-        "use COPY --chown=app in #1 instead of RUN chown in #2",
+        "use COPY --chown=app in layer 1 instead of RUN chown in layer 2",
         "COPY --chown=app . /app",
         "RUN chown -R app /app",
         "lamella squash a -t b",

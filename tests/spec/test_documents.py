@@ -239,7 +239,7 @@ def test_platforms_match() -> None:
         (b'{"layers":[{"size":1.0}]}', r"layers\[0\].size: expected an integer, got 1.0"),
         (b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested more than 500 deep"),
         (b'{"schemaVersion":' + b"9" * 5000 + b"}", "schemaVersion: expected an integer, got 99"),
-        (b'{"x":NaN}', "NaN is no JSON value"),
+        (b'{"x":NaN}', "NaN is not a JSON value"),
         (b"\xef\xbb\xbf{}", "BOM"),
         (b" " * (limits.DOCUMENT + 1), "too large: expected 8388608 bytes, got 8388609"),
     ],

@@ -12,7 +12,8 @@ from lamella.transport.environment import Environment
 from lamella.transport.patterns import matcher
 from lamella.transport.transports import expand
 from tests.fleet.conftest import registry
-from tests.odd.registry import MemoryRegistry
+from tests.odd.answers import Answer, Oddly
+from tests.odd.registry import MemoryRegistry, registry_in_memory
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS, layout_of
 
@@ -57,6 +58,15 @@ def test_a_registry(registry: MemoryRegistry, pattern: str, wanted: list[str]) -
     assert found == tags(registry.host, *wanted)
 
 
+def test_a_registry_that_lists_nothing() -> None:
+    """It is said what is missing, and what to give in its place."""
+    with registry_in_memory(Oddly(0)) as registry:
+        registry.answer = lambda asked: Answer(200 if asked.path == "/v2/" else 404, b"")  # type: ignore[method-assign]
+        told = f"^registry {registry.host}: can't list its repositories: 404: .*; name the rep"
+        with pytest.raises(EngineError, match=told):
+            expand(f"docker://{registry.host}/*/app:1", Environment())
+
+
 def test_what_is_no_pattern_is_not_looked_for() -> None:
     """No request is made."""
     name = "docker://127.0.0.1:1/team/app:v1"
@@ -88,7 +98,7 @@ def test_nothing_is_an_error(registry: MemoryRegistry, tmp_path: Path) -> None:
         ("oci:all*", UsageError, "DIR in full"),
         (f"docker://{registry.host}/a[b", UsageError, "expected ] after ["),
         (str(tmp_path / "empty"), ImageNotFound, "no image matches"),
-        ("docker://127.0.0.1:1/a/*", EngineError, "registry 127.0.0.1:1"),
+        ("docker://127.0.0.1:1/a/*", EngineError, "can't reach 127.0.0.1:1: "),
     ]
     (tmp_path / "empty").mkdir()
     for pattern, kind, words in cases:

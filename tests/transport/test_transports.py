@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,22 @@ def test_what_means_nothing(text: str) -> None:
     """It is refused as it is read."""
     with pytest.raises(InvalidReference):
         parse_location(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("dir:x", "did you mean oci:x?"),
+        ("tar:x.tar", "did you mean docker-archive:x.tar?"),
+        ("https://reg.example/x", "for a registry: docker://reg.example/x"),
+        ("containerd:x", "for an image of that name: docker-daemon:containerd:x"),
+    ],
+)
+def test_transports_of_other_tools(text: str, meant: str) -> None:
+    """The nearest of ours is proposed."""
+    for output in (False, True):
+        with pytest.raises(InvalidReference, match=f"known: docker-archive:.*{re.escape(meant)}"):
+            parse_location(text, output=output)
 
 
 @pytest.mark.parametrize("text", ["./none", "/none", "./folder", ".", "a/b.tgz", "None.TAR"])

@@ -59,18 +59,18 @@ class Advice:
 
 _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
     AdviceKind.SECRET: (
-        "change the secret in {paths} ({made}); mount it during the build",
+        "replace the secret {paths} ({made}); mount it in the build",
         (
-            "It ships with every copy of the image, even where a later step deletes it. A mounted "
+            "It ships with every copy of the image, even if a later step deletes it. A mounted "
             "secret is in no layer."
         ),
         "RUN --mount=type=secret,id={name},target=/{path} …",
     ),
     AdviceKind.SSH: (
-        "change the key in {paths} ({made}); mount it during the build",
+        "replace the key {paths} ({made}); mount it in the build",
         (
-            "It ships with every copy of the image, even where a later step deletes it. With a "
-            "mounted agent the key stays where it is."
+            "It ships with every copy of the image, even if a later step deletes it. With a "
+            "mounted SSH agent no layer gets the key."
         ),
         "RUN --mount=type=ssh …",
     ),
@@ -93,23 +93,23 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
         "",
     ),
     AdviceKind.CACHE: (
-        "delete the cache of {cache} in the RUN that fills it ({made}), not in {by}",
+        "delete the cache of {cache} in the RUN of {made}, not in {by}",
         (
-            "A later step can't remove it from the layer that has it. A cache mount keeps it out "
-            "of the image, and for the next build."
+            "A later step can't remove it from the layer that has it. With a cache mount it is "
+            "kept for the next build, and is not in the image."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),
     AdviceKind.LIVE_CACHE: (
-        "empty the cache of {cache} in the RUN that fills it ({made})",
+        "empty the cache of {cache} in the RUN of {made}",
         (
-            "The image still shows it in {place}; what runs there rarely needs it. A cache mount "
-            "keeps it out of the image, and for the next build."
+            "It is still visible in {place}; a container rarely needs it. With a cache mount it is "
+            "kept for the next build, and is not in the image."
         ),
         "{cure}\nRUN --mount=type=cache,target={mount} …",
     ),
     AdviceKind.SAME_RUN: (
-        "delete {place} in the RUN that makes it ({made}), not in {by}",
+        "delete {place} in the RUN of {made}, not in {by}",
         "A later step can't remove it from the layer that has it.",
         "RUN … && rm -rf {whole}",
     ),
@@ -199,7 +199,7 @@ def _about_secrets(secrets: Sequence[Secret]) -> Iterator[Advice]:
             "paths": f"{_shortened(f'/{path}')}{more}",
             "path": path,
             "name": name,
-            "made": f"#{layer}",
+            "made": f"layer {layer}",
         }
         yield _say(kind, 0, layers, **facts)
 
@@ -313,8 +313,8 @@ def _with_flag(step: str, flag: str) -> str:
 
 
 def _numbers(layers: Sequence[int]) -> str:
-    first, *rest = (f"#{number}" for number in layers)
-    return f"{', '.join([first, *rest[:-1]])} and {rest[-1]}" if rest else first
+    first, *rest = map(str, layers)
+    return f"layers {', '.join([first, *rest[:-1]])} and {rest[-1]}" if rest else f"layer {first}"
 
 
 def _place(wastes: Sequence[Waste]) -> str:

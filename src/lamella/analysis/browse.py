@@ -224,7 +224,7 @@ class View:
             text: what they contain.
             wanted: which of them.
             most: how many rows to return, of those that come first.
-            stop: whether nobody wants to know any more.
+            stop: whether the search was cancelled.
         """
         found: list[tuple[bytes, Row]] = []
         for folder, row in self._matches(text):

@@ -16,7 +16,7 @@ from lamella.tar.writer import END_OF_ARCHIVE, format_header
 __all__ = ["FileReader"]
 
 _COMPARED = 4 << 20
-"""Bytes of a file that are compared at the most while somebody waits."""
+"""Bytes of a file that are compared at most while the user waits."""
 
 
 class FileReader:

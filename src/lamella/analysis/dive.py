@@ -64,7 +64,7 @@ def measure(
     count = _Count(sizes)
     removed = _Removed(sizes, changesets, lots, deaths)
     for position, changeset in changesets.items():
-        # A path counts twice if a layer removes it and makes it anew.
+        # A path counts twice if a layer removes it and creates it again.
         gone: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
         for path in changeset.whiteouts:
             folder, _, name = path.rpartition(b"/")

@@ -37,7 +37,7 @@ class Lots(NamedTuple):
     lots: list[Lot]
     single: list[Member]
     """In the order of the tar: directories, names of files with hard links, entries that must be
-    written anew or are not where their path says."""
+    rewritten or are not where their path says."""
 
     def by_folder(self) -> Iterator[tuple[bytes, int, int]]:
         """Yield a directory, bytes of entries, and how many; directories count as in themselves."""

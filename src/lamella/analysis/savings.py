@@ -40,8 +40,8 @@ def check_layers(count: int) -> None:
     """
     if count > LAYERS:
         raise Unsupported(
-            f"the image has {count} layers, and what each range of them would save is told of at "
-            f"most {LAYERS}; squash some of them first, with `layers` or `last`"
+            f"the image has {count} layers, and savings are computed for at most {LAYERS}; squash "
+            "some of them first, with `layers` or `last`"
         )
 
 

@@ -8,7 +8,7 @@ import click
 
 from lamella.cli.signals import INTERRUPTED
 from lamella.errors import LamellaError
-from lamella.waiting import is_asked_to_end, is_published, is_several
+from lamella.waiting import is_asked_to_end, left_behind
 
 __all__ = ["PARAMETERS", "explain", "in_options"]
 
@@ -44,10 +44,7 @@ def in_options(text: str) -> str:
 def explain(error: BaseException) -> tuple[str, int]:
     """Say what went wrong, and how bad it is."""
     if is_asked_to_end() or isinstance(error, KeyboardInterrupt | click.Abort):
-        left = "the new image was already written" if is_published() else "nothing was left behind"
-        if is_several():
-            left = "images that are done stay; the next run does the others"
-        return f"interrupted; {left}", INTERRUPTED
+        return f"interrupted; {left_behind() or 'nothing was left behind'}", INTERRUPTED
     match error:
         case click.ClickException():
             return _usage_message(error), error.exit_code
@@ -105,16 +102,29 @@ def _wrong_value(error: click.ClickException) -> str:
     return f"{name}: expected {expected}, got {got[1]}"
 
 
+def _no_option(error: click.ClickException) -> str:
+    if not isinstance(error, click.NoSuchOption):
+        return ""
+    near = " or ".join(error.possibilities or ())
+    return f"no option {error.option_name}{f'; did you mean {near}?' if near else ''}"
+
+
 def _usage_message(error: click.ClickException) -> str:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
-    if isinstance(error, click.NoSuchOption) and context.info_name == "squash":
-        meant = _OF_DOCKER_SQUASH.get(error.option_name)
-        if meant:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context:
+        is_squash = (context.info_name or "").endswith("squash")  # also `docker squash`
+        if is_squash and (meant := _OF_DOCKER_SQUASH.get(error.option_name)):
             return f"no option {error.option_name}; {meant}"
-    message = _wrong_value(error)
-    if not message:
-        message = " ".join(error.format_message().split()).rstrip(".")  # choices come in lines
+    message = _no_option(error) or _wrong_value(error) or _in_one_line(error.format_message())
+    if context is None:
+        return message
     see = " See" if message.endswith("?") else "; see"
     return f"{message}{see} `{context.command_path} --help`"
+
+
+def _in_one_line(message: str) -> str:
+    """Return a message of click's, in which choices come in lines, as ours are written."""
+    text = " ".join(message.split()).rstrip(".")
+    return text[:1].lower() + text[1:]

@@ -15,7 +15,7 @@ __all__ = ["open_told"]
 
 @contextmanager
 def open_told(image: str, platform: str | None, env: Environment) -> Iterator[OpenImage]:
-    """Open an image; say which of several platforms it is of, if nobody chose one.
+    """Open an image; say which of several platforms it is for, if none was chosen.
 
     Raises:
         LamellaError: there is no such image, or it is malformed.

@@ -59,7 +59,7 @@ def _run(arguments: list[str]) -> int:
         code = run(arguments)
         flush()
     except BrokenPipeError:
-        give_up(sys.stdout)  # whoever read it went away, which is no failure of ours to talk about
+        give_up(sys.stdout)  # the reader closed the pipe, which is no failure of lamella
         return 1
     except Exception as error:  # noqa: BLE001 - no traceback for users
         if isinstance(error, OSError):

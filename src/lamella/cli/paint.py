@@ -1,4 +1,4 @@
-"""Colours, where there is a terminal that shows them to somebody who wants them."""
+"""Colours, on a terminal, unless the user wants none."""
 
 from __future__ import annotations
 

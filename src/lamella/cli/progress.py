@@ -140,14 +140,15 @@ def _make_bar() -> RichProgress:
     from rich.text import Text  # noqa: PLC0415
 
     class IfKnown(ProgressColumn):
-        """A column for work of which it is known how much it is."""
+        """A column for work of which it is known how much it is, once some of it is done."""
 
         def __init__(self, column: ProgressColumn) -> None:
             super().__init__()
             self._column = column
 
         def render(self, task: Task) -> RenderableType:
-            return self._column.render(task) if task.total is not None else Text("")
+            is_known = task.total is not None and task.completed
+            return self._column.render(task) if is_known else Text("")
 
     figures = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(

@@ -1,10 +1,10 @@
 """Being asked to end, by SIGINT, SIGTERM or SIGHUP: no signal is lost, and each ends the work.
 
 Python notes a signal and looks at its notes before it waits in the system. A signal that comes
-between the look and the wait is noted while the wait goes on, for ever maybe; and an exception
-that a signal's handler raises is lost where nobody can take it (in ``__del__``, say). So there is a
-beat, a timer's signal some times a second. It interrupts each wait of the main thread, and raises
-the exception again if that is not on its way already.
+between the look and the wait is noted while the wait goes on, possibly without end; and an
+exception that a signal's handler raises is lost where it can't be caught (in ``__del__``, for
+example). So there is a beat: a timer's signal, several times a second. It interrupts each wait of
+the main thread, and raises the exception again if that is not on its way already.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FAST_BEAT = 0.02
 _LONGEST_CLEANUP = 15.0
 _LONGEST_STEP = 0.4
 _STEPS = frozenset({"__enter__", "__exit__", "__del__", "enter_context", "commit"})
-"""Functions that are to be finished, if they don't take long: they hold what nobody cleans up yet,
+"""Functions that are to be finished, if they don't take long: they hold what is not cleaned up yet,
 or what is half done."""
 
 
@@ -50,7 +50,7 @@ class _Signals:
         return self._begun
 
     def heed_again(self) -> None:
-        """Take them back from somebody who had them meanwhile."""
+        """Handle signals again, after other code has handled them."""
         if self._begun:
             self.heed()
 
@@ -76,7 +76,7 @@ class _Signals:
             signal.signal(number, signal.SIG_IGN)
 
     def leave(self, code: int) -> None:
-        """End the process at once if a thread still waits for something; nobody waits for it."""
+        """End the process at once if a thread still waits for something: it is not waited for."""
         main = threading.main_thread()
         if any(t is not main and not t.daemon for t in threading.enumerate()):
             with suppress(OSError, ValueError):

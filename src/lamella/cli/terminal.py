@@ -74,14 +74,14 @@ def say(*lines: str) -> None:
 
     Raises:
         OutputError: they can't be written.
-        BrokenPipeError: nobody reads them any more.
+        BrokenPipeError: the reader closed the pipe.
     """
     with _told():
         _print(sys.stdout, lines)
 
 
 def tell(*lines: str) -> None:
-    """Print lines to standard error; where that can't be written, nobody can be told."""
+    """Print lines to standard error; if that can't be written, they are lost."""
     try:
         _print(sys.stderr, lines)
     except OSError:

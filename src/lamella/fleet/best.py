@@ -192,8 +192,8 @@ def _check_limit(catalogue: Catalogue, kept: Collection[int], limit: int | None)
         least = stay + (stay < len(image.diff_ids))
         if least > limit:
             raise UsageError(
-                f"`max_layers` {limit}: {image.name} keeps {stay} layers as they are, so it has "
-                f"{least} at least"
+                f"`max_layers` {limit}: {image.name} keeps {stay} layers, so it has at least "
+                f"{least}"
             )
 
 

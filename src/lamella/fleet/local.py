@@ -43,15 +43,15 @@ class Watch(Protocol):
 
 
 class Silence:
-    """Tells nobody; a `Watch`."""
+    """Reports nothing; a `Watch`."""
 
     def begin(self, source: str) -> Progress:
-        """Return what tells nobody."""
+        """Return progress that reports nothing."""
         del source
         return SILENT
 
     def end(self, source: str) -> None:
-        """Tell nobody."""
+        """Report nothing."""
 
 
 @dataclass(frozen=True)

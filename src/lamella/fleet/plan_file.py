@@ -1,4 +1,4 @@
-"""Plans as files: what `lamella plan -o` writes and whoever carries it out reads.
+"""Plans as files: what `lamella plan -o` writes, and `lamella batch --plan` reads.
 
 A JSON document. Its fields are told in docs/plan.md; one that is not known, or has another type, is
 an error, for a plan that is half understood must not be carried out.

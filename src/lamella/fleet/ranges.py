@@ -22,8 +22,7 @@ from lamella.spec.digest import Digest
 __all__ = ["MAKING", "Ranges", "RangesCache"]
 
 MAKING = 1
-"""To be counted up when a merge comes to write other sizes than it did: what is remembered would be
-wrong."""
+"""To be increased when a merge writes other sizes than before: remembered ones would be wrong."""
 _MAGIC = f"lamella ranges {MAKING} {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 

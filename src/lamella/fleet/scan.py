@@ -202,7 +202,7 @@ class _Scan:
         return found
 
     def _at_hand(self, layer: Layer, opener: LayerOpener) -> Layer:
-        """Return a layer of which the headers are known, so that it is not unpacked again.
+        """Return a layer whose headers are known, so that it is not unpacked again.
 
         Layers that are far away are looked up by those who fetch them.
         """

@@ -1,6 +1,6 @@
 """One image of many, as a pure task: a value that any process can do, and the outcome.
 
-Neither has a credential in it: whoever does the task finds them where its own process has them.
+Neither has credentials: the process that does the task finds its own.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ __all__ = [
 ]
 
 SOURCE = "dev.lamella.source.digest"
-"""The annotation that tells of which manifest a result was made."""
+"""The annotation with the digest of the source that a result was made from."""
 PLAN = "dev.lamella.plan.digest"
-"""The annotation that tells by which options it was made."""
+"""The annotation with the digest of the options that it was made with."""
 _MAKING = 1
-"""Grows when the same options make other bytes: then all is made again."""
+"""To be increased if the same options give other bytes: then every result is made again."""
 
 State = Literal["squashed", "copied", "unchanged", "planned", "passed over", "failed"]
 """``copied``: there was nothing to squash. ``unchanged``: the result was there already.
@@ -206,8 +206,7 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
         image = _described(source, task, env)
         if task.image_id not in {"", str(image.id)}:
             raise ImageError(
-                f"{task.source}: the plan was made for image {task.image_id}, got {image.id}; "
-                "plan again"
+                f"{task.source}: the plan is for image {task.image_id}, got {image.id}; plan again"
             )
         if age := _older(image, task):
             return replace(outcome, state="passed over", reason=age)
@@ -241,7 +240,7 @@ def _older(image: Image, task: Task) -> str:
 
 
 def _time(text: str) -> datetime:
-    """Read a time; what has none, or one that nobody can read, is as old as can be."""
+    """Read a time; an image without a readable time counts as the oldest."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -72,7 +72,7 @@ def resolve(path: bytes, root: RootFs, paths: Sequence[bytes], *, follow: bool) 
             left += _parts(target)
             continue
         if left and not isinstance(member, Folder):
-            raise NoSuchFile(f"{os.fsdecode(path)}: {os.fsdecode(here)} is no directory")
+            raise NoSuchFile(f"{os.fsdecode(path)}: {os.fsdecode(here)} is not a directory")
         at = here
     return at
 

@@ -11,7 +11,7 @@ class Budget:
     """So many bytes for all; who wants more than is left waits.
 
     One who holds some must not wait for more, and must give it back whatever happens: the others
-    would wait for ever.
+    would wait without end.
 
     Args:
         limit: bytes for all.

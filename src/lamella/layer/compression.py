@@ -71,7 +71,7 @@ class PlainReader:
             raise Unsupported(
                 f"{self._where}: {self._kind} data need too much memory: expected a window of at "
                 f"most {limits.WINDOW // _MIB} MiB, got {error.size // _MIB} MiB; compress them "
-                "anew with a smaller one"
+                "again with a smaller one"
             ) from error
         except _ERRORS as error:
             if isinstance(error, OSError) and error.errno:

@@ -1,4 +1,4 @@
-"""Digests of what passes by, computed beside whoever reads or writes it."""
+"""Digests of a stream, computed in other threads while it is read or written."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Hasher:
 
 Hasher.start_threads()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    # A forked process has none of the threads, and would wait for them for ever.
+    # A forked process has none of the threads, and would wait for them without end.
     os.register_at_fork(after_in_child=Hasher.start_threads)
 
 
@@ -94,7 +94,7 @@ class HashingReader(io.RawIOBase):
 
     Args:
         stream: what is read.
-        stop: when it is set, nobody wants the rest any more: it ends.
+        stop: when it is set, reading stops: the rest is not needed.
     """
 
     def __init__(self, stream: BinaryIO, stop: threading.Event) -> None:

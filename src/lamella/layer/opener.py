@@ -101,7 +101,7 @@ class LayerOpener:
         return [self._started(layer).result() for layer in layers]
 
     def open_headers(self, layers: Sequence[Layer]) -> list[LayerTar]:
-        """Return tars of which the headers will be read, and content as an exception.
+        """Return tars whose headers will be read, and content as an exception.
 
         What is near is opened as by `open`; of what is remote only the headers are kept.
 

@@ -39,12 +39,12 @@ class LayerTar(Protocol):
 
 @runtime_checkable
 class HasChecksums(Protocol):
-    """A tar whose files are checked one by one, as they are read: nobody has to hash the whole."""
+    """A tar whose files are checked one by one, as they are read: the whole need not be hashed."""
 
     def content_checksum(self, offset: int) -> int | None:
         """Return that of the file whose content begins at `offset`; None: it is not known.
 
-        Files of the same size and checksum are the same, unless somebody made them to deceive.
+        Files of the same size and checksum are the same, unless they were made to deceive.
         """
 
 
@@ -76,7 +76,7 @@ class Sieve(Protocol):
         Args:
             stream: the uncompressed tar.
             spool: takes what is kept.
-            stop: when it is set, nobody wants the rest any more.
+            stop: when it is set, the rest is not needed.
             whole: unpacks the layer again, for one who asks for what was not kept.
 
         Raises:

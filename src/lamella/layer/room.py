@@ -18,7 +18,7 @@ def check_room(folder: str | Path, need: int, where: str, way_out: str = "") -> 
     Args:
         folder: any folder on that disk.
         need: bytes that will be written at the least.
-        where: what a message calls the place.
+        where: what can't be written if there is no room, for the message.
         way_out: how a user can have it otherwise.
 
     Raises:
@@ -27,9 +27,9 @@ def check_room(folder: str | Path, need: int, where: str, way_out: str = "") -> 
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return  # what is wrong with the folder is told by whoever writes there
+        return  # the write itself says what is wrong with the folder
     if free < need:
         raise OutputError(
-            f"{where}: {free / _MB:.1f} MB free on that disk, at least {need / _MB:.1f} MB needed"
-            f"{way_out}"
+            f"can't write {where}: needs at least {need / _MB:.1f} MB, {free / _MB:.1f} MB are "
+            f"free in {folder}{way_out}"
         )

@@ -26,7 +26,7 @@ _WAY_OUT = "; try another `tmp_dir`"
 
 
 class _Unnamed(io.FileIO):
-    """Closed, and gone, when nobody refers to it any more: that is how it is meant to be used."""
+    """Closed, and gone, with its last reference: that is how it is meant to be used."""
 
     def __del__(self) -> None:
         self.close()
@@ -62,7 +62,7 @@ class Spool:
         Raises:
             OutputError: there is no room.
         """
-        check_room(self._place, need, f"temporary files in {self._place}", _WAY_OUT)
+        check_room(self._place, need, "temporary files", _WAY_OUT)
 
     def keep(
         self, stream: BinaryIO | PlainReader, stop: threading.Event | None = None
@@ -71,7 +71,7 @@ class Spool:
 
         Args:
             stream: what is copied, to its end.
-            stop: when it is set, nobody wants the rest any more.
+            stop: when it is set, the rest is not needed.
 
         Raises:
             OutputError: no room is left.

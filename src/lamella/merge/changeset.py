@@ -103,7 +103,7 @@ def sort_removal(member: Member, whiteouts: list[bytes], opaques: list[bytes]) -
     folder, name = member.folder, member.name
     if not name:
         if member.type != DIRECTORY:
-            raise MalformedTar("an entry for the root that is no directory", member.start)
+            raise MalformedTar("an entry for the root that is not a directory", member.start)
         return False
     if name == OPAQUE:
         opaques.append(folder)

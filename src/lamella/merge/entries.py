@@ -1,4 +1,4 @@
-"""What an entry becomes in a merged layer: its own bytes, or a header that is written anew.
+"""What an entry becomes in a merged layer: its own bytes, or a new header.
 
 The plan copies and writes what is said here, and the analysis adds up its sizes: so both always
 agree.
@@ -29,7 +29,7 @@ __all__ = ["Anew", "Entries"]
 
 
 class Anew(NamedTuple):
-    """An entry that is written anew: its header, and which content follows."""
+    """An entry with a new header: that header, and which content follows."""
 
     header: bytes
     """Whole blocks."""

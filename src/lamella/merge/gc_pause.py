@@ -13,7 +13,7 @@ __all__ = ["collector_paused"]
 def collector_paused() -> Iterator[None]:
     """Keep the collector from looking through all members again and again, while they are made.
 
-    It is as before at the end; reference counts go on freeing what nobody refers to.
+    It is as before at the end; reference counts go on freeing what is not referenced.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -266,7 +266,7 @@ class Tree:
 
     def _set_aside(self, member: Member) -> None:
         """Keep a file that only hard links lead to."""
-        with suppress(MalformedTar):  # a link that leads nowhere, and that nobody needs
+        with suppress(MalformedTar):  # a link that leads nowhere, and that is not needed
             node = self._link(member) if member.type == HARD_LINK else member
             self._aside[member.path] = node.inode if isinstance(node, Link) else node
 

@@ -1,4 +1,4 @@
-"""Layers that nobody named: chosen by what squashing them would bring."""
+"""Layers chosen by what squashing them would save, where the user named none."""
 
 from __future__ import annotations
 

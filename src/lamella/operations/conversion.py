@@ -31,20 +31,24 @@ def conversion(
     """
     before = [_stored(layer) for layer, _ in kept]
     after = [codec_of(form.media_type) for _, form in kept]
-    old, new = _dialect(image.manifest), _dialect(stored)
-    changes = []
-    if old != new:
-        changes.append(f"{old} → {new}")
+    changes = [change] if (change := _manifest_change(image, stored)) else []
     if before != after and not unpacked:
         changes.append(f"kept layers {_kinds(before)} → {_kinds(after)}")
-    if stored is None and _has_annotations(image):
-        changes.append("annotations not kept")
     return ", ".join(changes)
 
 
-def _dialect(manifest: Manifest | None) -> str:
-    if manifest is None:
-        return "no manifest"
+def _manifest_change(image: Image, stored: Manifest | None) -> str:
+    if stored is None:
+        lost = "manifest and annotations" if _has_annotations(image) else "manifest"
+        return f"{lost} not kept" if image.manifest else ""
+    new = _dialect(stored)
+    if image.manifest is None:
+        return f"{new} added"
+    old = _dialect(image.manifest)
+    return f"{old} → {new}" if old != new else ""
+
+
+def _dialect(manifest: Manifest) -> str:
     return "Docker manifest" if manifest.is_docker else "OCI manifest"
 
 

@@ -129,7 +129,7 @@ class _Reading:
         self.changesets: dict[int, Changeset] = {}
 
     def squashed(self, ranges: Sequence[range]) -> None:
-        """Read layers of which the content will be copied."""
+        """Read layers whose content will be copied."""
         if self._headers_only:
             self._listed([*chain(*ranges)])
             return
@@ -142,7 +142,7 @@ class _Reading:
         self._take(list(chain(*ranges)), self._opener.open(layers, through))
 
     def below(self, top: int) -> None:
-        """Read what layers say of which no content will be copied, as a rule."""
+        """Read the headers of layers whose content will not be copied, as a rule."""
         self._listed([position for position in range(top) if position not in self.tars])
 
     def _listed(self, positions: Sequence[int]) -> None:

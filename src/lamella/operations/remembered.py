@@ -13,13 +13,21 @@ from lamella.transport.environment import Environment
 __all__ = ["Remembered", "forget", "remembered"]
 
 
+_RANGES = "ranges-"
+"""How files of `fleet.ranges` begin, which are kept beside those of layers."""
+
+
 @dataclass(frozen=True)
 class Remembered:
-    """Headers of layers, in a folder that may be deleted at any time."""
+    """What is in the cache, a folder that may be deleted at any time."""
 
     folder: Path
     layers: int
+    """How many layers it has the headers of."""
+    images: int
+    """How many images it has the sizes of all ranges of."""
     size: int
+    """Bytes of all files."""
 
 
 def remembered(env: Environment) -> Remembered | None:
@@ -28,7 +36,8 @@ def remembered(env: Environment) -> Remembered | None:
         return None
     cache = ListingCache(Path(env.registry.cache))
     sizes = cache.sizes()
-    return Remembered(cache.folder, len(sizes), sum(sizes.values()))
+    images = sum(path.name.startswith(_RANGES) for path in sizes)
+    return Remembered(cache.folder, len(sizes) - images, images, sum(sizes.values()))
 
 
 def forget(env: Environment) -> Remembered | None:

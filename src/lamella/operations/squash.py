@@ -49,7 +49,7 @@ __all__ = ["Job", "Made"]
 
 @dataclass(frozen=True)
 class Made:
-    """A new image of which the layers are written, but which nobody sees yet."""
+    """A new image whose layers are written, but which is not published yet."""
 
     prepared: Prepared
     writer: ImageWriter
@@ -104,7 +104,7 @@ class Job:
         """Do all of it."""
         prepared = self.prepare(self.select())
         if self._request.platform is None and prepared.image.platforms:
-            self._env.progress.note(f"{prepared.image.choice} alone (`platform` all: every one)")
+            self._env.progress.note(f"{prepared.image.choice} only (`platform` all takes all)")
         if self._request.dry_run:
             return self.planned(prepared)
         return self.publish(self.write(prepared))
@@ -180,7 +180,7 @@ class Job:
             return self._source.beside(name) if beside else self._open(location).describe()
         except (ImageNotFound, UsageError) as error:
             if beside:
-                raise UnknownLayer(f"{unknown}; {error}") from None
+                raise UnknownLayer(str(error), unknown.expected) from None
             raise
 
     def prepare(self, selection: Selection) -> Prepared:
@@ -220,8 +220,9 @@ class Job:
             [above] = ranges
             what = f"only layer {above.stop}" if above else "no layer"
             return f"{what} is above {self._kept_name or f'layer {above.start}'}"
-        chosen = " and ".join(f"layer {positions.stop}" for positions in ranges)
-        return f"only {chosen} was chosen" if len(ranges) == 1 else f"{chosen}: each alone"
+        if len(ranges) == 1:
+            return f"only layer {ranges[0].stop} was chosen"
+        return "each chosen range has only one layer"
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -243,6 +244,7 @@ class Job:
             self._opener,
             request.compression,
             prepared.bytes_after,
+            self._env.progress.advance,
         )
         writer = destination.open_image(new)
         written = write(prepared, writer, request.wording, self._env.progress)

@@ -1,4 +1,4 @@
-"""A squash of every image of an index, and the index written anew."""
+"""Squash every image of an index, and write a new index."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class _EveryPlatform:
     def run(self) -> Result:
         ones = list(self._images())
         if not ones:
-            raise MalformedImage(str(self._request.location), "its index has no image that is here")
+            raise MalformedImage(str(self._request.location), "no image of its index is here")
         selections = list(self._pool.map(self._select, ones))
         prepared = list(self._pool.map(_One.prepare, ones, selections))
         rewritten = {
@@ -133,7 +133,7 @@ class _EveryPlatform:
         for descriptor in images_of(self._index, self._nested, where):
             source = self._source.image_of(descriptor)
             if source is None:
-                self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
+                self._leave_out(f"{_name(descriptor)}: listed in the index, but missing")
             else:
                 yield _One(descriptor, source, self._job(descriptor, source))
 
@@ -172,7 +172,7 @@ class _EveryPlatform:
             if descriptor.media_type in INDEXES:
                 nested = self._nested(descriptor)
                 if nested is None:
-                    self._leave_out(f"{_name(descriptor)}: listed in the index, but not there")
+                    self._leave_out(f"{_name(descriptor)}: listed in the index, but missing")
                 else:
                     self._judge(nested, rewritten)
             elif not is_image(descriptor):
@@ -182,7 +182,7 @@ class _EveryPlatform:
         artifact = self._source.artifact(descriptor)
         kind = "attestation" if descriptor.is_attestation else "artifact"
         if artifact is None:
-            self._leave_out(f"{kind} {descriptor.digest.short}: listed in the index, but not there")
+            self._leave_out(f"{kind} {descriptor.digest.short}: listed in the index, but missing")
         elif artifact.subject in rewritten:
             platform = rewritten[artifact.subject]
             self._leave_out(f"{platform}: its {kind} describes the image as it was before")

@@ -138,8 +138,7 @@ def _layers(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
 def _layer(layer: LayerFacts, largest: int, paint: Paint, width: int) -> str:
     dead = layer.dead.total
     drawn = draw_bar(layer.size, largest, dead / layer.size if layer.size else 0, paint)
-    number, size = f"#{layer.number}", human_size(layer.size)
-    start = f"  {number:>3}  {size:>8}  "
+    start = f"  {layer.number:>3}  {human_size(layer.size):>8}  "
     lost = f"  {human_size(dead) if dead else '-':>8}  "
     room = width - len(start) - BAR - len(lost)
     return start + drawn + lost + cut(one_line(shown_instruction(layer.command)), room)
@@ -159,7 +158,7 @@ def _dead(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
         return
     yield paint("title", f"  {'dead':>8}  {'in':>4}   {'by':<4} {'why':<14} path")
     for row in analysis.dead[:_DEAD]:
-        layers = f"{f'#{row.layer}':>4} → {f'#{row.by}':<4}"
+        layers = f"{row.layer:>4} → {row.by:<4}"
         start = f"  {human_size(row.size):>8}  {layers} {row.cause.words:<14} "
         more = f"  ({row.entries} entries)" if row.directory else ""
         path = f"/{_text(row.path)}{'/' if row.directory else ''}"
@@ -167,7 +166,7 @@ def _dead(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     rest = len(analysis.dead) - _DEAD
     if rest > 0:
         left = analysis.dead_bytes - sum(row.size for row in analysis.dead[:_DEAD])
-        yield f"  {human_size(left):>8}  in other places; --json tells more"
+        yield f"  {human_size(left):>8}  in other places; --json lists more"
 
 
 def _secrets(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
@@ -181,8 +180,9 @@ def _secrets(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     count = count_of(len(analysis.secrets), "likely secret")
     yield paint("secret", f"{count}; what a layer deletes still ships with the image")
     for secret in analysis.secrets[:_SECRETS]:
-        gone = f"→ #{secret.removed_by}" if secret.removed_by else "live"
-        start = f"  {secret.kind:<22}  {f'#{secret.layer}':>4} {gone:<6}  "
+        gone = f" → {secret.removed_by}" if secret.removed_by else ", live"
+        where = f"layer {secret.layer}{gone}"
+        start = f"  {secret.kind:<22}  {where:<13}  "
         yield start + cut_front(f"/{_text(secret.path)}", width - len(start))
     if len(analysis.secrets) > _SECRETS:
         yield f"  … {len(analysis.secrets) - _SECRETS} more; --json shows all"

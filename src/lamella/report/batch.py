@@ -64,7 +64,7 @@ class Totals:
     layers_after: int = 0
     failed: list[Outcome] = field(default_factory=list)
     kept: list[Outcome] | None = None
-    """All of them, for a page; None: nobody wants one."""
+    """All of them, for a page; None: no page is wanted."""
 
     def add(self, outcome: Outcome) -> None:
         """Count one more image."""

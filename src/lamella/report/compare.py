@@ -98,7 +98,7 @@ def _changed(found: Comparison, paint: Paint, width: int) -> Iterator[str]:
 
 def _rest(count: int) -> Iterator[str]:
     if count > _PATHS:
-        yield f"  … {count - _PATHS} more; --json tells more"
+        yield f"  … {count - _PATHS} more; --json lists more"
 
 
 def _path(extra: Extra) -> str:

@@ -36,13 +36,18 @@ def _fields(width: int) -> Callable[[str, str], Line]:
     return lambda name, value: Line(f"{name:<{width}}{value}", width)
 
 
-def summary_line(file: File) -> str:
-    """Say mode, owner, size, time and layer in a line."""
-    size = f"{file.size:,} B " if file.type == "file" else ""
+def summary_line(file: File, *, own_layer: int | None = None) -> str:
+    """Say layer, mode, owner, size and time in a line; what is cut off first is least wanted.
+
+    Args:
+        file: the file.
+        own_layer: position of the layer that is shown anyway, and is left out.
+    """
+    size = f"{human_size(file.size)} " if file.type == "file" else ""
     device = f"{file.device[0]}, {file.device[1]} " if file.device else ""
-    layer = "" if file.layer is None else f" #{file.layer + 1}"
+    layer = "" if file.layer in {None, own_layer} else f"layer {(file.layer or 0) + 1} "
     time = minute_text(file.mtime_ns)
-    return f"{mode_text(file)} {file.uid}:{file.gid} {size}{device}{time}{layer}"
+    return f"{layer}{mode_text(file)} {file.uid}:{file.gid} {size}{device}{time}"
 
 
 def _device(file: File) -> str:
@@ -115,7 +120,7 @@ def file_lines(
     for name, value in file.xattrs.items():
         yield field("xattr", f"{shown_path(name)} = {_value(value)}")
     if file.layer is not None:
-        yield field("layer", f"#{file.layer + 1}")
+        yield field("layer", f"{file.layer + 1}")
     if not image:
         yield field("change", changes_text(now, before, same=same))
     if not image and now and before:
@@ -136,7 +141,7 @@ def layer_lines(analysis: Analysis, number: int, *, hide: bool = True) -> Iterat
         hide: leave out values that have the name of a secret.
     """
     layer, field = analysis.layers[number - 1], _fields(9)
-    yield field("layer", f"#{number} of {len(analysis.layers)}")
+    yield field("layer", f"{number} of {len(analysis.layers)}")
     yield field("ID", layer.id)
     yield field("diff ID", str(layer.diff_id))
     if layer.tags:
@@ -171,7 +176,7 @@ def config_lines(image: Image, *, hide: bool = True) -> Iterator[Line]:
     yield Line("")
     yield Line("History, oldest first")
     for step in image.steps() or ():
-        place = "" if step.layer is None else f"#{step.layer + 1}"
+        place = "" if step.layer is None else step.layer + 1
         created_by = str(step.entry.get("created_by") or "")
         first, *rest = _text_lines(shown_instruction(created_by, hide=hide) or _UNKNOWN)
         yield Line(f"{place:>5}  {first}", 7 + _STEP_IN)

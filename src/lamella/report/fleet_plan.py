@@ -111,13 +111,13 @@ def outcome(plan: FleetPlan) -> Iterator[str]:
         yield _change("pulled", plan.pulled_before, plan.pulled_after)
     if plan.perhaps_equal:
         size = human_size(plan.perhaps_equal)
-        yield f"new layers have the size of others: if they are equal, up to {size} less is stored"
+        yield f"some new layers are of one size; if they are equal, up to {size} less is stored"
     if not plan.gap:
-        yield "no other plan is better"
+        yield "no plan saves more"
     elif plan.pulled_before or plan.max_layers is not None:
-        yield f"how much better another plan may be is not known: {human_size(plan.gap)} at most"
+        yield f"a better plan may exist; it would save at most {human_size(plan.gap)} more"
     else:
-        yield f"another plan may be better by {human_size(plan.gap)} at most"
+        yield f"a better plan would save at most {human_size(plan.gap)} more"
 
 
 def _change(what: str, before: int, after: int) -> str:
@@ -161,7 +161,7 @@ def _tree(plan: FleetPlan, paint: Paint, width: int) -> Iterator[str]:
 
 def _told(catalogue: Catalogue, branch: Branch) -> str:
     first, last = (catalogue.nodes[n] for n in (branch.nodes[0], branch.nodes[-1]))
-    numbers = f"#{first.depth + 1}"
+    numbers = f"{first.depth + 1}"
     if last.depth > first.depth:
         numbers += f"-{last.depth + 1}"
     names = ", ".join(map(printable, branch.names))
@@ -171,7 +171,7 @@ def _told(catalogue: Catalogue, branch: Branch) -> str:
 def _images(plan: FleetPlan, paint: Paint, width: int) -> Iterator[str]:
     changed = [image for image in plan.images if image.layers]
     if not changed:
-        yield "nothing to squash: every image is best as it is"
+        yield "nothing to squash: no squash would save anything"
         return
     yield paint("title", f"  {'layers':>9}  {'size':<21} {'--layers':<16} image")
     changed.sort(key=lambda image: image.after - image.before)

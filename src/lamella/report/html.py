@@ -64,7 +64,7 @@ def render(analysis: Analysis, typed: str | None = None, squash: str = "") -> st
 
 
 def fill_page(template: str, **facts: object) -> str:
-    """Return a page of which the style and the script are known by their hashes."""
+    """Return a page whose style and script are known by their hashes."""
     pages = Environment(
         loader=PackageLoader("lamella.report", "page"),
         autoescape=True,

@@ -59,7 +59,7 @@ def tree_numbered(lines: Sequence[LayerLine]) -> list[str]:
     for depth, line in enumerate(lines):
         elbow = " " * (depth - 1) + _ELBOW if depth else ""
         command = _short(line)
-        parts = [f"#{line.number}", line.id[:12], human_size(line.size), *line.tags, command]
+        parts = [str(line.number), line.id[:12], human_size(line.size), *line.tags, command]
         out.append(elbow + "  ".join(part for part in parts if part))
     return out
 
@@ -80,11 +80,11 @@ def table(lines: Sequence[LayerLine], width: int | None = None, paint: Paint = p
         paint: gives colours.
     """
     largest = max((line.size for line in lines), default=0)
-    widest = len(f"#{len(lines)}")
+    widest = len(str(len(lines)))
     out = []
     for line in lines:
         dead = line.dead or 0.0
-        start = f"{f'#{line.number}':>{widest}}  {line.id[:12]}  {human_size(line.size):>8}  "
+        start = f"{line.number:>{widest}}  {line.id[:12]}  {human_size(line.size):>8}  "
         lost = f"  {100 * dead:3.0f} % dead  " if dead >= _NOTED else " " * 14
         rest = "  ".join(part for part in (*line.tags, _short(line)) if part)
         if width is not None:

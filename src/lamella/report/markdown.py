@@ -30,8 +30,9 @@ def to_markdown(gate: Gate) -> list[str]:
 def _outcome(gate: Gate) -> str:
     rules = [one for one in gate.verdicts if not one.warning]
     if gate.broken:
-        return f"breaks {len(gate.broken)} of {count_of(len(rules), 'rule')}"
-    return f"keeps {'its rule' if len(rules) == 1 else f'all {len(rules)} rules'}" if rules else ""
+        some = f"{len(gate.broken)} of {len(rules)} rules" if len(rules) > 1 else "its rule"
+        return f"violates {some}"
+    return f"meets {'its rule' if len(rules) == 1 else f'all {len(rules)} rules'}" if rules else ""
 
 
 def _head(analysis: Analysis) -> str:
@@ -66,8 +67,8 @@ def _secrets(analysis: Analysis) -> Iterator[str]:
     rows = [
         (
             one.kind,
-            f"#{one.layer}",
-            f"in #{one.removed_by}" if one.removed_by else "no",
+            str(one.layer),
+            f"in layer {one.removed_by}" if one.removed_by else "no",
             _path(one.path),
         )
         for one in found[:_SECRETS]
@@ -82,7 +83,7 @@ def _dead(analysis: Analysis) -> Iterator[str]:
     rows = [
         (
             human_size(one.size),
-            f"#{one.layer} → #{one.by}",
+            f"{one.layer} → {one.by}",
             one.cause.words,
             _path(one.path, directory=one.directory),
         )

@@ -131,14 +131,21 @@ def _saved(result: Result) -> str:
 
 
 def _outcome(result: Result) -> str:
-    name = " ".join(result.tags) or (result.destination if not result.dry_run else "dry run")
+    name = ", ".join(result.tags) or ("dry run" if result.dry_run else _unnamed(result))
     several = f"{len(result.platforms)} platforms, " if result.platforms else ""
     size = f"{several}{_layers(result.layers_after)}, {human_size(result.bytes_after)}"
     proof = "  verified" if result.verified else ""
     if result.dry_run:
         return f"{name}  {size}   nothing was written"
-    short = f"{result.id[:15]}…" if result.id else ""
+    # The digest of the manifest, where there is one: others than lamella know the image by that.
+    short = f"{'digest' if result.digest else 'image ID'} {(result.digest or result.id)[:15]}…"
     return f"{name}  {size}   {short}  {result.seconds.get('total', 0):.1f} s{proof}"
+
+
+def _unnamed(result: Result) -> str:
+    """Return where an image without a name is; a registry knows it by its digest alone."""
+    repository, at, _ = result.reference.partition("@")
+    return f"{repository} (no tag)" if at else result.destination
 
 
 def plan_lines(result: Result) -> list[str]:

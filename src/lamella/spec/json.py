@@ -3,7 +3,7 @@
 Two steps. `load_json` turns a text into values. `read_as` then reads an object as Go reads it into
 a struct: names of fields in any case, the last of several wins or adds to what is there, null
 changes nothing, a wrong type is an error. What results has each known field once, under its own
-name, so that a document that is written anew can't say a thing twice. Unknown fields stay.
+name, so that a document that is rewritten can't have a field twice. Unknown fields stay.
 
 Rules: https://pkg.go.dev/encoding/json#Unmarshal; where ours differ is told in
 tests/differential/test_documents.py, which compares with Go.
@@ -131,7 +131,7 @@ def _fraction(text: str) -> float | Number:
 
 
 def _refuse(text: str) -> NoReturn:
-    message = f"{text} is no JSON value"
+    message = f"{text} is not a JSON value"
     raise ValueError(message)
 
 

@@ -66,7 +66,7 @@ class ReadAt(Protocol):
 
 @runtime_checkable
 class HasWindows(Protocol):
-    """Bytes of which headers are near, and content is farther away."""
+    """Bytes whose headers are near, and whose content is far away."""
 
     def read_window(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from a header on; all of its block, and what else is near."""
@@ -126,7 +126,7 @@ class Member(NamedTuple):
 
 @runtime_checkable
 class HasMembers(Protocol):
-    """Bytes of a tar of which it is known what a scan would find."""
+    """Bytes of a tar; what a scan would find in them is known."""
 
     def members(self, origin: int) -> list[Member]:
         """Return what `scan` returns; the list is the caller's."""

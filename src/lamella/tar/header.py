@@ -124,7 +124,7 @@ def parse_octal(field: bytes) -> int:
     """
     digits = until_nul(field.strip(b" \0"))
     if digits and not digits.isdigit():  # int() would take signs and underscores too
-        message = f"no number: {field!r}"
+        message = f"not a number: {field!r}"
         raise ValueError(message)
     return int(digits, 8) if digits else 0
 

@@ -96,7 +96,7 @@ def parse_integer(value: bytes) -> int:
         number = -int(significant) if value[:1] == b"-" else int(significant)
         if -(1 << 63) <= number < 1 << 63:
             return number
-    message = f"no number: {value[:40]!r}"
+    message = f"not a number: {value[:40]!r}"
     raise ValueError(message)
 
 
@@ -145,7 +145,7 @@ def parse_time(value: bytes) -> int:
     whole, _, fraction = value.partition(b".")
     seconds = parse_integer(whole)
     if fraction and not fraction.isdigit():
-        message = f"no time: {value[:40]!r}"
+        message = f"not a time: {value[:40]!r}"
         raise ValueError(message)
     nanoseconds = int(fraction[:9].ljust(9, b"0"))
     return seconds * _NANO + (-nanoseconds if whole[:1] == b"-" else nanoseconds)

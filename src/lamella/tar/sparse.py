@@ -59,7 +59,7 @@ def form_of(kind: bytes, known: dict[bytes, bytes]) -> str | None:
 
 def senseless(at: int) -> MalformedTar:
     """Return the error for a map that can't be one."""
-    return MalformedTar("sparse file map makes no sense", at)
+    return MalformedTar("sparse file map is invalid", at)
 
 
 def check_size(size: int, at: int) -> None:

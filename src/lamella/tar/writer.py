@@ -1,7 +1,7 @@
-"""Write headers anew: ustar where it fits, PAX records where it doesn't, nothing else.
+"""Write new headers: ustar where it fits, PAX records where it doesn't, nothing else.
 
 Used only for what can't be copied: promoted hard links, whiteouts, old sparse files, names that
-engines read differently. All that the old header said is said again, also in PAX records unknown
+engines read differently. Everything in the old header is kept, also PAX records unknown
 to us.
 """
 
@@ -25,7 +25,7 @@ _SPARSE_NAME = b"GNUSparseFile.0/x"
 # Records that the fields of a Header tell, or that only belonged to the old form.
 _TOLD = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"uname", b"gname"})
 _DROPPED = (
-    b"GNU.sparse.",  # said anew
+    b"GNU.sparse.",  # written again
     b"SCHILY.xattr.trusted.overlay.",  # would be taken for an overlay's own marks
     b"SCHILY.xattr.user.overlay.",
 )
@@ -107,7 +107,7 @@ def format_plain_block(name: bytes, size: int) -> bytes:
 
 
 def format_whiteout(name: bytes) -> bytes:
-    """Return the header blocks of an empty file without rights, of which there may be very many."""
+    """Return the header blocks of an empty file without permissions; there may be very many."""
     if len(name) > _NAME or not name.isascii():
         return format_header(Header(name=name, type=REGULAR, mode=0))
     return _sealed(name.ljust(_NAME, b"\0") + _AFTER_NAME)
@@ -177,7 +177,7 @@ def _block(  # noqa: PLR0913 - the fields of a header
 
 
 def _sealed(block: bytes) -> bytes:
-    """Return a header of which all but the checksum is there with its checksum."""
+    """Return a header that lacks only its checksum, with it."""
     return block[:148] + b"%06o\0 " % checksum_of(block) + block[156:]
 
 

@@ -14,7 +14,7 @@ from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.layer.hasher import Hasher
 from lamella.layer.opener import LayerOpener
-from lamella.layer.protocols import LayerTar
+from lamella.layer.protocols import LayerTar, Remote
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+def _ignore(amount: int) -> None:
+    del amount
+
+
 class Source(ABC):
     """An image at a place, to be read. Used as a context; what it opened is closed at its end."""
 
@@ -59,7 +63,7 @@ class Source(ABC):
 
         Args:
             content: positions of the layers that must be readable as a whole.
-            listed: positions of the layers of which the tar's headers are enough.
+            listed: positions of the layers whose tar's headers are enough.
 
         Raises:
             LamellaError: it can't be had, or is malformed.
@@ -89,7 +93,7 @@ class Source(ABC):
         """See to it that what was read is still there, before it is relied on.
 
         Raises:
-            LamellaError: somebody changed it meanwhile.
+            LamellaError: it was changed meanwhile.
         """
 
     def close(self) -> None:  # noqa: B027 - some have nothing open
@@ -105,7 +109,7 @@ class Source(ABC):
 
 
 def fetch_all(source: Source) -> Image:
-    """Return an image of which every layer can be read as a whole.
+    """Return an image whose layers can all be read as a whole.
 
     Raises:
         LamellaError: it can't be had, or is malformed.
@@ -129,6 +133,8 @@ class NewImage:
     """Of new layers, if the user says."""
     new_size: int = 0
     """Bytes of the new layers' tars."""
+    advance: Callable[[int], None] = _ignore
+    """Is told how many bytes more of a layer that stays are copied."""
 
     @property
     def kept(self) -> list[Layer]:
@@ -230,10 +236,22 @@ def staying(image: Image, ranges: Sequence[range]) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class AsItIs:
-    """A layer that is only packed anew; a `layer.blob.Merged`."""
+    """A layer that is only packed again; a `layer.blob.Merged`."""
 
     tar: LayerTar
     diff_id: Digest
+    advance: Callable[[int], None] = _ignore
+    """Is told how many bytes more were written."""
+
+    @classmethod
+    def of(cls, layer: Layer, tar: LayerTar, advance: Callable[[int], None]) -> AsItIs:
+        """Return a layer whose tar was opened.
+
+        `advance` counts up to the size of the stored layer: that of a layer which is unpacked, or
+        was counted when it came from far away, is not told.
+        """
+        is_counted = tar.size == layer.blob.size and not isinstance(layer.blob, Remote)
+        return cls(tar, layer.diff_id, advance if is_counted else _ignore)
 
     @property
     def size(self) -> int:
@@ -241,21 +259,36 @@ class AsItIs:
         return self.tar.size
 
     def write_to(self, write: Callable[[memoryview], object]) -> Digest:
-        """Write the tar; return its diff_id, which whoever opened the tar answers for."""
+        """Write the tar; return its diff_id, which was checked when the tar was opened."""
         buffer, at = memoryview(bytearray(CHUNK)), 0
         while got := self.tar.read_into(buffer, at):
             write(buffer[:got])
+            self.advance(got)
             at += got
         return self.diff_id
 
 
-def copy_stored(layer: Layer, write: Callable[[bytes], object]) -> tuple[Digest, int]:
+def copy_stored(
+    layer: Layer, write: Callable[[bytes], object], advance: Callable[[int], None]
+) -> tuple[Digest, int]:
     """Copy a layer's stored bytes; return their digest and size.
+
+    Args:
+        layer: the layer.
+        write: takes the bytes.
+        advance: is told how many bytes more were copied; those of a layer that comes from far away
+            are counted as they come.
 
     Raises:
         DigestMismatch: they aren't what the layer's descriptor says.
     """
-    return copy_blob(layer.blob, layer.descriptor, layer.where, write)
+    told = _ignore if isinstance(layer.blob, Remote) else advance
+
+    def write_and_tell(chunk: bytes) -> None:
+        write(chunk)
+        told(len(chunk))
+
+    return copy_blob(layer.blob, layer.descriptor, layer.where, write_and_tell)
 
 
 def copy_blob(

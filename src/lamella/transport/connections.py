@@ -24,7 +24,7 @@ _Client = TypeVar("_Client", bound=_Closes)
 
 
 class Connections:
-    """Clients of engines and registries: each is made once, and closed when nobody uses any more.
+    """Clients of engines and registries: each is made once, and closed when it is no longer used.
 
     They may be used from several threads.
     """
@@ -72,7 +72,7 @@ class Connections:
             connect: makes a client, if there is none yet.
 
         Raises:
-            Cancelled: nobody wants it any more.
+            Cancelled: the work was cancelled.
             LamellaError: the place can't be reached.
         """
         self.check()
@@ -92,7 +92,7 @@ class Connections:
             return next((client for known, client in self._clients if known == key), None)
 
     def drop(self, client: _Closes) -> None:
-        """Stop and close a client, which nobody gets any more."""
+        """Stop and close a client, so that it is not used again."""
         with self._lock:
             self._clients = [one for one in self._clients if one[1] is not client]
         client.stop()
@@ -108,11 +108,11 @@ class Connections:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody wants any more what is under way."""
+        """Whether the work under way was cancelled."""
         return self._cancelled.is_set()
 
     def cancelled_after(self, seconds: float) -> bool:
-        """Sleep, but only until nobody wants it any more; return whether that is so."""
+        """Sleep, at most until the work is cancelled; return whether it was."""
         return self._cancelled.wait(seconds)
 
     def check(self) -> None:

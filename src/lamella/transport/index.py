@@ -95,7 +95,7 @@ class IndexWriter(Destination):
 
     @abstractmethod
     def commit_index(self, index: Index, tags: Sequence[str]) -> None:
-        """Publish the index, of which everything else has been put.
+        """Publish the index, after everything that it lists.
 
         Raises:
             LamellaError: it could not be published; then nothing has changed.

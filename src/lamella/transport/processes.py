@@ -8,14 +8,14 @@ from contextlib import suppress
 __all__ = ["end_process"]
 
 _REAPED = 1.0
-"""Seconds in which the system tells that a killed process is gone."""
+"""Seconds until the system reports a killed process as gone."""
 
 
 def end_process(process: subprocess.Popen[bytes], seconds: float = 0.0) -> None:
     """See to it that a process is gone: it may take so many seconds to end, then it is killed.
 
     No wait is without an end: where an interrupt came just as `Popen.poll` had taken the lock of a
-    process, nobody gives that back, and `Popen.wait` without a timeout waits for it for ever.
+    process, nobody gives that back, and `Popen.wait` without a timeout waits for it without end.
     """
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from lamella.errors import Ambiguous, ImageNotFound, InvalidReference, UsageError
+from lamella.errors import FILES_NEED_NONE, Ambiguous, ImageNotFound, InvalidReference, UsageError
 from lamella.nearest import nearest
 from lamella.spec.reference import Reference
 from lamella.transport.engine.location import EngineLocation, match_engine, parse_engine
@@ -31,8 +32,12 @@ __all__ = ["TRANSPORTS", "expand", "locate", "parse_location"]
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
 _USUAL: FileFormat = "docker-archive"
-_OTHERS = ("containerd", "dir", "file", "http", "https", "ostree", "sif", "tar", "tarball")
-"""Transports of skopeo, nerdctl and others, and URLs."""
+_OTHERS: Mapping[str, str] = {
+    **dict.fromkeys(("containerd", "http", "https", "ostree", "sif"), ""),
+    **dict.fromkeys(("file", "tar", "tarball"), _USUAL),
+    "dir": "oci",
+}
+"""Transports of skopeo, nerdctl and others, and URLs: with ours that does most nearly the same."""
 
 
 def _rest(text: str) -> str:
@@ -92,6 +97,8 @@ def _check_transport(text: str) -> None:
         return
     if rest.startswith("//"):
         hint = f"; for a registry: docker://{rest[2:]}"
+    elif _OTHERS[head]:
+        hint = f"; did you mean {_OTHERS[head]}:{rest}?"
     else:
         hint = f"; for an image of that name: docker-daemon:{text}"
     raise InvalidReference(f"unknown transport '{head}:'; known: {', '.join(TRANSPORTS)}{hint}")
@@ -112,7 +119,9 @@ def _plain_output(text: str, source: Location | None) -> Location:
             f"can't tell the format of output {text!r}; "
             f"give docker-archive:{text}, oci-archive:{text} or oci:{text}"
         )
-    return EngineLocation("", text, meant=_registry_hint(text))
+    a_file = FILES_NEED_NONE if ":" in text else f"for a file: {_USUAL}:{text}"
+    other = _registry_hint(text) or a_file
+    return EngineLocation("", text, other=other)
 
 
 def _plain_input(text: str) -> Location:
@@ -121,13 +130,22 @@ def _plain_input(text: str) -> Location:
     if exists(text) and not is_folder(text):
         return FileLocation("archive", text)
     is_there = is_folder(text)
-    elsewhere = f"the folder {text!r} is no OCI layout" if is_there else f"no file {text!r} here"
+    elsewhere = _strange_folder(text) if is_there else f"no file {text!r} here"
     elsewhere += _hint(text)
-    if text in _FOLDERS or text.startswith((*_HERE, "~")) or is_archive_name(text):
+    is_path = text in _FOLDERS or text.startswith((*_HERE, "~")) or text.endswith("/")
+    if is_path or is_archive_name(text):
         expected = "expected an image archive or an OCI image layout"
         image = "" if not _is_image_name(text) else f"; for an image: docker-daemon:{text}"
         raise ImageNotFound(f"{elsewhere}; {expected}{image}")
     return EngineLocation("", text, elsewhere)
+
+
+def _strange_folder(path: str) -> str:
+    """Say why a folder is no image."""
+    if exists(f"{path}/manifest.json"):
+        here = shlex.quote(path)
+        return f"the folder {path!r} is an unpacked archive (pack it: tar -cf app.tar -C {here} .)"
+    return f"the folder {path!r} is no image: it has no index.json, oci-layout or manifest.json"
 
 
 def _hint(text: str) -> str:
@@ -161,7 +179,7 @@ def locate(text: str, env: Environment) -> Location:
     if bare and _is_image_name(text) and EngineLocation("", text).has_image(env):
         raise Ambiguous(
             f"{text!r} is a file here and an image in the Docker engine; "
-            f"say ./{text} or docker-daemon:{text}"
+            f"give ./{text} or docker-daemon:{text}"
         )
     return location
 

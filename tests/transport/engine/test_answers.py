@@ -81,8 +81,8 @@ def engine_that_says(
         ("500 No", b"plain\nwords", "plain words"),
         ("500 No", b"", "HTTP 500"),
         ("500 No", b"x" * (limits.ANSWER + 100), "x" * 300),
-        ("200 OK", b"OK", "no JSON: Expecting value: line 1 column 1 (char 0)"),
-        ("200 OK", _DEEP, "no JSON: "),
+        ("200 OK", b"OK", "not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("200 OK", _DEEP, "not JSON: "),
     ],
 )
 def test_answers_are_told_in_one_line(tmp_path: Path, status: str, body: bytes, words: str) -> None:

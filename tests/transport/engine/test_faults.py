@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -15,6 +16,7 @@ from lamella import api
 from lamella.errors import DigestMismatch, EngineError, EngineUnreachable
 from lamella.layer.opener import LayerOpener
 from lamella.transport.engine.client import EngineClient, Upload
+from lamella.transport.engine.connection import Connection
 from lamella.transport.engine.host import Host
 from lamella.transport.engine.image_writer import EngineImage
 from lamella.transport.engine.load_body import LoadRefused, TarBody
@@ -327,6 +329,21 @@ def test_a_name_that_may_have_been_a_file_s(
             api.squash(source, last=2, output=place, env=env)
     with pytest.raises(EngineUnreachable, match=r"^can't reach the .*; start .* DOCKER_HOST$"):
         api.squash("docker-daemon:app:1", last=2, env=env)
+
+
+def test_a_socket_that_may_not_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, and answers others. Root may use any, so the system's answer is made up."""
+
+    def denied(_host: Host) -> Connection:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("lamella.transport.engine.client.connect_to", denied)
+    with pytest.raises(EngineUnreachable) as error:
+        describe({"DOCKER_HOST": "unix:///x"})
+    told = (
+        "you may not use the Docker engine at unix:///x (Permission denied); join the group docker,"
+    )
+    assert str(error.value).startswith(told)
 
 
 def describe_at(host: str) -> None:

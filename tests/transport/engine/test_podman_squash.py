@@ -257,7 +257,7 @@ def test_history_without_times(podman: Podman, tmp_path: Path) -> None:
     path.write_bytes(docker_archive(*tars, tags=(name,), history=steps))
     podman("load", "-i", path)
     listed = run(at(podman), "layers", f"podman:{name}").stdout.splitlines()
-    assert [line.lstrip(" └─").split()[0] for line in listed] == ["#1", "#2", "#3"]
+    assert [line.lstrip(" └─").split()[0] for line in listed] == ["1", "2", "3"]
 
     new = tmp_path / "new.tar"
     run(at(podman), "squash", f"podman:{name}", "#1", "-o", f"docker-archive:{new}")

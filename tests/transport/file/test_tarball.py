@@ -136,12 +136,17 @@ def test_metadata_of_absurd_size_are_refused(tmp_path: Path) -> None:
             r"archive.tar: .* cut off in f \(truncated content: expected 600 .*, got 576\); ",
         ),
         (
+            layer(("manifest.json", b'[{"Layers": ["e", "f"]}]'), ("f", b"x" * 600))[:1800],
+            MalformedTar,
+            r"archive.tar: .* cut off in layer 2 \(f\) \(truncated content: .*\); ",
+        ),
+        (
             layer(("e", b"x"), ("f", b"x" * 600))[:1034],
             MalformedTar,
             r"archive.tar: .* cut off after e \(truncated header: expected 512 .*, got 10\); down",
         ),
     ],
-    ids=["empty", "text", "first header", "content", "header"],
+    ids=["empty", "text", "first header", "content", "layer", "header"],
 )
 def test_what_is_no_archive(
     tmp_path: Path, content: bytes, error: type[Exception], words: str

@@ -44,6 +44,22 @@ def test_names(text: str, name: RegistryName) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("app:slim", "h.example/team/app:slim"),
+        ("app", "h.example/team/app"),
+        (f"app@{DIGEST}", f"h.example/team/app@{DIGEST}"),
+        ("other:slim", "other:slim"),
+        ("x/app:1", "x/app:1"),
+        ("docker://app:1", "docker://app:1"),
+    ],
+)
+def test_names_beside_an_image(text: str, meant: str) -> None:
+    """The last part of its repository's name is that repository."""
+    assert RegistryName("h.example", "team/app", "1").beside(text) == meant
+
+
+@pytest.mark.parametrize(
     "text", ["docker://", "docker://a.b/C", "docker://a.b/c:", "a.b/c@sha256:1"]
 )
 def test_names_that_are_none(text: str) -> None:

@@ -24,7 +24,7 @@ from lamella.cli.terminal import flush, tell
 from lamella.errors import UsageError
 from lamella.report.batch import Totals, outcome_line, summary_lines
 from lamella.transport.registry.pace import Pace
-from lamella.waiting import several
+from lamella.waiting import leaving
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome
@@ -196,7 +196,7 @@ def command(
         )
         for result in found.results:
             board.note(f"{result}: is the result of another image; left alone")
-        with several(), found:
+        with leaving("finished images are kept; run again for the others"), found:
             for outcome in found:
                 totals.add(outcome)
                 board.result(_line_of(outcome, as_json=as_json))

@@ -17,6 +17,7 @@ from lamella.errors import OutputError
 from lamella.operations.remembered import Remembered, forget, remembered
 from lamella.report.text import count_of, human_size
 from lamella.transport.environment import Environment
+from lamella.waiting import leaving
 
 __all__ = ["command"]
 
@@ -25,9 +26,9 @@ __all__ = ["command"]
 def command() -> None:
     """Show or clear the cache.
 
-    It holds the tar headers of remote layers, 67 MB at most, so that a large base is read only
-    once. You can delete it at any time. What lamella-….pyz unpacks is listed, too. lamella leaves
-    nothing else on the disk.
+    It holds the tar headers of remote layers, and what `lamella plan` computed, 67 MB at most, so
+    that a large base is read only once. You can delete it at any time. What lamella-….pyz unpacks
+    is listed, too. lamella leaves nothing else on the disk.
     """
 
 
@@ -38,40 +39,78 @@ def show() -> int:
     if found is None:
         say("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     else:
-        say(_line(found))
-    for unpacked in _unpacked():
-        say(_unpacked_line(unpacked))
+        say(_line(found) if found.size else f"{found.folder}: empty")
+    say(*map(_unpacked_line, _unpacked()), *_others())
     return 0
 
 
 @command.command("clear")
 def clear() -> int:
-    """Remove it."""
-    found = forget(Environment.from_env())
-    if found is not None and found.layers:
-        say(f"removed {_line(found)}")
-    unpacked = _unpacked()
-    for folder in unpacked:
-        say(f"removed {_unpacked_line(folder)}")
-    for folder in unpacked:
-        _remove(folder)  # last: it may be what runs here
-    if not unpacked and (found is None or not found.layers):
+    """Remove it. The cache of another XDG_CACHE_HOME is kept."""
+    with leaving("what is not removed yet is kept; run it again"):
+        found = forget(Environment.from_env())
+        if found is not None and found.size:
+            say(f"removed {_line(found)}")
+        unpacked = _unpacked()
+        for folder in unpacked:
+            text = _unpacked_line(folder)
+            _remove(folder)  # last: it may be what runs here
+            say(f"removed {text}")
+    if not unpacked and (found is None or not found.size):
         say("the cache is empty")
+    say(*_others())
     return 0
 
 
 def _line(found: Remembered) -> str:
-    return f"{found.folder}: {count_of(found.layers, 'layer')}, {human_size(found.size)}"
+    counts = [count_of(found.layers, "layer")] if found.layers else []
+    counts += [f"range sizes of {count_of(found.images, 'image')}"] if found.images else []
+    return f"{found.folder}: {', '.join(counts)}, {human_size(found.size)}"
+
+
+def _caches() -> list[Path]:
+    """Return the folders of lamella in the user's caches, the one of these settings first."""
+    usual = os.path.expanduser("~/.cache")  # noqa: PTH111 - never fails
+    caches = dict.fromkeys((os.environ.get("XDG_CACHE_HOME") or usual, usual))
+    return [Path(cache, "lamella") for cache in caches if cache.startswith("/")]
+
+
+def _temporary() -> list[Path]:
+    with suppress(FileNotFoundError):  # no folder for temporary files can be written
+        return [Path(tempfile.gettempdir(), f"lamella-{os.getuid()}")]
+    return []
+
+
+def _in_use() -> list[Path]:
+    """Return where the one file unpacks itself with these settings (.ci/one_file_main.py).
+
+    That is among temporary files only if it can't be in the cache.
+    """
+    cache = _caches()[:1]
+    here = Path(__file__)
+    is_here = any(here.is_relative_to(folder) for folder in _temporary())
+    return cache if cache and _can_be_written(cache[0]) and not is_here else cache + _temporary()
+
+
+def _can_be_written(folder: Path) -> bool:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(there, os.W_OK)
 
 
 def _unpacked() -> list[Path]:
-    """Return where the one file unpacked itself (.ci/one_file_main.py)."""
-    home = os.path.expanduser("~/.cache")  # noqa: PTH111 - never fails
-    caches = dict.fromkeys((os.environ.get("XDG_CACHE_HOME") or home, home))
-    found = [Path(cache, "lamella") for cache in caches if cache.startswith("/")]
-    with suppress(FileNotFoundError):  # no folder for temporary files can be written
-        found.append(Path(tempfile.gettempdir(), f"lamella-{os.getuid()}"))
-    return [folder / "one-file" for folder in found if (folder / "one-file").is_dir()]
+    found = (folder / "one-file" for folder in _in_use())
+    return [folder for folder in found if folder.is_dir()]
+
+
+def _others() -> list[str]:
+    """Return a line for each folder that lamella has filled with other settings."""
+    used = _in_use()
+    others = [folder for folder in (*_caches(), *_temporary()) if folder not in used]
+    return [
+        f"{folder}: {human_size(size)}, not used with these settings"
+        for folder in others
+        if (size := sum(_sizes(folder)))
+    ]
 
 
 def _unpacked_line(folder: Path) -> str:
@@ -89,6 +128,7 @@ def _remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise OutputError(f"can't remove {error.filename}: {error.strerror}") from error
+        where, why = error.filename or folder, error.strerror or error
+        raise OutputError(f"can't remove {where}: {why}") from error
     with suppress(OSError):  # there is more in it
         folder.parent.rmdir()

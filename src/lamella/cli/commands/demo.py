@@ -82,7 +82,7 @@ def _play(source: Path, target: Path, env: api.Environment) -> None:
     _say("   $ lamella verify demo.tar demo-squashed.tar\n")
     found = api.verify(str(source), str(target), env=env)
     if found:
-        message = f"the demo's images differ, which they must not: {found[0]}"
+        message = f"the demo's images differ: {found[0]}"
         raise ImageError(message)
     _say("the same file system (content, modes, owners, times, hard links) and the same config")
 

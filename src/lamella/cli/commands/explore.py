@@ -78,23 +78,21 @@ def make_app(image: str, platform: str | None, env: Environment) -> Iterator[Exp
 def _make_app(image: str, platform: str | None, env: Environment, explored: Explored) -> ExploreApp:
     from lamella.cli.explore.app import ExploreApp  # noqa: PLC0415 - a quarter of a second
     from lamella.cli.explore.squashing import Squasher  # noqa: PLC0415 - as above
-    from lamella.transport.location import Suggestion  # noqa: PLC0415 - as above
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     squasher = Squasher(image, platform, env)
-    tag, output = parse_location(image).suggest(explored.analysis.tags)
-    # Who types another place, in a registry, would have to remove the name first.
-    return ExploreApp(explored, squasher, Suggestion("" if output else tag, output))
+    suggestion = parse_location(image).suggest(explored.analysis.tags)
+    return ExploreApp(explored, squasher, suggestion)
 
 
 def _check(image: str) -> None:
-    """See to it that there is somebody to show it to.
+    """Check that there is a terminal to show it on.
 
     Raises:
         UsageError: there isn't.
     """
     if image == "-":
-        raise UsageError("explore - can't work: standard input has the keys; save it to a file")
+        raise UsageError("explore reads keys from standard input; save the image to a file")
     streams = (sys.stdin, sys.stdout, sys.stderr)
     if all(stream is not None and stream.isatty() for stream in streams):
         if os.environ.get("TERM", "dumb") != "dumb":

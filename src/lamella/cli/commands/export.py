@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _TRANSPORTS = frozenset({"docker-archive", "oci-archive", "oci"})
-"""An image's, of which the tar of its files is none."""
+"""Transports of images: a tar of files is not one of them."""
 
 
 @click.command("export", short_help="write the files of an image as one tar", cls=HeadedCommand)

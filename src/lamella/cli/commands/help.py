@@ -69,7 +69,7 @@ def _list(context: click.Context) -> None:
 
 
 def _show(page: str) -> None:
-    """Print a document, which is our own, through a pager where somebody reads it."""
+    """Print a document, which is our own, through a pager on a terminal."""
     if sys.stdout is not None and sys.stdout.isatty():
         with _left_to_the_pager(signal.SIGINT):
             click.echo_via_pager(page)

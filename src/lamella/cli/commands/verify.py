@@ -45,10 +45,11 @@ def command(
       lamella verify docker-archive:app.tar oci:slim
     """  # noqa: D301 - the mark is click's: lines stay as they are
     from lamella import api  # noqa: PLC0415 - completion needs the options alone
+    from lamella.report.differences import without_secrets  # noqa: PLC0415 - as above
 
     with session.open() as env:
         differences = api.verify(a, b, platform=platform, env=env)
-    found = [printable(str(difference)) for difference in differences]
+    found = [printable(str(without_secrets(difference))) for difference in differences]
     if as_json:
         say_json({"version": 1, "equal": not found, "differences": found})
     else:

@@ -11,7 +11,7 @@ __all__ = ["Keys", "Told"]
 
 
 class Keys(Footer):
-    """The keys; they are laid out anew only if there are others."""
+    """The keys; they are laid out again only if they have changed."""
 
     _shown: tuple[tuple[str, str, bool], ...] = ()
 

@@ -59,7 +59,9 @@ class AtHand(NamedTuple):
             if file is None:
                 return [self.shown_path, "no layer has an entry for this directory"]
             target = f" → {shown_path(file.target)}" if file.target else ""
-            lines = [f"{self.shown_path}{target}", summary_line(file)]
+            shown_anyway = None if self.image else self.view.position
+            summary = summary_line(file, own_layer=shown_anyway)
+            lines = [f"{self.shown_path}{target}", summary]
             if said.before is not None or (not self.image and said.now and self._is_new(said.now)):
                 same = self.reader.has_same_content(said)
                 lines.append(changes_text(now, before, same=same))

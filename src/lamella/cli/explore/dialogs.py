@@ -158,7 +158,7 @@ class _DeadList(Lines):
         del width
         dead = self._dead[index]
         text = Text(f"{human_size(dead.size):>8} ")
-        text.append(f"{f'#{dead.layer}':>4} → {f'#{dead.by}':<4} {dead.cause.words:<14}")
+        text.append(f"{dead.layer:>4} → {dead.by:<4} {dead.cause.words:<14}")
         text.append(f"/{shown(dead.path)}{'/' if dead.directory else ''}")
         return text
 
@@ -215,8 +215,8 @@ class _SecretList(Lines):
         """Draw a secret: its layers, what it looks like, its path."""
         del width
         secret = self._secrets[index]
-        gone = f"→ #{secret.removed_by}" if secret.removed_by else ""
-        return Text(f"{f'#{secret.layer}':>4} {gone:<6} {secret.kind:<20} /{shown(secret.path)}")
+        gone = f"→ {secret.removed_by}" if secret.removed_by else ""
+        return Text(f"{secret.layer:>4} {gone:<6} {secret.kind:<20} /{shown(secret.path)}")
 
 
 class SecretsScreen(ModalScreen[Secret | None]):

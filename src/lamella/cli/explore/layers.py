@@ -43,7 +43,7 @@ class LayerList(Lines):
         return max(1, first), last
 
     def mark(self) -> None:
-        """Set one end of the range, then the other, then begin anew."""
+        """Set one end of the range, then the other, then start again."""
         number = max(1, self.cursor)
         self._ends = [*self._ends, number] if len(self._ends) == 1 else [number]
         self._tell()
@@ -82,9 +82,9 @@ class LayerList(Lines):
             return text
         layer = found.layers[index - 1]
         inside = marked is not None and marked[0] <= index <= marked[1]
-        text = Text(f" {f'#{index}':>5}")
+        text = Text(f" {index:>5}")
         if inside:
-            text = Text(f"┃{f'#{index}':>5}", style="bold")
+            text = Text(f"┃{index:>5}", style="bold")
         _append(text, layer.size, layer.dead.total, _step(layer))
         return text
 

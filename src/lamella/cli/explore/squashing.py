@@ -64,7 +64,7 @@ class Squasher:
 
 
 class _Watched:
-    """Progress that somebody looks at now and then. Calls come from any thread."""
+    """Progress that is polled. Calls come from any thread."""
 
     def __init__(self) -> None:
         self.name, self.done = "", 0
@@ -87,7 +87,7 @@ class _Watched:
         self.notes.append(message)
 
     def debug(self, message: str) -> None:
-        """Nobody asked."""
+        """Show nothing: it is for who looks for a fault."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _Attempt:
 
 
 class SquashScreen(ModalScreen[None]):
-    """Asks for a tag and a place, squashes with a proof, and tells what came of it."""
+    """Asks for a tag and a destination, squashes and verifies, and shows the result."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel")]
 
@@ -151,6 +151,8 @@ class SquashScreen(ModalScreen[None]):
         tag, output = (
             self.query_one(f"#{name}", Input).value.strip() for name in ("tag", "output")
         )
+        if output.startswith("docker://") and (tag, output) != self._suggestion:
+            tag = "" if tag == self._suggestion.tag else tag  # the repository is another
         watched = _Watched()
         self._attempt = _Attempt(self._squasher.env.apart(watched), watched)
         self._set_busy(busy=True)

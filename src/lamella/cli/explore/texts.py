@@ -36,7 +36,7 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
 
     Args:
         indent: what stands before the name.
-        name: the name, or a path, of which the end is shown if there is no room for all.
+        name: the name, or a path, whose end is shown if there is no room for all.
         row: what it is.
         width: columns in all.
         image: tell the size and the layer; else what the layer adds and what it makes dead.
@@ -54,7 +54,7 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
     text.stylize(_LOOKS[row.change], 0, 1)
     text.truncate(len(start) + room, overflow="ellipsis", pad=True)
     if image:
-        columns = human_size(row.size), f"#{row.layer}" if row.layer else ""
+        columns = human_size(row.size), f"{row.layer or ''}"
     elif row.change == UNCHANGED:
         columns = f"({human_size(row.size)})", ""
     else:

@@ -1,4 +1,4 @@
-"""The window that shows a file's content: text, or bytes in hex, as far as somebody scrolls."""
+"""The window that shows a file's content: text, or bytes in hex, as far as the user scrolls."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def system_path() -> Path:
 
 
 def read_plugin(path: Path) -> Script | None:
-    """Read a plugin that lamella wrote; None: what is there is somebody else's.
+    """Read a plugin that lamella wrote; None: the file there is not lamella's.
 
     Raises:
         OSError: it can't be read, or nothing is there.

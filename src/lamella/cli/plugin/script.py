@@ -67,7 +67,7 @@ def make_script(script: Script) -> bytes:
 
 
 def parse_script(data: bytes) -> Script | None:
-    """Read such a file; None: somebody else has written it."""
+    """Read such a file; None: lamella did not write it."""
     text = os.fsdecode(data)
     found = _PARTS.search(text)
     if _MARK not in text or found is None:

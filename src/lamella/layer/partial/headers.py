@@ -182,7 +182,7 @@ def keep_headers(
     """
     passing = HeaderStream(stream, spool, size)
     columns = None
-    with suppress(MalformedTar):  # whoever scans what was kept meets the same fault again
+    with suppress(MalformedTar):  # the scan of what was kept finds the same fault
         columns = pack_members(scan(passing))
     got = passing.drain()
     if got != diff_id:

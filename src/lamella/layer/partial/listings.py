@@ -61,7 +61,7 @@ _LONGEST = 128 << 20
 
 @dataclass(frozen=True)
 class ListingCache:
-    """A folder with listings, the oldest of which go when it gets too big."""
+    """A folder with listings; the oldest are removed when it gets too big."""
 
     folder: Path
     limit: int = 64 << 20
@@ -151,7 +151,7 @@ class ListingCache:
         """
         for path in self.sizes():
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else keeps something there
+        with suppress(OSError):  # it has files of others
             self.folder.rmdir()
 
     def _path(self, known_by: Digest) -> Path:
@@ -252,7 +252,7 @@ def _unpack(place: _PackedPiece) -> Parts | None:
         with place.path.open("rb", buffering=0) as file:
             packed = os.pread(file.fileno(), place.length, place.offset)
         if hashlib.sha256(packed).digest() != place.checksum:
-            place.path.unlink()  # so that it is written anew
+            place.path.unlink()  # so that it is written again
             return None
     except OSError:
         return None

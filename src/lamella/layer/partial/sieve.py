@@ -59,7 +59,7 @@ def sieves(layers: Sequence[Layer], start: int = 0) -> list[Sieve | None]:
 
 @dataclass(frozen=True, eq=False)
 class Sifted(TarHeaders):
-    """A tar of which the content of some files was not kept, but the checksum of each."""
+    """A tar without the content of some files, but with the checksum of each."""
 
     kept: Parts
     found: Sequence[Member] = ()
@@ -129,7 +129,7 @@ class _PathSieve:
         sifting = _Sifting(stream, spool, stop, self)
         sound = False
         try:
-            with suppress(MalformedTar):  # whoever scans it meets the same fault, or none in all
+            with suppress(MalformedTar):  # the scan finds the same fault, or none in the whole
                 scan(sifting, self._position, sifting.members)
                 sound = True
             digest = sifting.drain()
@@ -172,7 +172,7 @@ class _PathSieve:
     def _keep_pace(self, end: int) -> None:
         """Wait, but not for long, for the next newer layer, if it has not come as far.
 
-        What is said again, say with another owner, is mostly said in the same order.
+        Entries that are repeated, with another owner for example, mostly come in the same order.
         """
         known, newer = self._known, self._position + 1
         with known.moved:

@@ -133,8 +133,8 @@
     const [before, after] = data.savings[a - 1][b - a];
     const saved = before - after;
     for (const [slider, number] of [[first, a], [last, b]]) {
-      at(slider.id + "-name").textContent = "#" + number;
-      slider.setAttribute("aria-valuetext", "#" + number + " " + data.layers[number - 1]);
+      at(slider.id + "-name").textContent = number;
+      slider.setAttribute("aria-valuetext", "layer " + number + ": " + data.layers[number - 1]);
     }
     const told = human(Math.abs(saved)) + " (" + exact(Math.abs(saved)) + " bytes)";
     at("result").textContent =

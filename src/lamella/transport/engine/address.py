@@ -82,7 +82,7 @@ def parse_address(url: str) -> Address:
     """
     scheme, separator, rest = url.partition("://")
     if not url.isprintable():
-        raise ValueError("a character that does not belong in an address")
+        raise ValueError("a character that an address can't have")
     if scheme == "unix" and separator and rest:
         return Socket(rest)
     if scheme in _PORTS and separator:
@@ -95,7 +95,7 @@ def parse_address(url: str) -> Address:
 def _parse_network(scheme: str, rest: str) -> Network:
     user, host, port, path = _split(rest)
     if user is not None:
-        raise ValueError(f"a user means nothing in a {scheme} address; expected {_KINDS}")
+        raise ValueError(f"a {scheme} address can't have a user; expected {_KINDS}")
     base = "" if path == "/" else quote(path.rstrip("/"), safe="/@:+,;=~")
     return Network(host, port, base, encrypted=scheme == "https")
 
@@ -106,7 +106,7 @@ def _parse_ssh(rest: str) -> Ssh:
     if colon:
         raise ValueError("a password can't be part of an ssh address; use a key")
     if host.startswith("-"):
-        raise ValueError(f"{host!r} is no name of a host")
+        raise ValueError(f"{host!r} is not a host name")
     return Ssh(host, port, unquote(name), path if path.strip("/") else "")
 
 
@@ -117,7 +117,7 @@ def _split(rest: str) -> tuple[str | None, str, int | None, str]:
     drops characters.
     """
     if "?" in rest or "#" in rest:
-        raise ValueError("a query or fragment means nothing in the address of an engine")
+        raise ValueError("the address of an engine can't have a query or fragment")
     authority, slash, path = rest.partition("/")
     user, at, place = authority.rpartition("@")
     host, port = _split_port(place)

@@ -56,7 +56,7 @@ def value_of(body: bytes, kind: object) -> Any:  # noqa: ANN401 - of that kind
     try:
         value = load_json(body)
     except ValueError as error:
-        raise http.client.HTTPException(f"no JSON: {error}") from error
+        raise http.client.HTTPException(f"not JSON: {error}") from error
     try:
         return read_as(value, kind)
     except ValueError as error:

@@ -33,7 +33,7 @@ _SSH_TIMEOUT = 60
 # unpack all of it.
 _DATA_TIMEOUT = 3600
 _WAY_OUT = "start it, or set {}"
-_NO_PERMISSION = "join its group (docker), use sudo, or save the image to a file with `{} save`"
+_NO_PERMISSION = "{}use sudo, or save the image to a file with `{} save`"
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -103,11 +103,11 @@ class EngineClient:
 
     def _unreachable(self, error: Exception) -> EngineUnreachable:
         if isinstance(error, PermissionError):
-            way_out = _NO_PERMISSION.format(self._program)
-        else:
-            variable = "CONTAINER_HOST" if self.host.podman else "DOCKER_HOST"
-            way_out = _WAY_OUT.format(variable)
-        return EngineUnreachable(str(self), reason_of(error), way_out)
+            join = "" if self.host.podman else "join the group docker, "
+            way_out = _NO_PERMISSION.format(join, self._program)
+            return EngineUnreachable(str(self), reason_of(error), way_out, denied=True)
+        variable = "CONTAINER_HOST" if self.host.podman else "DOCKER_HOST"
+        return EngineUnreachable(str(self), reason_of(error), _WAY_OUT.format(variable))
 
     @property
     def _program(self) -> str:

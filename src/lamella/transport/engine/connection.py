@@ -81,7 +81,7 @@ def connect_to(host: Host) -> Connection:
     """Connect to an engine.
 
     Raises:
-        OSError: nobody answers, or somebody else.
+        OSError: nothing answers, or something that is not the engine.
         ValueError: that is no address.
     """
     connection = _open(host)
@@ -130,7 +130,7 @@ def _context(tls: TlsFiles) -> ssl.SSLContext:
             context.load_cert_chain(tls.cert, tls.key)
     except ssl.SSLError as error:
         files = ", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path)
-        raise ValueError(f"no sound certificate or key among {files}") from error
+        raise ValueError(f"no valid certificate or key among {files}") from error
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -22,13 +22,16 @@ __all__ = ["open_engine"]
 
 
 @contextmanager
-def open_engine(options: EngineOptions, env: Environment, meant: str = "") -> Iterator[Destination]:
+def open_engine(
+    options: EngineOptions, env: Environment, bare: str = "", other: str = ""
+) -> Iterator[Destination]:
     """Reach an engine now: it would be late to learn after the work that there is none.
 
     Args:
         options: how it is reached.
         env: temporary folder, progress, connections.
-        meant: what else the name may mean, for the message that it can't be reached.
+        bare: the output as the user typed it, if it has no prefix: it may mean something else.
+        other: what to type for that.
 
     Raises:
         EngineError: it can't be reached.
@@ -36,8 +39,8 @@ def open_engine(options: EngineOptions, env: Environment, meant: str = "") -> It
     try:
         client = client_of(options, env)
     except EngineUnreachable as error:
-        way_out = f"{error.way_out}; {meant}" if meant else error.way_out
-        raise EngineUnreachable(error.engine, error.why, way_out) from error
+        taken = f"output {bare!r} is taken for the name of an image in an engine" if bare else ""
+        raise error.after(taken, other) from error
     inventory = Inventory(client, has_containerd_store=client.has_containerd_store)
     with ExitStack() as stack:
         yield _EngineDestination(Engine(client, inventory, options, env), stack)

@@ -53,7 +53,7 @@ def _parsed(text: str) -> dict[str, str]:
 def _checked(headers: dict[str, str], where: str) -> dict[str, str]:
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            raise EngineError(f"{where}: {name!r:.60} is no name of a header")
+            raise EngineError(f"{where}: {name!r:.60} is not a header name")
         if not value.isprintable() or not value.isascii():
             raise EngineError(f"{where}: the value of {name:.60} has characters no header may have")
     return headers

@@ -86,7 +86,7 @@ class EngineImage(ImageWriter):
         if layer.compression in readable:
             descriptor = layer.descriptor
             if descriptor is None:
-                digest, size = copy_stored(layer, lambda _: None)
+                digest, size = copy_stored(layer, lambda _: None, self._progress.advance)
                 descriptor = Descriptor(oci_layer(layer.compression), digest, size)
             return SentLayer(layer.diff_id, descriptor, layer.blob, check=True, where=layer.where)
         tar = cast("Blob", self._opener.open([layer])[0])

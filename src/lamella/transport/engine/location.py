@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lamella.errors import FILES_NEED_NONE, InvalidReference, LamellaError
+from lamella.errors import InvalidReference, LamellaError
 from lamella.spec.reference import Reference
 from lamella.transport.engine.names import docker_name, podman_name
 from lamella.transport.location import Location, Suggestion, slim
@@ -35,8 +35,8 @@ class EngineLocation(Location):
     name: str
     elsewhere: str = field(default="", compare=False)
     """What was looked for in vain under a bare name, for messages: ``no file 'app' here``."""
-    meant: str = field(default="", compare=False)
-    """What else a bare output may mean, for messages: ``for a registry: docker://…``."""
+    other: str = field(default="", compare=False)
+    """What to type if a bare output means something else: ``for a registry: docker://…``."""
 
     def __str__(self) -> str:
         """Return what a user would type."""
@@ -59,8 +59,7 @@ class EngineLocation(Location):
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
-        meant = self.meant or (FILES_NEED_NONE if self.is_bare else "")
-        return open_engine(self._options(env), env, meant)
+        return open_engine(self._options(env), env, self.name if self.is_bare else "", self.other)
 
     def beside(self, name: str) -> EngineLocation:
         """Return another image of the same engine."""
@@ -123,7 +122,7 @@ def parse_engine(prefix: _Prefix, typed: str, rest: str) -> EngineLocation:
     """
     if rest.startswith("["):
         raise InvalidReference(
-            f"'{typed}:{rest}': expected {typed}:NAME; which storage, CONTAINERS_STORAGE_CONF says"
+            f"'{typed}:{rest}': expected {typed}:NAME; CONTAINERS_STORAGE_CONF selects the storage"
         )
     if not rest:
         raise InvalidReference(f"'{typed}:{rest}': expected {typed}:NAME")

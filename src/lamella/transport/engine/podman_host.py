@@ -113,7 +113,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _listens(path: str) -> bool:
-    """Whether somebody answers; a socket may outlive its service."""
+    """Whether a service answers; a socket may outlive its service."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as knocking:
         knocking.settimeout(_PATIENCE)
         knocking.connect(path)

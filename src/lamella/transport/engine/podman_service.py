@@ -22,8 +22,8 @@ _STOP_TIMEOUT = 10.0
 _POLL = 0.02
 _LONGEST_SOCKET = 100
 """Bytes that every system takes as the path of a socket (Linux: 107, macOS: 103)."""
-# The shell becomes Podman; before, it leaves somebody behind who waits for our end of the pipe to
-# be closed: if lamella is killed, so that it can stop nothing any more, the service goes too.
+# The shell becomes Podman; before, it starts another that waits for our end of the pipe to be
+# closed: if lamella is killed and can't stop the service, that one does.
 _SCRIPT = """
 exec 3<&0 </dev/null
 { read -r line <&3 || kill $$; } &
@@ -137,7 +137,7 @@ class _Running:
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdin is not None:
             with suppress(OSError):
-                process.stdin.write(b"\n")  # whoever waits for the pipe's end may go
+                process.stdin.write(b"\n")  # the shell that waits for the end of the pipe ends
                 process.stdin.close()
         process.terminate()
         end_process(process, patience(_STOP_TIMEOUT))

@@ -180,7 +180,7 @@ class _SaveReader:
             self.saved.metadata[name] = content.read(size)
 
     def _take_layer(self, name: str, size: int, content: _Whole, diff_id: Digest) -> None:
-        """A plain layer of which it is known which one it is."""
+        """A plain layer whose position is known."""
         need = self._wanted.need(diff_id)
         if need is Need.CONTENT:
             kept, got = self._spool.keep(cast("BinaryIO", content))

@@ -68,7 +68,6 @@ class EngineSource(Source):
         """
         self._not_at = elsewhere
         self._also = f"{elsewhere}, and " if elsewhere else ""
-        self._else = f"{elsewhere}; " if elsewhere else ""
         self._name, self._platform, self.options, self._env = name, platform, options, env
         self.home = options
         self._spool, self._progress = env.spool, env.progress
@@ -124,7 +123,9 @@ class EngineSource(Source):
         except ImageNotFound as error:
             raise ImageNotFound(f"{self._also}{error}") from None
         except InvalidReference as error:
-            raise InvalidReference(f"{self._else}{error}") from None
+            if not self._not_at:
+                raise
+            raise ImageNotFound(f"{self._not_at}; {error}") from None  # it can only be a file
         except EngineUnreachable as error:
             raise error.after(self._not_at) from error
 
@@ -178,7 +179,7 @@ class EngineSource(Source):
         return replace(image, layers=tuple(layers))
 
     def _remembered(self, positions: Iterable[int]) -> dict[int, Blob]:
-        """Return what is remembered of layers of which the headers are wanted."""
+        """Return what is remembered of layers whose headers are wanted."""
         if self._cache is None:
             return {}
         layers = self.describe().layers
@@ -229,7 +230,7 @@ class EngineSource(Source):
 
     def _note_attestations(self, metadata: Iterable[bytes]) -> None:
         if any(b'"attestation-manifest"' in raw for raw in metadata):
-            self._progress.note(f"{self._name}: its attestations tell of this image only; left out")
+            self._progress.note(f"{self._name}: its attestations are left out")
 
     def _fetch(self, wanted: SaveSelection) -> Image:
         described, client = self.describe(), self._client()

@@ -29,7 +29,7 @@ def writing(where: str) -> Iterator[None]:
         raise OutputError(message) from error
     except OSError as error:
         if error.errno in _FULL:
-            message = f"{where}: no space left on that disk"
+            message = f"{where}: no space left on its disk"
         else:
             message = f"can't write {where}: {error.strerror or error}"
         raise OutputError(message) from error
@@ -122,7 +122,7 @@ class AtomicFile:
 def take_mode(new: NewFile, old: os.stat_result | None) -> None:
     """Give a file the mode of the one that it replaces, so that a private one stays private.
 
-    What another user made decides nothing, and nobody is given somebody's rights.
+    Files of another user decide nothing, and no user gets another's rights.
     """
     if old is not None and stat.S_ISREG(old.st_mode) and old.st_uid == os.geteuid():
         with suppress(OSError):  # not every file system has modes

@@ -156,7 +156,7 @@ class _Layout(TakesIndex):
         return _LayoutIndex(self._location, self._layout, self._finish)
 
     def stored_manifest(self, manifest: Manifest) -> Manifest:
-        """Return it in OCI's words, of which layouts are made."""
+        """Return it as an OCI manifest, which layouts consist of."""
         return manifest.as_oci()
 
     def _opened(

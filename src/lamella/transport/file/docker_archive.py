@@ -179,6 +179,7 @@ class DockerArchiveWriter(ImageWriter):
             )
         self._tar = ArchiveWriter(out, where)
         self._spool, self._opener, self._finish = spool, new.opener, finish
+        self._advance = new.advance
         self._files: list[str] = []
         self._written: dict[Digest, tuple[str, Descriptor]] = {}  # a repeated layer, once
 
@@ -192,13 +193,13 @@ class DockerArchiveWriter(ImageWriter):
             stored = self._copy(layer)
         else:
             tar = self._opener.open([layer])[0]
-            stored = self.put_merged(AsItIs(tar, layer.diff_id))[1]
+            stored = self.put_merged(AsItIs.of(layer, tar, self._advance))[1]
         self._written[layer.diff_id] = self._files[-1], stored
         return stored
 
     def _copy(self, layer: Layer) -> Descriptor:
         self._tar.begin(self._next(), layer.blob.size)
-        digest, size = copy_stored(layer, self._tar.write)
+        digest, size = copy_stored(layer, self._tar.write, self._advance)
         self._tar.end(size)
         return Descriptor(oci_layer(layer.compression), digest, size)
 
@@ -218,7 +219,7 @@ class DockerArchiveWriter(ImageWriter):
 
     def _put_plain(self, merged: Merged) -> Digest:
         if isinstance(merged, AsItIs):  # inside the kernel, where that works
-            self._tar.copy(merged.tar)
+            self._tar.copy(merged.tar, merged.advance)
             return merged.diff_id
         return merged.write_to(self._tar.write)
 

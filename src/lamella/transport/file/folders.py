@@ -3,7 +3,7 @@
 In a folder that others may write to, anyone can plant a link, a pipe or a file under the name of
 an output. The rule is that of the kernel's ``protected_symlinks`` and its kin, which not every
 machine turns on (https://docs.kernel.org/admin-guide/sysctl/fs.html): a symlink on the way to an
-output is followed if it is ours, root's, or of whoever owns the folder it is in; one that has the
+output is followed if its owner is this user, root or the owner of its folder; one that has the
 output's own name, and a pipe or a device, must be ours or root's.
 """
 
@@ -169,7 +169,7 @@ def open_regular(name: str, folder: int) -> BufferedReader:
 def _regular(fd: int) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return os.fdopen(fd, "rb")
 
 

@@ -71,7 +71,7 @@ class FileLocation(FileName, Location):
         return (path, self.tag) if self.transport == "oci" else path
 
     def look(self, env: Environment) -> Glimpse:
-        """Look at an image; a layout folder that somebody is only beginning has none yet."""
+        """Look at an image; a layout folder that is only being created has none yet."""
         if self.transport == "oci" and not exists(f"{self.path}/{_INDEX}"):
             raise ImageNotFound(f"no image {self}: {self.path} is no layout yet")
         return super().look(env)

@@ -1,7 +1,7 @@
 """Writing into a layout in a folder, beside others who do the same.
 
 Blobs have no names until the end. Then, under a lock of the layout's folder, they get them, and
-``index.json`` is replaced, last. So whoever is killed, at whatever moment, leaves a sound layout;
+``index.json`` is replaced, last. So a process that is killed, at any moment, leaves a sound layout;
 and what a run that fails takes back is what nobody else can have seen: others look for blobs, and
 publish theirs, under the same lock. The lock is on the folder itself (`flock`), needs no file, and
 ends with its process.
@@ -102,7 +102,7 @@ class FolderBlobs:
     def _is_file(self, name: str, root: int) -> bool:
         kind = _kind(name, root)
         if kind is not None and not stat.S_ISREG(kind):
-            message = f"can't write {self._folder}: {name} is no regular file; remove it"
+            message = f"can't write {self._folder}: {name} is not a regular file; remove it"
             raise OutputError(message)
         return kind is not None
 

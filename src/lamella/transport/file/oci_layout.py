@@ -206,10 +206,12 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
         ImageNotFound: there is no such entry.
     """
     if INDEX not in files:
-        other = f"; try docker-archive:{files.where}" if "manifest.json" in files else ""
-        raise MalformedImage(
-            files.where, f"expected an OCI image layout, got one without {INDEX}{other}"
-        )
+        is_folder = isinstance(files, FolderFiles)
+        is_other = not is_folder and "manifest.json" in files
+        other = f"; try docker-archive:{files.where}" if is_other else ""
+        kind = "folder" if is_folder else "tar"
+        what = f"expected an OCI image layout, got a {kind} without {INDEX}{other}"
+        raise MalformedImage(files.where, what)
     index = Index.parse(files.read(INDEX), f"{files.where}: {INDEX}")
     found = [TaggedDescriptor(d, name_of(d)) for d in index.manifests]
     if not wanted:

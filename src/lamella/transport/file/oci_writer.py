@@ -15,7 +15,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import OCI_INDEX, OCI_MANIFEST, oci_layer
-from lamella.transport.base import ImageWriter, NewImage, copy_blob, copy_stored
+from lamella.transport.base import AsItIs, ImageWriter, NewImage, copy_blob, copy_stored
 from lamella.transport.file.entry_names import named
 from lamella.transport.file.oci_layout import blob_name
 from lamella.transport.file.tarball import ArchiveWriter
@@ -60,6 +60,7 @@ class LayoutImage(ImageWriter):
     ) -> None:
         """Begin an image; `publish` writes what names its layers, once they are all there."""
         self._layout, self._opener, self._publish = layout, new.opener, publish
+        self._advance = new.advance
         self.compression = new.compression or layout.default_compression(new.image)
 
     def put_layer(self, layer: Layer) -> Descriptor:
@@ -69,17 +70,15 @@ class LayoutImage(ImageWriter):
         if not layer.descriptor and layer.compression not in {Codec.GZIP, Codec.ZSTD}:
             return self._put_plain(layer)
         blob = self._layout.blobs.start()
-        digest, size = copy_stored(layer, blob.write)
+        digest, size = copy_stored(layer, blob.write, self._advance)
         blob.settle(digest)
         return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
 
     def _put_plain(self, layer: Layer) -> Descriptor:
         tar, blobs = self._opener.open([layer])[0], self._layout.blobs
         if not blobs.has(layer.diff_id):
-            blob, at = blobs.start(), 0
-            while chunk := tar.read_at(at, 1 << 18):
-                blob.write(chunk)
-                at += len(chunk)
+            blob = blobs.start()
+            AsItIs.of(layer, tar, self._advance).write_to(blob.write)
             blob.settle(layer.diff_id)
         return Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
 

@@ -134,7 +134,8 @@ class FileSource(HasIndex):
             try:
                 self._opened = self._open()
             except FileNotFoundError as error:
-                raise ImageNotFound(f"no file {self._location.path!r}") from error
+                what = "folder" if self._location.transport == "oci" else "file"
+                raise ImageNotFound(f"no {what} {self._location.path!r} here") from error
             except NotADirectoryError as error:
                 other = f"docker-archive:{self._location.path}"
                 message = f"expected an OCI image layout, got a file; try {other}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -11,10 +12,10 @@ from typing import BinaryIO, cast
 from lamella.layer.blob import CHUNK
 from lamella.layer.protocols import Readable
 
-__all__ = ["AGAIN", "read_head", "what_is", "why_no_image", "with_head"]
+__all__ = ["AGAIN", "layer_number", "read_head", "what_is", "why_no_image", "with_head"]
 
 AGAIN = "download or save it again"
-"""The way out for an archive of which the end is missing."""
+"""The way out for an archive whose end is missing."""
 _KINDS = (
     (b"%PDF-", "a PDF"),
     (b"PK\3\4", "a zip file"),
@@ -47,7 +48,7 @@ def read_head(stream: Readable, size: int) -> bytes:
 
 
 def with_head(head: bytes, rest: Readable) -> BinaryIO:
-    """Return a stream of which the first bytes were read already."""
+    """Return a stream whose first bytes were read already."""
     return cast("BinaryIO", io.BufferedReader(_Headed(head, rest), CHUNK))
 
 
@@ -83,6 +84,15 @@ def _kind_of_text(head: bytes) -> str:
     if _WEB_PAGE.match(text):
         return "a web page (HTML)"
     return "JSON" if text.lstrip()[:1] in {"{", "["} else "text"
+
+
+def layer_number(manifest: bytes, name: str) -> int:
+    """Return the number of the layer that a file is, by a ``manifest.json``; 0: it is none."""
+    try:
+        [image] = json.loads(manifest)
+        return int(image["Layers"].index(name)) + 1
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return 0
 
 
 def why_no_image(paths: Iterable[bytes]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from lamella import limits
 from lamella.errors import MalformedImage, MalformedTar
 from lamella.files import pwrite_all, write_all
 from lamella.layer.blob import CHUNK, FileRange
@@ -25,6 +26,7 @@ from lamella.tar.writer import END_OF_ARCHIVE, format_header, format_plain_block
 from lamella.transport.file.atomic import writing
 from lamella.transport.file.strange import (
     AGAIN,
+    layer_number,
     read_head,
     what_is,
     why_no_image,
@@ -53,12 +55,21 @@ class Archive:
         self._end = found[-1].end if found else 0
 
     def _cut_off(self, found: Sequence[Member], error: MalformedTar) -> MalformedTar:
-        """Return the error for an archive of which the end is missing: it says where it ends."""
+        """Return the error for an archive whose end is missing: it says where it ends."""
         place = f" after {os.fsdecode(found[-1].path)}" if found else ""
         with suppress(MalformedTar):
             begun = gather(self._source.read_at, found[-1].end if found else 0)
-            place = f" in {os.fsdecode(begun.full_name(None))}"
+            name = os.fsdecode(begun.full_name(None))
+            place = f" in {self._layer_name(found, name)}"
         return MalformedTar(f"the archive is cut off{place} ({error.what}); {AGAIN}", is_cut=True)
+
+    def _layer_name(self, found: Sequence[Member], name: str) -> str:
+        """Return what a message calls a file: a layer, too, if the manifest came before it."""
+        listed = next((m for m in found if m.path == b"manifest.json"), None)
+        if listed is None or listed.size > limits.DOCUMENT:
+            return name
+        number = layer_number(self._source.read_at(listed.data, listed.size), name)
+        return f"layer {number} ({name})" if number else name
 
     def check_image(self, marks: Sequence[str]) -> None:
         """See to it that it has one of the files that every image archive has.
@@ -230,13 +241,19 @@ class ArchiveWriter:
         self._left -= len(chunk)
         self._raw(chunk)
 
-    def copy(self, source: LayerTar) -> None:
-        """Append all of another source, inside the kernel where that works."""
-        at = _copy_in_kernel(source, self._out) if isinstance(source, FileRange) else 0
+    def copy(self, source: LayerTar, advance: Callable[[int], None] = lambda _: None) -> None:
+        """Append all of another source, inside the kernel where that works.
+
+        Args:
+            source: is appended.
+            advance: is told how many bytes more were.
+        """
+        at = _copy_in_kernel(source, self._out, advance) if isinstance(source, FileRange) else 0
         self._left -= at
         buffer = memoryview(bytearray(CHUNK))
         while got := source.read_into(buffer, at):
             self.write(buffer[:got])
+            advance(got)
             at += got
 
     def end(self, size: int) -> None:
@@ -261,7 +278,7 @@ class ArchiveWriter:
             write_all(self._out, data)
 
 
-def _copy_in_kernel(source: FileRange, out: BinaryIO) -> int:
+def _copy_in_kernel(source: FileRange, out: BinaryIO, advance: Callable[[int], None]) -> int:
     """Copy as much as the kernel does between two files; return how much that was."""
     done = 0
     if not hasattr(os, "copy_file_range"):
@@ -272,6 +289,7 @@ def _copy_in_kernel(source: FileRange, out: BinaryIO) -> int:
             got = os.copy_file_range(source.file.fileno(), out.fileno(), step, source.offset + done)
             if not got:
                 break
+            advance(got)
             done += got
     except OSError:
         pass  # other file systems, a pipe: the ordinary way says what is wrong, if anything is

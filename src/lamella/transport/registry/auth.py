@@ -37,7 +37,7 @@ _REFUSED = frozenset({400, 401, 403})
 
 
 class NoToken(EngineError):
-    """The token server can't be asked, or gives no token for what is to be done."""
+    """The token server can't be reached, or gives no token for the request."""
 
     def __init__(self, message: str, *, may_pass: bool = True) -> None:
         super().__init__(message)
@@ -144,7 +144,7 @@ class Authority:
 
     @property
     def hint(self) -> str:
-        """The way out for somebody who is not let in."""
+        """The way out if access is refused."""
         notes = "".join(f"; {note}" for note in dict.fromkeys(self._search.notes))
         return self.clean(f"; log in with docker login or podman login, or give `authfile`{notes}")
 
@@ -184,7 +184,7 @@ class Authority:
         except BadUrl:
             said = f"; it says {shown(realm)}" if realm else ""
             raise NoToken(
-                f"{self._where}: asks for a token, but does not say whom to ask{said}"
+                f"{self._where}: asks for a token, but names no token server{said}"
             ) from None
         asked = time.monotonic()
         make = self._exchange if credentials and credentials.identity_token else self._ask

@@ -32,8 +32,8 @@ def iter_repositories(registry: Registry) -> Iterator[str]:
     request = RegistryRequest(
         "GET",
         f"_catalog?n={_PAGE}",
-        "its catalogue",
-        "list repositories",
+        "",
+        "list its repositories",
         ("registry:catalog:*",),
         frozenset({200}),
     )
@@ -42,7 +42,9 @@ def iter_repositories(registry: Registry) -> Iterator[str]:
     except Refused as refused:
         if refused.status not in _NO_CATALOG:
             raise
-        raise EngineError(f"{refused}; name the repositories in full, or give a list") from refused
+        raise EngineError(
+            f"{refused}; name the repositories in full, or give a list of images"
+        ) from refused
 
 
 def iter_tags(repository: Repository) -> Iterator[str]:

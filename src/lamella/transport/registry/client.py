@@ -60,6 +60,7 @@ class RegistryRequest:
     url: str
     """A path below ``/v2/``, or what the registry gave as Location."""
     repository: str
+    """Empty: it is about the registry."""
     what: str
     """What is to be done, for messages: ``read the manifest``."""
     scopes: Scopes
@@ -111,7 +112,7 @@ class Registry:
 
         Raises:
             Refused: the registry answered otherwise.
-            BrokenOff: it broke off, and it may be sent again by whoever knows how.
+            BrokenOff: it broke off; the caller may send it again.
             GivenUp: it broke off or can't be reached, however often it was tried.
             EngineError: it can't be trusted, or answers what makes no sense.
         """
@@ -160,7 +161,8 @@ class Registry:
         )
 
     def _failing(self, request: RegistryRequest) -> str:
-        return f"{self}: {request.repository}: can't {request.what}"
+        where = f"{self}: {request.repository}" if request.repository else str(self)
+        return f"{where}: can't {request.what}"
 
     def _expected(self, request: RegistryRequest) -> Answer:
         answer = self._hop(request)
@@ -199,7 +201,7 @@ class Registry:
 
         Raises:
             Refused: the registry wants us to sleep for too long.
-            EngineError: nobody wants it any more.
+            EngineError: the request was cancelled.
         """
         backoff = self._options.backoff
         seconds = backoff.first * 2 ** (failures - 1)
@@ -253,7 +255,7 @@ class Registry:
             mine, its = Url.parse(self._base), Url.parse(whole)
         except BadUrl:
             raise EngineError(
-                f"{failing}: it sends us to {shown(location)}, which is no URL of a web server"
+                f"{failing}: it sends us to {shown(location)}, which is not an HTTP URL"
             ) from None
         ports = {its.port, mine.port}
         same = its.host == mine.host and (len(ports) == 1 or ports == {80, 443})
@@ -319,7 +321,7 @@ class Registry:
     def find(self) -> str:
         """Return the registry's address, ``https://HOST``; which it is is found out once.
 
-        Plain HTTP is tried where it is allowed and nobody speaks TLS.
+        Plain HTTP is tried where it is allowed and TLS is not spoken.
 
         Raises:
             EngineError: it can't be reached.
@@ -356,7 +358,9 @@ class Registry:
             if plain or isinstance(broken, Unreachable)
             else "; `insecure` speaks to it without TLS"
         )
-        raise EngineError(f"{self}: {broken}{hint}") from broken
+        # What broke names the host that was asked; Docker Hub's is another than the user typed.
+        where = f"{self}: " if self._api_host != self.host else ""
+        raise EngineError(f"{where}{broken}{hint}") from broken
 
     def _probe(self, scheme: str) -> str:
         base = f"{scheme}://{self._api_host}"

@@ -169,7 +169,7 @@ class _RegistryImage(ImageWriter):
 
     def __init__(self, sending: _Sending, new: NewImage) -> None:
         manifest = new.image.manifest
-        self._sending, self._opener = sending, new.opener
+        self._sending, self._opener, self._advance = sending, new.opener, new.advance
         self._docker = manifest is not None and manifest.is_docker
         self._pending: list[Future[None]] = []
         by_default = newest_codec(manifest, Codec.GZIP) if manifest else Codec.GZIP
@@ -195,10 +195,10 @@ class _RegistryImage(ImageWriter):
         if layer.compression in {Codec.GZIP, Codec.ZSTD} and not (
             self._docker and layer.compression == Codec.ZSTD
         ):
-            digest, size = copy_stored(layer, lambda _: None)
+            digest, size = copy_stored(layer, lambda _: None, self._advance)
             return Descriptor(oci_layer(layer.compression), digest, size), layer.blob
         tar = self._opener.open([layer])[0]
-        merged = AsItIs(tar, layer.diff_id)
+        merged = AsItIs.of(layer, tar, self._advance)
         packed, blob = spool_packed(merged, Compression(Codec.GZIP), self._sending.env.spool)
         return packed.descriptor, blob
 

@@ -54,7 +54,7 @@ class Unreachable(BrokenOff):
 
 
 class GivenUp(EngineError):
-    """It was tried as often as it may be; nobody tries it once more."""
+    """It was tried as often as allowed; it is not tried again."""
 
 
 def explain(  # noqa: PLR0911 - a table: one line of words for each kind
@@ -73,7 +73,7 @@ def explain(  # noqa: PLR0911 - a table: one line of words for each kind
     if (distrust := _find(error, ssl.SSLCertVerificationError)) is not None:
         return EngineError(
             f"{place}: its certificate is not trusted: {distrust.verify_message}; `ca` FILE names "
-            "who signed it, `tls_verify`=false trusts anybody"
+            "who signed it, `tls_verify`=false accepts any certificate"
         )
     refusal = _find(error, ssl.SSLError)
     if refusal is not None and refusal.reason in _WANTS_CERTIFICATE:
@@ -131,7 +131,7 @@ def reason(error: BaseException) -> str:  # noqa: C901, PLR0911 - a table, as ab
         if isinstance(e, ssl.SSLCertVerificationError):
             return e.verify_message
         if isinstance(e, _NO_HTTP):
-            return "it answers what is no HTTP"
+            return "its answer is not HTTP"
         if isinstance(e, OSError) and not isinstance(e, ssl.SSLError) and e.strerror:
             return e.strerror
     for e in chain:

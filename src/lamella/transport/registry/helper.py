@@ -20,7 +20,7 @@ from lamella.transport.processes import end_process
 __all__ = ["HelperFailed", "ask_helper"]
 
 _PATIENCE = 60.0
-"""Seconds; somebody may have to type a passphrase."""
+"""Seconds; the user may have to type a passphrase."""
 _GLANCE = 0.1
 """Seconds after which it is looked whether anybody still wants the answer."""
 _NOT_FOUND = "credentials not found in native keychain"
@@ -123,9 +123,9 @@ def _parse(said: bytes) -> tuple[str, str] | None:
     try:
         value = load_json(said.decode())
     except ValueError:  # UnicodeDecodeError is one
-        raise HelperFailed("it prints what is no JSON") from None
+        raise HelperFailed("its output is not JSON") from None
     if not isinstance(value, dict):
-        raise HelperFailed("it prints no JSON object")
+        raise HelperFailed("its output is not a JSON object")
     user, secret = field_of(value, "Username"), field_of(value, "Secret")
     if user in {"", None} and secret in {"", None}:
         return None  # docker-credential-pass says so

@@ -156,7 +156,7 @@ class HttpClient:
         try:
             url = Url.parse(address)
         except BadUrl as error:
-            raise EngineError(f"can't ask {error}: it is no URL of a web server") from None
+            raise EngineError(f"can't ask {error}: it is not an HTTP URL") from None
         if url.scheme != "https" and not self.may_be_plain(url.host):
             raise EngineError(f"{url.place}: expected TLS; `insecure` allows plain HTTP")
         if self.stopped.is_set():
@@ -208,7 +208,7 @@ class HttpClient:
 
 
 class _Sockets:
-    """Those in use, by a weak reference; whoever waits for one of them can be interrupted."""
+    """Those in use, by weak references, so that waits for them can be interrupted."""
 
     def __init__(self) -> None:
         self.stopped = threading.Event()

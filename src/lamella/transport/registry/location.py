@@ -96,14 +96,16 @@ class RegistryLocation(Location):
     def named(self, tags: Sequence[str]) -> tuple[RegistryLocation, tuple[str, ...]]:
         """Return the repository of a new image, and whole names for it, all of that repository.
 
-        Names without a registry are of this one.
+        Names without a registry are of this one; see `RegistryName.beside`.
 
         Raises:
             UsageError: there are names of several repositories.
             InvalidReference: one is no name.
         """
         names = [self.name] if self.name.tag else []
-        names += [RegistryName.parse_tag(tag, host=self.name.host) for tag in tags]
+        names += [
+            RegistryName.parse_tag(self.name.beside(tag), host=self.name.host) for tag in tags
+        ]
         home = names[0] if names else self.name
         for name in names:
             if name.whole_repository != home.whole_repository:

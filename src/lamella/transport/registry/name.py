@@ -73,6 +73,21 @@ class RegistryName:
             )
         return name
 
+    def beside(self, text: str) -> str:
+        """Return a name as it is meant beside this image.
+
+        ``app:slim`` beside ``HOST/team/app:1`` is of the same repository, not ``HOST/app``. Other
+        names stay as they are; without a registry they are of this one.
+
+        Raises:
+            InvalidReference: it breaks the grammar.
+        """
+        if text.startswith(PREFIX):
+            return text
+        name = Reference.parse(text).name
+        is_same = name == self.repository.rpartition("/")[2]
+        return f"{self.whole_repository}{text.removeprefix(name)}" if is_same else text
+
     @property
     def whole_repository(self) -> str:
         """Registry and repository."""

@@ -45,7 +45,7 @@ class Pace:
         """Wait until a request to a host may begin, and count it as under way in the block.
 
         Raises:
-            EngineError: nobody wants it any more.
+            EngineError: the request was cancelled.
         """
         state = self._host(host)
         if state.busy is None:

@@ -138,7 +138,7 @@ class Repository:
         failing = f"{self.registry}: {self.name}: can't {request.what}"
         if not isinstance(value, dict):
             got = f"got {one_line(repr(raw[:40]))}" if raw else "got nothing"
-            raise EngineError(f"{failing}: it answers what is no manifest: expected JSON, {got}")
+            raise EngineError(f"{failing}: its answer is not a manifest: expected JSON, {got}")
         if "errors" in value and not value.keys() & {"schemaVersion", "layers", "manifests"}:
             raise EngineError(f"{failing}: {words_of(raw) or 'it answers with errors'}")
 
@@ -161,7 +161,7 @@ class Repository:
         if answer.status != _CREATED and not said:
             raise EngineError(
                 f"{self}: the manifest of {reference}: expected status 201, got {answer.status} "
-                "without a word of what was stored"
+                "without a digest of what was stored"
             )
         if said and said != stored.digest:
             raise EngineError(f"{self}: {reference} was stored as {said}; expected {stored.digest}")
@@ -240,7 +240,7 @@ class _BlobStream(io.RawIOBase):
         return len(chunk)
 
     def _next(self, size: int) -> bytes:
-        """Return bytes, none only at the end; broken connections are made anew."""
+        """Return bytes, none only at the end; broken connections are opened again."""
         while True:
             try:
                 if self._response is None:

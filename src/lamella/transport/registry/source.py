@@ -112,7 +112,7 @@ class RegistrySource(HasIndex):
         Raises:
             LamellaError: as `describe`.
         """
-        return self._read(RegistryName.parse(name, host=self._name.host))
+        return self._read(RegistryName.parse(self._name.beside(name), host=self._name.host))
 
     # -- an index and what it lists
 
@@ -271,7 +271,7 @@ class RemoteBlob:
 
 
 class _Copying(io.RawIOBase):
-    """A stream of which a copy goes to the spool."""
+    """A stream that is copied to the spool while it is read."""
 
     def __init__(self, stream: BinaryIO, spool: Spool) -> None:
         self._stream, self._spool = stream, spool

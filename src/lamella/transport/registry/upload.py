@@ -163,7 +163,7 @@ def _begin(repository: Repository) -> tuple[str, int]:
 def _location(repository: Repository, location: str) -> str:
     if not location:
         raise EngineError(
-            f"{repository.registry}: {repository.name}: an upload, but no Location to send it to"
+            f"{repository.registry}: {repository.name}: it began an upload without a Location"
         )
     return repository.registry.absolute(location)
 
@@ -192,7 +192,7 @@ def _put_pieces(repository: Repository, blob: Blob, digest: Digest) -> None:
 
 
 class _Pieces:
-    """An upload of which the registry says after a failure how much of it it has."""
+    """An upload; after a failure the registry says how much of it has arrived."""
 
     def __init__(self, repository: Repository, location: str) -> None:
         self._repository, self.location, self._at = repository, location, 0
@@ -212,7 +212,7 @@ class _Pieces:
                 )
                 if self._at <= before:
                     raise BrokenOff(  # noqa: TRY301 - as good as a failure
-                        f"{self._repository}: a piece was taken, but nothing came of it"
+                        f"{self._repository}: a piece was accepted, but nothing was stored"
                     )
             except (BrokenOff, Refused) as error:
                 failures += 1

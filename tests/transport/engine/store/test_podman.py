@@ -586,9 +586,9 @@ def test_files_that_the_user_may_not_read(user: RootlessPodman, hidden: str) -> 
     by_auto, said = as_user(user, *squash)
     assert by_auto == by_api
     assert said.count("not read in place, but by the API") == 1
-    assert "layer 2: d/a in the engine's store may not be read by us" in said
+    assert "layer 2: d/a in the engine's store can't be read: permission denied" in said
     _, said = as_user(user, *squash, "--source", "local", check=False)
-    assert "may not be read by us; try --source api" in said
+    assert "can't be read: permission denied; try --source api" in said
     host = f"unix://{user.runtime}/podman/podman.sock"
     chosen = EngineOptions({"CONTAINER_HOST": host}, podman=True, source="local")
     env = Environment(engine=chosen)

@@ -1,4 +1,4 @@
-"""What the stores share in which layers are read in place: see `docker`, `podman`."""
+"""What the stores whose layers are read in place share: see `docker`, `podman`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StoreSelection:
     content: frozenset[int]
     """Positions of layers that will be read as a whole."""
     listed: frozenset[int]
-    """Positions of other layers, of which the headers may be read."""
+    """Positions of other layers, whose headers may be read."""
     otherwise: Otherwise
     """Gets the tar at a position in another way."""
     cache: ListingCache | None = None

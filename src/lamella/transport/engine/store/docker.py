@@ -126,7 +126,7 @@ class _LayerStore:
 
 @dataclass(frozen=True, eq=False)
 class _ListedBlob:
-    """A stored layer of which the headers are wanted, if at all; a `Remote`."""
+    """A stored layer whose headers are wanted, if at all; a `Remote`."""
 
     stored: FileRange
     spool: Spool

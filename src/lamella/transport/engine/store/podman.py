@@ -138,7 +138,7 @@ def _chain(records: Mapping[str, dict[str, Any]], top: str) -> list[dict[str, An
 
 @contextmanager
 def _shared(path: Path) -> Iterator[None]:
-    """Hold a lock of the storage as its readers do, and wait for whoever is writing."""
+    """Hold a lock of the storage as its readers do, and wait for a writer."""
     with path.open("rb") as lock:
         fcntl.lockf(lock, fcntl.LOCK_SH)
         yield

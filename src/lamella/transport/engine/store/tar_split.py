@@ -117,7 +117,9 @@ class SplitTar:
             try:
                 os.close(self._files.open(self._root, clean(name)))
             except PermissionError as error:
-                raise Unsupported(f"{self._name(number)} may not be read by us") from error
+                raise Unsupported(
+                    f"{self._name(number)} can't be read: permission denied"
+                ) from error
             except OSError:
                 continue
 
@@ -182,7 +184,7 @@ def _fill(fd: int, room: memoryview, at: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ListedSplit:
-    """A layer of which the headers are wanted, if at all; a `Remote`."""
+    """A layer whose headers are wanted, if at all; a `Remote`."""
 
     place: SplitLayer
     files: FilesBelow
