@@ -28,7 +28,9 @@ from lamella.fleet.shard import Shard
 from lamella.fleet.task import Outcome, Task
 from lamella.fleet.work import Listed, Work, make_tasks
 from lamella.layer.compression import Compression
+from lamella.merge.patterns import PathPatterns
 from lamella.operations.created import created_text
+from lamella.operations.editing import clamp_text
 from lamella.operations.request import Layers, Name, range_texts, reference_text
 from lamella.rewrite import HistoryMode
 from lamella.spec.platform import Platform
@@ -93,6 +95,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     message: str = "",
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     since: str = "",
     shard: Shard | None = None,
     check: bool = False,
@@ -117,7 +121,7 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             (`Listed`); or a plan, which also says what is squashed.
         to: where results go: a reference with ``{host}``, ``{repository}``, ``{name}`` and
             ``{tag}`` of the source.
-        base: as for `squash`; so are the parameters up to `created`.
+        base: as for `squash`; so are the parameters up to `clamp_mtime`.
         last: see `squash`.
         layers: see `squash`.
         max_layers: see `squash`.
@@ -128,6 +132,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         message: see `squash`.
         history: see `squash`.
         created: see `squash`. ``now`` makes no result out of date.
+        exclude: see `squash`.
+        clamp_mtime: see `squash`.
         since: a time in RFC 3339: images that were created before are passed over.
         shard: the part of the images that is done here; None: all.
         check: as for `squash`.
@@ -162,7 +168,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         raise UsageError("`resume` goes with `journal` FILE")
     given = {"last": last, "max_layers": max_layers, "auto": auto, "include_base": include_base}
     said = {"platform": platform, "compression": compression, "message": message}
-    options = {**given, **said, "layers": range_texts(layers), "history": history}
+    edits = {"exclude": _patterns(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
+    options = {**given, **said, **edits, "layers": range_texts(layers), "history": history}
     common = Task(
         "",
         to,
@@ -197,6 +204,16 @@ def _created(created: datetime | str | None, env: Environment) -> str | None:
     if created in {"now", "source"}:
         return str(created)
     return created_text(created, env.source_date_epoch)
+
+
+def _patterns(exclude: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns that say something."""
+    return PathPatterns.parse((exclude,) if isinstance(exclude, str) else exclude).texts
+
+
+def _clamp(latest: datetime | str | None, env: Environment) -> str | None:
+    """Return the latest time as a task says it, whatever the variable is where that is done."""
+    return None if latest is None else clamp_text(latest, env.source_date_epoch)
 
 
 def _as_text(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,16 @@ from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.merge.causes import Dropped
+from lamella.merge.edits import Edits
 from lamella.operations.conversion import conversion
-from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
+from lamella.operations.merge_layers import (
+    Edited,
+    Prepared,
+    WrittenImage,
+    prepare,
+    reason_against,
+    write,
+)
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
@@ -44,7 +52,7 @@ from lamella.transport.location import Location
 from lamella.transport.transports import locate
 from lamella.waiting import published
 
-__all__ = ["Job", "Made"]
+__all__ = ["Job", "Made", "prove"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,10 @@ class Job:
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
+        selection = self._select()
+        return selection if self._request.edits.is_none else replace(selection, alone=True)
+
+    def _select(self) -> Selection:
         request, image = self._request, self._source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
@@ -157,7 +169,12 @@ class Job:
         else:
             selection = select_max_layers(self._whole, self._opener, request.max_layers or 1, base)
         self._clock.lap("choose")
-        return selection
+        if request.edits.is_none:
+            return selection
+        # Each of the others is looked at alone: it stays unless it has what is to be another thing.
+        chosen = {position for positions in selection.ranges for position in positions}
+        others = [range(p, p + 1) for p in range(base, len(image.layers)) if p not in chosen]
+        return Selection(tuple(sorted((*selection.ranges, *others), key=lambda r: r.start)))
 
     def _find_base(self, image: Image) -> int:
         """Return how many of the lowest layers are shared, or look like the base."""
@@ -186,7 +203,6 @@ class Job:
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
-        self._reason = self._reason_for_nothing(selection)
         headers_only = self._request.sizes_only
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
@@ -196,16 +212,39 @@ class Job:
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
         prepared = prepare(
-            image, selection, self._opener, self._env.progress, headers_only=headers_only
+            image,
+            selection,
+            self._opener,
+            self._env.progress,
+            self._request.edits,
+            headers_only=headers_only,
         )
+        self._reason = "" if prepared.plans else self._reason_for_nothing(selection)
+        self._tell(prepared.edited)
         self._clock.lap("plan")
         return prepared
+
+    def _tell(self, edited: Edited) -> None:
+        """Say which patterns are of no use, and what ships all the same."""
+        for pattern in edited.unused:
+            self._env.progress.note(f"`exclude` {pattern}: no layer has such a path")
+        shipped = edited.shipped
+        for position, paths in shipped.items():
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self._env.progress.note(
+                f"`exclude`: layer {position + 1} is kept, and the bytes of its "
+                f"/{path_text(paths[0])}{more} with it"
+            )
+        if shipped:
+            lowest = min(shipped)
+            way_out = f"`base` {lowest}" if lowest else "all layers"
+            self._env.progress.note(f"`exclude`: to remove these bytes, too, squash {way_out}")
 
     def _reason_for_nothing(self, selection: Selection) -> str:
         """Return why a selection has nothing to squash; empty: it has."""
         request, count = self._request, len(self._source.describe().layers)
         if selection.squashing:
-            return ""
+            return "no chosen layer has anything to leave out or to change"
         if count == 1:
             return "the image has only one layer"
         if request.auto:
@@ -248,7 +287,7 @@ class Job:
         written = write(prepared, writer, request.wording, self._env.progress)
         self._clock.lap("write")
         if request.check:
-            _prove(prepared)
+            prove(prepared, request.edits)
             self._clock.lap("verify")
         manifest = image.manifest
         marked = request.annotations and manifest is not None and not manifest.is_docker
@@ -352,7 +391,7 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
         )
 
 
-def _prove(prepared: Prepared) -> None:
+def prove(prepared: Prepared, edits: Edits) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
     In files the layers above are read, too: copying a compressed one shows that it is what its
@@ -376,7 +415,11 @@ def _prove(prepared: Prepared) -> None:
         else:
             new.append(old[position])
             position += 1
-    found = list(compare_rootfs(read_rootfs(old), read_rootfs(new)))
+    wanted = read_rootfs(old)
+    if not edits.is_none:
+        squashed = {position for positions in prepared.plans for position in positions}
+        wanted = wanted.edited(edits, squashed)
+    found = list(compare_rootfs(wanted, read_rootfs(new)))
     if found:
         raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
 
