@@ -16,7 +16,7 @@ from lamella.layer.spool import Spool
 from lamella.merge.edits import Edits
 from lamella.merge.patterns import PathPatterns
 from lamella.operations.merge_layers import Prepared, prepare
-from lamella.operations.squash import prove
+from lamella.operations.prove import prove
 from lamella.progress import SILENT
 from lamella.selection import Selection
 from tests.properties.ignoring import is_meant
@@ -93,7 +93,7 @@ def _is_meant(entry: Entry, lines: Sequence[str]) -> bool:
 def _new_layers(ready: Prepared, tars: Sequence[bytes]) -> list[bytes]:
     starts = {positions.start: positions for positions in ready.plans}
     squashed = {position for positions in ready.plans for position in positions}
-    out = []
+    out: list[bytes] = []
     for position, tar in enumerate(tars):
         if position in starts:
             merged = stream_of(ready.merged(starts[position]))

@@ -28,9 +28,8 @@ from lamella.fleet.shard import Shard
 from lamella.fleet.task import Outcome, Task
 from lamella.fleet.work import Listed, Work, make_tasks
 from lamella.layer.compression import Compression
-from lamella.merge.patterns import PathPatterns
 from lamella.operations.created import created_text
-from lamella.operations.editing import clamp_text
+from lamella.operations.editing import clamp_text, pattern_texts
 from lamella.operations.request import Layers, Name, range_texts, reference_text
 from lamella.rewrite import HistoryMode
 from lamella.spec.platform import Platform
@@ -168,7 +167,7 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         raise UsageError("`resume` goes with `journal` FILE")
     given = {"last": last, "max_layers": max_layers, "auto": auto, "include_base": include_base}
     said = {"platform": platform, "compression": compression, "message": message}
-    edits = {"exclude": _patterns(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
+    edits = {"exclude": pattern_texts(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
     options = {**given, **said, **edits, "layers": range_texts(layers), "history": history}
     common = Task(
         "",
@@ -179,24 +178,27 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         dry_run=dry_run,
         since=since,
     )
-    wanted = list(_listed(what))
-    if not wanted:
-        raise UsageError("nothing to squash: no image is named")
+    wanted = _listed(what)
     with used(env) as world:
         known = read_journal(how.journal) if resume and how.journal else {}
         work = make_tasks(wanted, common, world, shard=shard, known=known)
     return Batch(work, how.outcomes(work))
 
 
-def _listed(what: _Wanted | FleetPlan) -> Iterator[Listed]:
-    """Yield which images are meant, before any pattern is looked up."""
+def _listed(what: _Wanted | FleetPlan) -> list[Listed]:
+    """Return which images are meant, before any pattern is looked up.
+
+    Raises:
+        UsageError: none is.
+    """
     if isinstance(what, FleetPlan):
-        yield from (Listed(image.image, planned=image) for image in planned_images(what))
-        return
+        return [Listed(image.image, planned=image) for image in planned_images(what)]
     if isinstance(what, str | os.PathLike | Listed):
         what = [what]
-    for one in what:
-        yield one if isinstance(one, Listed) else Listed(reference_text(one))
+    found = [one if isinstance(one, Listed) else Listed(reference_text(one)) for one in what]
+    if not found:
+        raise UsageError("no images: name some")
+    return found
 
 
 def _created(created: datetime | str | None, env: Environment) -> str | None:
@@ -204,11 +206,6 @@ def _created(created: datetime | str | None, env: Environment) -> str | None:
     if created in {"now", "source"}:
         return str(created)
     return created_text(created, env.source_date_epoch)
-
-
-def _patterns(exclude: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the patterns that say something."""
-    return PathPatterns.parse((exclude,) if isinstance(exclude, str) else exclude).texts
 
 
 def _clamp(latest: datetime | str | None, env: Environment) -> str | None:

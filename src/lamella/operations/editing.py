@@ -11,7 +11,7 @@ from lamella.merge.patterns import PathPatterns
 from lamella.operations.created import created_text
 from lamella.tar.writer import FURTHEST_TIME
 
-__all__ = ["EPOCH", "clamp_text", "edits_of"]
+__all__ = ["EPOCH", "clamp_text", "edits_of", "pattern_texts"]
 
 EPOCH = "SOURCE_DATE_EPOCH"
 """Stands for the time that the variable of this name says."""
@@ -34,6 +34,15 @@ def edits_of(
     patterns = PathPatterns.parse((exclude,) if isinstance(exclude, str) else exclude)
     latest = None if clamp_mtime is None else _nanoseconds(clamp_mtime, epoch)
     return Edits(leave_out=patterns if patterns.texts else None, latest=latest)
+
+
+def pattern_texts(exclude: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns that say something.
+
+    Raises:
+        UsageError: one makes no sense.
+    """
+    return PathPatterns.parse((exclude,) if isinstance(exclude, str) else exclude).texts
 
 
 def clamp_text(given: datetime | str, epoch: str | None) -> str:

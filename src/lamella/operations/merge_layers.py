@@ -127,9 +127,9 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = _Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
-        planner = _Planner(reading, ranges, edits)
-        plans = planner.plans()
-        edited = planner.edited()
+        planned = _Planning(reading, ranges, edits)
+        plans = planned.plans()
+        edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)
 
 
@@ -174,7 +174,7 @@ class _Reading:
             self.changesets[position] = _read(self.image.layers[position], tar, position)
 
 
-class _Planner:
+class _Planning:
     """Plans each range; the layers below are looked at only as far as a range depends on them."""
 
     def __init__(self, reading: _Reading, ranges: Sequence[range], edits: Edits) -> None:

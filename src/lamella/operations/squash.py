@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from lamella.errors import (
     EngineUnreachable,
-    ImageError,
     ImageNotFound,
     MalformedImage,
     UnknownLayer,
@@ -17,11 +16,8 @@ from lamella.errors import (
     UsageError,
 )
 from lamella.image import Image
-from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
-from lamella.layer.protocols import LayerTar
 from lamella.merge.causes import Dropped
-from lamella.merge.edits import Edits
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import (
     Edited,
@@ -31,10 +27,11 @@ from lamella.operations.merge_layers import (
     reason_against,
     write,
 )
+from lamella.operations.prove import prove
+from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
-from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, is_number, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
@@ -52,7 +49,7 @@ from lamella.transport.location import Location
 from lamella.transport.transports import locate
 from lamella.waiting import published
 
-__all__ = ["Job", "Made", "prove"]
+__all__ = ["Job", "Made"]
 
 
 @dataclass(frozen=True)
@@ -219,7 +216,14 @@ class Job:
             self._request.edits,
             headers_only=headers_only,
         )
-        self._reason = "" if prepared.plans else self._reason_for_nothing(selection)
+        if not prepared.plans:
+            self._reason = reason_for_nothing(
+                self._request,
+                selection,
+                len(image.layers),
+                base_layers=self._base_layers,
+                kept_name=self._kept_name,
+            )
         self._tell(prepared.edited)
         self._clock.lap("plan")
         return prepared
@@ -239,28 +243,6 @@ class Job:
             lowest = min(shipped)
             way_out = f"`base` {lowest}" if lowest else "all layers"
             self._env.progress.note(f"`exclude`: to remove these bytes, too, squash {way_out}")
-
-    def _reason_for_nothing(self, selection: Selection) -> str:
-        """Return why a selection has nothing to squash; empty: it has."""
-        request, count = self._request, len(self._source.describe().layers)
-        if selection.squashing:
-            return "no chosen layer has anything to leave out or to change"
-        if count == 1:
-            return "the image has only one layer"
-        if request.auto:
-            where = " above the base" if self._base_layers else ""
-            return f"no layer{where} has anything that a squash would remove"
-        if request.max_layers is not None:
-            return f"the image has {count} layers, and {request.max_layers} are allowed"
-        return self._reason_of_ranges(selection.ranges)
-
-    def _reason_of_ranges(self, ranges: tuple[range, ...]) -> str:
-        if self._request.base is not None:
-            [above] = ranges
-            what = f"only layer {above.stop}" if above else "no layer"
-            return f"{what} is above {self._kept_name or f'layer {above.start}'}"
-        chosen = " and ".join(f"layer {positions.stop}" for positions in ranges)
-        return f"only {chosen} was chosen" if len(ranges) == 1 else f"{chosen}: each alone"
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -389,39 +371,6 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-def prove(prepared: Prepared, edits: Edits) -> None:
-    """Read the new layers as any reader would and compare with the old ones.
-
-    In files the layers above are read, too: copying a compressed one shows that it is what its
-    digest says, and only unpacking it that it is what the config says.
-
-    Raises:
-        DigestMismatch: a layer that stays is not what the config says.
-        ImageError: they differ, which would be a fault of lamella; nothing is published then.
-    """
-    top = max((positions.stop for positions in prepared.plans), default=0)
-    old = prepared.opener.open_headers(prepared.image.layers[:top])
-    above = prepared.image.layers[top:]
-    prepared.opener.open([layer for layer in above if isinstance(layer.blob, FileRange)])
-    new: list[LayerTar] = []
-    starts = {positions.start: positions for positions in prepared.plans}
-    position = 0
-    while position < len(old):
-        if position in starts:
-            new.append(prepared.merged(starts[position]))
-            position = starts[position].stop
-        else:
-            new.append(old[position])
-            position += 1
-    wanted = read_rootfs(old)
-    if not edits.is_none:
-        squashed = {position for positions in prepared.plans for position in positions}
-        wanted = wanted.edited(edits, squashed)
-    found = list(compare_rootfs(wanted, read_rootfs(new)))
-    if found:
-        raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
 
 
 class _Clock:
