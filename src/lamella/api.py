@@ -21,6 +21,7 @@ from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
+from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
@@ -70,6 +71,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     check: bool = False,
     dry_run: bool | Literal["sizes"] = False,
     cleanup: bool = False,
@@ -99,7 +102,12 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             ``source``; None: what `env` says, else the source's.
         annotations: are added to the new manifest (of all platforms: to the new index), if it is
             an OCI one.
-        check: prove that both images have the same file system before anything is published.
+        exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
+            layer of a range is written again even if it is the only one, where it has such a path.
+        clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
+            ``SOURCE_DATE_EPOCH`` for what `env` says.
+        check: prove that both images have the same file system, but for what is asked for, before
+            anything is published.
         dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
             only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
@@ -135,6 +143,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
+            edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
             dry_run=bool(dry_run),
             sizes_only=dry_run == "sizes",

@@ -24,6 +24,8 @@ class Selection:
     ranges: tuple[range, ...]
     base_steps: int | None = None
     """How many history entries belong to the base, where that is known exactly."""
+    alone: bool = False
+    """A range of one layer counts, too: something in it may have to be another thing."""
 
     def __post_init__(self) -> None:
         """Check that the ranges are in order and apart."""
@@ -33,8 +35,8 @@ class Selection:
 
     @property
     def squashing(self) -> tuple[range, ...]:
-        """The ranges that have something to squash: more than one layer."""
-        return tuple(r for r in self.ranges if len(r) > 1)
+        """The ranges that have something to squash: more than one layer, or one to be edited."""
+        return tuple(r for r in self.ranges if len(r) > (0 if self.alone else 1))
 
 
 def _show(positions: range) -> str:

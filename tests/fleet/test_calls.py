@@ -170,7 +170,7 @@ def test_what_comes_before_a_cancel_is_told(registry: MemoryRegistry) -> None:
         ({"resume": True}, "`resume` goes with `journal`"),
         ({"since": "soon"}, "`since` 'soon': expected a time like"),
         ({"last": 1, "auto": True}, "`last` and `auto` exclude each other"),
-        ({"what": []}, "nothing to squash: no image is named"),
+        ({"what": []}, "no images: name some"),
         ({"to": ""}, "no destination; give `to`"),
         ({"created": "soon"}, "`created` 'soon'"),
     ],

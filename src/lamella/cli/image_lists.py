@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+from lamella.cli.text_file import STDIN, read_text
 from lamella.errors import UsageError
 from lamella.fleet.work import Listed, read_list, read_planned
 
 __all__ = ["read_lists", "read_plan_of", "read_pulls"]
-
-_STDIN = "-"
-_LARGEST = 64 << 20
 
 
 def read_lists(path: str | None) -> list[Listed]:
@@ -22,8 +17,8 @@ def read_lists(path: str | None) -> list[Listed]:
     """
     if path is None:
         return []
-    name = "standard input" if path == _STDIN else path
-    return list(read_list(_text(path, "--list").splitlines(), name))
+    name = "standard input" if path == STDIN else path
+    return list(read_list(read_text(path, "--list").splitlines(), name))
 
 
 def read_plan_of(path: str) -> list[Listed]:
@@ -32,7 +27,7 @@ def read_plan_of(path: str) -> list[Listed]:
     Raises:
         UsageError: it can't be read, or is no plan.
     """
-    return list(read_planned(_text(path, "--plan").encode(), path))
+    return list(read_planned(read_text(path, "--plan").encode(), path))
 
 
 def read_pulls(path: str) -> dict[str, int]:
@@ -42,7 +37,7 @@ def read_pulls(path: str) -> dict[str, int]:
         UsageError: the file can't be read, or a line is something else.
     """
     pulls: dict[str, int] = {}
-    for line in _text(path, "--pulls").splitlines():
+    for line in read_text(path, "--pulls").splitlines():
         number, _, name = " ".join(line.split()).partition(" ")
         if not number or number.startswith("#"):
             continue
@@ -50,16 +45,3 @@ def read_pulls(path: str) -> dict[str, int]:
             raise UsageError(f"--pulls {path}: expected lines NUMBER IMAGE, got {line!r:.60}")
         pulls[name] = pulls.get(name, 0) + int(number)
     return pulls
-
-
-def _text(path: str, option: str) -> str:
-    try:
-        if path == _STDIN:
-            if sys.stdin is None:
-                raise UsageError(f"{option} -: standard input is closed")
-            return sys.stdin.read(_LARGEST)
-        with Path(path).open(encoding="utf-8") as file:
-            return file.read(_LARGEST)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "expected text in UTF-8"
-        raise UsageError(f"{option} {path}: {reason}") from error

@@ -29,6 +29,7 @@ from lamella.fleet.task import Outcome, Task
 from lamella.fleet.work import Listed, Work, make_tasks
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
+from lamella.operations.editing import clamp_text, pattern_texts
 from lamella.operations.request import Layers, Name, range_texts, reference_text
 from lamella.rewrite import HistoryMode
 from lamella.spec.platform import Platform
@@ -93,6 +94,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     message: str = "",
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     since: str = "",
     shard: Shard | None = None,
     check: bool = False,
@@ -117,7 +120,7 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             (`Listed`); or a plan, which also says what is squashed.
         to: where results go: a reference with ``{host}``, ``{repository}``, ``{name}`` and
             ``{tag}`` of the source.
-        base: as for `squash`; so are the parameters up to `created`.
+        base: as for `squash`; so are the parameters up to `clamp_mtime`.
         last: see `squash`.
         layers: see `squash`.
         max_layers: see `squash`.
@@ -128,6 +131,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         message: see `squash`.
         history: see `squash`.
         created: see `squash`. ``now`` makes no result out of date.
+        exclude: see `squash`.
+        clamp_mtime: see `squash`.
         since: a time in RFC 3339: images that were created before are passed over.
         shard: the part of the images that is done here; None: all.
         check: as for `squash`.
@@ -162,7 +167,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         raise UsageError("`resume` goes with `journal` FILE")
     given = {"last": last, "max_layers": max_layers, "auto": auto, "include_base": include_base}
     said = {"platform": platform, "compression": compression, "message": message}
-    options = {**given, **said, "layers": range_texts(layers), "history": history}
+    edits = {"exclude": pattern_texts(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
+    options = {**given, **said, **edits, "layers": range_texts(layers), "history": history}
     common = Task(
         "",
         to,
@@ -172,24 +178,27 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         dry_run=dry_run,
         since=since,
     )
-    wanted = list(_listed(what))
-    if not wanted:
-        raise UsageError("nothing to squash: no image is named")
+    wanted = _listed(what)
     with used(env) as world:
         known = read_journal(how.journal) if resume and how.journal else {}
         work = make_tasks(wanted, common, world, shard=shard, known=known)
     return Batch(work, how.outcomes(work))
 
 
-def _listed(what: _Wanted | FleetPlan) -> Iterator[Listed]:
-    """Yield which images are meant, before any pattern is looked up."""
+def _listed(what: _Wanted | FleetPlan) -> list[Listed]:
+    """Return which images are meant, before any pattern is looked up.
+
+    Raises:
+        UsageError: none is.
+    """
     if isinstance(what, FleetPlan):
-        yield from (Listed(image.image, planned=image) for image in planned_images(what))
-        return
+        return [Listed(image.image, planned=image) for image in planned_images(what)]
     if isinstance(what, str | os.PathLike | Listed):
         what = [what]
-    for one in what:
-        yield one if isinstance(one, Listed) else Listed(reference_text(one))
+    found = [one if isinstance(one, Listed) else Listed(reference_text(one)) for one in what]
+    if not found:
+        raise UsageError("no images: name some")
+    return found
 
 
 def _created(created: datetime | str | None, env: Environment) -> str | None:
@@ -197,6 +206,11 @@ def _created(created: datetime | str | None, env: Environment) -> str | None:
     if created in {"now", "source"}:
         return str(created)
     return created_text(created, env.source_date_epoch)
+
+
+def _clamp(latest: datetime | str | None, env: Environment) -> str | None:
+    """Return the latest time as a task says it, whatever the variable is where that is done."""
+    return None if latest is None else clamp_text(latest, env.source_date_epoch)
 
 
 def _as_text(options: Mapping[str, Any]) -> dict[str, Any]:

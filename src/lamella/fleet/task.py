@@ -16,6 +16,7 @@ from lamella.errors import EngineError, ImageError, ImageNotFound, LamellaError,
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
+from lamella.operations.editing import edits_of
 from lamella.operations.request import Request
 from lamella.operations.result import FORMAT_VERSION, Result
 from lamella.rewrite import Wording
@@ -148,6 +149,7 @@ def check_options(task: Task) -> None:
         wording=Wording(message=options.get("message") or ""),
     )
     created_text(options.get("created"), None)
+    edits_of(options.get("exclude") or (), options.get("clamp_mtime"), None)
     if compression := options.get("compression"):
         Compression.parse(compression)
     if (platform := options.get("platform")) not in {None, "all"}:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.transport.location import Location
@@ -43,6 +44,8 @@ class Request:
     wording: Wording = field(default_factory=Wording)
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
+    edits: Edits = NO_EDITS
+    """What merged layers leave out and change."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False
