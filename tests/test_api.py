@@ -8,6 +8,7 @@ import io
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,6 +85,29 @@ def test_every_type_that_a_caller_meets_is_public() -> None:
         for met in {kind for hint in _hints(getattr(lamella, name)) for kind in _mentioned(hint)}:
             if met.__module__.startswith("lamella") and not met.__name__.startswith("_"):
                 assert met.__name__ in {*lamella.__all__, *_WIRING}, f"{name} mentions {met}"
+
+
+def test_a_place_for_temporary_files_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with a name would stay there if lamella was killed at that moment."""
+
+    def trial() -> str:
+        message = "a file is written"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", trial)
+    own = tmp_path / "own"
+    own.mkdir()
+    for variables, wanted in (
+        ({"TMPDIR": str(own)}, str(own)),
+        ({"TMPDIR": str(tmp_path / "none"), "TMP": str(own)}, str(own)),
+        ({}, "/tmp"),  # noqa: S108 - where it is by default
+    ):
+        env = lamella.Environment.from_env(variables)
+        assert env.tmp_dir == wanted
+        env.spool.file().close()
 
 
 def test_import_costs_nothing() -> None:

@@ -58,10 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the façade is how one image of many is squashed
     "fleet": {
         *{"analysis", "api", "errors", "files", "image", "layer", "layer_list", "operations"},
-        *{"progress", "rewrite", "spec", "tar", "transport", "waiting"},
+        *{"progress", "rewrite", "selection", "spec", "tar", "transport", "waiting"},
     },
     "report": {
-        *{"tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis", "operations"},
+        *{"errors", "tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis"},
+        "operations",
         "fleet",
     },
     "api": {
@@ -79,8 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *{"fleet", "progress"},  # many images
     },
     "__init__": {
-        *{"analysis", "api", "errors", "image", "inside", "layer", "merge", "operations"},
-        *{"progress", "rootfs", "spec", "transport"},
+        *{"analysis", "api", "errors", "fleet", "image", "inside", "layer", "merge"},
+        *{"operations", "progress", "rootfs", "spec", "transport"},
     },
     "__main__": {"cli"},
 }

@@ -4,8 +4,9 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `analyze`, `open_image` and `verify` do what the commands of these names do; errors are
-all `LamellaError`s. Names are loaded when they are first used, so ``import lamella`` costs nothing.
+`squash`, `analyze`, `open_image` and `verify` do what the commands of these names do, `batch` and
+`plan` the same for many images; errors are all `LamellaError`s. Names are loaded when they are
+first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
+    from lamella.fleet.best import FleetPlan, ImagePlan, NewLayer
+    from lamella.fleet.calls import Batch, batch, plan
+    from lamella.fleet.local import Watch
+    from lamella.fleet.plan_file import PlannedImage
+    from lamella.fleet.shard import Shard
+    from lamella.fleet.task import Outcome
+    from lamella.fleet.tree import Catalogue, FleetImage, TreeNode, UnreadImage
+    from lamella.fleet.work import Listed
     from lamella.image import Image, Step
     from lamella.inside.export import FlatTar
     from lamella.inside.file import File
@@ -67,12 +76,15 @@ if TYPE_CHECKING:
     from lamella.transport.engine.options import EngineOptions
     from lamella.transport.environment import Environment
     from lamella.transport.registry.options import RegistryOptions
+    from lamella.transport.registry.pace import Pace
 
 __all__ = [
     "Ambiguous",
     "Analysis",
     "Base",
+    "Batch",
     "Cancelled",
+    "Catalogue",
     "Cause",
     "Codec",
     "Compression",
@@ -89,22 +101,30 @@ __all__ = [
     "Environment",
     "File",
     "FlatTar",
+    "FleetImage",
+    "FleetPlan",
     "HistoryLine",
     "Image",
     "ImageError",
     "ImageNotFound",
+    "ImagePlan",
     "InvalidReference",
     "LamellaError",
     "Layer",
     "LayerFacts",
+    "Listed",
     "LiveCache",
     "MalformedImage",
     "MalformedTar",
     "Manifest",
+    "NewLayer",
     "NoSuchFile",
     "OpenImage",
     "OpenLayer",
+    "Outcome",
     "OutputError",
+    "Pace",
+    "PlannedImage",
     "Platform",
     "Progress",
     "RegistryOptions",
@@ -112,15 +132,21 @@ __all__ = [
     "Saving",
     "Secret",
     "Setup",
+    "Shard",
     "SquashedRange",
     "Step",
+    "TreeNode",
     "UnknownLayer",
+    "UnreadImage",
     "Unsupported",
     "Usage",
     "UsageError",
     "Waste",
+    "Watch",
     "analyze",
+    "batch",
     "open_image",
+    "plan",
     "squash",
     "verify",
 ]
@@ -129,7 +155,9 @@ _HOMES = {
     "Ambiguous": "errors",
     "Analysis": "analysis.model",
     "Base": "analysis.model",
+    "Batch": "fleet.calls",
     "Cancelled": "errors",
+    "Catalogue": "fleet.tree",
     "Cause": "merge.causes",
     "Codec": "spec.codec",
     "Compression": "layer.compression",
@@ -146,22 +174,30 @@ _HOMES = {
     "Environment": "transport.environment",
     "File": "inside.file",
     "FlatTar": "inside.export",
+    "FleetImage": "fleet.tree",
+    "FleetPlan": "fleet.best",
     "HistoryLine": "analysis.model",
     "Image": "image",
     "ImageError": "errors",
     "ImageNotFound": "errors",
+    "ImagePlan": "fleet.best",
     "InvalidReference": "errors",
     "LamellaError": "errors",
     "Layer": "layer.blob",
     "LayerFacts": "analysis.model",
+    "Listed": "fleet.work",
     "LiveCache": "analysis.model",
     "MalformedImage": "errors",
     "MalformedTar": "errors",
     "Manifest": "spec.manifest",
+    "NewLayer": "fleet.best",
     "NoSuchFile": "errors",
     "OpenImage": "inside.image",
     "OpenLayer": "inside.image",
+    "Outcome": "fleet.task",
     "OutputError": "errors",
+    "Pace": "transport.registry.pace",
+    "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
     "RegistryOptions": "transport.registry.options",
@@ -169,15 +205,21 @@ _HOMES = {
     "Saving": "analysis.model",
     "Secret": "analysis.model",
     "Setup": "analysis.model",
+    "Shard": "fleet.shard",
     "SquashedRange": "operations.result",
     "Step": "image",
+    "TreeNode": "fleet.tree",
     "UnknownLayer": "errors",
+    "UnreadImage": "fleet.tree",
     "Unsupported": "errors",
     "Usage": "analysis.model",
     "UsageError": "errors",
     "Waste": "analysis.model",
+    "Watch": "fleet.local",
     "analyze": "api",
+    "batch": "fleet.calls",
     "open_image": "api",
+    "plan": "fleet.calls",
     "squash": "api",
     "verify": "api",
 }

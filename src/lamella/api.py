@@ -11,18 +11,18 @@ Nothing here prints, or asks.
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
-from lamella.operations.request import Request
+from lamella.operations.editing import edits_of
+from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
 from lamella.rewrite import HistoryMode, Wording
@@ -53,9 +53,6 @@ __all__ = [
     "verify",
 ]
 
-Name = str | os.PathLike[str]
-"""A reference as in docs/cli.md; a path is that of a file or a layout."""
-
 
 def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     image: Name,
@@ -63,7 +60,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     tag: str | Sequence[str] = (),
     *,
     last: int | None = None,
-    layers: str | range | Sequence[str | range] = (),
+    layers: Layers = (),
     max_layers: int | None = None,
     auto: bool = False,
     include_base: bool = False,
@@ -74,8 +71,10 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     check: bool = False,
-    dry_run: bool = False,
+    dry_run: bool | Literal["sizes"] = False,
     cleanup: bool = False,
     env: Environment | None = None,
 ) -> Result:
@@ -103,8 +102,14 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             ``source``; None: what `env` says, else the source's.
         annotations: are added to the new manifest (of all platforms: to the new index), if it is
             an OCI one.
-        check: prove that both images have the same file system before anything is published.
-        dry_run: only plan.
+        exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
+            layer of a range is written again even if it is the only one, where it has such a path.
+        clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
+            ``SOURCE_DATE_EPOCH`` for what `env` says.
+        check: prove that both images have the same file system, but for what is asked for, before
+            anything is published.
+        dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
+            only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
         env: temporary folder, progress, streams, how to reach engines and registries; None:
             `Environment.from_env`.
@@ -120,16 +125,16 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         Cancelled: another thread wanted it to end.
     """
     with used(env) as world, ExitStack() as stack:
-        location = locate(_text(image), world)
+        location = locate(reference_text(image), world)
         tags = (tag,) if isinstance(tag, str) else tuple(tag)
-        target, tags = _target(location, output, dry_run=dry_run).named(tags)
+        target, tags = _target(location, output, dry_run=bool(dry_run)).named(tags)
         every = platform == "all"
         request = Request(
             location,
             target,
-            base=None if base is None else _text(base),
+            base=None if base is None else reference_text(base),
             last=last,
-            ranges=_ranges(layers),
+            ranges=range_texts(layers),
             max_layers=max_layers,
             auto=auto,
             include_base=include_base,
@@ -138,8 +143,10 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
+            edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
-            dry_run=dry_run,
+            dry_run=bool(dry_run),
+            sizes_only=dry_run == "sizes",
             cleanup=cleanup,
         )
         if every:
@@ -147,28 +154,6 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
 
             return squash_every_platform(request, world, stack)
         return Job(request, world, stack).run()
-
-
-def _text(name: Name) -> str:
-    """Return a reference as text; a path is that of something here, whatever it is called."""
-    if isinstance(name, str):
-        return name
-    path = os.fspath(name)
-    return path if path.startswith(("/", "./", "../")) else f"./{path}"
-
-
-def _ranges(layers: str | range | Sequence[str | range]) -> tuple[str, ...]:
-    """Return ranges of layers as text, numbered from 1."""
-    chosen = (layers,) if isinstance(layers, str | range) else layers
-    return tuple(map(_numbers, chosen))
-
-
-def _numbers(layers: str | range) -> str:
-    if isinstance(layers, str):
-        return layers
-    if layers.step != 1 or not layers:
-        raise UsageError(f"`layers` {layers}: expected positions that follow each other")
-    return f"{layers.start + 1}-{layers.stop}"
 
 
 def _compression(given: str | Compression | None) -> Compression | None:
@@ -184,7 +169,7 @@ def _platform(given: str | Platform | None) -> Platform | None:
 def _target(location: Location, output: Name | None, *, dry_run: bool) -> Location:
     """Return where the new image goes."""
     if output is not None:
-        return parse_location(_text(output), output=True, source=location)
+        return parse_location(reference_text(output), output=True, source=location)
     home = location.home()
     if home is None and not dry_run:
         raise UsageError(
@@ -211,7 +196,7 @@ def open_image(
     from lamella.inside.image import open_inside  # noqa: PLC0415 - as below
 
     with used(env) as world:
-        location = locate(_text(image), world)
+        location = locate(reference_text(image), world)
         source = location.open_source(_platform(platform), world)
         with source as opened, open_inside(opened, world.spool) as inside:
             yield inside
@@ -241,7 +226,7 @@ def open_layers(
     from lamella.layer_list import layer_lines  # noqa: PLC0415 - as below
 
     with used(env) as world:
-        location = locate(_text(image), world)
+        location = locate(reference_text(image), world)
         with location.open_source(_platform(platform), world) as source:
             described = source.describe()
             known = source.tags_by_chain() if tags else None
@@ -279,7 +264,7 @@ def analyze(
     from lamella.operations.analyze import analyze_source  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
-        return analyze_source(_text(image), _platform(platform), world, secrets=secrets)
+        return analyze_source(reference_text(image), _platform(platform), world, secrets=secrets)
 
 
 def compare(
@@ -305,7 +290,9 @@ def compare(
     from lamella.operations.analyze import compare_sources  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
-        return compare_sources(_text(a), _text(b), _platform(platform), world, secrets=secrets)
+        return compare_sources(
+            reference_text(a), reference_text(b), _platform(platform), world, secrets=secrets
+        )
 
 
 @contextmanager
@@ -328,7 +315,7 @@ def explore(
 
     with (
         used(env) as world,
-        explore_source(_text(image), _platform(platform), world) as explored,
+        explore_source(reference_text(image), _platform(platform), world) as explored,
     ):
         yield explored
 
@@ -357,7 +344,7 @@ def verify(
     """
     from lamella.operations.verify import compare_images, compare_platforms  # noqa: PLC0415 - as above
 
-    names = _text(ours), _text(theirs)
+    names = reference_text(ours), reference_text(theirs)
     with used(env) as world:
         if platform == "all":
             return compare_platforms(names, world)

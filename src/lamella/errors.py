@@ -24,6 +24,7 @@ Messages are one line: what failed, where, what was wanted and what was found, a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "UnknownLayer",
     "Unsupported",
     "UsageError",
+    "common_exit_code",
     "shortened",
 ]
 
@@ -57,6 +59,18 @@ def shortened(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[: longest - _TAIL - 3]} … {text[-_TAIL:]}"
+
+
+def common_exit_code(codes: Iterable[int]) -> int:
+    """Return the exit code for several failures.
+
+    0 if there are none; 5 if an engine or a registry failed, for another run may do better; else
+    that which all have; else 1.
+    """
+    found = set(codes)
+    if EngineError.exit_code in found:
+        return EngineError.exit_code
+    return found.pop() if len(found) == 1 else int(bool(found))
 
 
 class LamellaError(Exception):
@@ -137,8 +151,8 @@ class Cancelled(LamellaError):
 
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__("cancelled; the new image was not written")
+    def __init__(self, left: str = "the new image was not written") -> None:
+        super().__init__(f"cancelled; {left}")
 
 
 class OutputError(LamellaError):
@@ -180,6 +194,8 @@ class EngineError(LamellaError):
     """An engine could not be reached, refused, or broke off."""
 
     exit_code = 5
+    may_pass: bool = True
+    """Whether another try may help: where a login is refused, it can't."""
 
 
 class EngineUnreachable(EngineError):

@@ -81,6 +81,10 @@ def _history(
         first, stop = _span(steps, positions, selection)
         out += map(_unchanged, steps[at:first])
         span = steps[first:stop]
+        if len(positions) == 1:  # nothing was merged
+            out += map(_unchanged, span)
+            at = stop
+            continue
         if wording.history == "keep":
             out += [{**step.entry, "empty_layer": True} for step in span]
         if _all_told_above(steps, positions):

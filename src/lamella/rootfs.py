@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from lamella.image import Image
 from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import read_changeset
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.overlay import Folder, Link, Tree
+from lamella.merge.patterns import PathPatterns
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
@@ -77,6 +80,17 @@ class RootFs:
     tars: Sequence[LayerTar]
     groups: Mapping[bytes, bytes]
     """The first name of the inode, for every name of one that has several."""
+    edits: Edits = NO_EDITS
+    """What becomes of the headers of `changed` layers."""
+    changed: frozenset[int] = frozenset()
+
+    def edited(self, edits: Edits, changed: AbstractSet[int]) -> RootFs:
+        """Return what an image is to be after edits of the layers at some positions."""
+        names = dict(self.names)
+        if edits.leave_out is not None:
+            names = _without(names, edits.leave_out)
+        groups = _groups(names) if self.groups else {}
+        return replace(self, names=names, groups=groups, edits=edits, changed=frozenset(changed))
 
     def first(self, path: bytes) -> bytes | None:
         """Return the first path of the file that has this one, too; None if it has no other."""
@@ -85,7 +99,17 @@ class RootFs:
 
     def header(self, member: Member) -> Header:
         """Read a member's attributes."""
-        return read_header(self.tars[member.origin], member)
+        header = read_header(self.tars[member.origin], member)
+        return self.edits.edited(header) if member.origin in self.changed else header
+
+    def said_again(self, header: Header, found: Header) -> Header:
+        """Return what a header of a kept layer may be in a merged one, if that is what was found.
+
+        A merged layer repeats what it needs of the layers below: directories, files that it links
+        to. Its edits count for these, too.
+        """
+        edited = self.edits.edited(header)
+        return edited if edited.mtime == found.mtime else header
 
 
 def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
@@ -100,6 +124,22 @@ def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
             tree.apply(read_changeset(tar, position))
         names = dict(sorted(tree.walk()))
     return RootFs(names, tars, _groups(names) if tree.has_links else {})
+
+
+def _without(
+    names: Mapping[bytes, Folder | Member | Link], patterns: PathPatterns
+) -> dict[bytes, Folder | Member | Link]:
+    """Leave out what patterns mean, but directories of which something stays."""
+    matching = {b"": 0}
+    kept: set[bytes] = set()
+    for path in names:  # sorted: a directory before what is in it
+        above = path.rpartition(b"/")[0]
+        matching[path] = patterns.match(path, matching[above])
+        if not patterns.mean(matching[path]):
+            while path and path not in kept:
+                kept.add(path)
+                path = path.rpartition(b"/")[0]  # noqa: PLW2901 - upwards
+    return {path: node for path, node in names.items() if path in kept or not path}
 
 
 def _groups(names: Mapping[bytes, Folder | Member | Link]) -> dict[bytes, bytes]:
@@ -142,6 +182,7 @@ def _compare_folders(
     implied = Header(name=b"", type=b"5", mode=0o755)
     a = ours.header(one.member) if one.member else implied
     b = theirs.header(other.member) if other.member else implied
+    a = ours.said_again(a, b)
     # A directory without an entry has the time at which it is unpacked: it equals any.
     yield from _compare_attributes(path, a, b, time=bool(one.member and other.member))
 
@@ -151,7 +192,8 @@ def _compare_files(
 ) -> Iterator[Difference]:
     if ours.tars[one.origin] is theirs.tars[other.origin] and one.start == other.start:
         return  # the very same bytes
-    a, b = ours.header(one), theirs.header(other)
+    b = theirs.header(other)
+    a = ours.said_again(ours.header(one), b)
     if a.type != b.type:
         yield Difference(path, "type", TYPE_NAMES[a.type], TYPE_NAMES[b.type])
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lamella.errors import Ambiguous, UnknownLayer, UsageError
 from lamella.image import Image
 
-__all__ = ["Selection", "is_number", "position_of", "select", "select_above_image"]
+__all__ = ["Selection", "is_layer_name", "is_number", "position_of", "select", "select_above_image"]
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 _SHORTEST_PREFIX = 4
@@ -24,6 +24,8 @@ class Selection:
     ranges: tuple[range, ...]
     base_steps: int | None = None
     """How many history entries belong to the base, where that is known exactly."""
+    alone: bool = False
+    """A range of one layer counts, too: something in it may have to be another thing."""
 
     def __post_init__(self) -> None:
         """Check that the ranges are in order and apart."""
@@ -33,8 +35,8 @@ class Selection:
 
     @property
     def squashing(self) -> tuple[range, ...]:
-        """The ranges that have something to squash: more than one layer."""
-        return tuple(r for r in self.ranges if len(r) > 1)
+        """The ranges that have something to squash: more than one layer, or one to be edited."""
+        return tuple(r for r in self.ranges if len(r) > (0 if self.alone else 1))
 
 
 def _show(positions: range) -> str:
@@ -126,6 +128,11 @@ def _parse_range(text: str, image: Image) -> range:
 def is_number(name: str) -> bool:
     """Whether a name stands for a layer by its number, and for nothing else."""
     return bool(_NUMBER.fullmatch(name))
+
+
+def is_layer_name(name: str) -> bool:
+    """Whether a name may be that of a layer: its number, its ID, or the start of one."""
+    return is_number(name) or bool(_HEX.fullmatch(name))
 
 
 def position_of(image: Image, name: str) -> int:

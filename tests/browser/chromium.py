@@ -85,6 +85,22 @@ class Browser:
             medium: ``print``, or the screen.
             script: scripts are run.
         """
+        self.show(size, dark=dark, still=still, medium=medium)
+        self.command("Emulation.setScriptExecutionDisabled", value=not script)
+        self.driver.get("about:blank")
+        self.complaints()
+        self.requests()
+        self.driver.get(page.as_uri())
+
+    def show(
+        self,
+        size: tuple[int, int] = DESKTOP,
+        *,
+        dark: bool = False,
+        still: bool = True,
+        medium: str = "",
+    ) -> None:
+        """Show the same page otherwise; the arguments are those of `open`."""
         width, height = size
         self.command(
             "Emulation.setDeviceMetricsOverride",
@@ -102,11 +118,6 @@ class Browser:
             media=medium,
             features=[{"name": name, "value": value} for name, value in features.items()],
         )
-        self.command("Emulation.setScriptExecutionDisabled", value=not script)
-        self.driver.get("about:blank")
-        self.complaints()
-        self.requests()
-        self.driver.get(page.as_uri())
 
     def command(self, name: str, **parameters: object) -> dict[str, Any]:
         """Use the browser's own protocol."""

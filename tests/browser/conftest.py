@@ -11,7 +11,6 @@ import pytest
 from lamella import api
 from lamella.analysis.compare import Changed, Comparison, Extra
 from lamella.analysis.model import Analysis
-from lamella.demo import write_demo_image
 from lamella.fleet.best import FleetPlan, choose_plan
 from lamella.fleet.tree import Catalogue, FleetImage
 from lamella.report.compare import page as render_comparison
@@ -22,6 +21,7 @@ from lamella.tar.entry import path_text
 from tests.browser.chromium import Browser, chromium
 from tests.browser.samples import HOSTILE, hostile, large
 from tests.engines.fixtures import started
+from tests.support.demo import put_demo
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     """The demo's image, analyzed."""
     image = tmp_path_factory.mktemp("demo") / "demo.tar"
-    write_demo_image(image)
+    put_demo(image)
     return api.analyze(str(image))
 
 

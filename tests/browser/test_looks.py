@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -72,34 +72,25 @@ def test_contrast_is_what_the_standard_says() -> None:
     assert contrast([118, 118, 118], [255, 255, 255]) == pytest.approx(4.54, abs=0.01)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("medium", ["", "print"])
-def test_everything_can_be_read(browser: Browser, page: Path, dark: bool, medium: str) -> None:
-    """Text has 4.5 to 1 at least, what pictures are made of 3 to 1."""
-    browser.open(page, dark=dark, medium=medium)
-    found = browser.run(_COLOURS)
-    assert len(found) > 100
-    low = [
-        (what, round(ratio, 2))
-        for what, ink, paper in found
-        if (ratio := contrast(ink, paper))
-        < (3 if what.startswith("<") and what[-1] == ">" else 4.5)
-    ]
-    assert low == []
-    is_dark = luminance(browser.run(_COLOURS)[0][2]) < 0.1
-    assert is_dark is (dark and not medium)
+def test_everything_can_be_read(browser: Browser, page: Path) -> None:
+    """Text has 4.5 to 1 at least, what pictures are made of 3 to 1; light, dark and on paper."""
+    browser.open(page)
+    for dark, medium in product([False, True], ["", "print"]):
+        browser.show(dark=dark, medium=medium)
+        found = browser.run(_COLOURS)
+        assert len(found) > 100
+        low = [
+            (what, round(ratio, 2))
+            for what, ink, paper in found
+            if (ratio := contrast(ink, paper))
+            < (3 if what.startswith("<") and what[-1] == ">" else 4.5)
+        ]
+        assert low == [], (dark, medium)
+        is_dark = luminance(found[0][2]) < 0.1
+        assert is_dark is (dark and not medium)
 
 
 # -- layout
-
-
-@pytest.mark.parametrize("size", [_SMALLEST, PHONE, (768, 1024), DESKTOP, _WIDE])
-def test_nothing_is_wider_than_the_screen(
-    browser: Browser, page: Path, size: tuple[int, int]
-) -> None:
-    """Wide tables scroll by themselves."""
-    browser.open(page, size)
-    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
 
 
 _CUT = """
@@ -108,11 +99,13 @@ _CUT = """
 """
 
 
-@pytest.mark.parametrize("size", [_SMALLEST, PHONE, (768, 1024), DESKTOP])
-def test_no_table_is_cut_off(browser: Browser, page: Path, size: tuple[int, int]) -> None:
-    """Nor has to be scrolled to the side: where there is no room for columns, rows are cards."""
-    browser.open(page, size)
-    assert browser.run(_CUT) == []
+def test_nothing_is_wider_than_the_screen(browser: Browser, page: Path) -> None:
+    """Nor has a table to be scrolled to the side: without room for columns, rows are cards."""
+    browser.open(page, PHONE)
+    for size in (PHONE, _SMALLEST, (768, 1024), DESKTOP, _WIDE):
+        browser.show(size)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+        assert browser.run(_CUT) == [], size
 
 
 def test_cards_have_the_names_of_columns(browser: Browser, pages: dict[str, Path]) -> None:
@@ -233,37 +226,35 @@ def test_large_images_have_a_page_of_modest_size(browser: Browser, pages: dict[s
     assert milliseconds < 1000
 
 
-@pytest.mark.parametrize("size", [_SMALLEST, PHONE, DESKTOP, _WIDE])
-@pytest.mark.parametrize("dark", [False, True])
-def test_two_images_fit_and_can_be_read(
-    browser: Browser, pages: dict[str, Path], size: tuple[int, int], dark: bool
-) -> None:
+def test_two_images_fit_and_can_be_read(browser: Browser, pages: dict[str, Path]) -> None:
     """Side by side, whatever is in names; nothing runs, nothing is complained of."""
-    browser.open(pages["compare"], size, dark=dark)
-    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
-    assert browser.run(_CUT) == []
-    assert browser.run("return document.harm") is None
-    low = [what for what, ink, paper in browser.run(_COLOURS) if contrast(ink, paper) < 3]
-    assert low == []
-    assert browser.complaints() == []
-    sides = [one.rect["x"] for one in browser.all("#stack .pair > div")]
-    assert (sides[0] < sides[1]) is (size[0] > 1000)
-
-
-@pytest.mark.parametrize("size", [_SMALLEST, PHONE, DESKTOP])
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_plan_fits_and_can_be_read(
-    browser: Browser, pages: dict[str, Path], size: tuple[int, int], dark: bool
-) -> None:
-    """Whatever is in names; nothing runs, nothing is complained of, and a box is as it is told."""
-    browser.open(pages["plan"], size, dark=dark)
-    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    browser.open(pages["compare"], PHONE)
+    for size, dark in product([PHONE, _SMALLEST, DESKTOP, _WIDE], [False, True]):
+        browser.show(size, dark=dark)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+        assert browser.run(_CUT) == []
+        low = [what for what, ink, paper in browser.run(_COLOURS) if contrast(ink, paper) < 3]
+        assert low == []
+        sides = [one.rect["x"] for one in browser.all("#stack .pair > div")]
+        assert (sides[0] < sides[1]) is (size[0] > 1000)
     assert browser.run("return document.harm") is None
     assert browser.complaints() == []
+
+
+def test_a_plan_fits_and_can_be_read(browser: Browser, pages: dict[str, Path]) -> None:
+    """Whatever is in names; nothing runs, nothing is complained of, and no box is lost."""
+    browser.open(pages["plan"], PHONE)
+    boxes = """
+        return [...document.querySelectorAll("svg.fleet :is(rect.kept, rect.gone, rect.new)")]
+          .map((e) => e.getBoundingClientRect().width);
+    """
+    for size, dark in product([PHONE, _SMALLEST, DESKTOP], [False, True]):
+        browser.show(size, dark=dark)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+        assert min(browser.run(boxes)) > 0
     assert len(browser.all("svg.fleet")) == 2
-    drawn = browser.all("svg.fleet rect.kept, svg.fleet rect.gone, svg.fleet rect.new")
-    assert drawn
-    assert all(one.rect["width"] > 0 for one in drawn)
+    assert browser.run("return document.harm") is None
+    assert browser.complaints() == []
 
 
 # -- motion
@@ -369,11 +360,19 @@ def test_everything_has_a_name(browser: Browser, page: Path, size: tuple[int, in
 def test_ids_are_unique_and_what_is_referred_to_is_there(browser: Browser, page: Path) -> None:
     """Of labels, descriptions and anchors."""
     browser.open(page)
-    ids = [str(e.get_attribute("id")) for e in browser.all("[id]")]
+
+    def values(selector: str, name: str) -> list[str]:
+        """Return what an attribute is, in each element that a selector means."""
+        all_of = "[...document.querySelectorAll(arguments[0])]"
+        found = browser.run(
+            f"return {all_of}.map((e) => e.getAttribute(arguments[1]))", selector, name
+        )
+        return [str(value) for value in found]
+
+    ids = values("[id]", "id")
     assert len(ids) == len(set(ids))
-    wanted = [str(e.get_attribute("aria-labelledby")) for e in browser.all("[aria-labelledby]")]
-    wanted += [str(e.get_attribute("for")) for e in browser.all("[for]")]
-    wanted += [str(e.get_dom_attribute("href"))[1:] for e in browser.all("main a, nav a, .skip")]
+    wanted = values("[aria-labelledby]", "aria-labelledby") + values("[for]", "for")
+    wanted += [address[1:] for address in values("main a, nav a, .skip", "href")]
     assert set(wanted) <= set(ids)
     assert browser.one("html").get_attribute("lang") == "en"
     assert browser.all("th:not([scope])") == []

@@ -95,14 +95,13 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         assert not {load for load in Page(path).loads if urlsplit(load).netloc}, path.name
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP])
 @pytest.mark.parametrize("name", ["index", "tour", "cli", "troubleshooting", "how-to/secrets"])
-def test_a_page_fits_and_asks_nobody(
-    browser: Browser, site: Path, name: str, size: tuple[int, int]
-) -> None:
+def test_a_page_fits_and_asks_nobody(browser: Browser, site: Path, name: str) -> None:
     """It is no wider than the window, the console is empty, and all requests are for files."""
-    browser.open(site / f"{name}.html", size)
-    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    browser.open(site / f"{name}.html", PHONE)
+    for size in (PHONE, DESKTOP):
+        browser.show(size)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0]
     assert browser.complaints() == []
     schemes = {urlsplit(request).scheme for request in browser.requests()}
     assert schemes <= {"file", "data", "blob"}

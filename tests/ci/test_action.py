@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lamella.demo import write_demo_image
 from tests.ci.runner import ROOT, Job, load
 from tests.engines.daemon import Engine
+from tests.support.demo import put_demo
 from tests.support.images import docker_archive
 from tests.support.schemas import assert_valid, sarif_schema
 from tests.support.tars import layer
@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Path:
     """A folder with the demo's image: half of it is dead, and a key is deleted in it."""
     folder = tmp_path / "workspace"
     folder.mkdir()
-    write_demo_image(folder / "demo.tar")
+    put_demo(folder / "demo.tar")
     return folder
 
 

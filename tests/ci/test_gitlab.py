@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from lamella.demo import write_demo_image
 from tests.ci.runner import ROOT, environment
+from tests.support.demo import put_demo
 from tests.support.schemas import assert_valid
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def included(**given: object) -> dict[str, Any]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A folder with the demo's image."""
-    write_demo_image(tmp_path / "demo.tar")
+    put_demo(tmp_path / "demo.tar")
     return tmp_path
 
 

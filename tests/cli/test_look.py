@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import Lamella
 from tests.cli.running import COMMAND, environment, run
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image
+from tests.engines.images import name_app
 from tests.properties.reading import read_tar
 from tests.properties.reference import differences, flatten
 from tests.support.images import docker_archive
@@ -324,7 +324,7 @@ def test_platforms_are_chosen(lamella: Lamella, work: Path) -> None:
 @pytest.mark.parametrize("source", ["auto", "api"])
 def test_of_a_real_engine(docker_classic: Engine, work: Path, tmp: Path, source: str) -> None:
     """The tar has what the engine's own export has, and `cat` what a container prints."""
-    build_app_image(docker_classic, "looked/app:1")
+    name_app(docker_classic, "looked/base:1", "looked/app:1")
     env = {"DOCKER_HOST": docker_classic.host}
     ours = run("export", "looked/app:1", "--source", source, tmp=tmp, env=env).worked().out
     container = docker_classic.docker("create", "looked/app:1", "true").strip()

@@ -84,6 +84,28 @@ def test_pulls_are_weighed(lamella: Lamella, work: Path) -> None:
     assert found["pulled"]["after"] == 100 * found["images"][0]["bytes_after"]
 
 
+def test_what_can_not_be_read_is_told(lamella: Lamella, work: Path) -> None:
+    """The others are planned; the exit code is that of `batch`."""
+    (work / "bad.tar").write_bytes(b"no image")
+    names = ["a.tar", "docker-archive:none.tar", "b.tar"]
+    ran = lamella("plan", *names, "--json", "-o", "plan.json", "--html", "plan.html")
+    assert ran.code == 7
+    told = "1 image can't be read and is not in the plan:\n  docker-archive:none.tar: "
+    assert ran.err.startswith(told)
+    document = json.loads(ran.out)
+    assert [one["image"] for one in document["images"]] == ["a.tar", "b.tar"]
+    [unread] = document["unread"]
+    assert (unread["image"], unread["exit_code"]) == ("docker-archive:none.tar", 7)
+    assert unread["message"] in ran.err
+    assert "docker-archive:none.tar</bdi>" in (work / "plan.html").read_text()
+    planned = read_plan((work / "plan.json").read_bytes(), "plan.json")
+    assert [one.image for one in planned] == ["a.tar", "b.tar"]
+    ran = lamella("plan", *names, "bad.tar")
+    assert (ran.code, "2 images can't be read and are not in" in ran.err) == (1, True)
+    assert ran.text.startswith("2 images  4 layers, ")
+    assert lamella("plan", *names, "docker://127.0.0.1:1/a:1").code == 5
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lamella.demo import write_demo_image
 from tests.docs.console import run_all
 from tests.engines.daemon import DOCKER_CLI, Engine
 from tests.engines.lamella_image import FOR_DOCKER
+from tests.support.demo import put_demo
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/container.md"
 SOCKET = "/var/run/docker.sock"
@@ -28,7 +28,7 @@ def test_console_examples_show_what_the_commands_print(
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "docker").symlink_to(DOCKER_CLI)
-    write_demo_image(tmp_path / "demo.tar")
+    put_demo(tmp_path / "demo.tar")
     docker_classic.docker("load", input=(tmp_path / "demo.tar").read_bytes())
     docker_classic.docker("tag", "lamella-demo:latest", "app:latest")
     shutil.copy(lamella_image / FOR_DOCKER, tmp_path)

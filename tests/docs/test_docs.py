@@ -19,10 +19,10 @@ import lamella
 from lamella import errors
 from lamella.cli.group import cli
 from lamella.cli.topics import TOPICS
-from lamella.demo import write_demo_image
 from tests.docs.console import run_all, without_times
 from tests.engines.daemon import Engine
 from tests.engines.fixtures import started
+from tests.support.demo import put_demo
 from tests.transport.registry.server import Server, registry_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -192,7 +192,7 @@ def sample(title: str) -> dict[str, Any]:
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the commands print, for the demo's image."""
     folder = tmp_path_factory.mktemp("json")
-    write_demo_image(folder / "demo.tar")
+    put_demo(folder / "demo.tar")
     command = Path(sys.executable).with_name("lamella")
 
     def run(*args: str) -> dict[str, Any]:
@@ -295,7 +295,7 @@ def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:
 
 def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the demo's image, as app.tar."""
-    write_demo_image(tmp_path / "app.tar")
+    put_demo(tmp_path / "app.tar")
     monkeypatch.chdir(tmp_path)
     assert run_examples(API.replace(section(API, ENGINES), "")) > 20
 
@@ -327,7 +327,7 @@ def test_python_examples_of_engines_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where only DOCKER_HOST and an auth file say where things are."""
-    write_demo_image(tmp_path / "app.tar")
+    put_demo(tmp_path / "app.tar")
     docker_classic.docker("load", input=(tmp_path / "app.tar").read_bytes())
     docker_classic.docker("tag", "lamella-demo:latest", "app:latest")
     login = guarded.auth_file(tmp_path)

@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.engines.daemon import Engine
 from tests.engines.namespace import wait_until
 from tests.engines.rootfs import snapshots_command, top_chain_id
+from tests.support.images import docker_archive
+from tests.support.tars import layer
 
 BUSYBOX = Path("/bin/busybox")
 APPLETS = (
@@ -147,6 +149,16 @@ def build_app_image(engine: Engine, tag: str, base: str = BASE) -> str:
     return _image_id(engine, tag)
 
 
+def load(engine: Engine, tag: str, *files: tuple[str, bytes]) -> str:
+    """Load an image of which each layer has one file; its ID is the answer.
+
+    That is how an image comes to an engine most quickly: a build starts a container for each step.
+    """
+    archive = docker_archive(*(layer(file) for file in files), tags=[tag])
+    engine.docker("load", input=archive)
+    return _image_id(engine, tag)
+
+
 _made: set[Engine] = set()
 _MADE = ("lamella-test/made-once:base", "lamella-test/made-once:app")
 
@@ -161,12 +173,17 @@ def app_image(engine: Engine) -> str:
     return app
 
 
-@contextmanager
-def named(engine: Engine, base: str, app: str) -> Iterator[None]:
-    """Give `app_image` and its base further names, for as long as a test needs them."""
+def name_app(engine: Engine, base: str, app: str) -> None:
+    """Give `app_image` and its base further names."""
     app_image(engine)
     for made, name in zip(_MADE, (base, app), strict=True):
         engine.docker("tag", made, name)
+
+
+@contextmanager
+def named(engine: Engine, base: str, app: str) -> Iterator[None]:
+    """Give `app_image` and its base further names, for as long as a test needs them."""
+    name_app(engine, base, app)
     try:
         yield
     finally:
@@ -207,7 +224,7 @@ def unpack_anew(engine: Engine, tag: str) -> None:
 
 
 def _image_id(engine: Engine, tag: str) -> str:
-    return engine.docker("image", "inspect", "--format", "{{.Id}}", tag).strip()
+    return str(engine.inspect(tag)["Id"])
 
 
 def _as_text(value: bytes) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lamella.demo import write_demo_image
 from tests.engines.daemon import DOCKER_CLI, Engine, EngineUnavailableError, find_chroot
 from tests.engines.namespace import wait_until
+from tests.support.demo import put_demo
 
 pytestmark = pytest.mark.engine
 
@@ -92,7 +92,7 @@ def docker(variables: Mapping[str, str]) -> Docker:
 @pytest.fixture
 def loaded(docker_classic: Engine, tmp_path: Path) -> Engine:
     """An engine with the demo's image of ten layers."""
-    write_demo_image(tmp_path / "demo.tar")
+    put_demo(tmp_path / "demo.tar")
     docker_classic.docker("load", input=(tmp_path / "demo.tar").read_bytes())
     return docker_classic
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lamella.demo import write_demo_image
 from tests.engines.fixtures import started
 from tests.engines.tools import Tool
+from tests.support.demo import put_demo
 
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The demo's image, in the working folder."""
-    write_demo_image(tmp_path / "demo.tar")
+    put_demo(tmp_path / "demo.tar")
     monkeypatch.chdir(tmp_path)
     return "demo.tar"
 

@@ -18,7 +18,7 @@ from tests.support.machine import patience
 __all__ = ["Terminal", "open_terminal"]
 
 _DEADLINE = patience(30)
-_STEP = 0.05
+_STEP = 0.1
 
 
 class Terminal:

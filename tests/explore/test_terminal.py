@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lamella import api
-from lamella.demo import write_demo_image
 from tests.engines.namespace import wait_until
 from tests.explore.terminal import Terminal, open_terminal
+from tests.support.demo import put_demo
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("tmux")]
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("tmux")]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the demo's image."""
-    write_demo_image(tmp_path / "demo.tar")
+    put_demo(tmp_path / "demo.tar")
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lamella.errors import EngineError
+from lamella.errors import Cancelled, EngineError
 from lamella.fleet.dask import run_dask
 from lamella.fleet.local import Silence
 from lamella.fleet.task import Task
@@ -36,7 +36,9 @@ def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
         Task(name, f"{name}-{number}", options={"last": 2}) for name in names for number in range(4)
     ]
     done = []
-    running = run_dask(tasks, Environment, Silence(), address="", jobs=2, retries=1)
+    running = run_dask(
+        tasks, Environment(), Silence(), make_env=Environment, address="", jobs=2, retries=1
+    )
     for outcome in running:
         done.append(outcome)
         if len(done) == 3:
@@ -46,13 +48,33 @@ def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
     assert workers_of(os.getpid()) == []
 
 
+def test_who_cancels_ends_it(registry: MemoryRegistry) -> None:
+    """Though workers are at work; none of them is left."""
+    name, env = f"docker://{registry.host}/team/app:v1", Environment()
+    tasks = [Task(name, f"{name}-{number}", options={"last": 2}) for number in range(40)]
+    running = run_dask(tasks, env, Silence(), make_env=Environment, address="", jobs=2, retries=1)
+    assert next(running).state == "squashed"
+    env.cancel()
+    with pytest.raises(Cancelled, match="images that are done stay"):
+        next(running)
+    assert workers_of(os.getpid()) == []
+
+
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and where it was looked for."""
     monkeypatch.setattr("lamella.fleet.dask._CONNECT_SECONDS", 1)
     task = Task("docker://127.0.0.1:1/a:1", "oci:x")
     with pytest.raises(EngineError, match="can't reach the Dask scheduler tcp://127"):
         list(
-            run_dask([task], Environment, Silence(), address="tcp://127.0.0.1:1", jobs=1, retries=0)
+            run_dask(
+                [task],
+                Environment(),
+                Silence(),
+                make_env=Environment,
+                address="tcp://127.0.0.1:1",
+                jobs=1,
+                retries=0,
+            )
         )
 
 
@@ -63,4 +85,14 @@ def test_workers_without_lamella_are_told(
     monkeypatch.setattr("lamella.fleet.dask.__version__", "99.0")
     task = Task(f"docker://{registry.host}/{NAMES[0]}", "oci:x")
     with pytest.raises(EngineError, match=r"worker tcp://.*: expected lamella 99\.0, got 0\."):
-        list(run_dask([task], Environment, Silence(), address="", jobs=1, retries=0))
+        list(
+            run_dask(
+                [task],
+                Environment(),
+                Silence(),
+                make_env=Environment,
+                address="",
+                jobs=1,
+                retries=0,
+            )
+        )

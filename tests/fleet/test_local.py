@@ -84,13 +84,13 @@ def test_who_watches_is_told(registry: MemoryRegistry) -> None:
     lock, now, most = threading.Lock(), [0], [0]
 
     class Watching(Silence):
-        def begin(self, task: Task) -> Progress:
+        def begin(self, source: str) -> Progress:
             with lock:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
-            return super().begin(task)
+            return super().begin(source)
 
-        def end(self, task: Task) -> None:
+        def end(self, source: str) -> None:
             with lock:
                 now[0] -= 1
 
@@ -107,7 +107,7 @@ def test_who_stops_asking_ends_it(registry: MemoryRegistry, tmp_path: Path) -> N
 
     running = run_local(tasks_of(registry.host), Environment(), Silence(), jobs=1, retries=5)
     assert first(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     again = list(run_local(tasks_of(registry.host), Environment(), Silence(), jobs=2, retries=0))
     states = {one.state for one in again}
     assert states <= {"unchanged", "squashed"}

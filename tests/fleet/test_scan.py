@@ -22,6 +22,7 @@ from tests.fleet.catalogues import of_tars
 from tests.odd.answers import Answer, Asked, Oddly
 from tests.odd.registry import MemoryRegistry, registry_in_memory
 from tests.support.images import docker_archive, made_by
+from tests.support.progress import Recorder
 from tests.support.tars import device, layer, whiteout
 from tests.transport.forms import layout_of
 
@@ -117,6 +118,19 @@ def _count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+class _Breaking(Recorder):
+    """Breaks off when it is told of a phase."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__()
+        self._phase = phase
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        super().phase(name, total)
+        if name == self._phase:
+            raise KeyboardInterrupt
+
+
 def _remembering(folder: Path) -> Environment:
     env = Environment()
     return replace(env, registry=replace(env.registry, cache=str(folder)))
@@ -127,8 +141,8 @@ def test_what_is_known_is_not_read_again(
 ) -> None:
     """A run that is broken off goes on from there, and ends as it would have ended."""
     env, seen = _remembering(tmp_path / "cache"), _count_reads(monkeypatch)
-    with pytest.raises(lamella.ImageNotFound):
-        scan_fleet([*fleet[:2], f"docker-archive:{tmp_path}/none.tar"], None, env)
+    with pytest.raises(KeyboardInterrupt):
+        scan_fleet(fleet, None, replace(env, progress=_Breaking("image 3 of 5")))
     assert len(seen) == 2
     again = scan_fleet(fleet, None, env)
     assert (len(seen), again.read) == (5, 3)
@@ -203,6 +217,41 @@ def test_an_image_without_layers_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(docker_archive())
     with pytest.raises(MalformedImage, match="it has no layers"):
         scan_fleet([str(tmp_path / "a.tar")], None, Environment())
+
+
+def test_what_can_not_be_read_is_told_and_left_out(fleet: list[str], tmp_path: Path) -> None:
+    """One image of many does not stop the others; each is named, with the reason."""
+    (tmp_path / "bad.tar").write_bytes(b"no image")
+    names = [f"docker-archive:{tmp_path}/none.tar", fleet[0], str(tmp_path / "bad.tar"), fleet[1]]
+    scanned = scan_fleet(names, None, Environment())
+    assert scanned.catalogue == scan_fleet(fleet[:2], None, Environment()).catalogue
+    assert [(one.name, one.exit_code) for one in scanned.unread] == [(names[0], 7), (names[2], 1)]
+    assert "expected an image archive" in scanned.unread[1].message
+
+
+def test_if_none_can_be_read_that_is_the_error(tmp_path: Path) -> None:
+    """That of a registry before others, for it may pass; the others are told, too."""
+    names = [str(tmp_path / "none.tar"), "docker://127.0.0.1:1/a:1"]
+    with pytest.raises(lamella.ImageNotFound):
+        scan_fleet(names[:1], None, Environment())
+    told = Recorder()
+    with pytest.raises(lamella.EngineError):
+        scan_fleet(names, None, Environment(progress=told))
+    assert [note.partition(": ")[0] for note in told.notes] == names[:1]
+
+
+def test_who_cancels_ends_it(fleet: list[str]) -> None:
+    """That is no fault of an image."""
+    env = Environment()
+
+    class Cancelling(Recorder):
+        def phase(self, name: str, total: int | None = None) -> None:
+            del total
+            if name == "image 2 of 5":
+                env.cancel()
+
+    with pytest.raises(lamella.Cancelled):
+        lamella.plan(fleet, env=replace(env, progress=Cancelling()))
 
 
 def test_a_base_is_named_or_given_by_its_chain_id(fleet: list[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 import lamella
 from lamella.fleet.task import PLAN, SOURCE, Noted, Outcome, Task, run_task
 from lamella.transport.environment import Environment
+from lamella.transport.registry.options import RegistryOptions
 from tests.fleet.conftest import fill
 from tests.odd.registry import MemoryRegistry
 from tests.support.images import docker_archive
@@ -24,6 +25,11 @@ def task_of(host: str, **more: Any) -> Task:  # noqa: ANN401 - fields of Task
     """Return a task within a registry."""
     name = f"docker://{host}/team/app"
     return Task(f"{name}:v1", f"{name}:slim", options={"last": 2}, **more)
+
+
+def manifest_of(registry: MemoryRegistry, repository: str, tag: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the manifest that a tag stands for."""
+    return json.loads(registry.manifests[repository, tag][1])
 
 
 def test_a_result_says_of_what_it_is_made(registry: MemoryRegistry) -> None:
@@ -170,6 +176,30 @@ def test_a_dry_run_writes_nothing(registry: MemoryRegistry) -> None:
     assert registry.manifests == before
 
 
+@pytest.mark.parametrize("options", [{"last": 2}, {"auto": True}, {"max_layers": 1}])
+def test_a_dry_run_fetches_no_layer_twice(
+    registry: MemoryRegistry, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """Of a layer only the headers are kept, and remembered: the second run needs none at all.
+
+    What it tells is what is done then.
+    """
+    cached = Environment(registry=RegistryOptions(cache=str(tmp_path / "cache")))
+    layers = [one["digest"] for one in manifest_of(registry, "team/app", "v1")["layers"]]
+    with front_of(registry.host) as front:
+        task = replace(task_of(front.host), options=options)
+        first = run_task(replace(task, dry_run=True), cached)
+        fetched = [front.count(f"GET .*/blobs/{digest}") for digest in layers]
+        assert max(fetched) == 1
+        front.reset()
+        second = run_task(replace(task, dry_run=True), cached)
+        assert replace(second, seconds=first.seconds) == first
+        assert [front.count(f"GET .*/blobs/{digest}") for digest in layers] == [0, 0, 0]
+        done = run_task(task, cached)
+    facts = ("layers_before", "layers_after", "bytes_before", "bytes_after", "reason")
+    assert [getattr(first, fact) for fact in facts] == [getattr(done, fact) for fact in facts]
+
+
 @pytest.mark.parametrize(
     ("since", "state"),
     [("2000-01-01", "squashed"), ("2100-01-01T00:00:00Z", "passed over")],
@@ -211,5 +241,8 @@ def test_the_plan_is_what_makes_another_result() -> None:
     ]
     assert {one.plan for one in same} == {task.plan}
     others = [replace(task, layer="1"), replace(task, options={"last": 3})]
-    assert len({task.plan, *(one.plan for one in others)}) == 3
+    others += [replace(others[0], base=f"sha256:{digit * 64}") for digit in "12"]
+    assert len({task.plan, *(one.plan for one in others)}) == 5
+    orders: list[dict[str, Any]] = [{"last": 2, "auto": True}, {"auto": True, "last": 2}]
+    assert len({replace(task, options=options).plan for options in orders}) == 1
     assert isinstance(run_task(replace(task, source="-x-"), Environment()), Outcome)

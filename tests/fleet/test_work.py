@@ -71,6 +71,20 @@ def test_a_plan_leaves_no_choice_of_layers() -> None:
         make_tasks(wanted, Task("", SLIM, options={"last": 2}), Environment())
 
 
+def test_a_file_that_is_not_there_is_one_failure(tmp_path: Path) -> None:
+    """The others are done; only the part that has it tells of it."""
+    (tmp_path / "a.tar").write_bytes(docker_archive(*TARS))
+    wanted = [Listed(f"{tmp_path}/none.tar"), Listed(f"{tmp_path}/a.tar")]
+    parts = [
+        make_tasks(wanted, Task("", "oci:all:{name}"), Environment(), shard=shard)
+        for shard in (None, Shard(1, 2), Shard(2, 2))
+    ]
+    assert [task.source for task in parts[0].tasks] == [f"{tmp_path}/a.tar"]
+    [failed] = parts[0].failed
+    assert (failed.source, failed.exit_code) == (f"{tmp_path}/none.tar", 7)
+    assert sum(len(part.failed) for part in parts[1:]) == 1
+
+
 def test_two_images_with_one_destination(registry: MemoryRegistry) -> None:
     """The second would replace the first."""
     wanted = [Listed(f"docker://{registry.host}/team/app:*")]

@@ -305,8 +305,12 @@ class _Handler(socketserver.StreamRequestHandler):
                     return
 
     def _body(self, headers: dict[str, str]) -> bytes:
+        """Read the body of a request; one that is cut off, as by a kill, is none."""
         if headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(headers.get("content-length") or 0))
+            length = int(headers.get("content-length") or 0)
+            if len(body := self.rfile.read(length)) < length:
+                raise ConnectionError
+            return body
         parts = []
         while size := int(self.rfile.readline() or b"0", 16):
             parts.append(self.rfile.read(size))

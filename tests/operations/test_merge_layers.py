@@ -275,7 +275,7 @@ def crowd(count: int, shape: str) -> list[bytes]:
 @pytest.mark.parametrize(
     ("shape", "count"),
     [
-        *(("whiteouts", 20_000), ("symlinks", 20_000), ("hard links", 6_000)),
+        *(("whiteouts", 8_000), ("symlinks", 8_000), ("hard links", 6_000)),
         *(("one directory", 6_000), ("changes", 6_000)),
     ],
 )

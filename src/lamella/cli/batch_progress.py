@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from lamella.fleet.task import Task
     from lamella.report.batch import Totals
 
 __all__ = ["Board", "make_board"]
@@ -35,11 +34,11 @@ class Board(AbstractContextManager["Board"]):
     def __exit__(self, *error: object) -> None:
         """End the display."""
 
-    def begin(self, task: Task) -> Progress:
+    def begin(self, source: str) -> Progress:
         """Return what is told of one image: its notes, if asked to be verbose."""
-        return _OneImage(self, task.source) if self._verbose else SILENT
+        return _OneImage(self, source) if self._verbose else SILENT
 
-    def end(self, task: Task) -> None:
+    def end(self, source: str) -> None:
         """The image is over."""
 
     def count(self, totals: Totals, of: int) -> None:
@@ -93,16 +92,16 @@ class BarBoard(Board):
         """Take the bars away."""
         self._rich.stop()
 
-    def begin(self, task: Task) -> Progress:
+    def begin(self, source: str) -> Progress:
         """Show a line for the image."""
         with self._lock:
-            self._lines[task.source] = self._rich.add_task(line(task.source), total=None)
-        return super().begin(task)
+            self._lines[source] = self._rich.add_task(line(source), total=None)
+        return super().begin(source)
 
-    def end(self, task: Task) -> None:
+    def end(self, source: str) -> None:
         """Take its line away."""
         with self._lock:
-            self._rich.remove_task(self._lines.pop(task.source))
+            self._rich.remove_task(self._lines.pop(source))
 
     def count(self, totals: Totals, of: int) -> None:
         """Move the bar of all images."""

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
+from lamella.cli.text_file import STDIN, read_text
 from lamella.errors import UsageError
 from lamella.fleet.work import Listed, read_list, read_planned
-from lamella.transport.listing import expand
 
-if TYPE_CHECKING:
-    from lamella.transport.environment import Environment
-
-__all__ = ["expand_images", "read_lists", "read_plan_of", "read_pulls"]
-
-_STDIN = "-"
-_LARGEST = 64 << 20
+__all__ = ["read_lists", "read_plan_of", "read_pulls"]
 
 
 def read_lists(path: str | None) -> list[Listed]:
@@ -28,8 +17,8 @@ def read_lists(path: str | None) -> list[Listed]:
     """
     if path is None:
         return []
-    name = "standard input" if path == _STDIN else path
-    return list(read_list(_text(path, "--list").splitlines(), name))
+    name = "standard input" if path == STDIN else path
+    return list(read_list(read_text(path, "--list").splitlines(), name))
 
 
 def read_plan_of(path: str) -> list[Listed]:
@@ -38,25 +27,7 @@ def read_plan_of(path: str) -> list[Listed]:
     Raises:
         UsageError: it can't be read, or is no plan.
     """
-    return list(read_planned(_text(path, "--plan").encode(), path))
-
-
-def expand_images(named: Sequence[str], listed: str | None, env: Environment) -> list[str]:
-    """Return the images that are meant, in order, each once.
-
-    Args:
-        named: references and patterns.
-        listed: a file with more.
-        env: how to reach registries and engines.
-
-    Raises:
-        UsageError: the file can't be read, or no image is named.
-        ImageNotFound: a pattern means nothing.
-    """
-    wanted = [*named, *(one.source for one in read_lists(listed))]
-    if not wanted:
-        raise UsageError("no images: name some, or give a list by --list FILE")
-    return list(dict.fromkeys(image for one in wanted for image in expand(one, env)))
+    return list(read_planned(read_text(path, "--plan").encode(), path))
 
 
 def read_pulls(path: str) -> dict[str, int]:
@@ -66,7 +37,7 @@ def read_pulls(path: str) -> dict[str, int]:
         UsageError: the file can't be read, or a line is something else.
     """
     pulls: dict[str, int] = {}
-    for line in _text(path, "--pulls").splitlines():
+    for line in read_text(path, "--pulls").splitlines():
         number, _, name = " ".join(line.split()).partition(" ")
         if not number or number.startswith("#"):
             continue
@@ -74,16 +45,3 @@ def read_pulls(path: str) -> dict[str, int]:
             raise UsageError(f"--pulls {path}: expected lines NUMBER IMAGE, got {line!r:.60}")
         pulls[name] = pulls.get(name, 0) + int(number)
     return pulls
-
-
-def _text(path: str, option: str) -> str:
-    try:
-        if path == _STDIN:
-            if sys.stdin is None:
-                raise UsageError(f"{option} -: standard input is closed")
-            return sys.stdin.read(_LARGEST)
-        with Path(path).open(encoding="utf-8") as file:
-            return file.read(_LARGEST)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "expected text in UTF-8"
-        raise UsageError(f"{option} {path}: {reason}") from error

@@ -84,7 +84,7 @@ class Session:
         cache = None if self.no_cache else found.registry.cache
         return replace(
             found,
-            tmp_dir=self.tmp_dir,
+            tmp_dir=self.tmp_dir or found.tmp_dir,
             engine=replace(found.engine, source=self.source, cache=cache),
             registry=replace(
                 found.registry,

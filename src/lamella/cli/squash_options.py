@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from lamella.cli.completion import complete_layer
+from lamella.cli.completion import complete_file, complete_layer
+from lamella.cli.shared_options import Decorator, platform_option
+from lamella.cli.text_file import read_text
 
 __all__ = ["HEADINGS", "squash_options"]
 
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
+    "What changes": ("exclude", "exclude_from", "clamp_mtime"),
 }
-_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
-_OPTIONS: Sequence[_Option] = (
+_OPTIONS: Sequence[Decorator] = (
     click.option(
         "--from",
         "base",
@@ -44,11 +47,7 @@ _OPTIONS: Sequence[_Option] = (
         help="Squash only layers that contain dead bytes.",
     ),
     click.option("--include-base", is_flag=True, help="With --auto: also squash the base layers."),
-    click.option(
-        "--platform",
-        metavar="OS/ARCH[/V]|all",
-        help="Platform, or all (default: this machine's).",
-    ),
+    platform_option(or_all=True),
     click.option(
         "--compression",
         metavar="KIND[:LEVEL]",
@@ -70,11 +69,42 @@ _OPTIONS: Sequence[_Option] = (
         help="Creation time, such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if set, "
         "else source).",
     ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out paths, as in .dockerignore; repeat for more.",
+    ),
+    click.option(
+        "--exclude-from",
+        multiple=True,
+        shell_complete=complete_file,
+        metavar="FILE",
+        help="Read patterns for --exclude from FILE.",
+    ),
+    click.option(
+        "--clamp-mtime",
+        metavar="TIME|SOURCE_DATE_EPOCH",
+        help="Latest time of an entry of the new layer.",
+    ),
 )
 
 
 def squash_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command, whose parameters have the names of `lamella.squash`'s."""
+
+    @functools.wraps(command)
+    def read(
+        *args: Any,  # noqa: ANN401 - click's
+        exclude: tuple[str, ...],
+        exclude_from: tuple[str, ...],
+        **choices: Any,  # noqa: ANN401 - click's
+    ) -> Any:  # noqa: ANN401 - the command's
+        texts = [read_text(path, "--exclude-from") for path in exclude_from]
+        patterns = [line for text in texts for line in text.splitlines()]
+        return command(*args, exclude=(*patterns, *exclude), **choices)
+
+    wrapped: Callable[..., Any] = read
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped

@@ -29,7 +29,7 @@ from lamella.errors import UsageError
 from lamella.fleet.cuts import Cost, Shape, Starts, best_cuts
 from lamella.fleet.routes import Priced, Stored, pieces_of
 from lamella.fleet.search import improved
-from lamella.fleet.tree import Catalogue, FleetImage, TreeNode
+from lamella.fleet.tree import Catalogue, FleetImage, TreeNode, UnreadImage
 from lamella.spec.digest import Digest
 
 __all__ = ["FleetPlan", "ImagePlan", "NewLayer", "Sizes", "choose_plan"]
@@ -97,6 +97,8 @@ class FleetPlan:
     at_least: int
     """No plan has fewer bytes stored, pulled and charged."""
     max_layers: int | None = None
+    unread: tuple[UnreadImage, ...] = ()
+    """Images that are left out."""
 
     @property
     def saved(self) -> int:

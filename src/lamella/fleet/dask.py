@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from lamella import __version__
 from lamella.errors import EngineError, UsageError
-from lamella.fleet.local import Watch, run_with_retries
-from lamella.fleet.task import Outcome, Task
+from lamella.fleet.local import Watch, cancelled, run_with_retries
+from lamella.fleet.task import Outcome, Task, failure
 from lamella.transport.environment import Environment
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ MakeEnvironment = Callable[[], Environment]
 sent to workers, so it has no secret in it; equal ones make equal environments."""
 
 _CONNECT_SECONDS = 20
+_LOOK_SECONDS = 0.02
+"""Who waits for workers looks so often whether they are still wanted."""
 _AHEAD = 4
 """Tasks handed over for each thread of the workers, so that none has nothing to do."""
 _mine = threading.local()
@@ -35,24 +37,27 @@ _mine = threading.local()
 
 def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
     tasks: Sequence[Task],
-    make_env: MakeEnvironment,
+    env: Environment,
     watch: Watch,
     *,
+    make_env: MakeEnvironment,
     address: str,
     jobs: int,
     retries: int,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Yield what came of each task, as they end.
 
     Args:
         tasks: in the order in which they are handed over.
-        make_env: how workers reach registries.
+        env: whoever cancels it ends all tasks.
         watch: is told what is under way.
+        make_env: how workers reach registries.
         address: of a scheduler, ``tcp://HOST:PORT``; empty: a cluster is started here.
         jobs: tasks that are under way at a time in that cluster.
         retries: how often a task is tried again whose engine or registry failed.
 
     Raises:
+        Cancelled: nobody wants it any more.
         UsageError: Dask is not installed.
         EngineError: the scheduler can't be reached.
     """
@@ -69,7 +74,11 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
         ) from None
     with ExitStack() as stack:
         client = stack.enter_context(_client(address, jobs, stack))
-        yield from _results(client, tasks, make_env, watch, retries)
+        for outcome in _results(client, tasks, make_env, watch, retries):
+            if outcome is not None:
+                yield outcome
+            if env.connections.cancelled_after(0 if outcome else _LOOK_SECONDS):
+                raise cancelled()
 
 
 def _client(address: str, jobs: int, stack: ExitStack) -> Client:
@@ -133,7 +142,8 @@ def _results(
     make_env: MakeEnvironment,
     watch: Watch,
     retries: int,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome | None]:
+    """Yield what came of each task; None, as long as there is nothing to tell."""
     from distributed import as_completed  # noqa: PLC0415 - as above
 
     waiting = iter(tasks)
@@ -143,7 +153,7 @@ def _results(
         task = next(waiting, None)
         if task is None:
             return None
-        watch.begin(task)
+        watch.begin(task.source)
         # Not pure: what a task finds depends on what is in the registry now.
         future = client.submit(_run_remote, task, make_env, retries, pure=False)
         of[future.key] = task
@@ -154,9 +164,13 @@ def _results(
     for _ in range(crew.most()):
         if (first := hand_over()) is not None:
             running.add(first)
-    for future in running:
+    while running.count():
+        if not running.has_ready():
+            yield None
+            continue
+        future = next(running)
         task = of.pop(future.key)
-        watch.end(task)
+        watch.end(task.source)
         for _ in range(crew.most() - len(of)):  # workers come and go
             if (following := hand_over()) is not None:
                 running.add(following)
@@ -169,8 +183,7 @@ def _outcome_of(future: Any, task: Task) -> Outcome:  # noqa: ANN401 - a Future 
         outcome: Outcome = future.result()
         return outcome
     why = f"its Dask workers were lost: {future.exception()!r}"
-    code = EngineError.exit_code
-    return Outcome(task.source, task.destination, "failed", exit_code=code, message=why)
+    return failure(task, EngineError(why))
 
 
 def _run_remote(task: Task, make_env: MakeEnvironment, retries: int) -> Outcome:

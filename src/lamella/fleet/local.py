@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol
 
+from lamella.errors import Cancelled
 from lamella.fleet.task import Outcome, Task, run_task
 from lamella.progress import SILENT, Progress
 from lamella.transport.environment import Environment
 from lamella.waiting import finish
 
-__all__ = ["Silence", "Watch", "run_local", "run_with_retries"]
+__all__ = [
+    "Silence",
+    "Watch",
+    "Workers",
+    "cancelled",
+    "default_jobs",
+    "run_local",
+    "run_with_retries",
+]
 
+_JOBS = 4
+"""Images at a time at the least: registries are waited for."""
 _FIRST_WAIT = 2.0
 """Seconds before a second try; doubled for each further one."""
 
@@ -23,23 +35,43 @@ _FIRST_WAIT = 2.0
 class Watch(Protocol):
     """Is told what is under way."""
 
-    def begin(self, task: Task) -> Progress:
-        """Return what is told of the progress of a task; from any thread."""
+    def begin(self, source: str) -> Progress:
+        """Return what is told of the progress of an image; from any thread."""
 
-    def end(self, task: Task) -> None:
-        """The task is over; from any thread."""
+    def end(self, source: str) -> None:
+        """The image is over; from any thread."""
 
 
 class Silence:
     """Reports nothing; a `Watch`."""
 
-    def begin(self, task: Task) -> Progress:
+    def begin(self, source: str) -> Progress:
         """Return progress that reports nothing."""
-        del task
+        del source
         return SILENT
 
-    def end(self, task: Task) -> None:
+    def end(self, source: str) -> None:
         """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Environments of threads that are cancelled together; a client of `Connections`."""
+
+    worlds: Sequence[Environment]
+
+    def stop(self) -> None:
+        """Let all that is under way end soon, in an error."""
+        for world in self.worlds:
+            world.cancel()
+
+    def close(self) -> None:
+        """Each closes its own connections."""
+
+
+def cancelled() -> Cancelled:
+    """Return the error of a run of many images that was cancelled."""
+    return Cancelled("images that are done stay")
 
 
 def run_with_retries(task: Task, env: Environment, retries: int) -> Outcome:
@@ -53,9 +85,18 @@ def run_with_retries(task: Task, env: Environment, retries: int) -> Outcome:
     return outcome
 
 
+def default_jobs() -> int:
+    """Return how many images are done at a time: one for each core, but four at least.
+
+    The cores are those that this process may use: in a job those of the job.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return max(_JOBS, len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)
+
+
 def run_local(
     tasks: Sequence[Task], env: Environment, watch: Watch, *, jobs: int, retries: int
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Yield what came of each task, as they end.
 
     Each worker has connections of its own, which it keeps from one image to the next.
@@ -66,9 +107,14 @@ def run_local(
         watch: is told what is under way.
         jobs: how many tasks are under way at a time.
         retries: how often one is tried again.
+
+    Raises:
+        Cancelled: nobody wants it any more.
     """
     with ExitStack() as stack:
         worlds = [stack.enter_context(env.apart(SILENT)) for _ in range(jobs)]
+        workers = env.connections.get(object(), lambda: Workers(worlds))
+        stack.callback(env.connections.drop, workers)
         free: SimpleQueue[Environment] = SimpleQueue()
         for world in worlds:
             free.put(world)
@@ -78,17 +124,24 @@ def run_local(
         def work(task: Task) -> Outcome:
             world = free.get()
             try:
-                return run_with_retries(task, replace(world, progress=watch.begin(task)), retries)
+                told = replace(world, progress=watch.begin(task.source))
+                return run_with_retries(task, told, retries)
             finally:
-                watch.end(task)
+                watch.end(task.source)
                 free.put(world)
 
         try:
-            yield from _windowed(pool, work, tasks, 2 * jobs)
+            yield from map(_wanted, _windowed(pool, work, tasks, 2 * jobs))
         except BaseException:
-            for world in worlds:
-                world.cancel()
+            workers.stop()
             raise
+
+
+def _wanted(outcome: Outcome) -> Outcome:
+    """Return an outcome, unless nobody wants it any more."""
+    if outcome.exit_code == Cancelled.exit_code:
+        raise cancelled()
+    return outcome
 
 
 class _Does(Protocol):

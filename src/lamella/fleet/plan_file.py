@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lamella.errors import UsageError
 from lamella.fleet.best import FleetPlan, ImagePlan
 from lamella.spec.json import load_json
 
-__all__ = ["PlannedImage", "format_plan", "plan_to_json", "read_plan"]
+__all__ = ["PlannedImage", "format_plan", "plan_to_json", "planned_images", "read_plan"]
 
 KIND, VERSION = "lamella plan", 1
 _RANGE = re.compile(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
@@ -74,21 +74,30 @@ def plan_to_json(plan: FleetPlan) -> dict[str, Any]:
         },
         "pulled": {"before": plan.pulled_before, "after": plan.pulled_after} if weighed else None,
         "gap": plan.gap,
-        "images": [_image_to_json(image) for image in plan.images],
+        "images": [_image_to_json(image) for image in planned_images(plan)],
     }
 
 
-def _image_to_json(plan: ImagePlan) -> dict[str, Any]:
-    return {
-        "image": plan.image.name,
-        "id": plan.image.id,
-        "digest": plan.image.digest,
-        "layers_before": len(plan.image.diff_ids),
-        "layers_after": len(plan.pieces),
-        "bytes_before": plan.before,
-        "bytes_after": plan.after,
-        "squash": list(plan.layers),
-    }
+def planned_images(plan: FleetPlan) -> tuple[PlannedImage, ...]:
+    """Return what a plan says of each image."""
+    return tuple(map(_planned, plan.images))
+
+
+def _planned(plan: ImagePlan) -> PlannedImage:
+    return PlannedImage(
+        image=plan.image.name,
+        id=plan.image.id,
+        digest=plan.image.digest,
+        layers_before=len(plan.image.diff_ids),
+        layers_after=len(plan.pieces),
+        bytes_before=plan.before,
+        bytes_after=plan.after,
+        squash=plan.layers,
+    )
+
+
+def _image_to_json(image: PlannedImage) -> dict[str, Any]:
+    return {**asdict(image), "squash": list(image.squash)}
 
 
 def format_plan(plan: FleetPlan) -> str:

@@ -19,10 +19,11 @@ from pathlib import Path
 from lamella.layer.partial.listings import ListingCache
 from lamella.spec.digest import Digest
 
-__all__ = ["Ranges", "RangesCache"]
+__all__ = ["MAKING", "Ranges", "RangesCache"]
 
-_MAGIC = f"lamella ranges 1 {sys.byteorder}\n".encode()
-"""To be increased when a merge gives other bytes than before."""
+MAKING = 1
+"""To be increased when a merge writes other sizes than before: remembered ones would be wrong."""
+_MAGIC = f"lamella ranges {MAKING} {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 
 

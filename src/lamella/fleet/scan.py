@@ -9,17 +9,24 @@ costs its new ones, and the headers of the others, which are remembered too.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lamella.analysis.facts import lay_image
 from lamella.analysis.lifetimes import Laid
 from lamella.analysis.savings import check_layers, savings
-from lamella.errors import MalformedImage, OutputError, UsageError
+from lamella.errors import (
+    Cancelled,
+    EngineError,
+    LamellaError,
+    MalformedImage,
+    OutputError,
+    UsageError,
+)
 from lamella.files import TemporaryFolder
 from lamella.fleet.ranges import Ranges, RangesCache
-from lamella.fleet.tree import Catalogue, FleetImage
+from lamella.fleet.tree import Catalogue, FleetImage, UnreadImage
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.opener import LayerOpener, is_near
@@ -50,6 +57,8 @@ class Scanned:
     """For each node: bytes of each layer that ends with it, by the depth of its first node."""
     read: int
     """How many images had to be read; the others were known."""
+    unread: tuple[UnreadImage, ...] = ()
+    """Those that can't be."""
 
     def sizes(self, number: int) -> Sequence[int]:
         """Return what `choose_plan` asks for."""
@@ -57,7 +66,7 @@ class Scanned:
 
 
 def scan_fleet(references: Sequence[str], platform: Platform | None, env: Environment) -> Scanned:
-    """Read images, as far as they are not known.
+    """Read images, as far as they are not known; one that can't be read does not stop the others.
 
     If it ends early, what was read is remembered, unless nothing may be: the next run goes on from
     there.
@@ -68,7 +77,8 @@ def scan_fleet(references: Sequence[str], platform: Platform | None, env: Enviro
         env: how to reach them, and where layers are remembered.
 
     Raises:
-        LamellaError: one can't be read, or is malformed.
+        Cancelled: nobody wants it any more.
+        LamellaError: none can be read.
     """
     if env.registry.cache is not None:
         return _Scan(platform, env, Path(env.registry.cache)).run(references)
@@ -127,13 +137,30 @@ class _Scan:
         self._read = 0
 
     def run(self, references: Sequence[str]) -> Scanned:
-        images = []
+        images, errors = [], dict[str, LamellaError]()
         for number, reference in enumerate(references, 1):
             self._env.progress.phase(f"image {number} of {len(references)}")
-            images.append(self._image(reference))
+            try:
+                images.append(self._image(reference))
+            except Cancelled:
+                raise
+            except LamellaError as error:
+                self._env.connections.check()
+                errors[reference] = error
+        if errors and not images:
+            raise self._told(errors)
         catalogue = Catalogue.of(images)
         rows = tuple(self._rows[node.chain_id] for node in catalogue.nodes)
-        return Scanned(catalogue, rows, self._read)
+        unread = (UnreadImage(name, str(e), e.exit_code) for name, e in errors.items())
+        return Scanned(catalogue, rows, self._read, tuple(unread))
+
+    def _told(self, errors: Mapping[str, LamellaError]) -> LamellaError:
+        """Tell of all images that can't be read but one; return the error of that one."""
+        worst = max(errors.values(), key=lambda error: isinstance(error, EngineError))
+        for name, error in errors.items():
+            if error is not worst:
+                self._env.progress.note(f"{name}: {str(error).removeprefix(f'{name}: ')}")
+        return worst
 
     def _image(self, reference: str) -> FleetImage:
         location = locate(reference, self._env)

@@ -25,6 +25,15 @@ class Shard:
     number: int
     count: int
 
+    def __post_init__(self) -> None:
+        """Check that there is such a part.
+
+        Raises:
+            UsageError: there is not.
+        """
+        if not 1 <= self.number <= self.count:
+            raise UsageError(f"shard {self}: expected I/N, 1/4 to 4/4 for four processes")
+
     def __contains__(self, source: object) -> bool:
         """Whether an image is in this part, by its reference."""
         name = hashlib.sha256(str(source).encode(errors="surrogateescape")).digest()
@@ -53,9 +62,9 @@ class Shard:
 
 def _checked(number: str, count: str, what: str) -> Shard:
     if _NUMBER.fullmatch(number) and _NUMBER.fullmatch(count):
-        shard = Shard(int(number), int(count))
-        if 1 <= shard.number <= shard.count:
-            return shard
+        one, all_ = int(number), int(count)
+        if 1 <= one <= all_:
+            return Shard(one, all_)
     raise UsageError(f"shard {what!r}: expected I/N, 1/4 to 4/4 for four processes, or auto")
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lamella.api import squash
-from lamella.errors import EngineError, ImageError, ImageNotFound, LamellaError
+from lamella.errors import EngineError, ImageError, ImageNotFound, LamellaError, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
+from lamella.operations.editing import edits_of
 from lamella.operations.request import Request
 from lamella.operations.result import FORMAT_VERSION, Result
 from lamella.rewrite import Wording
@@ -27,7 +28,17 @@ from lamella.transport.environment import Environment, used
 from lamella.transport.location import Glimpse, Location
 from lamella.transport.transports import parse_location
 
-__all__ = ["PLAN", "SOURCE", "Noted", "Outcome", "State", "Task", "check_options", "run_task"]
+__all__ = [
+    "PLAN",
+    "SOURCE",
+    "Noted",
+    "Outcome",
+    "State",
+    "Task",
+    "check_options",
+    "failure",
+    "run_task",
+]
 
 SOURCE = "dev.lamella.source.digest"
 """The annotation with the digest of the source that a result was made from."""
@@ -59,8 +70,10 @@ class Task:
     destination: str
     layer: str | None = None
     """As LAYER of ``lamella squash``."""
+    base: str = ""
+    """Digest of the image that `layer` names; empty: it names none."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters of `lamella.squash` that say what is made."""
+    """Parameters of `lamella.squash` that say what is made: as text, numbers or lists of these."""
     check: bool = False
     dry_run: bool = False
     image_id: str = ""
@@ -71,9 +84,15 @@ class Task:
 
     @property
     def plan(self) -> str:
-        """The digest of all that says what is made of a source."""
-        chosen = {name: value for name, value in self.options.items() if value not in (None, ())}
+        """The digest of all that says what is made of a source.
+
+        A name that may come to stand for something else counts by what it stands for now.
+        """
+        options = sorted(self.options.items())  # in which order they were given is no matter
+        chosen = {name: value for name, value in options if value not in (None, ())}
         value = {"making": _MAKING, "layer": self.layer, "options": chosen}
+        if self.base:
+            value["base"] = self.base
         return str(Digest.of(format_json(value)))
 
 
@@ -100,15 +119,13 @@ class Outcome:
     message: str = ""
     """Of the error."""
     verified: bool = False
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether it failed for what another try may not meet: an engine, a registry."""
-        return self.exit_code == EngineError.exit_code
+    may_pass: bool = False
+    """Whether it failed for what another try may not meet: an engine, a registry; no login."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of ``lamella batch --json`` (see docs/json.md)."""
         value = asdict(self)
+        del value["may_pass"]
         value["seconds"] = round(self.seconds, 3)
         return {"version": FORMAT_VERSION, **value}
 
@@ -132,10 +149,22 @@ def check_options(task: Task) -> None:
         wording=Wording(message=options.get("message") or ""),
     )
     created_text(options.get("created"), None)
+    edits_of(options.get("exclude") or (), options.get("clamp_mtime"), None)
     if compression := options.get("compression"):
         Compression.parse(compression)
     if (platform := options.get("platform")) not in {None, "all"}:
         Platform.parse(str(platform))
+    if task.since:
+        _check_time(task.since)
+
+
+def _check_time(since: str) -> None:
+    try:
+        datetime.fromisoformat(since)
+    except ValueError:
+        raise UsageError(
+            f"`since` {since!r}: expected a time like 2026-01-31T12:00:00Z or 2026-01-31"
+        ) from None
 
 
 def run_task(task: Task, env: Environment) -> Outcome:
@@ -150,8 +179,21 @@ def run_task(task: Task, env: Environment) -> Outcome:
         with used(env) as world:
             outcome = _done(task, outcome, world)
     except LamellaError as error:
-        outcome = replace(outcome, state="failed", exit_code=error.exit_code, message=str(error))
+        outcome = failure(task, error)
     return replace(outcome, seconds=time.monotonic() - started)
+
+
+def failure(task: Task, error: LamellaError) -> Outcome:
+    """Return the outcome of a task that an error ended."""
+    return Outcome(
+        task.source,
+        task.destination,
+        "failed",
+        plan=task.plan,
+        exit_code=error.exit_code,
+        message=str(error),
+        may_pass=isinstance(error, EngineError) and error.may_pass,
+    )
 
 
 def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
@@ -176,9 +218,10 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
         output=task.destination,
         annotations={SOURCE: outcome.source_digest, PLAN: outcome.plan},
         check=task.check,
-        dry_run=task.dry_run,
+        dry_run="sizes" if task.dry_run else False,
         env=env,
-        **task.options,
+        # What the variables of this process say must not count: its own may be others.
+        **{"created": "source", **task.options},
     )
     return _told(outcome, result)
 

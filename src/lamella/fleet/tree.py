@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lamella.spec.digest import Digest, chain_ids
 
-__all__ = ["Catalogue", "FleetImage", "TreeNode"]
+__all__ = ["Catalogue", "FleetImage", "TreeNode", "UnreadImage"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,17 @@ class FleetImage:
 
 
 @dataclass(frozen=True)
+class UnreadImage:
+    """An image that is in no catalogue, because it can't be read."""
+
+    name: str
+    """As it is asked for."""
+    message: str
+    """Of the error."""
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class TreeNode:
     """A layer, and all that lies below it."""
 
@@ -52,7 +63,7 @@ class TreeNode:
     diff_id: Digest
     size: int
     dead: int
-    """Bytes that are dead in each image: of one that has fewest of them."""
+    """Bytes that are dead in the image where they are fewest: no more are dead in each image."""
     step: str
     kids: tuple[int, ...]
     """Numbers of the layers that lie on it."""
@@ -148,7 +159,7 @@ class Catalogue:
 
     @property
     def dead(self) -> int:
-        """Of the stored bytes, those that are dead in each image that has them."""
+        """Of the stored bytes, no more than these are dead in each image that has them."""
         least: defaultdict[Digest, list[int]] = defaultdict(list)
         for node in self.nodes:
             least[node.diff_id].append(node.dead)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from lamella.errors import UsageError
+from lamella.errors import Cancelled, ImageNotFound, LamellaError, UsageError
+from lamella.fleet.bases import Bases
 from lamella.fleet.plan_file import PlannedImage, read_plan
 from lamella.fleet.shard import Shard
-from lamella.fleet.task import Noted, Task, check_options
+from lamella.fleet.task import Noted, Outcome, Task, check_options, failure
 from lamella.fleet.template import fill
 from lamella.transport.environment import Environment
-from lamella.transport.listing import expand
-from lamella.transport.transports import parse_location
+from lamella.transport.location import Location
+from lamella.transport.transports import expand, parse_location
 
 __all__ = ["Listed", "Work", "make_tasks", "read_list", "read_planned"]
 
@@ -23,7 +24,9 @@ class Listed(NamedTuple):
 
     source: str
     layer: str | None = None
+    """As LAYER of ``lamella squash``; None: as for all images."""
     destination: str | None = None
+    """A template; None: as for all images."""
     planned: PlannedImage | None = None
     """What a plan says of it."""
 
@@ -33,8 +36,10 @@ class Work:
     """What there is to do."""
 
     tasks: tuple[Task, ...]
-    results: tuple[str, ...] = field(default=())
+    results: tuple[str, ...] = ()
     """Images that match, but are the results of others that do; they are left alone."""
+    failed: tuple[Outcome, ...] = ()
+    """Files that are not there, and images of which the base can't be looked up."""
 
 
 def read_list(lines: Iterable[str], name: str) -> Iterator[Listed]:
@@ -94,34 +99,72 @@ def make_tasks(
         known: what a journal says was done, by source and destination.
 
     Raises:
+        Cancelled: nobody wants it any more.
         ImageNotFound: a pattern means nothing.
         UsageError: two images would have the same result, or one would replace itself.
     """
     chosen = [_chosen(one, common) for one in wanted]
     for task in (common, *chosen):
         check_options(task)
-    tasks: dict[Hashable, Task] = {}
+    failed: list[Outcome] = []
+    tasks: dict[Hashable, _Placed] = {}
     by_destination: dict[Hashable, str] = {}
     for one, own in zip(wanted, chosen, strict=True):
         for source in expand(one.source, env):
-            destination = one.destination or common.destination
-            if not destination:
-                raise UsageError(f"{source}: no destination; give `to`, or one in the list")
-            location = parse_location(source)
-            filled = fill(destination, location.parts(), source)
-            target = parse_location(filled, output=True, source=location)
-            if target.identity() == location.identity():
-                raise UsageError(f"{source}: would replace itself; give the result another name")
-            first = by_destination.setdefault(target.identity(), source)
+            try:
+                named = _named(source, own, one.destination or common.destination)
+            except ImageNotFound as error:
+                failed.append(failure(replace(own, source=source), error))
+                continue
+            first = by_destination.setdefault(named.target.identity(), source)
             if first != source:
                 raise UsageError(
-                    f"{source} and {first} would both go to {target}; let `to` tell them apart"
+                    f"{source} and {first} would both go to {named.target}; let `to` tell them "
+                    "apart"
                 )
-            tasks[location.identity()] = replace(own, source=source, destination=filled)
-    results = [task.source for image, task in tasks.items() if image in by_destination]
-    mine = (
-        replace(task, known=(known or {}).get((task.source, task.destination)))
-        for image, task in tasks.items()
-        if image not in by_destination and (shard is None or task.source in shard)
-    )
-    return Work(tuple(mine), tuple(results))
+            tasks[named.location.identity()] = named
+    results = [one.task.source for image, one in tasks.items() if image in by_destination]
+    mine = [
+        one
+        for image, one in tasks.items()
+        if image not in by_destination and (shard is None or one.task.source in shard)
+    ]
+    found = list(_with_bases(mine, known or {}, Bases(env)))
+    failed = [one for one in failed if shard is None or one.source in shard]
+    failed += [one for one in found if isinstance(one, Outcome)]
+    return Work(tuple(one for one in found if isinstance(one, Task)), tuple(results), tuple(failed))
+
+
+class _Placed(NamedTuple):
+    """A task, and the places that its references mean."""
+
+    task: Task
+    location: Location
+    target: Location
+
+
+def _named(source: str, own: Task, destination: str) -> _Placed:
+    if not destination:
+        raise UsageError(f"{source}: no destination; give `to`, or one in the list")
+    location = parse_location(source)
+    filled = fill(destination, location.parts(), source)
+    target = parse_location(filled, output=True, source=location)
+    if target.identity() == location.identity():
+        raise UsageError(f"{source}: would replace itself; give the result another name")
+    return _Placed(replace(own, source=source, destination=filled), location, target)
+
+
+def _with_bases(
+    named: Iterable[_Placed], known: Mapping[tuple[str, str], Noted], bases: Bases
+) -> Iterator[Task | Outcome]:
+    """Yield tasks with what is known of them; the outcome, where the base can't be looked up."""
+    for task, location, _ in named:
+        try:
+            base = bases.find(task.layer, location)
+        except Cancelled:
+            raise
+        except LamellaError as error:
+            yield failure(task, error)
+            continue
+        noted = known.get((task.source, task.destination))
+        yield replace(task, layer=base.layer, base=base.digest, known=noted)

@@ -120,5 +120,9 @@ class Compression:
             raise UsageError(message)
         return cls(Codec(kind), int(level) if level else None)
 
+    def __str__(self) -> str:
+        """Return what `parse` reads."""
+        return self.kind if self.level is None else f"{self.kind}:{self.level}"
+
 
 NONE = Compression(Codec.NONE)

@@ -29,6 +29,8 @@ class Cause(StrEnum):
     """Overwritten by the same content with another mode, owner, time or attribute."""
     DUPLICATE = "duplicate"
     """Overwritten by the very same file, header and all."""
+    EXCLUDED = "excluded"
+    """Left out because it is wanted so."""
 
     @property
     def words(self) -> str:
@@ -44,6 +46,7 @@ class Dropped:
     overwritten: int = 0
     metadata_only: int = 0
     duplicate: int = 0
+    excluded: int = 0
 
     def by_cause(self) -> dict[Cause, int]:
         """Return them by cause."""
@@ -70,6 +73,7 @@ def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
     dropped = plan.dropped[::-1]  # in the order of the layers
     for (member, _), cause in zip(dropped, causes_of(dropped, tars), strict=True):
         sums[cause] += member.span
+    sums[Cause.EXCLUDED] = sum(member.span for member in plan.left_out)
     return Dropped(**sums)
 
 

@@ -21,11 +21,14 @@ from lamella.tar.entry import (
     ReadAt,
     clean,
 )
-from lamella.tar.header import padding
+from lamella.tar.header import BLOCK, padding, parse_number
 from lamella.tar.reader import read_attributes, read_header, stored_content
-from lamella.tar.writer import format_header
+from lamella.tar.writer import format_header, with_time
 
 __all__ = ["Anew", "Entries"]
+
+
+_NANO = 10**9
 
 
 class Anew(NamedTuple):
@@ -54,7 +57,9 @@ class Entries:
 
     def __init__(self, sources: Mapping[int, ReadAt], edits: Edits = NO_EDITS) -> None:
         """Take over what reads the layers, by position, and how entries are changed."""
-        self._sources, self._change = sources, edits.change
+        self._sources, self._edits = sources, edits
+        self._seconds = None if edits.latest is None else edits.latest // _NANO
+        self._is_copy = edits.change is None and edits.latest is None
 
     def header(self, member: Member) -> Header:
         """Return an entry's header in full, as it is to be.
@@ -63,7 +68,7 @@ class Entries:
             MalformedTar: it is damaged.
         """
         header = self._read(member)
-        return header if self._change is None else self._change(header)
+        return header if self._is_copy else self._edits.edited(header)
 
     def is_changed(self, member: Member) -> bool:
         """Whether an entry can't be copied because it is to be another one.
@@ -71,10 +76,20 @@ class Entries:
         Raises:
             MalformedTar: its header is damaged.
         """
-        if self._change is None:
+        if self._is_copy or self._is_early(member):
             return False
         header = self._read(member)
-        return self._change(header) != header
+        return self._edits.edited(header) != header
+
+    def _is_early(self, member: Member) -> bool:
+        """Whether nothing but a time may change, and this one is early enough at a glance."""
+        if self._seconds is None or self._edits.change is not None or member.head != BLOCK:
+            return False
+        field = self._sources[member.origin].read_at(member.start + 136, 12)
+        try:
+            return parse_number(field) <= self._seconds
+        except ValueError:  # whoever reads the header in full says so
+            return False
 
     def _read(self, member: Member) -> Header:
         try:
@@ -89,13 +104,22 @@ class Entries:
             MalformedTar: its header is damaged.
         """
         header = self.header(member)
-        name = path + b"/" if member.type == DIRECTORY else path
-        written = format_header(header._replace(name=name or b"./"))
+        written = self._retimed(member, path)
+        if written is None:
+            name = path + b"/" if member.type == DIRECTORY else path
+            written = format_header(header._replace(name=name or b"./"))
         return (
             Anew(written, *stored_content(member, header))
             if member.type == REGULAR
             else Anew(written)
         )
+
+    def _retimed(self, member: Member, path: bytes) -> bytes | None:
+        """Return a header of which nothing but the time is another; None: it can't be said so."""
+        plain = member.head == BLOCK and member.path == path and not member.flags & REWRITE
+        if self._seconds is None or self._edits.change is not None or not plain:
+            return None
+        return with_time(self._sources[member.origin].read_at(member.start, BLOCK), self._seconds)
 
     def is_sound_link(self, member: Member, leader: bytes, inode: Member) -> bool:
         """Whether a hard link that has its own path may be copied as it is.

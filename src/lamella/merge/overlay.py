@@ -40,6 +40,8 @@ class Tree:
         self.top = -1
         """The last layer that was laid on it."""
         self.losses: list[Loss] = []
+        self.left_out: list[Folder | Member | Link] = []
+        """What `leave_out` took away."""
         self.has_links = False
         self.links_below = False
         """A name was given to a file of the tree below."""
@@ -301,7 +303,10 @@ class Tree:
     def leave_out(self, path: bytes) -> None:
         """Take a name, and what is below it, out of what the difference shows."""
         self._seen = {}
+        before = len(self.losses)
         self._delete(path)
+        self.left_out += [loss.node for loss in self.losses[before:]]
+        del self.losses[before:]
         self._seen = {}
 
     # -- reading

@@ -9,8 +9,8 @@ together; their bytes are taken over as they are wherever all engines agree on t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -19,7 +19,7 @@ from lamella.layer.whiteout import OPAQUE, PREFIX
 from lamella.merge.changeset import Changeset
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.entries import Entries
-from lamella.merge.overlay import Folder, Link, Tree
+from lamella.merge.overlay import Folder, Link, Loss, Tree
 from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
@@ -63,6 +63,10 @@ class Plan:
     promotions: list[Promotion]
     dropped: list[tuple[Member, Member | None]]
     """Entries that are not in the merged layer: deleted, or overwritten by the second."""
+    left_out: list[Member] = field(default_factory=list)
+    """Entries that are not in it because the edits say so."""
+    edited: bool = False
+    """An entry was changed by the edits."""
 
 
 def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
@@ -113,9 +117,10 @@ class _Planner:
     def __init__(self, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits) -> None:
         self._tree = tree
         self._entries_of = Entries({p: c.source for p, c in changesets.items()}, edits)
-        self._changes = edits.change is not None
+        self._changes = edits.change is not None or edits.latest is not None
         self._folders: list[tuple[bytes, Folder, int]] = []
         self._written: set[int] = set()
+        self._is_edited = False
         self._leaders: dict[int, bytes] = {}  # inode -> the path it was written under
         self._headers: dict[int, Header] = {}  # of inodes with several names
         self._linked: set[int] = set()
@@ -147,9 +152,16 @@ class _Planner:
                 self._parents(self._index[id(node)])
         self._literal(END_OF_ARCHIVE)
         self._flush()
-        dropped = self._dropped()
+        left_out = [member for member, _ in self._gone(Loss(n, None) for n in self._tree.left_out)]
         return Plan(
-            self._pieces, self._size, self._entries, self._whiteouts, self._promotions, dropped
+            self._pieces,
+            self._size,
+            self._entries,
+            self._whiteouts,
+            self._promotions,
+            self._gone(self._tree.losses),
+            left_out,
+            self._is_edited,
         )
 
     # -- what is there
@@ -253,7 +265,9 @@ class _Planner:
             self._check_device(member)
         self._entries += 1
         own = member.name == name and member.folder == folder and not member.flags & REWRITE
-        if own and not (self._changes and self._entries_of.is_changed(member)):
+        changed = self._changes and self._entries_of.is_changed(member)
+        self._is_edited |= changed
+        if own and not changed:
             self._copy(member.origin, member.start, member.span)
         else:
             self._anew(member, join(folder, name))
@@ -298,10 +312,11 @@ class _Planner:
 
     # -- what is not there
 
-    def _dropped(self) -> list[tuple[Member, Member | None]]:
+    def _gone(self, losses: Iterable[Loss]) -> list[tuple[Member, Member | None]]:
+        """Return the entries of what is gone; files that live on under other names are not."""
         dropped: list[tuple[Member, Member | None]] = []
         linked = self._linked
-        stack: list[tuple[Folder | Member | Link, Member | None]] = [*self._tree.losses]
+        stack: list[tuple[Folder | Member | Link, Member | None]] = [*losses]
         while stack:
             node, by = stack.pop()
             if isinstance(node, Member):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
-from lamella.errors import MalformedTar, Unsupported
+from lamella.errors import MalformedTar, Unsupported, UsageError
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.opener import LayerOpener
@@ -15,11 +15,12 @@ from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.changeset import Changeset, read_changeset
-from lamella.merge.edits import NO_EDITS, Edits
+from lamella.merge.edits import NO_EDITS, Edits, meant_in_layer, meant_in_tree
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.independent import difference_alone
 from lamella.merge.overlay import Tree
+from lamella.merge.patterns import PathPatterns
 from lamella.merge.plan import Plan, make_plan
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
@@ -27,9 +28,25 @@ from lamella.selection import Selection
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
+from lamella.tar.entry import path_text
 from lamella.transport.base import ImageWriter
 
 __all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What edits have come to."""
+
+    left_out: tuple[bytes, ...] = ()
+    """Paths that the image showed and shows no more; of a directory its own alone."""
+    shipped: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
+    """By position of a layer that is kept: which of the paths that are meant are in it still."""
+    unused: tuple[str, ...] = ()
+    """Patterns that match nothing in any layer."""
+
+
+NOT_EDITED = Edited()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +59,7 @@ class Prepared:
     tars: Mapping[int, LayerTar]
     """By position: the layers that were read; those below a range only if it depends on them."""
     plans: Mapping[range, Plan]
+    edited: Edited = NOT_EDITED
 
     def count_dropped(self) -> None:
         """Read what `dropped` has to compare, now rather than when it is asked for."""
@@ -78,12 +96,14 @@ class WrittenImage:
     """Layers that stay, and in which form."""
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     image: Image,
     selection: Selection,
     opener: LayerOpener,
     progress: Progress,
     edits: Edits = NO_EDITS,
+    *,
+    headers_only: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -93,6 +113,7 @@ def prepare(
         opener: opens them.
         progress: is told.
         edits: what the merged layers are to say otherwise.
+        headers_only: content of squashed layers will not be asked for.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -104,10 +125,12 @@ def prepare(
     if ranges and reason:
         raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
-    reading = _Reading(image, opener)
+    reading = _Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
-        plans = _plan(reading, ranges, edits)
-    return Prepared(image, selection, opener, reading.tars, plans)
+        planned = _Planning(reading, ranges, edits)
+        plans = planned.plans()
+        edited = planned.edited()
+    return Prepared(image, selection, opener, reading.tars, plans, edited)
 
 
 def reason_against(image: Image) -> str:
@@ -120,13 +143,16 @@ def reason_against(image: Image) -> str:
 class _Reading:
     """The layers of an image, each read once, when it is asked for."""
 
-    def __init__(self, image: Image, opener: LayerOpener) -> None:
-        self.image, self._opener = image, opener
+    def __init__(self, image: Image, opener: LayerOpener, *, headers_only: bool) -> None:
+        self.image, self._opener, self._headers_only = image, opener, headers_only
         self.tars: dict[int, LayerTar] = {}
         self.changesets: dict[int, Changeset] = {}
 
     def squashed(self, ranges: Sequence[range]) -> None:
         """Read layers whose content will be copied."""
+        if self._headers_only:
+            self._listed([*chain(*ranges)])
+            return
         layers: list[Layer] = []
         through: list[Sieve | None] = []
         for positions in ranges:
@@ -137,7 +163,9 @@ class _Reading:
 
     def below(self, top: int) -> None:
         """Read the headers of layers whose content will not be copied, as a rule."""
-        positions = [position for position in range(top) if position not in self.tars]
+        self._listed([position for position in range(top) if position not in self.tars])
+
+    def _listed(self, positions: Sequence[int]) -> None:
         self._take(positions, self._opener.open_headers([self.image.layers[p] for p in positions]))
 
     def _take(self, positions: Sequence[int], opened: Sequence[LayerTar]) -> None:
@@ -146,24 +174,80 @@ class _Reading:
             self.changesets[position] = _read(self.image.layers[position], tar, position)
 
 
-def _plan(reading: _Reading, ranges: Sequence[range], edits: Edits) -> dict[range, Plan]:
-    """Plan each range; the layers below are looked at only as far as a range depends on them."""
-    reading.squashed(ranges)
-    changesets, image = reading.changesets, reading.image
-    alone = {
-        r: None if edits.ask_below else difference_alone([changesets[p] for p in r]) for r in ranges
-    }
-    reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
-    below = _Below(reading)
-    plans: dict[range, Plan] = {}
-    for positions in ranges:
-        difference = alone[positions]
-        if difference is None:
-            difference = Tree(below.up_to(positions.start))
-            _lay(difference, changesets, positions, image)
-            below.leave_out(positions.stop, edits.apply(difference))
-        plans[positions] = make_plan(difference, changesets, edits)
-    return plans
+class _Planning:
+    """Plans each range; the layers below are looked at only as far as a range depends on them."""
+
+    def __init__(self, reading: _Reading, ranges: Sequence[range], edits: Edits) -> None:
+        self._reading, self._ranges, self._edits = reading, ranges, edits
+        self._below = _Below(reading)
+        self._left_out: list[bytes] = []
+        self._matching = 0
+
+    def plans(self) -> dict[range, Plan]:
+        """Return the plan of each range that becomes another layer.
+
+        Raises:
+            UsageError: a layer that stays above them has a path that the image is not to have.
+        """
+        reading, edits, ranges = self._reading, self._edits, self._ranges
+        reading.squashed(ranges)
+        changesets = reading.changesets
+        alone = {
+            r: None if edits.leave_out else difference_alone([changesets[p] for p in r])
+            for r in ranges
+        }
+        reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
+        plans: dict[range, Plan] = {}
+        for positions in ranges:
+            difference, before = alone[positions], len(self._left_out)
+            if difference is None:
+                difference = Tree(self._below.up_to(positions.start))
+                lacks = bool(self._left_out)
+                _lay(difference, changesets, positions, reading.image, lacks=lacks)
+                self._leave_out(difference, positions.stop)
+            plan = make_plan(difference, changesets, edits)
+            if len(positions) > 1 or len(self._left_out) > before or plan.edited:
+                plans[positions] = plan
+        if edits.leave_out:
+            self._check_above(edits.leave_out)
+        return plans
+
+    def _leave_out(self, difference: Tree, top: int) -> None:
+        meant = self._edits.apply(difference)
+        self._matching |= meant.matching
+        self._left_out += meant.paths
+        self._below.leave_out(top, meant.paths)
+
+    def _check_above(self, patterns: PathPatterns) -> None:
+        """See to it that no layer above the ranges brings back what was left out."""
+        image = self._reading.image
+        self._reading.below(len(image.layers))
+        shown = meant_in_tree(self._below.up_to(len(image.layers)), patterns).paths
+        if not shown:
+            return
+        top = self._ranges[-1].stop if self._ranges else 0
+        for position in range(top, len(image.layers)):
+            found = meant_in_layer(self._reading.changesets[position], patterns).paths
+            if found:
+                first = self._ranges[0].start + 1 if self._ranges else position + 1
+                raise UsageError(
+                    f"`exclude`: layer {position + 1} has /{path_text(found[0])} and is above the "
+                    f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
+                )
+        raise AssertionError(shown)
+
+    def edited(self) -> Edited:
+        """Return what came of the edits; the plans are made."""
+        patterns = self._edits.leave_out
+        if patterns is None:
+            return NOT_EDITED
+        matching, shipped = self._matching, {}
+        for position, changeset in sorted(self._reading.changesets.items()):
+            meant = meant_in_layer(changeset, patterns)
+            matching |= meant.matching
+            if meant.paths and not any(position in positions for positions in self._ranges):
+                shipped[position] = tuple(meant.paths)
+        return Edited(tuple(self._left_out), shipped, tuple(patterns.unused(matching)))
 
 
 class _Below:
@@ -172,6 +256,8 @@ class _Below:
     def __init__(self, reading: _Reading) -> None:
         self._reading, self._tree, self._laid = reading, Tree(), 0
         self._left_out: list[tuple[int, list[bytes]]] = []
+        self._lacks = False
+        """Something was left out of the tree."""
 
     def leave_out(self, top: int, paths: list[bytes]) -> None:
         """Note what a range leaves out: above its last layer it is not there."""
@@ -183,12 +269,14 @@ class _Below:
             self._lay(stop)
             for path in paths:
                 self._tree.leave_out(path)
+                self._lacks = True
         self._left_out.clear()
         self._lay(top)
         return self._tree
 
     def _lay(self, top: int) -> None:
-        _lay(self._tree, self._reading.changesets, range(self._laid, top), self._reading.image)
+        reading, positions = self._reading, range(self._laid, top)
+        _lay(self._tree, reading.changesets, positions, reading.image, lacks=self._lacks)
         self._laid = top
 
 
@@ -199,11 +287,36 @@ def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
         raise error.at(layer.where) from error
 
 
-def _lay(tree: Tree, changesets: Mapping[int, Changeset], positions: range, image: Image) -> None:
+def _lay(
+    tree: Tree,
+    changesets: Mapping[int, Changeset],
+    positions: range,
+    image: Image,
+    *,
+    lacks: bool = False,
+) -> None:
+    """Lay layers on a tree.
+
+    Args:
+        tree: is changed.
+        changesets: of the layers, by position.
+        positions: of those to lay.
+        image: names them in errors.
+        lacks: something was left out of what is below.
+
+    Raises:
+        UsageError: a layer links to a file that was left out.
+        MalformedTar: a layer is damaged.
+    """
     for position in positions:
         try:
             tree.apply(changesets[position])
         except MalformedTar as error:
+            if lacks:
+                raise UsageError(
+                    f"`exclude`: layer {position + 1} has a {error.what}: that is left out of "
+                    "a layer below; squash both layers in one range"
+                ) from error
             raise error.at(image.layers[position].where) from error
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.transport.location import Location
 
-__all__ = ["Request"]
+__all__ = ["Layers", "Name", "Request", "range_texts", "reference_text"]
+
+Name = str | os.PathLike[str]
+"""A reference as in docs/cli.md; a path is that of a file or a layout."""
+Layers = str | range | Sequence[str | range]
+"""Ranges of layers: ``"A-B"``, numbered from 1, or a `range` of positions."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,13 @@ class Request:
     wording: Wording = field(default_factory=Wording)
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
+    edits: Edits = NO_EDITS
+    """What merged layers leave out and change."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False
+    sizes_only: bool = False
+    """Of a dry run: tell no reasons why bytes are gone, for which content must be compared."""
     cleanup: bool = False
 
     def __post_init__(self) -> None:
@@ -72,6 +83,32 @@ class Request:
     def names(self) -> tuple[str, ...]:
         """What the destination will call the image."""
         return self.output.names(self.tags)
+
+
+def reference_text(name: Name) -> str:
+    """Return a reference as text; a path is that of something here, whatever it is called."""
+    if isinstance(name, str):
+        return name
+    path = os.fspath(name)
+    return path if path.startswith(("/", "./", "../")) else f"./{path}"
+
+
+def range_texts(layers: Layers) -> tuple[str, ...]:
+    """Return ranges of layers as text, numbered from 1.
+
+    Raises:
+        UsageError: positions do not follow each other.
+    """
+    chosen = (layers,) if isinstance(layers, str | range) else layers
+    return tuple(map(_numbers, chosen))
+
+
+def _numbers(layers: str | range) -> str:
+    if isinstance(layers, str):
+        return layers
+    if layers.step != 1 or not layers:
+        raise UsageError(f"`layers` {layers}: expected positions that follow each other")
+    return f"{layers.start + 1}-{layers.stop}"
 
 
 def _check_text(what: str, text: str) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from lamella.errors import (
     EngineUnreachable,
-    ImageError,
     ImageNotFound,
     MalformedImage,
     UnknownLayer,
@@ -17,15 +16,22 @@ from lamella.errors import (
     UsageError,
 )
 from lamella.image import Image
-from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
-from lamella.layer.protocols import LayerTar
+from lamella.merge.causes import Dropped
 from lamella.operations.conversion import conversion
-from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
+from lamella.operations.merge_layers import (
+    Edited,
+    Prepared,
+    WrittenImage,
+    prepare,
+    reason_against,
+    write,
+)
+from lamella.operations.prove import prove
+from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
-from lamella.rootfs import compare_rootfs, read_rootfs
 from lamella.selection import Selection, is_number, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
@@ -121,6 +127,10 @@ class Job:
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
+        selection = self._select()
+        return selection if self._request.edits.is_none else replace(selection, alone=True)
+
+    def _select(self) -> Selection:
         request, image = self._request, self._source.describe()
         if not image.layers:
             raise MalformedImage(image.name, "it has no layers")
@@ -145,14 +155,23 @@ class Job:
             raise Unsupported(f"{image.name}: {reason}")
         self._base_layers = base = 0 if request.include_base else self._find_base(image)
         # All of it, and only once: an engine would save the whole image a second time.
-        self._whole = fetch_all(self._source)
+        if request.sizes_only:
+            every = frozenset(range(len(image.layers)))
+            self._whole = self._source.fetch(frozenset(), every)
+        else:
+            self._whole = fetch_all(self._source)
         self._clock.lap("fetch")
         if request.auto:
             selection = select_auto(self._whole, self._opener, base)
         else:
             selection = select_max_layers(self._whole, self._opener, request.max_layers or 1, base)
         self._clock.lap("choose")
-        return selection
+        if request.edits.is_none:
+            return selection
+        # Each of the others is looked at alone: it stays unless it has what is to be another thing.
+        chosen = {position for positions in selection.ranges for position in positions}
+        others = [range(p, p + 1) for p in range(base, len(image.layers)) if p not in chosen]
+        return Selection(tuple(sorted((*selection.ranges, *others), key=lambda r: r.start)))
 
     def _find_base(self, image: Image) -> int:
         """Return how many of the lowest layers are shared, or look like the base."""
@@ -181,39 +200,49 @@ class Job:
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
-        self._reason = self._reason_for_nothing(selection)
-        content = frozenset(position for positions in ranges for position in positions)
+        headers_only = self._request.sizes_only
+        squashed = frozenset(position for positions in ranges for position in positions)
+        content = frozenset[int]() if headers_only else squashed
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
-        prepared = prepare(image, selection, self._opener, self._env.progress)
+        prepared = prepare(
+            image,
+            selection,
+            self._opener,
+            self._env.progress,
+            self._request.edits,
+            headers_only=headers_only,
+        )
+        if not prepared.plans:
+            self._reason = reason_for_nothing(
+                self._request,
+                selection,
+                len(image.layers),
+                base_layers=self._base_layers,
+                kept_name=self._kept_name,
+            )
+        self._tell(prepared.edited)
         self._clock.lap("plan")
         return prepared
 
-    def _reason_for_nothing(self, selection: Selection) -> str:
-        """Return why a selection has nothing to squash; empty: it has."""
-        request, count = self._request, len(self._source.describe().layers)
-        if selection.squashing:
-            return ""
-        if count == 1:
-            return "the image has only one layer"
-        if request.auto:
-            where = " above the base" if self._base_layers else ""
-            return f"no layer{where} has anything that a squash would remove"
-        if request.max_layers is not None:
-            return f"the image has {count} layers, and {request.max_layers} are allowed"
-        return self._reason_of_ranges(selection.ranges)
-
-    def _reason_of_ranges(self, ranges: tuple[range, ...]) -> str:
-        if self._request.base is not None:
-            [above] = ranges
-            what = f"only layer {above.stop}" if above else "no layer"
-            return f"{what} is above {self._kept_name or f'layer {above.start}'}"
-        if len(ranges) == 1:
-            return f"only layer {ranges[0].stop} was chosen"
-        return "each chosen range has only one layer"
+    def _tell(self, edited: Edited) -> None:
+        """Say which patterns are of no use, and what ships all the same."""
+        for pattern in edited.unused:
+            self._env.progress.note(f"`exclude` {pattern}: no layer has such a path")
+        shipped = edited.shipped
+        for position, paths in shipped.items():
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self._env.progress.note(
+                f"`exclude`: layer {position + 1} is kept, and the bytes of its "
+                f"/{path_text(paths[0])}{more} with it"
+            )
+        if shipped:
+            lowest = min(shipped)
+            way_out = f"`base` {lowest}" if lowest else "all layers"
+            self._env.progress.note(f"`exclude`: to remove these bytes, too, squash {way_out}")
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -241,7 +270,7 @@ class Job:
         written = write(prepared, writer, request.wording, self._env.progress)
         self._clock.lap("write")
         if request.check:
-            _prove(prepared)
+            prove(prepared, request.edits)
             self._clock.lap("verify")
         manifest = image.manifest
         marked = request.annotations and manifest is not None and not manifest.is_docker
@@ -297,7 +326,7 @@ class Job:
         lost = sum(len(positions) - 1 for positions in plans)
         sizes = [_size(prepared, position) for position in range(len(image.layers))]
         kept = min((positions.start for positions in plans), default=len(image.layers))
-        dropped = prepared.dropped
+        dropped = Dropped() if self._request.sizes_only else prepared.dropped
         self._clock.lap("compare")
         after = sum(sizes) - prepared.bytes_before + prepared.bytes_after
         return Result(
@@ -343,35 +372,6 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-def _prove(prepared: Prepared) -> None:
-    """Read the new layers as any reader would and compare with the old ones.
-
-    In files the layers above are read, too: copying a compressed one shows that it is what its
-    digest says, and only unpacking it that it is what the config says.
-
-    Raises:
-        DigestMismatch: a layer that stays is not what the config says.
-        ImageError: they differ, which would be a fault of lamella; nothing is published then.
-    """
-    top = max((positions.stop for positions in prepared.plans), default=0)
-    old = prepared.opener.open_headers(prepared.image.layers[:top])
-    above = prepared.image.layers[top:]
-    prepared.opener.open([layer for layer in above if isinstance(layer.blob, FileRange)])
-    new: list[LayerTar] = []
-    starts = {positions.start: positions for positions in prepared.plans}
-    position = 0
-    while position < len(old):
-        if position in starts:
-            new.append(prepared.merged(starts[position]))
-            position = starts[position].stop
-        else:
-            new.append(old[position])
-            position += 1
-    found = list(compare_rootfs(read_rootfs(old), read_rootfs(new)))
-    if found:
-        raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
 
 
 class _Clock:

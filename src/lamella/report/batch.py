@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lamella.errors import common_exit_code
 from lamella.report.text import count_of, human_size, percent, printable
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome
 
-__all__ = ["Totals", "outcome_line", "summary_lines"]
+__all__ = ["Totals", "failure_line", "failure_lines", "outcome_line", "summary_lines"]
 
 _STATE = 11
 _FAILURES = 20
@@ -34,8 +35,22 @@ def outcome_line(outcome: Outcome) -> str:
 
 
 def _failure(outcome: Outcome) -> str:
-    message = outcome.message.removeprefix(f"{outcome.source}: ")
-    return f"{printable(outcome.source)}: {message} (exit code {outcome.exit_code})"
+    return failure_line(outcome.source, outcome.message, outcome.exit_code)
+
+
+def failure_line(name: str, message: str, exit_code: int) -> str:
+    """Return what became of an image that failed; most messages begin with its name."""
+    told = message.removeprefix(f"{name}: ")
+    return f"{printable(name)}: {told} (exit code {exit_code})"
+
+
+def failure_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
+    """Yield a title, and the first of some failures below it; nothing, if there are none."""
+    if lines:
+        yield f"{title}:"
+    yield from (f"  {line}" for line in lines[:_FAILURES])
+    if len(lines) > _FAILURES:
+        yield f"  … and {len(lines) - _FAILURES} more"
 
 
 @dataclass
@@ -75,10 +90,8 @@ class Totals:
 
     @property
     def exit_code(self) -> int:
-        """0 if none failed; 5 if another run may do better; else that of all failures, or 1."""
-        passing = {outcome.exit_code for outcome in self.failed if outcome.may_pass}
-        codes = passing or {outcome.exit_code for outcome in self.failed}
-        return next(iter(codes)) if len(codes) == 1 else int(bool(codes))
+        """0 if none failed; see `errors.common_exit_code`."""
+        return common_exit_code(outcome.exit_code for outcome in self.failed)
 
 
 def summary_lines(totals: Totals, seconds: float) -> list[str]:
@@ -91,12 +104,5 @@ def summary_lines(totals: Totals, seconds: float) -> list[str]:
         sizes = f"{human_size(totals.bytes_before)} → {human_size(totals.bytes_after)}"
         layers = f"{totals.layers_before} → {totals.layers_after} layers"
         lines.append(f"{word} {human_size(abs(totals.saved))} ({share}): {sizes}, {layers}")
-    return lines + list(_failures(totals.failed))
-
-
-def _failures(failed: list[Outcome]) -> Iterable[str]:
-    if failed:
-        yield f"{len(failed)} failed:"
-    yield from (f"  {_failure(outcome)}" for outcome in failed[:_FAILURES])
-    if len(failed) > _FAILURES:
-        yield f"  … and {len(failed) - _FAILURES} more"
+    failed = [_failure(outcome) for outcome in totals.failed]
+    return lines + list(failure_lines(f"{len(failed)} failed", failed))

@@ -33,7 +33,7 @@ class Box:
     width: float
     height: float
     look: str
-    """``kept`` or ``new``; ``dead`` for what of it is dead in each image."""
+    """``kept`` or ``new``; ``dead`` for what of it may be dead in each image."""
     about: str
     label: str
     """What has room in it."""

@@ -10,10 +10,21 @@ from lamella.analysis.instruction import instruction
 from lamella.fleet.best import FleetPlan, ImagePlan, NewLayer
 from lamella.fleet.plan_file import plan_to_json
 from lamella.fleet.tree import Catalogue
+from lamella.report.batch import failure_line, failure_lines
 from lamella.report.drawing import Paint, cut, cut_front, plain
 from lamella.report.text import count_of, human_size, one_line, percent, printable
 
-__all__ = ["WIDTH", "Branch", "before_of", "branches", "head", "outcome", "screen", "to_json"]
+__all__ = [
+    "WIDTH",
+    "Branch",
+    "before_of",
+    "branches",
+    "head",
+    "outcome",
+    "screen",
+    "to_json",
+    "unread_lines",
+]
 
 FORMAT_VERSION = 1
 WIDTH = 80
@@ -36,7 +47,7 @@ class Branch:
 
     @property
     def rest(self) -> int:
-        """Of its bytes, those that are not dead everywhere."""
+        """Of its bytes, those that are not dead everywhere, at the least."""
         return self.size - self.dead
 
 
@@ -187,6 +198,14 @@ def _ranges(image: ImagePlan) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rpartition(',')[0]},…"
 
 
+def unread_lines(plan: FleetPlan) -> list[str]:
+    """Return which images are left out, and why; nothing, if none is."""
+    unread = [failure_line(one.name, one.message, one.exit_code) for one in plan.unread]
+    left_out = "is not in the plan" if len(unread) == 1 else "are not in the plan"
+    title = f"{count_of(len(unread), 'image')} can't be read and {left_out}"
+    return list(failure_lines(title, unread))
+
+
 # -- JSON
 
 
@@ -202,6 +221,10 @@ def to_json(plan: FleetPlan) -> dict[str, Any]:
             "dead": tree.dead,
         },
         **{key: document[key] for key in ("max_layers", "stored", "pulled", "gap", "images")},
+        "unread": [
+            {"image": one.name, "exit_code": one.exit_code, "message": one.message}
+            for one in plan.unread
+        ],
         "new_layers": [
             {
                 "first": tree.nodes[new.first].depth + 1,

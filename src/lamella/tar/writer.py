@@ -14,11 +14,20 @@ from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding
 from lamella.tar.pax import Records, format_records, format_time
 from lamella.tar.sparse import SparseParts
 
-__all__ = ["END_OF_ARCHIVE", "format_header", "format_plain_block", "format_whiteout"]
+__all__ = [
+    "END_OF_ARCHIVE",
+    "FURTHEST_TIME",
+    "format_header",
+    "format_plain_block",
+    "format_whiteout",
+    "with_time",
+]
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _NANO = 10**9
+FURTHEST_TIME = (8**11 - 1) * _NANO
+"""The latest time that the field of a header has room for, in nanoseconds since 1970."""
 _NAME = 100
 _SPARSE_NAME = b"GNUSparseFile.0/x"
 """What one sees who does not know sparse files; the name is in a record."""
@@ -104,6 +113,16 @@ def format_plain_block(name: bytes, size: int) -> bytes:
     block[124:136] = b"\x80" + size.to_bytes(11, "big")
     block[148:156] = NO_CHECKSUM
     return _sealed(bytes(block))
+
+
+def with_time(block: bytes, seconds: int) -> bytes:
+    """Return a header block that has another time; every other field stays as it is written.
+
+    Args:
+        block: of a member whose time no further header tells.
+        seconds: since 1970; `FURTHEST_TIME` is the last that fits.
+    """
+    return _sealed(block[:136] + _octal(seconds, 12) + NO_CHECKSUM + block[156:])
 
 
 def format_whiteout(name: bytes) -> bytes:

@@ -17,6 +17,8 @@ from lamella.transport.registry.options import RegistryOptions
 
 __all__ = ["Environment", "used"]
 
+_TEMPORARY = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 - files without names
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -52,7 +54,8 @@ class Environment:
         other DOCKER_ variables of its command, CONTAINER_HOST, CONTAINER_CONNECTION,
         CONTAINERS_CONF; REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, DOCKER_CONFIG, and the files of
         `docker login` and `podman login`; HTTPS_PROXY, HTTP_PROXY, NO_PROXY; XDG_CACHE_HOME and
-        HOME for what is remembered of layers; SOURCE_DATE_EPOCH for the time of new images.
+        HOME for what is remembered of layers; SOURCE_DATE_EPOCH for the time of new images; TMPDIR,
+        TEMP and TMP for temporary files.
 
         Args:
             variables: are used instead of ``os.environ``.
@@ -60,6 +63,7 @@ class Environment:
         variables = os.environ if variables is None else variables
         cache = _cache_folder(variables)
         return cls(
+            tmp_dir=_temporary_folder(variables),
             engine=EngineOptions.from_variables(variables, cache),
             registry=RegistryOptions.from_variables(variables, cache),
             source_date_epoch=variables.get("SOURCE_DATE_EPOCH"),
@@ -129,6 +133,21 @@ class _Checking:
 
     def debug(self, message: str) -> None:
         self.told.debug(message)
+
+
+def _temporary_folder(variables: Mapping[str, str]) -> str | None:
+    """Return where temporary files go; None: who makes one finds a place.
+
+    As `tempfile.gettempdir`, but no file is written to try it: it would have a name, and stay there
+    if lamella is killed at that moment.
+    """
+    named = [variables.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")]
+    usable = (folder for folder in [*named, *_TEMPORARY] if folder and _is_writable(folder))
+    return next(usable, None)
+
+
+def _is_writable(folder: str) -> bool:
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)  # noqa: PTH112 - of a text
 
 
 def _cache_folder(variables: Mapping[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["Glimpse", "Location", "Suggestion", "annotations_of", "slim"]
+__all__ = ["Glimpse", "Location", "Suggestion", "Transport", "annotations_of", "slim"]
 
 
 class Suggestion(NamedTuple):
@@ -37,7 +37,7 @@ class Location(ABC):
     """A place and a name in it. It opens itself: what that needs is imported only then.
 
     A kind of place is a class of this kind, in a package of its own, and a line in
-    `transports.TRANSPORTS`.
+    `transports.TRANSPORTS` (a `Transport`).
     """
 
     @property
@@ -118,6 +118,14 @@ class Location(ABC):
         return self
 
     @abstractmethod
+    def beside(self, name: str) -> Location:
+        """Return another image of the same place, of which nothing but the name was said.
+
+        Raises:
+            InvalidReference: it is no name.
+        """
+
+    @abstractmethod
     def _source(
         self, platform: Platform | None, env: Environment
     ) -> AbstractContextManager[Source]: ...
@@ -161,6 +169,16 @@ class Location(ABC):
         Args:
             tags: of this one, if they are known.
         """
+
+
+class Transport(NamedTuple):
+    """A kind of place, as `transports.TRANSPORTS` knows it by a prefix."""
+
+    parse: Callable[[str, bool], Location]
+    """Reads a whole reference; whether it is going to be written, so that it need not exist."""
+    match: Callable[[str, Environment], Iterator[str]] | None = None
+    """Yields what follows the prefix for each image that a pattern means, in an order that does not
+    change; None: there are no patterns."""
 
 
 def annotations_of(document: Mapping[str, Any]) -> Mapping[str, str]:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from lamella.errors import FILES_NEED_NONE, Ambiguous, ImageNotFound, InvalidReference, UsageError
 from lamella.nearest import nearest
 from lamella.spec.reference import Reference
-from lamella.transport.engine.location import EngineLocation, parse_engine
+from lamella.transport.engine.location import EngineLocation, match_engine, parse_engine
 from lamella.transport.environment import Environment
 from lamella.transport.file.location import (
     FileLocation,
+    archives_in,
     exists,
     is_archive_name,
+    is_folder,
     is_layout,
+    match_layout,
     parse_file,
 )
 from lamella.transport.file.name import FileFormat
-from lamella.transport.location import Location
-from lamella.transport.registry.location import parse_registry
+from lamella.transport.location import Location, Transport
+from lamella.transport.patterns import is_pattern
+from lamella.transport.registry.location import match_registry, parse_registry
 
-__all__ = ["TRANSPORTS", "locate", "parse_location"]
-
-_Parse = Callable[[str, bool], Location]
-"""Reads a whole reference; whether it is going to be written, so that it need not exist."""
+__all__ = ["TRANSPORTS", "expand", "locate", "parse_location"]
 
 _HERE = ("/", "./", "../")
 _FOLDERS = (".", "..", "~")
@@ -42,16 +44,25 @@ def _rest(text: str) -> str:
     return text.partition(":")[2]
 
 
-TRANSPORTS: Mapping[str, _Parse] = {
-    "docker-archive:": lambda text, _: parse_file("docker-archive", _rest(text)),
-    "oci-archive:": lambda text, _: parse_file("oci-archive", _rest(text)),
-    "oci:": lambda text, _: parse_file("oci", _rest(text)),
-    "docker-daemon:": lambda text, _: parse_engine("docker-daemon", "docker-daemon", _rest(text)),
-    "podman:": lambda text, _: parse_engine("podman", "podman", _rest(text)),
-    "containers-storage:": lambda text, _: parse_engine(
-        "podman", "containers-storage", _rest(text)
+TRANSPORTS: Mapping[str, Transport] = {
+    "docker-archive:": Transport(lambda text, _: parse_file("docker-archive", _rest(text))),
+    "oci-archive:": Transport(lambda text, _: parse_file("oci-archive", _rest(text))),
+    "oci:": Transport(lambda text, _: parse_file("oci", _rest(text)), match_layout),
+    "docker-daemon:": Transport(
+        lambda text, _: parse_engine("docker-daemon", "docker-daemon", _rest(text)),
+        partial(match_engine, "docker-daemon"),
     ),
-    "docker://": lambda text, output: parse_registry(text, output=output),
+    "podman:": Transport(
+        lambda text, _: parse_engine("podman", "podman", _rest(text)),
+        partial(match_engine, "podman"),
+    ),
+    "containers-storage:": Transport(
+        lambda text, _: parse_engine("podman", "containers-storage", _rest(text)),
+        partial(match_engine, "podman"),
+    ),
+    "docker://": Transport(
+        lambda text, output: parse_registry(text, output=output), match_registry
+    ),
 }
 """By prefix. `docker:dind` is an image's name, `docker://dind` is not."""
 
@@ -72,9 +83,9 @@ def parse_location(text: str, *, output: bool = False, source: Location | None =
         raise InvalidReference("empty image reference: expected NAME, FILE or TRANSPORT:…")
     if text == "-":
         return FileLocation("docker-archive" if output else "archive", "-")
-    for prefix, parse in TRANSPORTS.items():
+    for prefix, transport in TRANSPORTS.items():
         if text.startswith(prefix):
-            return parse(text, output)
+            return transport.parse(text, output)
     _check_transport(text)
     return _plain_output(text, source) if output else _plain_input(text)
 
@@ -116,10 +127,10 @@ def _plain_output(text: str, source: Location | None) -> Location:
 def _plain_input(text: str) -> Location:
     if is_layout(text):
         return FileLocation("oci", text)
-    is_folder = os.path.isdir(text)  # noqa: PTH112 - as in `exists`
-    if exists(text) and not is_folder:
+    if exists(text) and not is_folder(text):
         return FileLocation("archive", text)
-    elsewhere = _strange_folder(text) if is_folder else f"no file {text!r} here"
+    is_there = is_folder(text)
+    elsewhere = _strange_folder(text) if is_there else f"no file {text!r} here"
     elsewhere += _hint(text)
     is_path = text in _FOLDERS or text.startswith((*_HERE, "~")) or text.endswith("/")
     if is_path or is_archive_name(text):
@@ -171,6 +182,38 @@ def locate(text: str, env: Environment) -> Location:
             f"give ./{text} or docker-daemon:{text}"
         )
     return location
+
+
+def expand(text: str, env: Environment) -> list[str]:
+    """Return the references that a pattern means, in an order that does not change.
+
+    A folder that is no layout stands for the archives in it; what is no pattern, or the name of a
+    file, stands for itself.
+
+    Raises:
+        ImageNotFound: nothing matches.
+        UsageError: the pattern makes no sense.
+        EngineError: the place can't be asked.
+    """
+    found = list(_iter_matches(text, env))
+    if not found:
+        raise ImageNotFound(f"no image matches {text!r}")
+    return found
+
+
+def _iter_matches(text: str, env: Environment) -> Iterator[str]:
+    if is_folder(text) and not is_layout(text):
+        return archives_in(text)
+    if not is_pattern(text) or exists(text):
+        return iter([text])
+    for prefix, transport in TRANSPORTS.items():
+        if transport.match is not None and text.startswith(prefix):
+            return (prefix + found for found in transport.match(text.removeprefix(prefix), env))
+    *others, last = (prefix for prefix, one in TRANSPORTS.items() if one.match is not None)
+    raise UsageError(
+        f"pattern {text!r}: expected a transport before it: {', '.join(others)} or {last}; names "
+        "of files are for the shell to expand"
+    )
 
 
 def _is_image_name(text: str) -> bool:

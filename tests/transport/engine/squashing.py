@@ -22,7 +22,7 @@ from lamella.transport.engine.location import EngineLocation
 from lamella.transport.engine.options import EngineOptions
 from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image
+from tests.engines.images import name_app
 from tests.engines.namespace import wait_until
 
 BASE = "engine-tests/base:1"
@@ -36,7 +36,7 @@ def app(engine: Engine) -> str:
     """Name the image that all tests of one engine start from; none of them changes it."""
     if engine not in _apps:
         _apps[engine] = "engine-tests/app:1"
-        build_app_image(engine, _apps[engine], BASE)
+        name_app(engine, BASE, _apps[engine])
     return _apps[engine]
 
 

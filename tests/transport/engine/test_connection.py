@@ -16,7 +16,7 @@ import lamella
 from lamella.errors import EngineError
 from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image
+from tests.engines.images import name_app
 from tests.engines.rootfs import export_rootfs
 from tests.engines.sshd import sshd_on_loopback
 from tests.engines.tools import Tool
@@ -28,7 +28,7 @@ APP = "line-tests/app:1"
 @pytest.fixture(scope="module")
 def near(docker_classic: Engine) -> Engine:
     """An engine with an image."""
-    build_app_image(docker_classic, APP, "line-tests/base:1")
+    name_app(docker_classic, "line-tests/base:1", APP)
     return docker_classic
 
 

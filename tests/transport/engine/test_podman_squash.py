@@ -13,7 +13,7 @@ import pytest
 
 import lamella
 from tests.engines.daemon import Engine
-from tests.engines.images import build_app_image, build_base
+from tests.engines.images import name_app
 from tests.engines.process import CommandError
 from tests.engines.rootfs import Node, export_rootfs
 from tests.engines.rootless import RootlessPodman
@@ -33,8 +33,7 @@ _loaded: set[object] = set()
 @pytest.fixture(scope="module")
 def archive(docker_classic: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a base and an application as Docker builds them."""
-    build_base(docker_classic, BASE)
-    build_app_image(docker_classic, APP, BASE)
+    name_app(docker_classic, BASE, APP)
     path = tmp_path_factory.mktemp("podman") / "images.tar"
     docker_classic.docker("save", "-o", path, BASE, APP)
     path.chmod(0o644)

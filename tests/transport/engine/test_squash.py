@@ -26,7 +26,7 @@ from lamella.transport.engine.options import EngineOptions
 from lamella.transport.environment import Environment
 from lamella.transport.file.location import FileLocation
 from tests.engines.daemon import Engine
-from tests.engines.images import build
+from tests.engines.images import build, load
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman
 from tests.support.images import docker_archive
@@ -236,8 +236,8 @@ def test_only_the_new_layer_is_sent(engine: Engine, app: str, tmp_path: Path) ->
 def test_the_new_layer_goes_to_no_file_of_ours(name: str, request: pytest.FixtureRequest) -> None:
     """The classic store takes it while it is made: lamella may be forbidden to write files."""
     engine: Engine = request.getfixturevalue(name)
-    tag, files = "engine-tests/stream:1", {"x": os.urandom(300_000)}
-    build(engine, tag, "FROM scratch\nCOPY x /x\nCOPY x /y\nCOPY x /z\n", files)
+    tag, content = "engine-tests/stream:1", os.urandom(300_000)
+    load(engine, tag, *((name, content) for name in "xyz"))
     lamella = Path(sys.executable).with_name("lamella")
     names = (tag, "#1", "engine-tests/stream:2")
     subprocess.run(
@@ -359,9 +359,9 @@ def test_a_base_that_the_engine_lacks_is_sent(
     engine: Engine, docker_classic: Engine, tmp_path: Path
 ) -> None:
     """From an archive, with layers that this engine never saw."""
-    files = {"x": engine.name.encode() * 1000}
+    content = engine.name.encode() * 1000
     tag = f"engine-tests/from-{engine.name}:1"
-    build(docker_classic, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
+    load(docker_classic, tag, *((name, content) for name in "abc"))
     archive = tmp_path / "image.tar"
     archive.write_bytes(docker_classic.docker_bytes("save", tag))
     location = FileLocation("docker-archive", str(archive))
@@ -379,9 +379,9 @@ def test_from_one_engine_to_another(
 ) -> None:
     """The base was left in the first; the second lacks it, so it is fetched, and all is sent."""
     origin = docker_classic if engine.containerd_store else docker_containerd
-    files = {"x": f"{engine.name} to another".encode() * 1000}
+    content = f"{engine.name} to another".encode() * 1000
     tag, target = f"engine-tests/at-{engine.name}:1", f"engine-tests/moved-{engine.name}:1"
-    build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
+    load(origin, tag, *((name, content) for name in "abc"))
     before = state_of(engine)
     with source_of(origin.host, tag) as source:
         destination = engine_at(engine.host)
@@ -395,18 +395,15 @@ def test_an_engine_is_asked_before_anything_is_fetched(
     engine: Engine, docker_classic: Engine
 ) -> None:
     """Of an image of another engine only those layers are wanted that are not here."""
-    files = {"x": f"{engine.name} is asked".encode() * 1000}
+    content = f"{engine.name} is asked".encode() * 1000
     tag = f"engine-tests/asked-{engine.name}:1"
-    build(docker_classic, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
-    base = "FROM scratch\nCOPY x /a\n"
+    load(docker_classic, tag, *((name, content) for name in "abc"))
     with source_of(docker_classic.host, tag) as source:
         image = source.describe()
         wanted = []
         for here in (False, True):
             if here:
-                build(docker_classic, f"{tag}-base", base, files)
-                saved = docker_classic.docker_bytes("save", f"{tag}-base")
-                engine.docker("load", input=saved)
+                load(engine, f"{tag}-base", ("a", content))
             with engine_at(engine.host) as destination:
                 wanted.append(destination.needs(image, [range(1, 3)], source))
     # The containerd store is asked for digests, and an image of the classic one has none.
@@ -423,9 +420,9 @@ def test_a_layer_that_is_gone_in_the_last_moment_is_sent(
 ) -> None:
     """The engine refuses what it was thought to have, or breaks it: then all is sent."""
     origin = docker_classic if engine.containerd_store else docker_containerd
-    files = {"x": f"{engine.name} lost a layer".encode() * 1000}
+    content = f"{engine.name} lost a layer".encode() * 1000
     tag, target = f"engine-tests/lost-{engine.name}:1", f"engine-tests/found-{engine.name}:1"
-    build(origin, tag, "FROM scratch\nCOPY x /a\nCOPY x /b\nCOPY x /c\n", files)
+    load(origin, tag, *((name, content) for name in "abc"))
     before, told = state_of(engine), Recorder()
     monkeypatch.setattr(Inventory, "has", lambda *_, **__: True)
     with source_of(origin.host, tag) as source:

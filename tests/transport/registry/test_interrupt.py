@@ -17,10 +17,12 @@ from lamella.errors import EngineError
 from lamella.transport.registry import RegistryOptions
 from lamella.transport.registry.http_client import HttpClient
 from tests.cli.running import start
+from tests.odd.answers import Oddly
+from tests.odd.registry import registry_in_memory
 from tests.support.images import docker_archive
 from tests.support.machine import patience
 from tests.support.tars import entry, folder, layer
-from tests.transport.registry.faulty import Front
+from tests.transport.registry.faulty import Front, front_of
 from tests.transport.registry.images import Client
 from tests.transport.registry.server import Server
 
@@ -120,6 +122,16 @@ def test_ctrl_c_while_a_layer_is_sent_in_pieces(
     command = ["squash", str(archive), "-o", f"docker://{front.host}/{name}:s"]
     interrupt(command, tmp, silence)
     assert client.ask("GET", f"/v2/{name}/manifests/s")[0] == 404
+
+
+def test_ctrl_c_while_repositories_are_listed(tmp_path: Path, silence: Silence) -> None:
+    """Several threads wait then."""
+    with registry_in_memory(Oddly(0)) as registry, front_of(registry.host) as front:
+        for number in range(20):
+            registry.put(f"team/app{number}", "v1", "", b"{}")
+        front.add("GET .*/tags/list", times=99, headers={"X-Nothing": "1"}, then=silence)
+        command = ["batch", f"docker://{front.host}/team/*", "--to", "docker://{host}/slim/{name}"]
+        interrupt(command, tmp_path, silence)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamella import __version__
-from lamella.cli.completion import complete_file, complete_image
+from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import STDOUT, write_page
 from lamella.cli.paint import make_painter, screen_width
@@ -21,6 +21,7 @@ from lamella.cli.report_files import (
 )
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import html_option, json_option, platform_option
 from lamella.cli.suggested import best_squash
 from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
@@ -55,9 +56,7 @@ _BROKEN = 6
     metavar="FORMAT",
     help=f"Format of standard output: {', '.join(FORMATS[:-1])} or github (default: text).",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Same as --format json (`lamella help json`)."
-)
+@json_option("Same as --format json (`lamella help json`).")
 @click.option(
     "--report",
     "reports",
@@ -67,12 +66,7 @@ _BROKEN = 6
     metavar="FORMAT=FILE",
     help="Also write a report to FILE; can be repeated.",
 )
-@click.option(
-    "--html",
-    shell_complete=complete_file,
-    metavar="FILE",
-    help="Write an HTML page (`lamella help report`).",
-)
+@html_option("Write an HTML page (`lamella help report`).")
 @click.option(
     "--compare",
     "other",
@@ -82,11 +76,7 @@ _BROKEN = 6
 )
 @click.option("--no-secrets-scan", is_flag=True, help="Don't look for secrets in the layers.")
 @rule_options
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@platform_option()
 @image_session
 def command(
     image: str,

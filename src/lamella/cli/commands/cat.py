@@ -13,6 +13,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.paint import on_terminal
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import platform_option
 from lamella.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -26,11 +27,7 @@ _CHUNK = 1 << 18
 @click.command("cat", short_help="write files of an image to standard output", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, shell_complete=complete_path)
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@platform_option()
 @image_session
 def command(image: str, paths: tuple[str, ...], platform: str | None, session: Session) -> int:
     """Write the content of each PATH in IMAGE to standard output, one after the other.

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from lamella import api
-from lamella.cli.completion import complete_file, complete_folder
+from lamella.cli.completion import complete_folder
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_page
 from lamella.cli.session import Session, plain_session
+from lamella.cli.shared_options import html_option
 from lamella.cli.suggested import best_squash
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
@@ -34,12 +35,7 @@ __all__ = ["command"]
     metavar="DIR",
     help="Keep the archives in this directory.",
 )
-@click.option(
-    "--html",
-    shell_complete=complete_file,
-    metavar="FILE",
-    help="Also write the report of `lamella analyze`.",
-)
+@html_option("Also write the report of `lamella analyze`.")
 @plain_session
 def command(
     keep: str | None,

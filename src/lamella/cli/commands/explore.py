@@ -13,6 +13,7 @@ import click
 from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import platform_option
 from lamella.cli.signals import signals
 from lamella.cli.terminal import say
 from lamella.errors import UsageError
@@ -27,11 +28,7 @@ __all__ = ["command", "make_app"]
 
 @click.command("explore", short_help="browse the layers and files of an image", cls=HeadedCommand)
 @click.argument("image", shell_complete=complete_image)
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@platform_option()
 @image_session
 def command(
     image: str,

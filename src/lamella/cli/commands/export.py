@@ -14,6 +14,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.page import STDOUT
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import platform_option
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ _TRANSPORTS = frozenset({"docker-archive", "oci-archive", "oci"})
     default=STDOUT,
     help="Output file (default: -, standard output).",
 )
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@platform_option()
 @image_session
 def command(image: str, output: str, platform: str | None, session: Session) -> int:
     """Write all files of IMAGE as one tar, as `docker export` would do for a new container.

@@ -10,6 +10,7 @@ from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.paint import make_painter, on_terminal
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import json_option, platform_option
 from lamella.cli.terminal import say, say_json
 from lamella.errors import UsageError
 
@@ -27,10 +28,8 @@ __all__ = ["command"]
     is_flag=True,
     help="Print a table with the dead share of each.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document (`lamella help json`)."
-)
-@click.option("--platform", metavar="OS/ARCH[/V]", help="Platform (default: this machine's).")
+@json_option()
+@platform_option()
 @image_session
 def command(
     image: str,

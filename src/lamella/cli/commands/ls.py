@@ -12,6 +12,7 @@ from lamella.cli.completion import complete_image, complete_layer, complete_path
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.inside import open_told
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import json_option, platform_option
 from lamella.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -34,14 +35,8 @@ _AT_ONCE = 1000
     shell_complete=complete_layer,
     help="List only what this layer adds or deletes.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document (`lamella help json`)."
-)
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@json_option()
+@platform_option()
 @image_session
 def command(
     image: str,

@@ -8,16 +8,18 @@ import click
 
 from lamella.cli.completion import complete_file, complete_image
 from lamella.cli.headings import HeadedCommand
-from lamella.cli.image_lists import expand_images, read_pulls
+from lamella.cli.image_lists import read_lists, read_pulls
 from lamella.cli.page import STDOUT, check_writable, write_page, write_whole
 from lamella.cli.paint import make_painter, screen_width
 from lamella.cli.rule_values import bytes_option
 from lamella.cli.session import Session, image_session
-from lamella.cli.terminal import say, say_json
-from lamella.errors import UsageError
+from lamella.cli.shared_options import html_option, json_option, list_option, platform_option
+from lamella.cli.terminal import flush, say, say_json, tell
+from lamella.errors import UsageError, common_exit_code
 
 if TYPE_CHECKING:
     from lamella.fleet.best import FleetPlan
+    from lamella.fleet.work import Listed
 
 __all__ = ["command"]
 
@@ -29,13 +31,7 @@ __all__ = ["command"]
     headings={"Output": ("as_json", "html", "output")},
 )
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", shell_complete=complete_image)
-@click.option(
-    "--list",
-    "list_file",
-    shell_complete=complete_file,
-    metavar="FILE",
-    help="Read images from FILE (- is standard input).",
-)
+@list_option("Read images from FILE (- is standard input).")
 @click.option(
     "--max-layers",
     type=int,
@@ -61,15 +57,8 @@ __all__ = ["command"]
     metavar="FILE",
     help="Weigh images by pulls: NUMBER IMAGE.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document (`lamella help json`)."
-)
-@click.option(
-    "--html",
-    shell_complete=complete_file,
-    metavar="FILE",
-    help="Write an HTML page with the tree of layers.",
-)
+@json_option()
+@html_option("Write an HTML page with the tree of layers.")
 @click.option(
     "-o",
     "--output",
@@ -77,11 +66,7 @@ __all__ = ["command"]
     metavar="FILE",
     help="Write the plan to FILE (`lamella help plans`).",
 )
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]",
-    help="Platform (default: this machine's).",
-)
+@platform_option()
 @image_session
 def command(
     images: tuple[str, ...],
@@ -108,19 +93,22 @@ def command(
       lamella plan 'docker://reg.example/team/*:v*' --keep docker://reg.example/base:12
       lamella plan --list images.txt --min-saved 1MB -o plan.json --html plan.html
     """  # noqa: D301 - the mark is click's: lines stay as they are
-    from lamella.fleet.plan_file import format_plan  # noqa: PLC0415 - completion needs the options alone
-    from lamella.fleet.planning import plan_fleet  # noqa: PLC0415 - as above
+    from lamella.fleet import calls  # noqa: PLC0415 - completion needs the options alone
+    from lamella.fleet.plan_file import format_plan  # noqa: PLC0415 - as above
+    from lamella.report.fleet_plan import unread_lines  # noqa: PLC0415 - as above
 
     if as_json and html == STDOUT:
         raise UsageError("--json and --html - both write to standard output; give --html a file")
+    wanted: list[str | Listed] = [*images, *read_lists(list_file)]
+    if not wanted:
+        raise UsageError("no images: name some, or give a list by --list FILE")
     weights = read_pulls(pulls) if pulls is not None else None
     for path in (output, html):
         if path not in {None, STDOUT}:
             check_writable(str(path))
     with session.open() as env:
-        references = expand_images(images, list_file, env)
-        plan = plan_fleet(
-            references,
+        plan = calls.plan(
+            wanted,
             max_layers=max_layers,
             keep=keep,
             pulls=weights,
@@ -131,7 +119,9 @@ def command(
     if output is not None:
         write_whole(output, format_plan(plan))
     _print(plan, as_json=as_json, html=html)
-    return 0
+    flush()
+    tell(*unread_lines(plan))
+    return common_exit_code(one.exit_code for one in plan.unread)
 
 
 def _print(plan: FleetPlan, *, as_json: bool, html: str | None) -> None:

@@ -13,6 +13,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import check_writable, write_whole
 from lamella.cli.paint import on_terminal
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import json_option
 from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
@@ -76,12 +77,7 @@ _NOTHING = 3
     is_flag=True,
     help="On success, remove the source from its engine.",
 )
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print a JSON document (`lamella help json`).",
-)
+@json_option()
 @image_session
 def command(
     image: str,

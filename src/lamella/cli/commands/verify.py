@@ -7,6 +7,7 @@ import click
 from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
+from lamella.cli.shared_options import json_option, platform_option
 from lamella.cli.terminal import say, say_json, tell
 from lamella.report.text import count_of, printable
 
@@ -23,17 +24,8 @@ _SHOWN = 20
 )
 @click.argument("a", shell_complete=complete_image)
 @click.argument("b", shell_complete=complete_image)
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print a JSON document (`lamella help json`).",
-)
-@click.option(
-    "--platform",
-    metavar="OS/ARCH[/V]|all",
-    help="Platform, or all (default: this machine's).",
-)
+@json_option()
+@platform_option(or_all=True)
 @image_session
 def command(
     a: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lamella.transport.engine.options import EngineOptions
     from lamella.transport.environment import Environment
 
-__all__ = ["EngineLocation", "parse_engine"]
+__all__ = ["EngineLocation", "match_engine", "parse_engine"]
 
 _Prefix = Literal["", "docker-daemon", "podman"]
 _ID = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{4,64}")
@@ -60,6 +60,10 @@ class EngineLocation(Location):
         from lamella.transport.engine.destination import open_engine  # noqa: PLC0415 - needs HTTP
 
         return open_engine(self._options(env), env, self.name if self.is_bare else "", self.other)
+
+    def beside(self, name: str) -> EngineLocation:
+        """Return another image of the same engine."""
+        return EngineLocation(self.prefix, name)
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""
@@ -123,3 +127,10 @@ def parse_engine(prefix: _Prefix, typed: str, rest: str) -> EngineLocation:
     if not rest:
         raise InvalidReference(f"'{typed}:{rest}': expected {typed}:NAME")
     return EngineLocation(prefix, rest)
+
+
+def match_engine(prefix: _Prefix, pattern: str, env: Environment) -> Iterator[str]:
+    """Yield the names of images that a pattern means."""
+    from lamella.transport.engine.matching import iter_matches  # noqa: PLC0415 - needs HTTP
+
+    return iter_matches(pattern, env, podman=prefix == "podman")

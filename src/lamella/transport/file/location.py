@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +14,26 @@ from lamella.errors import ImageNotFound, InvalidReference, UsageError
 from lamella.spec.reference import Reference
 from lamella.transport.file.destination import open_file_destination
 from lamella.transport.file.name import FileFormat, FileName
+from lamella.transport.file.oci_layout import FolderFiles, tags_of
 from lamella.transport.file.source import FileSource
 from lamella.transport.location import Glimpse, Location, Suggestion, slim
+from lamella.transport.patterns import is_pattern, matcher
 
 if TYPE_CHECKING:
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
 
-__all__ = ["FileLocation", "exists", "is_archive_name", "is_layout", "parse_file"]
+__all__ = [
+    "FileLocation",
+    "archives_in",
+    "exists",
+    "is_archive_name",
+    "is_folder",
+    "is_layout",
+    "match_layout",
+    "parse_file",
+]
 
 _INDEX = "index.json"
 _LAYOUT_MARKS = ("oci-layout", _INDEX)
@@ -69,6 +80,10 @@ class FileLocation(FileName, Location):
         """Return the file's name without its ending, and the tag."""
         name = Path(self.path).name
         return {"name": _ENDING.sub("", name), "tag": self.tag}
+
+    def beside(self, name: str) -> FileLocation:
+        """Return another image of the same file."""
+        return replace(self, tag=name)
 
     def home(self) -> FileLocation | None:
         """Return standard output for standard input; a file is not written to again."""
@@ -132,6 +147,30 @@ def parse_file(transport: FileFormat, rest: str) -> FileLocation:
     return FileLocation(transport, head, tag)
 
 
+def match_layout(text: str, env: Environment) -> Iterator[str]:
+    """Yield ``DIR:TAG`` of the images in a layout that ``DIR:PATTERN`` means.
+
+    Raises:
+        UsageError: the folder is not said in full.
+        ImageNotFound: it is no layout.
+    """
+    del env
+    folder, _, pattern = text.partition(":")
+    if is_pattern(folder) or not pattern:
+        raise UsageError(f"pattern 'oci:{text}': expected oci:DIR:PATTERN, DIR in full")
+    fits = matcher(pattern)
+    with FolderFiles(Path(folder)) as files:
+        for tag in sorted(filter(fits.fullmatch, tags_of(files))):
+            yield f"{folder}:{tag}"
+
+
+def archives_in(folder: str) -> Iterator[str]:
+    """Yield the paths of the archives in a folder, in order; none is taken for an image's name."""
+    for path in sorted(Path(folder).iterdir()):
+        if path.is_file() and is_archive_name(path.name):
+            yield os.fspath(path) if os.path.isabs(folder) else f"./{os.path.normpath(path)}"  # noqa: PTH117 - of the text
+
+
 def _is_name(tag: str) -> bool:
     """Whether an image can be given a name: in a layout it may have any, ``latest`` for one."""
     try:
@@ -149,6 +188,11 @@ def is_archive_name(name: str) -> bool:
 def is_layout(path: str) -> bool:
     """Whether a folder is an OCI image layout."""
     return any(exists(f"{path}/{mark}") for mark in _LAYOUT_MARKS)
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder of that name."""
+    return os.path.isdir(path)  # noqa: PTH112 - as in `exists`
 
 
 def exists(path: str) -> bool:

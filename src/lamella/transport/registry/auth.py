@@ -32,10 +32,16 @@ _EARLY = 10
 _FOR_EVER = 1 << 30
 """Seconds; no token holds longer, whatever is said."""
 _TOKEN = re.compile(r"[!-~]+")
+_REFUSED = frozenset({400, 401, 403})
+"""What a token server answers to a login that it does not take."""
 
 
 class NoToken(EngineError):
     """The token server can't be reached, or gives no token for the request."""
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ class Authority:
         if token is not None and not refused and token.until > time.monotonic():
             return token
         if scopes in self._failed:
-            raise NoToken(str(self._failed[scopes]))
+            failed = self._failed[scopes]
+            raise NoToken(str(failed), may_pass=failed.may_pass)
         try:
             token = self._new_token(self._challenges["bearer"], scopes, credentials)
         except NoToken as error:
@@ -184,11 +191,14 @@ class Authority:
         try:
             answer = self._send(make(realm, challenge, scopes, credentials or Credentials()))
         except EngineError as error:
-            raise NoToken(f"{self._where}: no token from {place}: {error}") from error
+            message = f"{self._where}: no token from {place}: {error}"
+            raise NoToken(message, may_pass=error.may_pass) from error
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's successes
             said = self.clean(words_of(answer.body) or answer.reason) or "no reason given"
-            hint = self.hint if answer.status in {400, 401, 403} else ""
-            raise NoToken(f"{self._where}: {place} gives no token: {answer.status}: {said}{hint}")
+            refused = answer.status in _REFUSED
+            hint = self.hint if refused else ""
+            message = f"{self._where}: {place} gives no token: {answer.status}: {said}{hint}"
+            raise NoToken(message, may_pass=not refused)
         return self._read(answer.body, asked, place)
 
     def _read(self, raw: bytes, asked: float, place: str) -> _Token:

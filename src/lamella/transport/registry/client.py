@@ -27,6 +27,7 @@ __all__ = ["Fetched", "Refused", "Registry", "RegistryRequest"]
 
 _AGENT = "lamella"
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_NOT_LET_IN = frozenset({401, 403})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _HOPS = 6
@@ -44,6 +45,7 @@ class Refused(EngineError):
         """Seconds after which the registry wants to be asked again, if it says so."""
         self.again = status in _RETRIED
         """Whether another try may help, and was not made yet."""
+        self.may_pass = status not in _NOT_LET_IN
 
 
 class Missing(Refused):

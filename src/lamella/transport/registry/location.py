@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lamella.transport.environment import Environment
     from lamella.transport.registry.repository import Repository
 
-__all__ = ["RegistryLocation", "parse_registry"]
+__all__ = ["RegistryLocation", "match_registry", "parse_registry"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class RegistryLocation(Location):
     def pinned(self, digest: str) -> RegistryLocation:
         """Return the image of that digest, whatever becomes of its tag."""
         return RegistryLocation(replace(self.name, digest=digest))
+
+    def beside(self, name: str) -> RegistryLocation:
+        """Return another image, of the same registry unless its name says another."""
+        return RegistryLocation(RegistryName.parse(name, host=self.name.host))
 
     def _repository(self, env: Environment) -> Repository:
         from lamella.transport.registry.connect import registry_of  # noqa: PLC0415 - needs HTTP
@@ -128,3 +132,10 @@ def parse_registry(text: str, *, output: bool) -> RegistryLocation:
     """
     parse = RegistryName.parse_tag if output else RegistryName.parse
     return RegistryLocation(parse(text))
+
+
+def match_registry(pattern: str, env: Environment) -> Iterator[str]:
+    """Yield what follows ``docker://``, for each image that a pattern means."""
+    from lamella.transport.registry.matching import iter_matches  # noqa: PLC0415 - needs HTTP
+
+    return iter_matches(pattern, env)

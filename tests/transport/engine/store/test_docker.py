@@ -31,7 +31,7 @@ from lamella.transport.engine.options import EngineOptions
 from lamella.transport.engine.source import EngineSource
 from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
-from tests.engines.images import build
+from tests.engines.images import load
 from tests.support.progress import Recorder
 from tests.transport.engine.proxy import proxy_of
 from tests.transport.engine.squashing import (
@@ -82,11 +82,16 @@ def verified(image: Image) -> list[Digest]:
     return [layer.diff_id for layer in image.layers]
 
 
-def built(engine: Engine, name: str, steps: int = 3) -> str:
-    """Build an image that a test may spoil: nothing of it is in another one."""
-    files = {f"file{i}": os.urandom(9000) for i in range(steps)}
-    build(engine, name, "FROM scratch\n" + "".join(f"COPY {f} /d/{f}\n" for f in files), files)
+def loaded(engine: Engine, name: str, steps: int = 3) -> str:
+    """Load an image that a test may spoil: nothing of it is in another one."""
+    load(engine, name, *((f"d/file{i}", os.urandom(9000)) for i in range(steps)))
     return name
+
+
+@pytest.fixture(scope="module")
+def whole(docker_classic: Engine) -> str:
+    """Name an image which tests spoil only for our eyes, and only as long as we look."""
+    return loaded(docker_classic, "engine-tests/whole:1")
 
 
 def place_of(engine: Engine, name: str, position: int = -1) -> Path:
@@ -159,9 +164,9 @@ def test_headers_of_a_listed_layer(engine: Engine, app: str) -> None:
 
 
 def test_many_files(engine: Engine, tmp_path: Path) -> None:
-    """Thousands of small files, links and deletions; the archive says what the digests must be."""
+    """A thousand small files, links and deletions; the archive says what the digests must be."""
     archive = tmp_path / "tiny.tar"
-    images.write_image(archive, images.tiny_files(4000))
+    images.write_image(archive, images.tiny_files(1000))
     engine.docker("load", "--input", archive)
     with reading(engine.host, "bench:latest") as source:
         image = source.fetch(every(source.describe()), frozenset())
@@ -186,7 +191,7 @@ def test_an_index_with_attestations(docker_containerd: Engine) -> None:
 
 def test_reading_changes_nothing(docker_classic: Engine) -> None:
     """No file or folder of the store is written, made, or marked as read."""
-    name = built(docker_classic, "engine-tests/untouched:1")
+    name = loaded(docker_classic, "engine-tests/untouched:1")
     roots = [place_of(docker_classic, name), content_of(docker_classic, name)]
     files = [path for root in roots for path in root.rglob("*") if path.is_file()]
     for path in files:
@@ -220,7 +225,7 @@ def classic(request: pytest.FixtureRequest) -> Engine:
 
 def test_another_content_is_found_out(classic: Engine) -> None:
     """Nothing is published, and the engine is left as it was."""
-    name = built(classic, "engine-tests/tampered:1")
+    name = loaded(classic, "engine-tests/tampered:1")
     flip(content_of(classic, name) / "d/file2")
     before = state_of(classic)
     with pytest.raises(DigestMismatch, match=r"layer 3: d/file2 in the engine's store: .*CRC-64"):
@@ -233,8 +238,7 @@ def test_another_content_is_found_out(classic: Engine) -> None:
 def test_what_a_squash_leaves_out_is_not_read(classic: Engine) -> None:
     """A file that a later layer overwrites can be damaged: nobody will miss it."""
     name = "engine-tests/half:1"
-    files = {"dead": os.urandom(9000), "live": os.urandom(9000)}
-    build(classic, name, "FROM scratch\nCOPY dead /d/file\nCOPY live /d/file\n", files)
+    load(classic, name, ("d/file", os.urandom(9000)), ("d/file", os.urandom(9000)))
     whole = squash_by(classic, name, "api", TAG, message="half")
     flip(content_of(classic, name, 0) / "d/file")
     assert squash_by(classic, name, "local", TAG, message="half") == whole
@@ -244,7 +248,7 @@ def test_what_a_squash_leaves_out_is_not_read(classic: Engine) -> None:
 def test_another_blob_is_found_out(docker_containerd: Engine) -> None:
     """The same in the store that names files by their digests."""
     engine, name = docker_containerd, "engine-tests/tampered:1"
-    built(engine, name)
+    loaded(engine, name)
     with reading(engine.host, name) as source:
         descriptor = source.fetch(frozenset(), frozenset()).layers[2].descriptor
     assert descriptor is not None
@@ -280,7 +284,7 @@ class Removing(Recorder):
 @pytest.mark.parametrize("phase", ["read layers", "write the merged layer", "verify layers"])
 def test_an_image_that_is_removed_meanwhile(engine: Engine, phase: str) -> None:
     """At whichever point: an error, and no image."""
-    name = built(engine, "engine-tests/removed:1")
+    name = loaded(engine, "engine-tests/removed:1")
     before = state_of(engine)
     progress = Removing(engine, name, phase)
     env = Environment(
@@ -309,26 +313,24 @@ def test_an_image_that_is_removed_meanwhile(engine: Engine, phase: str) -> None:
     ],
 )
 def test_another_form_of_store(
-    docker_classic: Engine, tmp_path: Path, part: str, text: str | None, reason: str
+    docker_classic: Engine, whole: str, tmp_path: Path, part: str, text: str | None, reason: str
 ) -> None:
     """Whoever wants it in place is told why that can't be; else it comes by the API."""
-    name = built(docker_classic, "engine-tests/unfamiliar:1")
-    path = place_of(docker_classic, name) / part
+    path = place_of(docker_classic, whole) / part
     kept = shutil.copy(path, tmp_path / "kept")
     # While the engine is asked it must have its file: it is spoilt for our eyes only.
     with spoilt_for_us(path, text) as restore:
         with pytest.raises(EngineError, match=rf"{reason}.*; try `source` api"):
-            squash_by(docker_classic, name, "local", TAG)
+            squash_by(docker_classic, whole, "local", TAG)
         told = Recorder()
-        with reading(docker_classic.host, name, "auto", told) as source:
+        with reading(docker_classic.host, whole, "auto", told) as source:
             restoring = Restoring(source, restore)
             image = restoring.fetch(every(source.describe()))
-            assert verified(image) == list(digests(layers_of(docker_classic, name)))
+            assert verified(image) == list(digests(layers_of(docker_classic, whole)))
     assert Path(kept).read_bytes() == path.read_bytes()
     said = [line for line in told.lines if "not read in place, but by the API" in line]
     assert len(said) == 1
     assert reason in said[0]
-    docker_classic.docker("rmi", name)
 
 
 @contextmanager
@@ -383,18 +385,16 @@ class Restoring:
 )
 def test_another_kind_of_engine(
     docker_classic: Engine,
-    app: str,
+    whole: str,
     changes: Mapping[str, Any],
     reason: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another driver, mapped users, data that are elsewhere."""
-    del app
-    name = built(docker_classic, "engine-tests/other-kind:1")
     true = EngineClient.info.__get__  # what it says is changed
     changed = property(lambda client: {**true(client), **changes})
     monkeypatch.setattr(EngineClient, "info", changed)
-    expect_the_api(docker_classic.host, name, reason)
+    expect_the_api(docker_classic.host, whole, reason)
 
 
 def expect_the_api(host: str, name: str, reason: str) -> None:
@@ -408,40 +408,40 @@ def expect_the_api(host: str, name: str, reason: str) -> None:
         source.fetch(every(source.describe()), frozenset())
 
 
-def test_an_engine_elsewhere(docker_classic: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_elsewhere(
+    docker_classic: Engine, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever it says of its folders: they are another machine's."""
-    name = built(docker_classic, "engine-tests/far:1")
     monkeypatch.setattr(Host, "is_local", False)
-    expect_the_api(docker_classic.host, name, "the engine is not on this machine")
+    expect_the_api(docker_classic.host, whole, "the engine is not on this machine")
 
 
-def test_a_listed_layer_that_can_t_be_read_in_place(docker_classic: Engine) -> None:
+def test_a_listed_layer_that_can_t_be_read_in_place(docker_classic: Engine, whole: str) -> None:
     """Its headers are asked for late: then, too, the API has them."""
-    name, told = built(docker_classic, "engine-tests/late:1"), Recorder()
-    path = place_of(docker_classic, name, 0) / "tar-split.json.gz"
-    with reading(docker_classic.host, name, "auto", told) as source, LayerOpener(Spool()) as opener:
+    told = Recorder()
+    path = place_of(docker_classic, whole, 0) / "tar-split.json.gz"
+    opening = reading(docker_classic.host, whole, "auto", told)
+    with opening as source, LayerOpener(Spool()) as opener:
         image = source.fetch(frozenset({2}), frozenset({0}))
         with spoilt_for_us(path, "new form") as restore:
             Restoring(source, restore)
             [tar] = opener.open_headers(image.layers[:1])
         assert isinstance(tar, LayerTar)
-        [whole] = opener.open(source.fetch(frozenset({0}), frozenset()).layers[:1])
-        assert tar.read_at(0, tar.size) == whole.read_at(0, whole.size)
+        [read] = opener.open(source.fetch(frozenset({0}), frozenset()).layers[:1])
+        assert tar.read_at(0, tar.size) == read.read_at(0, read.size)
     assert any("unknown form" in line for line in told.lines)
 
 
 # -- the command
 
 
-def test_the_option(docker_classic: Engine, app: str) -> None:
+def test_the_option(docker_classic: Engine, whole: str) -> None:
     """--source says how; -v tells how it was."""
-    del app
-    name = built(docker_classic, "engine-tests/option:1")
     lamella = Path(sys.executable).with_name("lamella")
     said = {}
     for how in ("api", "local", "auto"):
         done = subprocess.run(
-            [lamella, "squash", name, "--last", "2", "-v", "--source", how, "--dry-run"],
+            [lamella, "squash", whole, "--last", "2", "-v", "--source", how, "--dry-run"],
             env={**os.environ, "DOCKER_HOST": docker_classic.host},
             capture_output=True,
             text=True,

@@ -26,7 +26,7 @@ from lamella.transport.engine.source import EngineSource
 from lamella.transport.environment import Environment
 from tests.engines.daemon import Engine
 from tests.engines.fixtures import started
-from tests.engines.images import Tar, build_app_image, build_base
+from tests.engines.images import Tar, name_app
 from tests.engines.namespace import wait_until
 from tests.engines.podman_modern import podman_modern_store
 from tests.engines.rootless import RootlessPodman
@@ -58,8 +58,7 @@ _whole: dict[Podman, str] = {}
 @pytest.fixture(scope="module")
 def archive(docker_classic: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save an application as Docker builds it."""
-    build_base(docker_classic, BASE)
-    build_app_image(docker_classic, APP, BASE)
+    name_app(docker_classic, BASE, APP)
     path = tmp_path_factory.mktemp("podman") / "images.tar"
     docker_classic.docker("save", "-o", path, APP)
     return path

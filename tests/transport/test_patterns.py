@@ -9,11 +9,15 @@ import pytest
 import lamella
 from lamella.errors import EngineError, ImageNotFound, LamellaError, UsageError
 from lamella.transport.environment import Environment
-from lamella.transport.listing import expand, matcher
+from lamella.transport.patterns import matcher
+from lamella.transport.transports import expand
+from tests.fleet.conftest import registry
 from tests.odd.answers import Answer, Oddly
 from tests.odd.registry import MemoryRegistry, registry_in_memory
 from tests.support.images import docker_archive
 from tests.transport.forms import TARS, layout_of
+
+__all__ = ["registry"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""The proof of a squash: the new layers make the same file system, but for what was asked for."""
+
+from __future__ import annotations
+
+from lamella.errors import ImageError
+from lamella.layer.blob import FileRange
+from lamella.layer.protocols import LayerTar
+from lamella.merge.edits import Edits
+from lamella.operations.merge_layers import Prepared
+from lamella.rootfs import compare_rootfs, read_rootfs
+
+__all__ = ["prove"]
+
+
+def prove(prepared: Prepared, edits: Edits) -> None:
+    """Read the new layers as any reader would and compare with the old ones.
+
+    In files the layers above are read, too: copying a compressed one shows that it is what its
+    digest says, and only unpacking it that it is what the config says.
+
+    Raises:
+        DigestMismatch: a layer that stays is not what the config says.
+        ImageError: they differ, which would be a fault of lamella; nothing is published then.
+    """
+    top = max((positions.stop for positions in prepared.plans), default=0)
+    old = prepared.opener.open_headers(prepared.image.layers[:top])
+    above = prepared.image.layers[top:]
+    prepared.opener.open([layer for layer in above if isinstance(layer.blob, FileRange)])
+    new: list[LayerTar] = []
+    starts = {positions.start: positions for positions in prepared.plans}
+    position = 0
+    while position < len(old):
+        if position in starts:
+            new.append(prepared.merged(starts[position]))
+            position = starts[position].stop
+        else:
+            new.append(old[position])
+            position += 1
+    wanted = read_rootfs(old)
+    if not edits.is_none:
+        squashed = {position for positions in prepared.plans for position in positions}
+        wanted = wanted.edited(edits, squashed)
+    found = list(compare_rootfs(wanted, read_rootfs(new)))
+    if found:
+        raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
