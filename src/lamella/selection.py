@@ -140,8 +140,9 @@ def position_of(image: Image, name: str) -> int:
 
     Args:
         image: the image.
-        name: the number ``N``, from 1, or a history ID, chain ID, diff ID, the image's own
-            ID, or a prefix of at least 4 hex digits that only one layer has.
+        name: the number ``N``, from 1, or a history ID, chain ID, diff ID, the image's own ID, or a
+            prefix of at least 4 hex digits that only one layer has. ``#N`` is read as ``N``, and is
+            needed above 999, where ``N`` may be an ID; it is never printed.
 
     Raises:
         UnknownLayer: no layer has that name.
