@@ -178,7 +178,7 @@ def test_a_packed_layer_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_images_share_is_kept_in_memory_once(tmp_path: Path) -> None:
-    """Of an image with many layers there are thousands of ranges: they belong to all that stand on it."""
+    """An image with many layers has thousands of ranges; siblings have nearly the same."""
     tars = [layer((f"{number}", b"x" * number)) for number in range(80)]
     fleet = []
     for number in range(8):
