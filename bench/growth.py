@@ -110,7 +110,7 @@ def _put(
 
 def finish(registry: MemoryRegistry) -> None:
     """Put the results of all images, as far as a second run looks at them."""
-    plan = Task("", "", FROM, {"history": "merge"}).plan
+    plan = Task("", "", FROM, options={"history": "merge"}).plan
     sources = [(*key, raw) for key, (_, raw) in registry.manifests.items() if ":" not in key[1]]
     for repository, tag, raw in sources:
         if not repository.startswith("slim/"):
