@@ -8,7 +8,7 @@ from lamella.selection import Selection
 __all__ = ["reason_for_nothing"]
 
 
-def reason_for_nothing(
+def reason_for_nothing(  # noqa: PLR0911 - one for each reason
     request: Request, selection: Selection, count: int, *, base_layers: int, kept_name: str
 ) -> str:
     """Return why no layer was written.
