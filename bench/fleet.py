@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure how long it takes to plan for a catalogue whose layers are known; print JSON.
 
-    .venv/bin/python bench/fleet.py [IMAGES [LAYERS]]
+    .venv/bin/python bench/fleet.py [--counts 1000] [--layers 30] [--only free]
 
 The images are made up: each stands on another one, at any height. Sizes are made up too: a merged
 layer has less than its parts, and sometimes less than its upper part. One in a hundred layers
@@ -10,7 +10,9 @@ stands at several places of the tree. Processor seconds.
 
 from __future__ import annotations
 
+import argparse
 import json
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -56,28 +58,41 @@ def sizes_of(catalogue: Catalogue, random: Random) -> list[Sequence[int]]:
     return rows
 
 
-def main() -> None:
-    """Measure without a limit, with one, and with pulls."""
-    count, layers = ([int(arg) for arg in sys.argv[1:]] + [1000, 30])[:2]
+def measure(count: int, layers: int, kinds: Sequence[str]) -> dict[str, object]:
+    """Measure without a limit, with one, and with pulls, as far as it is wanted."""
     random = Random(0)
     catalogue = catalogue_of(count, layers, random)
     rows = sizes_of(catalogue, random)
     found: dict[str, object] = {"nodes": len(catalogue.nodes)}
     pulls = {image.name: random.randint(0, 3) for image in catalogue.images}
-    for name, asked in {
+    asked: dict[str, dict[str, object]] = {
         "free": {},
         "10 layers": {"max_layers": 10},
         "pulls": {"pulls": pulls},
-    }.items():
+    }
+    for name in kinds or asked:
         begin = time.process_time()
-        plan = choose_plan(catalogue, rows.__getitem__, **asked)  # type: ignore[arg-type]
+        plan = choose_plan(catalogue, rows.__getitem__, **asked[name])  # type: ignore[arg-type]
         found[name] = {
             "seconds": round(time.process_time() - begin, 2),
             "before": plan.stored_before,
             "after": plan.stored_after,
             "gap": plan.gap,
         }
-    print(json.dumps(found, indent=2))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    found["MB, catalogue included"] = round(peak / 1e6)
+    return found
+
+
+def main() -> None:
+    """Measure for each number of images; the smallest first, as memory is that of the process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--counts", default="1000")
+    parser.add_argument("--layers", type=int, default=30)
+    parser.add_argument("--only", action="append", default=[])
+    args = parser.parse_args()
+    for count in map(int, args.counts.split(",")):
+        print(json.dumps({count: measure(count, args.layers, args.only)}), flush=True)
 
 
 if __name__ == "__main__":

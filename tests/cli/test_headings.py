@@ -28,7 +28,10 @@ def help_of(name: str) -> str:
     [
         (
             "squash",
-            ["Which layers", "The new image", "Output", "Registries and engines", "General"],
+            [
+                *("Which layers", "The new image", "What changes", "Output"),
+                *("Registries and engines", "General"),
+            ],
         ),
         ("analyze", ["Options", "Output", "Rules", "Registries and engines", "General"]),
         ("verify", ["Options", "Registries and engines", "General"]),

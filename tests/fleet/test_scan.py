@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,28 @@ def test_a_packed_layer_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.Mon
     scanned = scan_fleet(references, None, Environment())
     assert sorted(unpacked) == sorted({Digest.of(tar) for n in ("one", "two") for tar in FLEET[n]})
     assert scanned.rows == scan_fleet(references, None, Environment()).rows
+
+
+def test_what_images_share_is_kept_in_memory_once(tmp_path: Path) -> None:
+    """An image with many layers has thousands of ranges; siblings have nearly the same."""
+    tars = [layer((f"{number}", b"x" * number)) for number in range(80)]
+    fleet = []
+    for number in range(8):
+        path = tmp_path / f"{number}.tar"
+        path.write_bytes(docker_archive(*tars, layer((f"own-{number}", b""))))
+        fleet.append(str(path))
+    env = _remembering(tmp_path / "cache")
+    scan_fleet(fleet, None, env)
+
+    def peak(references: list[str]) -> int:
+        tracemalloc.start()
+        scan_fleet(references, None, env)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    ranges = len(tars) ** 2 // 2
+    assert peak(fleet) - peak(fleet[:2]) < 6 * ranges * 20
 
 
 def test_the_same_image_by_two_names_is_read_once(fleet: list[str]) -> None:

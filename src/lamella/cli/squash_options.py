@@ -73,19 +73,19 @@ _OPTIONS: Sequence[Decorator] = (
         "--exclude",
         multiple=True,
         metavar="PATTERN",
-        help="Leave out paths, as in .dockerignore; repeat for more.",
+        help="Leave out these paths; as in .dockerignore.",
     ),
     click.option(
         "--exclude-from",
         multiple=True,
         shell_complete=complete_file,
         metavar="FILE",
-        help="Read patterns for --exclude from FILE.",
+        help="Leave out what the patterns in FILE match.",
     ),
     click.option(
         "--clamp-mtime",
-        metavar="TIME|SOURCE_DATE_EPOCH",
-        help="Latest time of an entry of the new layer.",
+        metavar="TIME",
+        help="Limit modification times of the new layer.",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import add
 
@@ -89,14 +89,26 @@ class Priced:
         start, node = piece
         return self.sizes[node][start]
 
-    def users(self) -> dict[Stored, list[int]]:
-        """Return which images might have each piece, by their ends."""
-        users: dict[Stored, dict[int, None]] = {}
+    def users(self) -> Iterator[tuple[Stored, list[int]]]:
+        """Yield each piece with the images that might have it, by their ends; most images first.
+
+        There are many more pieces than nodes, so they are made when they are asked for.
+        """
+        below: dict[int, list[int]] = {}
         for end, path in self.paths.items():
             for node in path:
-                for start in range(self.shape.first[node], self.shape.depths[node] + 1):
-                    users.setdefault(self.key((start, node)), {})[end] = None
-        return {key: list(ends) for key, ends in users.items()}
+                below.setdefault(node, []).append(end)
+        alone: dict[Digest, dict[int, None]] = {}
+        for node, ends in below.items():
+            alone.setdefault(self.diff_ids[node], {}).update(dict.fromkeys(ends))
+        groups: list[tuple[int | Digest, list[int]]] = [*below.items()]
+        groups += ((diff_id, list(ends)) for diff_id, ends in alone.items())
+        for key, ends in sorted(groups, key=lambda group: -len(group[1])):
+            if isinstance(key, str):
+                yield key, ends
+                continue
+            for start in range(self.shape.first[key], self.shape.depths[key]):
+                yield (start, key), ends
 
     def least_pulled(self) -> int:
         """Return the bytes of all pulls if each image were as small as it can be."""

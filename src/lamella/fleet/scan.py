@@ -9,6 +9,7 @@ costs its new ones, and the headers of the others, which are remembered too.
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +125,19 @@ def ends_of_bases(
     return found
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What is kept of one image; of its rows, which others share, nothing."""
+
+    sizes: tuple[int, ...]
+    dead: tuple[int, ...]
+    has_device: bool
+
+    @classmethod
+    def of(cls, ranges: Ranges) -> _Found:
+        return cls(tuple(row[-1] for row in ranges.rows), ranges.dead, ranges.has_device)
+
+
 class _Scan:
     """One run over all images."""
 
@@ -132,7 +146,7 @@ class _Scan:
         self._listings, self._known = ListingCache(folder), RangesCache(folder)
         self._rows: dict[Digest, Sequence[int]] = {}
         """By chain ID."""
-        self._found: dict[Digest, Ranges] = {}
+        self._found: dict[Digest, _Found] = {}
         """By the chain ID of an image's last layer."""
         self._read = 0
 
@@ -171,15 +185,16 @@ class _Scan:
             check_layers(len(image.layers))
             chain = image.chain_ids
             if chain[-1] not in self._found:
-                found = self._known.load(chain[-1], len(chain)) or self._ranges(source)
-                self._found[chain[-1]] = found
-                for chain_id, row in zip(chain, found.rows, strict=True):
-                    self._rows.setdefault(chain_id, row)
+                ranges = self._known.load(chain[-1], len(chain)) or self._ranges(source)
+                self._found[chain[-1]] = _Found.of(ranges)
+                for chain_id, row in zip(chain, ranges.rows, strict=True):
+                    if chain_id not in self._rows:
+                        self._rows[chain_id] = array("q", row)
         found = self._found[chain[-1]]
         return FleetImage(
             name=reference,
             diff_ids=image.diff_ids,
-            sizes=tuple(row[-1] for row in found.rows),
+            sizes=found.sizes,
             dead=found.dead,
             steps=tuple(line.command for line in layer_lines(image)),
             id=str(image.id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
 from lamella.fleet.cuts import Starts
@@ -26,21 +26,35 @@ def improved(priced: Priced, starts: Starts) -> Starts:
     """
     tries = _Tries(priced, starts)
     tries.singles()
-    users = sorted(priced.users().items(), key=lambda group: -len(group[1]))
     steps = _STEPS // (priced.shape.limit or 1)
+    users = list(_affordable(priced, steps))
     for together in (1, 2):
         better = True
         while better:
             better = False
             for groups in combinations(users, together):
                 ends = list(dict.fromkeys(chain(*(ends for _, ends in groups))))
-                steps -= sum(len(priced.paths[end]) ** 2 // 2 for end in ends)
+                steps -= _steps(priced, ends)
                 if steps < 0:
                     return tries.starts
                 better |= tries.group(ends, *(key for key, _ in groups))
             if better:
                 tries.singles()
     return tries.starts
+
+
+def _affordable(priced: Priced, steps: int) -> Iterator[tuple[Stored, list[int]]]:
+    """Yield groups up to the first that there are no steps for, even if each is tried but once."""
+    for group in priced.users():
+        yield group
+        steps -= _steps(priced, group[1])
+        if steps < 0:
+            return
+
+
+def _steps(priced: Priced, ends: Sequence[int]) -> int:
+    """Return how many prices are asked for to send some images new ways."""
+    return sum(1 + len(priced.paths[end]) ** 2 // 2 for end in ends)
 
 
 class _Tries:

@@ -63,8 +63,9 @@ class Dropped:
         return sum(self.by_cause().values())
 
     def to_json(self) -> dict[str, int]:
-        """Return what the JSON documents say of it."""
-        return {cause.value: size for cause, size in self.by_cause().items()}
+        """Return what the JSON documents say of dead bytes; what is excluded is not dead."""
+        sizes = self.by_cause().items()
+        return {cause.value: size for cause, size in sizes if cause is not Cause.EXCLUDED}
 
 
 def count_dropped(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:

@@ -78,6 +78,10 @@ class Result:
     """One for each image of the index, in its order, if every platform was squashed."""
     left_out: tuple[str, ...] = ()
     """What the new index no longer lists, and why."""
+    excluded: tuple[str, ...] = ()
+    """Paths that the image had and the new one has not; of a directory its own alone."""
+    shipped: tuple[tuple[int, str], ...] = ()
+    """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
 
     @property
     def squashed(self) -> bool:
@@ -113,7 +117,9 @@ class Result:
                 "after": self.bytes_after,
                 "kept": self.kept_bytes,
             },
-            "removed": self.dropped.to_json(),
+            "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
+            "excluded": list(self.excluded),
+            "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }

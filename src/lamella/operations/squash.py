@@ -347,6 +347,12 @@ class Job:
             reason=self._reason,
             dropped=dropped,
             seconds=self._clock.seconds,
+            excluded=tuple(map(path_text, prepared.edited.left_out)),
+            shipped=tuple(
+                (position + 1, path_text(path))
+                for position, paths in prepared.edited.shipped.items()
+                for path in paths
+            ),
             platform=str(Platform.of(image.config.value)),
         )
 

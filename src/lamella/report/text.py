@@ -153,6 +153,7 @@ def plan_lines(result: Result) -> list[str]:
     lines: list[str] = []
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
+    lines += _some("paths left out", [f"/{printable(path)}" for path in result.excluded])
     for squashed in result.ranges:
         if len(result.ranges) == 1:  # of several, the summary says which they are
             lines.append(f"layers {squashed.first}-{squashed.last} become one layer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -262,6 +262,36 @@ def test_oldest_go_first(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
     assert load(cache, Digest.of(tars[0])) is not None
     assert load(cache, Digest.of(tars[1])) is None
+
+
+def test_new_files_do_not_cost_more_the_more_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files are looked at now and then, not for each new one; the limit is kept roughly."""
+    looked = 0
+    every = Path.iterdir
+
+    def counted(path: Path) -> Iterator[Path]:
+        nonlocal looked
+        looked += 1
+        return every(path)
+
+    monkeypatch.setattr(Path, "iterdir", counted)
+    cache = ListingCache(tmp_path, limit=200_000)
+    for number in range(1000):
+        cache.keep(f"sha256-{Digest.of(b'%d' % number).hex}", bytes(500))
+    assert 50 < looked < 250
+    assert 200_000 - 500 < sum(cache.sizes().values()) < 220_000
+
+
+def test_each_kind_of_file_has_the_limit_for_itself(tmp_path: Path) -> None:
+    """What is known of an image is not driven out by the headers of layers, which are larger."""
+    cache = ListingCache(tmp_path, limit=1000)
+    cache.keep(f"ranges-{DIFF_ID.hex}", bytes(100))
+    for number in range(20):
+        cache.keep(f"sha256-{Digest.of(b'%d' % number).hex}", bytes(400))
+    assert tmp_path / f"ranges-{DIFF_ID.hex}" in cache.sizes()
+    assert len(cache.sizes()) == 3
 
 
 def test_one_that_is_too_big_drives_out_nothing(tmp_path: Path) -> None:

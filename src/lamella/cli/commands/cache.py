@@ -26,9 +26,9 @@ __all__ = ["command"]
 def command() -> None:
     """Show or clear the cache.
 
-    It holds the tar headers of remote layers, and what `lamella plan` computed, 67 MB at most, so
-    that a large base is read only once. You can delete it at any time. What lamella-….pyz unpacks
-    is listed, too. lamella leaves nothing else on the disk.
+    It holds the tar headers of remote layers, so that a large base is read only once, and the sizes
+    that `lamella plan` computed: about 67 MB of each at most. You can delete it at any time. What
+    lamella-….pyz unpacks is listed, too. lamella leaves nothing else on the disk.
     """
 
 

@@ -17,6 +17,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ else:
 __all__ = ["ListingCache"]
 
 _NAME = re.compile(r"[a-z0-9]+-[0-9a-f]+")
-"""Of a file: the algorithm of the digest, and the digest."""
+"""Of a file: its kind, which is the algorithm of the digest for a listing, and the digest."""
+_TIDY = 64
+"""All files are looked at once, on average, for each such part of the limit that is written."""
 _MAGIC = f"lamella listing 3 {sys.byteorder}\n".encode()
 _HASH = hashlib.sha256().digest_size
 _FRONT = struct.Struct(f"={len(_MAGIC)}s{_HASH}sQ")
@@ -65,7 +68,7 @@ class ListingCache:
 
     folder: Path
     limit: int = 64 << 20
-    """Bytes of all files."""
+    """Bytes of all files of one kind."""
 
     def load(self, known_by: Digest, where: str) -> TarHeaders | None:
         """Return what is remembered of a layer.
@@ -130,8 +133,24 @@ class ListingCache:
         """Write a file of the folder, and make room for it, if that can be done."""
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(self.folder / name, content)
-            self._prune()
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _write(folder, name, content)
+                if self._is_due(name, len(content)):
+                    sweep(folder)
+                    self._prune()
+            finally:
+                os.close(folder)
+
+    def _is_due(self, name: str, size: int) -> bool:
+        """Whether to look at all files now: by chance, which grows with the size of a new file.
+
+        To look at all of them for each new one takes a time that grows with the square of their
+        number: of a thousand images' layers, minutes. Files that are larger than a part of the
+        limit are always followed by a look.
+        """
+        chance = int(name[-8:], 16) / (1 << 32)  # a digest's digits are as good as any
+        return chance * self.limit < size * _TIDY
 
     def sizes(self) -> dict[Path, int]:
         """Return the file of each layer that is remembered, and its size."""
@@ -157,30 +176,32 @@ class ListingCache:
     def _path(self, known_by: Digest) -> Path:
         return self.folder / f"{known_by.algorithm}-{known_by.hex}"
 
-    def _write(self, path: Path, content: bytes) -> None:
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            sweep(folder)
-            new = NewFile(folder, 0o600)
-            try:
-                write_all(new.file, content)
-                new.give_name(path.name)  # damage is noticed: no need to wait for the disk
-            finally:
-                new.close()
-        finally:
-            os.close(folder)
-
     def _prune(self) -> None:
+        """Remove what was unused for the longest time.
+
+        Each kind of file has the limit for itself: else the listings of new layers would drive out
+        what is known of whole images, which is small and spares all of them.
+        """
         found = []
         for path in self.folder.iterdir():
             with suppress(OSError):  # another run was quicker
                 status = path.stat()
                 found.append((status.st_mtime_ns, status.st_size, path))
-        total = 0
+        totals = Counter[str]()
         for _, size, path in sorted(found, reverse=True):
-            total += size
-            if total > self.limit:
+            kind = path.name.partition("-")[0]
+            totals[kind] += size
+            if totals[kind] > self.limit:
                 path.unlink(missing_ok=True)
+
+
+def _write(folder: int, name: str, content: bytes) -> None:
+    new = NewFile(folder, 0o600)
+    try:
+        write_all(new.file, content)
+        new.give_name(name)  # damage is noticed: no need to wait for the disk
+    finally:
+        new.close()
 
 
 def _checksum(known_by: Digest, packed: bytes) -> bytes:
