@@ -140,7 +140,7 @@ class FolderBlobs:
 
     @contextmanager
     def _locked_root(self) -> Iterator[int]:
-        """The layout's folder, made if it is not there, which no other process changes meanwhile."""
+        """The layout's folder, created if missing; no other process changes it meanwhile."""
         place = self._place
         while True:
             if _make_folder(place.name, place.folder):
