@@ -62,6 +62,6 @@ _FOLDERS = re.compile(
 
 
 def cache_of(folder: bytes) -> str:
-    """Return whose cache a directory is, or is in; empty: nobody's."""
+    """Return whose cache a directory is, or is in; empty: no cache's."""
     found = _FOLDERS.search(folder)
     return (found.lastgroup or "") if found else ""

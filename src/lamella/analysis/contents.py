@@ -65,7 +65,7 @@ class FileReader:
         if now.type != REGULAR or before.type != REGULAR or len(sizes) > 1:
             return now.type == before.type and now.type != REGULAR
         far = any(isinstance(self._tars[file.origin], TarHeaders) for file in (now, before))
-        if far or sizes.pop() > _COMPARED:  # nobody waits until a layer is fetched
+        if far or sizes.pop() > _COMPARED:  # no layer is fetched for it
             return None
         pairs = zip_longest(self.content(now), self.content(before))
         return all(ours == theirs for ours, theirs in pairs)

@@ -38,7 +38,7 @@ class Bases:
             source: the image to be squashed: a bare name is that of another image of its place.
 
         Raises:
-            Cancelled: nobody wants it any more.
+            Cancelled: the work was cancelled.
             LamellaError: the place of the base can't be asked, or what it has makes no sense.
         """
         if layer is None or is_layer_name(layer):

@@ -49,7 +49,7 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
 
     Args:
         tasks: in the order in which they are handed over.
-        env: whoever cancels it ends all tasks.
+        env: cancelling it ends all tasks.
         watch: is told what is under way.
         make_env: how workers reach registries.
         address: of a scheduler, ``tcp://HOST:PORT``; empty: a cluster is started here.
@@ -57,14 +57,14 @@ def run_dask(  # noqa: PLR0913 - as `run_local`, and which cluster
         retries: how often a task is tried again whose engine or registry failed.
 
     Raises:
-        Cancelled: nobody wants it any more.
+        Cancelled: the work was cancelled.
         UsageError: Dask is not installed.
         EngineError: the scheduler can't be reached.
     """
     try:
         import dask.config  # noqa: PLC0415 - an extra
 
-        # Read when `distributed` is imported, here and in the workers: their news are for nobody.
+        # Read when `distributed` is imported, here and in the workers: no log lines.
         dask.config.set({"distributed.logging": {"distributed": "critical", "tornado": "critical"}})
         import distributed  # noqa: F401, PLC0415 - an extra
     except ImportError:

@@ -109,7 +109,7 @@ def run_local(
         retries: how often one is tried again.
 
     Raises:
-        Cancelled: nobody wants it any more.
+        Cancelled: the work was cancelled.
     """
     with ExitStack() as stack:
         worlds = [stack.enter_context(env.apart(SILENT)) for _ in range(jobs)]
@@ -138,7 +138,7 @@ def run_local(
 
 
 def _wanted(outcome: Outcome) -> Outcome:
-    """Return an outcome, unless nobody wants it any more."""
+    """Return an outcome, unless the work was cancelled."""
     if outcome.exit_code == Cancelled.exit_code:
         raise cancelled()
     return outcome

@@ -78,7 +78,7 @@ def scan_fleet(references: Sequence[str], platform: Platform | None, env: Enviro
         env: how to reach them, and where layers are remembered.
 
     Raises:
-        Cancelled: nobody wants it any more.
+        Cancelled: the work was cancelled.
         LamellaError: none can be read.
     """
     if env.registry.cache is not None:

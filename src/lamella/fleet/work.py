@@ -99,7 +99,7 @@ def make_tasks(
         known: what a journal says was done, by source and destination.
 
     Raises:
-        Cancelled: nobody wants it any more.
+        Cancelled: the work was cancelled.
         ImageNotFound: a pattern means nothing.
         UsageError: two images would have the same result, or one would replace itself.
     """

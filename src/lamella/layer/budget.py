@@ -26,7 +26,7 @@ class Budget:
         self._held, self._changed = 0, threading.Condition()
 
     def take(self, size: int) -> int:
-        """Wait until there are so many bytes, or nobody else holds any; return how many."""
+        """Wait until there are so many bytes, or none are held; return how many."""
         with self._changed:
             while self._held and self._held + size > self._limit:
                 self._changed.wait()

@@ -88,7 +88,7 @@ class Entries:
         field = self._sources[member.origin].read_at(member.start + 136, 12)
         try:
             return parse_number(field) <= self._seconds
-        except ValueError:  # whoever reads the header in full says so
+        except ValueError:  # reading the header in full reports it
             return False
 
     def _read(self, member: Member) -> Header:

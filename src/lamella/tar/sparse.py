@@ -41,7 +41,7 @@ _LONGEST = 1 << 63
 def form_of(kind: bytes, known: dict[bytes, bytes]) -> str | None:
     """Return which form of sparse file a member is; None: it is none.
 
-    Records of a version that nobody knows mean nothing; so do those that have no map.
+    Records of an unknown version mean nothing; nor do those without a map.
 
     Args:
         kind: its type.

@@ -15,7 +15,7 @@ def end_process(process: subprocess.Popen[bytes], seconds: float = 0.0) -> None:
     """See to it that a process is gone: it may take so many seconds to end, then it is killed.
 
     No wait is without an end: where an interrupt came just as `Popen.poll` had taken the lock of a
-    process, nobody gives that back, and `Popen.wait` without a timeout waits for it without end.
+    process, nothing gives that back, and `Popen.wait` without a timeout waits for it without end.
     """
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)

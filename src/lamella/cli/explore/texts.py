@@ -22,7 +22,7 @@ _LOOKS = {
     DELETED: "bright_white on red",
     UNCHANGED: "",
 }
-"""Letters and ground: nobody knows whether the terminal is light or dark."""
+"""Letters and ground: whether the terminal is light or dark is not known."""
 
 
 def shown(name: bytes) -> str:

@@ -25,7 +25,7 @@ def end_with_docker(address: str) -> None:
     try:
         line.connect(f"\0{address[1:]}" if address.startswith("@") else address)
     except OSError:
-        line.close()  # whoever was there has gone, or speaks in another way
+        line.close()  # the other side has gone, or speaks another protocol
         return
     threading.Thread(target=_wait, args=(line,), daemon=True).start()
 

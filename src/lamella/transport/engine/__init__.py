@@ -4,7 +4,7 @@ Nothing that the engine has already is moved: of a save only the squashed layers
 load leaves out the layers that stay. What was loaded is looked at before it gets its name.
 
 - `options`, `host`, `podman_host`: which engine; `address`, `connection`: how it is reached;
-  `connect`: from options to a client; `podman_service`: what listens where nobody did
+  `connect`: from options to a client; `podman_service`: starts a service where none listens
 - `client`, `bodies`, `documents`, `stream`: questions and answers
 - `source`, `description`, `save`, `saved_image`: reading; `store`: reading where an engine keeps
   them

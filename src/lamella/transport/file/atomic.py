@@ -66,7 +66,7 @@ class AtomicFile:
         try:
             with writing(str(self.target)):
                 self._open()
-        except BaseException:  # an interrupt too: nobody calls __exit__ then
+        except BaseException:  # an interrupt too: __exit__ is not called then
             self._discard()
             raise
         return self

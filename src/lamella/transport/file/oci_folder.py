@@ -2,7 +2,7 @@
 
 Blobs have no names until the end. Then, under a lock of the layout's folder, they get them, and
 ``index.json`` is replaced, last. So a process that is killed, at any moment, leaves a sound layout;
-and what a run that fails takes back is what nobody else can have seen: others look for blobs, and
+and a run that fails removes only what no other can have seen: others look for blobs, and
 publish theirs, under the same lock. The lock is on the folder itself (`flock`), needs no file, and
 ends with its process.
 """
@@ -140,7 +140,7 @@ class FolderBlobs:
 
     @contextmanager
     def _locked_root(self) -> Iterator[int]:
-        """The layout's folder, made if it is not there, which nobody else changes meanwhile."""
+        """The layout's folder, created if missing; no other process changes it meanwhile."""
         place = self._place
         while True:
             if _make_folder(place.name, place.folder):

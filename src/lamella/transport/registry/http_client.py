@@ -233,7 +233,7 @@ class _Sockets:
                 self._shut(sock)
 
     def _connect(self, new: Callable[[], socket.socket]) -> socket.socket:
-        """Look up and connect, which nobody else can interrupt; know the socket."""
+        """Look up and connect, which nothing else can interrupt; keep the socket."""
         sock = apart(new, lambda: self.stopped.is_set() or is_asked_to_end(), socket.socket.close)
         self._add(sock)
         return sock

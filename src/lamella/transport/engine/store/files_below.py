@@ -16,7 +16,7 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | _ANY
 
 
 class _Opened:
-    """A folder; closed when nobody refers to it any more, whichever thread that is."""
+    """A folder; closed with its last reference, in whatever thread."""
 
     fd = -1
 

@@ -221,7 +221,7 @@ class ListedSplit:
         digest, where, read = Digest.of(raw), self.place.where, lru_cache(self._read)
         known = self.cache.load(digest, where)
         if known is None and isinstance(tar := read(), SplitTar):
-            self.cache.save(digest, tar)  # which scans it, so that nobody else has to
+            self.cache.save(digest, tar)  # which scans it, so that it need not be scanned again
             known = self.cache.load(digest, where)
         return replace(known, fetch=read) if known else read()
 
