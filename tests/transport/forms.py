@@ -34,6 +34,7 @@ __all__ = [
     "plain",
     "several_images",
     "state_of",
+    "tars_of_archive",
     "to_file",
     "validate_archive",
     "validate_layout",
@@ -233,6 +234,12 @@ def validate_archive(path: Path) -> dict[str, Any]:
     assert len(entries) == 1
     assert config["rootfs"]["diff_ids"] == [str(Digest.of(tar)) for tar in tars]
     return config
+
+
+def tars_of_archive(path: Path) -> list[bytes]:
+    """Return the layers of the one image of a docker-archive, base first, uncompressed."""
+    [described] = json.loads(_member(path, "manifest.json"))
+    return [plain(_member(path, name)) for name in described["Layers"]]
 
 
 def _member(path: Path, name: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from lamella.errors import UsageError
@@ -53,10 +54,12 @@ def clamp_text(given: datetime | str, epoch: str | None) -> str:
     """
     if given == EPOCH and not epoch:
         raise UsageError(f"`clamp_mtime` {EPOCH}: this variable is not set")
+    text = None
     if given == EPOCH:
         text = created_text(None, epoch)
-    else:
-        text = created_text(given, None) if given not in {"", "now", "source"} else None
+    elif given not in {"now", "source"}:
+        with suppress(UsageError):  # which would list the values of `created`
+            text = created_text(given, None)
     if text is None:
         raise UsageError(
             f"`clamp_mtime` {given!r}: expected {EPOCH}, 2026-01-31 or 2026-01-31T12:00:00Z"

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
+from lamella.api import squash as squash_image
 from lamella.errors import ImageNotFound, InvalidReference, Unsupported
 from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.headers import NotFetched, TarHeaders, has_content
@@ -501,3 +502,26 @@ def test_cleanup_of_an_image_that_is_gone(engine: Engine, app: str) -> None:
         source.describe()
         engine.docker("rmi", "engine-tests/gone:1")
         assert source.remove(new_tags=["engine-tests/elsewhere:1"]) is not None
+
+
+# -- --exclude
+
+
+def test_what_is_left_out_is_gone_in_a_container(engine: Engine, app: str) -> None:
+    """Of the base by a whiteout, of a squashed layer altogether; nothing else is another thing."""
+    tag = "engine-tests/left-out:1"
+    env = world(engine.host)
+    exclude = ["srv/data", "!srv/data/two", "opt/owned/deep", "capable"]
+    result = squash_image(app, "1", tag, exclude=exclude, check=True, env=env)
+    assert result.verified
+    before, after = export_rootfs(engine, app), export_rootfs(engine, tag)
+    gone = before.keys() - after.keys()
+    assert gone == {
+        path
+        for path in before
+        if path.startswith(("/srv/data/", "/opt/owned/deep", "/capable"))
+        and path != "/srv/data/two"
+    }
+    assert len(gone) > 3
+    names = {path: row for path, row in before.items() if path not in gone}
+    assert after == names
