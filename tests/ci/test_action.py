@@ -174,10 +174,10 @@ def test_inputs_are_no_commands(workspace: Path, name: str) -> None:
     inputs = {"image": "demo.tar", "squash": "true", "output": "docker-archive:s.tar", "base": "#1"}
     value = '$(touch pwned)`touch pwned`"; touch pwned; "'
     job = Job(workspace, {**inputs, "max-dead": "5%", name: value})
-    assert job.run() in {1, 2, 5}
+    assert job.run() in {1, 2, 5, 7}
     assert not list(workspace.glob("*pwned*"))
 
 
 def test_an_image_is_no_option(workspace: Path) -> None:
     """Nor does `--help` pass a gate."""
-    assert Job(workspace, {"image": "--help", "max-dead": "5%"}).run() == 2
+    assert Job(workspace, {"image": "--help", "max-dead": "5%"}).run() == 7

@@ -109,7 +109,7 @@ def test_full_disk_of_the_temporary_files(work: Path, tmp: Path, disk: Path) -> 
     ran = run(
         "squash", f"oci:{packed.write(work / 'big')}", *target, "--tmp-dir", str(disk), tmp=tmp
     )
-    ran.failed(1, f"temporary files in {disk}: 0.5 MB free", "2.1 MB needed; try another --tmp-dir")
+    ran.failed(1, f"needs at least 2.1 MB, 0.5 MB are free in {disk}; try another --tmp-dir")
     run("squash", f"oci:{source}", *target, "--tmp-dir", str(work), tmp=tmp).worked()
     assert state_of(disk) == {}
 

@@ -180,7 +180,7 @@ def test_through_pipes(docker: Docker, loaded: Engine) -> None:
 
 def test_exit_codes_come_through(docker: Docker, loaded: Engine) -> None:
     """Wrong usage, an engine that is not there, nothing to squash."""
-    assert b"see `docker squash --help`" in docker("squash", "--nosuch", code=2).stderr
+    assert b"See `docker squash --help`" in docker("squash", "--nosuch", code=2).stderr
     assert NOWHERE.encode() in docker("squash", IMAGE, code=5).stderr
     one = ("-H", loaded.host, "squash", IMAGE, "--last", "1", "--exit-code", "-t", "plugin-one:1")
     docker(*one, code=3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from lamella.errors import DigestMismatch, MalformedImage, MalformedTar
 from lamella.layer.blob import Bytes, Layer
 from lamella.layer.opener import LayerOpener
+from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -43,6 +45,18 @@ def test_layer_is_opened_once() -> None:
         first = opener.open([one, other])
         assert first[0] is opener.open([one])[0]
         assert first[0] is not first[1]
+
+
+@pytest.mark.parametrize("way", [LayerOpener.open, LayerOpener.open_headers])
+def test_a_layer_is_not_taken_for_one_that_is_gone(
+    way: Callable[[LayerOpener, Sequence[Layer]], list[LayerTar]],
+) -> None:
+    """Also where its memory is that of another, which its owner let go."""
+    with LayerOpener(Spool()) as opener:
+        for number in range(50):
+            want = layer(f"file{number}")
+            [tar] = way(opener, [stored(want, gzip.compress(want))])
+            assert tar.read_at(0, tar.size) == want
 
 
 def test_plain_layer_is_read_where_it_is() -> None:

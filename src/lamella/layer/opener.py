@@ -59,8 +59,10 @@ class LayerOpener:
         )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
-        self._tars: dict[int, Future[LayerTar]] = {}
-        self._headers: dict[int, Future[LayerTar]] = {}
+        # By identity, for two layers may be equal. Each stays alive as long as what is known of it:
+        # else another layer could be made in its place, with the same identity.
+        self._tars: dict[int, tuple[Layer, Future[LayerTar]]] = {}
+        self._headers: dict[int, tuple[Layer, Future[LayerTar]]] = {}
         self._stoppable: list[Stoppable] = []
 
     def __enter__(self) -> Self:
@@ -70,14 +72,15 @@ class LayerOpener:
     def __exit__(self, *error: object) -> None:
         """Stop what still runs."""
         self._stop.set()
-        if any(not future.done() for future in (*self._tars.values(), *self._headers.values())):
+        opened = (*self._tars.values(), *self._headers.values())
+        if any(not future.done() for _, future in opened):
             for blob in self._stoppable:
                 blob.stop()
         for pool in (self._pool, self._hashers):
             finish(pool)
         # Tars may know this as what gets the whole of them: in a circle, files would stay open.
-        for opened in (self._tars, self._headers, self._checks):
-            opened.clear()
+        for known in (self._tars, self._headers, self._checks):
+            known.clear()
 
     def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
@@ -127,7 +130,7 @@ class LayerOpener:
         Raises:
             DigestMismatch: one isn't.
         """
-        for opened in self._tars.values():
+        for _, opened in self._tars.values():
             opened.result()
         for layer, check in self._checks.values():
             _compare(layer, check.result())
@@ -151,8 +154,8 @@ class LayerOpener:
 
     def _started(self, layer: Layer, sieve: Sieve | None = None) -> Future[LayerTar]:
         if id(layer) not in self._tars:
-            self._tars[id(layer)] = self._start(layer, sieve)
-        return self._tars[id(layer)]
+            self._tars[id(layer)] = layer, self._start(layer, sieve)
+        return self._tars[id(layer)][1]
 
     def _listed(self, layer: Layer) -> Future[LayerTar]:
         blob = layer.blob
@@ -162,8 +165,9 @@ class LayerOpener:
             if isinstance(blob, Stoppable):
                 self._stoppable.append(blob)
             whole = partial(self._whole, layer)
-            self._headers[id(layer)] = self._pool.submit(blob.read_headers, layer.diff_id, whole)
-        return self._headers[id(layer)]
+            reading = self._pool.submit(blob.read_headers, layer.diff_id, whole)
+            self._headers[id(layer)] = layer, reading
+        return self._headers[id(layer)][1]
 
     def _whole(self, layer: Layer) -> LayerTar:
         return self.open([layer])[0]
