@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lamella.analysis.facts import lay_image
 from lamella.analysis.lifetimes import Laid
@@ -43,9 +47,12 @@ from lamella.tar.reader import read_header
 from lamella.transport.base import Source
 from lamella.transport.environment import Environment
 from lamella.transport.transports import locate
+from lamella.waiting import finish
 
 __all__ = ["Scanned", "ends_of_bases", "scan_fleet"]
 
+_AHEAD = 8
+"""Images that are looked up while one is read: as many as a registry has connections."""
 _DEVICE = "it has the character device 0:0, which overlay engines take for a whiteout"
 
 
@@ -138,6 +145,22 @@ class _Found:
         return cls(tuple(row[-1] for row in ranges.rows), ranges.dead, ranges.has_device)
 
 
+class _Opened(NamedTuple):
+    """An image that was looked up; a context in which it is read."""
+
+    source: Source
+    stack: ExitStack
+
+    def __enter__(self) -> Source:
+        return self.source
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.stack.close()
+
+
 class _Scan:
     """One run over all images."""
 
@@ -152,21 +175,50 @@ class _Scan:
 
     def run(self, references: Sequence[str]) -> Scanned:
         images, errors = [], dict[str, LamellaError]()
-        for number, reference in enumerate(references, 1):
-            self._env.progress.phase(f"image {number} of {len(references)}")
-            try:
-                images.append(self._image(reference))
-            except Cancelled:
-                raise
-            except LamellaError as error:
-                self._env.connections.check()
-                errors[reference] = error
+        with closing(self._opened_ahead(references)) as opened:
+            for number, (reference, opening) in enumerate(opened, 1):
+                self._env.progress.phase(f"image {number} of {len(references)}")
+                try:
+                    with opening.result() as source:
+                        images.append(self._image(reference, source))
+                except Cancelled:
+                    raise
+                except LamellaError as error:
+                    self._env.connections.check()
+                    errors[reference] = error
         if errors and not images:
             raise self._told(errors)
         catalogue = Catalogue.of(images)
         rows = tuple(self._rows[node.chain_id] for node in catalogue.nodes)
         unread = (UnreadImage(name, str(e), e.exit_code) for name, e in errors.items())
         return Scanned(catalogue, rows, self._read, tuple(unread))
+
+    def _opened_ahead(self, references: Sequence[str]) -> Generator[tuple[str, Future[_Opened]]]:
+        """Yield images in order, some of which are looked up while one is read.
+
+        Most are known, and then all the time goes into waiting for their two documents.
+        """
+        pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="lamella-scan")
+        pending: deque[tuple[str, Future[_Opened]]] = deque()
+        try:
+            for reference in references:
+                pending.append((reference, pool.submit(self._open, reference)))
+                if len(pending) > _AHEAD:
+                    yield pending.popleft()
+            while pending:
+                yield pending.popleft()
+        finally:
+            finish(pool)
+            for _, opening in pending:
+                if opening.done() and not opening.cancelled() and opening.exception() is None:
+                    opening.result().close()
+
+    def _open(self, reference: str) -> _Opened:
+        with ExitStack() as stack:
+            location = locate(reference, self._env)
+            source = stack.enter_context(location.open_source(self._platform, self._env))
+            source.describe()
+            return _Opened(source, stack.pop_all())
 
     def _told(self, errors: Mapping[str, LamellaError]) -> LamellaError:
         """Tell of all images that can't be read but one; return the error of that one."""
@@ -176,20 +228,18 @@ class _Scan:
                 self._env.progress.note(f"{name}: {str(error).removeprefix(f'{name}: ')}")
         return worst
 
-    def _image(self, reference: str) -> FleetImage:
-        location = locate(reference, self._env)
-        with location.open_source(self._platform, self._env) as source:
-            image = source.describe()
-            if not image.layers:
-                raise MalformedImage(image.name, "it has no layers")
-            check_layers(len(image.layers))
-            chain = image.chain_ids
-            if chain[-1] not in self._found:
-                ranges = self._known.load(chain[-1], len(chain)) or self._ranges(source)
-                self._found[chain[-1]] = _Found.of(ranges)
-                for chain_id, row in zip(chain, ranges.rows, strict=True):
-                    if chain_id not in self._rows:
-                        self._rows[chain_id] = array("q", row)
+    def _image(self, reference: str, source: Source) -> FleetImage:
+        image = source.describe()
+        if not image.layers:
+            raise MalformedImage(image.name, "it has no layers")
+        check_layers(len(image.layers))
+        chain = image.chain_ids
+        if chain[-1] not in self._found:
+            ranges = self._known.load(chain[-1], len(chain)) or self._ranges(source)
+            self._found[chain[-1]] = _Found.of(ranges)
+            for chain_id, row in zip(chain, ranges.rows, strict=True):
+                if chain_id not in self._rows:
+                    self._rows[chain_id] = array("q", row)
         found = self._found[chain[-1]]
         return FleetImage(
             name=reference,
