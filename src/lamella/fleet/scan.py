@@ -145,7 +145,7 @@ class _Found:
         return cls(tuple(row[-1] for row in ranges.rows), ranges.dead, ranges.has_device)
 
 
-class _Opened(NamedTuple):
+class _LookedUp(NamedTuple):
     """An image that was looked up; a context in which it is read."""
 
     source: Source
@@ -193,13 +193,13 @@ class _Scan:
         unread = (UnreadImage(name, str(e), e.exit_code) for name, e in errors.items())
         return Scanned(catalogue, rows, self._read, tuple(unread))
 
-    def _opened_ahead(self, references: Sequence[str]) -> Generator[tuple[str, Future[_Opened]]]:
+    def _opened_ahead(self, references: Sequence[str]) -> Generator[tuple[str, Future[_LookedUp]]]:
         """Yield images in order, some of which are looked up while one is read.
 
         Most are known, and then all the time goes into waiting for their two documents.
         """
         pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="lamella-scan")
-        pending: deque[tuple[str, Future[_Opened]]] = deque()
+        pending: deque[tuple[str, Future[_LookedUp]]] = deque()
         try:
             for reference in references:
                 pending.append((reference, pool.submit(self._open, reference)))
@@ -213,12 +213,12 @@ class _Scan:
                 if opening.done() and not opening.cancelled() and opening.exception() is None:
                     opening.result().close()
 
-    def _open(self, reference: str) -> _Opened:
+    def _open(self, reference: str) -> _LookedUp:
         with ExitStack() as stack:
             location = locate(reference, self._env)
             source = stack.enter_context(location.open_source(self._platform, self._env))
             source.describe()
-            return _Opened(source, stack.pop_all())
+            return _LookedUp(source, stack.pop_all())
 
     def _told(self, errors: Mapping[str, LamellaError]) -> LamellaError:
         """Tell of all images that can't be read but one; return the error of that one."""
