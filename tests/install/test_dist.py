@@ -53,15 +53,14 @@ def test_who_builds_from_the_sdist_gets_the_same_wheel(
         assert only(tmp_path, pattern).read_bytes() == only(made, pattern).read_bytes()
 
 
-def test_the_sdist_has_every_file_of_the_repository(unpacked: Path) -> None:
+def test_the_sdist_has_every_file_of_the_repository(made: Path, unpacked: Path) -> None:
     """With the tests and all that they read, so who packages lamella can run them."""
     if not (ROOT / ".git").exists():
         pytest.skip("no repository to compare with")
     listed = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
     files = run_free(*listed, cwd=ROOT).splitlines()
-    found = {
-        path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()
-    }
+    with tarfile.open(only(made, "*.tar.gz")) as sdist:
+        found = {member.name.partition("/")[2] for member in sdist if member.isfile()}
     assert found == {*files, "PKG-INFO"}
     run_free(sys.executable, "-m", "pytest", "-q", "-n0", "tests/test_meta.py", cwd=unpacked)
 
