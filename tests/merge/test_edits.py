@@ -20,7 +20,7 @@ from lamella.progress import SILENT
 from lamella.selection import Selection
 from tests.support.images import image
 from tests.support.squashing import stream_of
-from tests.support.tars import entry, folder, layer, link, whiteout
+from tests.support.tars import entry, folder, layer, link, symlink, whiteout
 
 SECOND = 10**9
 
@@ -146,3 +146,10 @@ def test_bytes_left_out_have_a_cause_of_their_own() -> None:
     """Neither deleted nor overwritten: excluded."""
     merged = edited(image(*LAYERS), range(1, 3), edits=leaving_out("e", "d/other"))
     assert merged.plans[0].dropped == Dropped(excluded=3 * 512)
+
+
+def test_a_layer_above_may_bring_it_back_through_a_symlink() -> None:
+    """Which it made itself: engines follow that one, so the path is not what the entry says."""
+    layers = (*LAYERS, layer(symlink("s", "d"), entry("s/new", b"again")))
+    with pytest.raises(UsageError, match=r"layer 4 has /d/new .*`layers` 2-4"):
+        edited(image(*layers), range(1, 3), edits=leaving_out("d/new"))

@@ -79,8 +79,8 @@ def test_exactly_what_is_asked_for_is_another_thing(
 
 
 def _brings_back(entries: Sequence[Entry], lines: Sequence[str]) -> bool:
-    """Whether a layer has a path that is meant, or a hard link, whose file may be."""
-    return any(_is_meant(entry, lines) or entry.type == b"1" for entry in entries)
+    """Whether a layer has a path that is meant, or a link, by which one may be."""
+    return any(_is_meant(entry, lines) or entry.type in {b"1", b"2"} for entry in entries)
 
 
 def _is_meant(entry: Entry, lines: Sequence[str]) -> bool:

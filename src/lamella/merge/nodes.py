@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from lamella.tar.entry import SYMLINK, Member
 
-__all__ = ["Folder", "Link", "Loss", "Node", "child_of", "symlink_of"]
+__all__ = ["Folder", "Link", "Loss", "Node", "child_of", "newest_origin", "symlink_of"]
 
 
 class Link(NamedTuple):
@@ -62,6 +62,21 @@ def child_of(node: Node, name: bytes) -> Node:
     if name in node.kids:
         return node.kids[name]
     return node.lower.kids.get(name) if node.lower else None
+
+
+def newest_origin(node: Node) -> int:
+    """Return the position of the newest layer with an entry for something, or for what is in it.
+
+    0 if there is none.
+    """
+    newest, todo = 0, [node]
+    while todo:
+        at = todo.pop()
+        if isinstance(at, Folder):
+            todo += [at.member, *at.kids.values()]
+        elif at is not None:
+            newest = max(newest, at.member.origin if isinstance(at, Link) else at.origin)
+    return newest
 
 
 def symlink_of(node: Node, origin: int | None) -> bytes | None:

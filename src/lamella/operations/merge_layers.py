@@ -19,6 +19,7 @@ from lamella.merge.edits import NO_EDITS, Edits, meant_in_layer, meant_in_tree
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.independent import difference_alone
+from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Tree
 from lamella.merge.patterns import PathPatterns
 from lamella.merge.plan import Plan, make_plan
@@ -222,19 +223,17 @@ class _Planning:
         """See to it that no layer above the ranges brings back what was left out."""
         image = self._reading.image
         self._reading.below(len(image.layers))
-        shown = meant_in_tree(self._below.up_to(len(image.layers)), patterns).paths
+        tree = self._below.up_to(len(image.layers))
+        shown = meant_in_tree(tree, patterns).paths
         if not shown:
             return
-        top = self._ranges[-1].stop if self._ranges else 0
-        for position in range(top, len(image.layers)):
-            found = meant_in_layer(self._reading.changesets[position], patterns).paths
-            if found:
-                first = self._ranges[0].start + 1 if self._ranges else position + 1
-                raise UsageError(
-                    f"`exclude`: layer {position + 1} has /{path_text(found[0])} and is above the "
-                    f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
-                )
-        raise AssertionError(shown)
+        # Not always by that path: an entry may lead through a symlink that its own layer made.
+        position = newest_origin(tree.find(shown[0]))
+        first = self._ranges[0].start + 1 if self._ranges else position + 1
+        raise UsageError(
+            f"`exclude`: layer {position + 1} has /{path_text(shown[0])} and is above the "
+            f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
+        )
 
     def edited(self) -> Edited:
         """Return what came of the edits; the plans are made."""
