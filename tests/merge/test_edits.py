@@ -153,3 +153,16 @@ def test_a_layer_above_may_bring_it_back_through_a_symlink() -> None:
     layers = (*LAYERS, layer(symlink("s", "d"), entry("s/new", b"again")))
     with pytest.raises(UsageError, match=r"layer 4 has /d/new .*`layers` 2-4"):
         edited(image(*layers), range(1, 3), edits=leaving_out("d/new"))
+
+
+def test_a_time_that_is_early_enough_stays_where_a_file_gets_its_first_name_back() -> None:
+    """Its header is written again for that; no time becomes later by being limited."""
+    layers = (
+        layer(entry("a", b"1", mtime=SECOND), link("b", "a", mtime=SECOND)),
+        layer(whiteout("a")),
+        layer(link("a", "b", mtime=SECOND), entry("z", b"2", mtime=9 * SECOND)),
+        layer(whiteout("b")),
+    )
+    merged = edited(image(*layers), range(4), edits=Edits(latest=5 * SECOND))
+    with tarfile.open(fileobj=io.BytesIO(merged.tars[0])) as tar:
+        assert {one.name: one.mtime for one in tar} == {"a": 1, "z": 5}

@@ -119,6 +119,8 @@ class Entries:
         plain = member.head == BLOCK and member.path == path and not member.flags & REWRITE
         if self._seconds is None or self._edits.change is not None or not plain:
             return None
+        if self._is_early(member):
+            return None
         return with_time(self._sources[member.origin].read_at(member.start, BLOCK), self._seconds)
 
     def is_sound_link(self, member: Member, leader: bytes, inode: Member) -> bool:
