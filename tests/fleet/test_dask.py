@@ -11,7 +11,7 @@ import pytest
 from lamella.errors import Cancelled, EngineError
 from lamella.fleet.dask import run_dask
 from lamella.fleet.local import Silence
-from lamella.fleet.task import Task
+from lamella.fleet.task import Outcome, Task
 from lamella.transport.environment import Environment
 from tests.fleet.conftest import NAMES
 from tests.odd.registry import MemoryRegistry
@@ -60,22 +60,26 @@ def test_who_cancels_ends_it(registry: MemoryRegistry) -> None:
     assert workers_of(os.getpid()) == []
 
 
+def outcomes(task: Task, address: str) -> list[Outcome]:
+    """Have a cluster do one task."""
+    found = run_dask(
+        [task],
+        Environment(),
+        Silence(),
+        make_env=Environment,
+        address=address,
+        jobs=1,
+        retries=0,
+    )
+    return list(found)
+
+
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and where it was looked for."""
     monkeypatch.setattr("lamella.fleet.dask._CONNECT_SECONDS", 1)
     task = Task("docker://127.0.0.1:1/a:1", "oci:x")
     with pytest.raises(EngineError, match="can't reach the Dask scheduler tcp://127"):
-        list(
-            run_dask(
-                [task],
-                Environment(),
-                Silence(),
-                make_env=Environment,
-                address="tcp://127.0.0.1:1",
-                jobs=1,
-                retries=0,
-            )
-        )
+        outcomes(task, "tcp://127.0.0.1:1")
 
 
 def test_workers_without_lamella_are_told(
@@ -85,14 +89,4 @@ def test_workers_without_lamella_are_told(
     monkeypatch.setattr("lamella.fleet.dask.__version__", "99.0")
     task = Task(f"docker://{registry.host}/{NAMES[0]}", "oci:x")
     with pytest.raises(EngineError, match=r"worker tcp://.*: expected lamella 99\.0, got 0\."):
-        list(
-            run_dask(
-                [task],
-                Environment(),
-                Silence(),
-                make_env=Environment,
-                address="",
-                jobs=1,
-                retries=0,
-            )
-        )
+        outcomes(task, "")
