@@ -8,7 +8,7 @@ empty ``.netrc``, an ``.npmrc`` that only names a registry or a certificate in a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamella.analysis.model import Secret
@@ -16,7 +16,7 @@ from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import Changeset
 from lamella.tar.entry import REGULAR, SPARSE, Member
 
-__all__ = ["find_secrets"]
+__all__ = ["REPOSITORY", "find_secrets", "secrets_in"]
 
 _BEGINNING = 4096
 _LARGEST_KEY = 64 << 10
@@ -40,7 +40,7 @@ class _SecretKind(NamedTuple):
 _KEY, _CLOUD, _REGISTRY = "private key", "cloud credentials", "registry credentials"
 _CLUSTER, _TOKEN, _PASSWORD = "Kubernetes credentials", "package manager token", "password"
 _GIT, _STATE, _STORE = "Git credentials", "Terraform state", "key store"
-_ENVIRONMENT, _REPOSITORY = "environment file", "Git repository"
+_ENVIRONMENT, REPOSITORY = "environment file", "Git repository"
 
 _GOOGLE = rb'"(?:private_key|refresh_token|client_secret)"\s*:\s*"[^"]'
 _DOCKER = rb'"(?:auth|password|identitytoken)"\s*:\s*"[^"]'
@@ -93,7 +93,7 @@ _BY_NAME: Mapping[bytes, Sequence[_SecretKind]] = {
     b".git-credentials": [_SecretKind(_GIT, _WITH_PASSWORD)],
     b"hosts.yml": [_SecretKind(_GIT, rb"\boauth_token" + _VALUE, b".config/gh")],
     b"hub": [_SecretKind(_GIT, rb"\boauth_token" + _VALUE, b".config")],
-    b"HEAD": [_SecretKind(_REPOSITORY, folder=b".git")],
+    b"HEAD": [_SecretKind(REPOSITORY, folder=b".git")],
     b"application_default_credentials.json": [_SecretKind(_CLOUD, _GOOGLE)],
     b"credentials.db": [_SecretKind(_CLOUD, folder=b"gcloud")],
     b"accessTokens.json": [_SecretKind(_CLOUD, folder=b".azure")],
@@ -144,15 +144,26 @@ def find_secrets(
     """
     secrets = []
     for position, changeset in changesets.items():
-        for member, what in _in_layer(changeset.entries, tars[position]):
-            path = member.folder if what == _REPOSITORY else member.path
+        for member, what in secrets_in(changeset.entries, tars[position]):
+            path = member.folder if what == REPOSITORY else member.path
             killed = fates.get(id(member))
             removed_by = None if killed is None else killed + 1
             secrets.append(Secret(path, what, position + 1, removed_by))
     return tuple(secrets)
 
 
-def _in_layer(entries: Sequence[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
+def secrets_in(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
+    """Yield which of a layer's files look like secrets, and what they look like.
+
+    Of a repository that is `REPOSITORY`, and the file is one that lies in its folder.
+
+    Args:
+        entries: of one layer.
+        tar: the layer; the beginnings of files with suspicious names are read.
+
+    Raises:
+        LamellaError: content can't be read.
+    """
     last, in_ssh = b"", False
     for member in entries:
         folder, name, kind, _, _, _, size, flags, _ = member  # at once, for there are many
