@@ -25,6 +25,7 @@ from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
+from lamella.restate.changes import Changes
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
 from lamella.transport.engine.location import EngineLocation
@@ -71,6 +72,11 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
+    change: str | Sequence[str] = (),
+    unset_env: str | Sequence[str] = (),
+    unset_label: str | Sequence[str] = (),
+    redact: bool = False,
+    redact_names: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     clamp_mtime: datetime | str | None = None,
     check: bool = False,
@@ -97,11 +103,19 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
-        history: ``merge`` or ``keep`` the squashed layers' history entries.
+        history: ``merge`` or ``keep`` the squashed layers' history entries; ``drop`` those of all
+            layers: each gets one that tells nothing.
         created: time of the new image, with a time zone, as a value or in RFC 3339; ``now``;
             ``source``; None: what `env` says, else the source's.
-        annotations: are added to the new manifest (of all platforms: to the new index), if it is
-            an OCI one.
+        annotations: are added to the new manifest; of all platforms to each manifest and to the
+            index. A key that begins with ``manifest:`` or ``index:`` is for one of both.
+        change: instructions as of a Dockerfile that change the config: CMD, ENTRYPOINT, ENV,
+            EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR.
+        unset_env: names of variables that the new image is not to have.
+        unset_label: names of labels that it is not to have.
+        redact: replace what looks like a secret in config, history and annotations by ``***``.
+        redact_names: the same for values of these variables, labels, build arguments and
+            annotations.
         exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
             layer of a range is written again even if it is the only one, where it has such a path.
         clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
@@ -143,6 +157,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
+            changes=Changes.parse(change, unset_env, unset_label, redact_names, redact=redact),
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
             dry_run=bool(dry_run),

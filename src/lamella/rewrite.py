@@ -24,9 +24,17 @@ from lamella.spec.media_type import (
     docker_layer,
 )
 
-__all__ = ["HistoryMode", "Wording", "new_config", "new_entry", "new_index", "new_manifest"]
+__all__ = [
+    "HistoryMode",
+    "Wording",
+    "annotated",
+    "new_config",
+    "new_entry",
+    "new_index",
+    "new_manifest",
+]
 
-HistoryMode = Literal["merge", "keep"]
+HistoryMode = Literal["merge", "keep", "drop"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class Wording:
     """What a new config says of its making."""
 
     history: HistoryMode = "merge"
-    """``merge``: one entry stands for the squashed ones; ``keep``: all stay, marked empty."""
+    """``merge``: one entry stands for the squashed ones; ``keep``: all stay, marked empty;
+    ``drop``: each layer has one that tells nothing."""
     message: str = ""
     """Comment of the merged layer's entry."""
     created: str | None = None
@@ -44,7 +53,7 @@ class Wording:
 def new_config(
     image: Image, selection: Selection, merged: Mapping[range, Digest], wording: Wording
 ) -> Config:
-    """Return the config of the squashed image.
+    """Return the config of the squashed image; the source's own if nothing of it changes.
 
     Args:
         image: the source.
@@ -56,9 +65,14 @@ def new_config(
     value["rootfs"] = {**value["rootfs"], "diff_ids": _diff_ids(image, merged)}
     steps = image.steps()
     if steps is not None:
-        value["history"] = _history(steps, selection, list(merged), wording)
+        if wording.history == "drop":
+            value["history"] = _blank_history(image, list(merged), wording)
+        else:
+            value["history"] = _history(steps, selection, list(merged), wording)
     if wording.created is not None:
         value["created"] = wording.created
+    if value == image.config.value:
+        return image.config
     return Config.parse(format_json(value), "new config")
 
 
@@ -70,6 +84,19 @@ def _diff_ids(image: Image, merged: Mapping[range, Digest]) -> list[str]:
         for position, diff_id in enumerate(image.diff_ids)
         if position in starts or position not in squashed
     ]
+
+
+def _blank_history(
+    image: Image, ranges: Sequence[range], wording: Wording
+) -> list[Mapping[str, Any]]:
+    """Return an entry for each layer, so that engines show its size, which tells only the time."""
+    created = wording.created or image.config.text("created")
+    blank = {"created": created} if created else {}
+    comment = {"comment": wording.message} if wording.message else {}
+    starts = {positions.start for positions in ranges}
+    gone = {position for positions in ranges for position in positions} - starts
+    left = [position for position in range(len(image.layers)) if position not in gone]
+    return [{**blank, **comment} if position in starts else blank for position in left]
 
 
 def _history(
@@ -165,8 +192,15 @@ def new_manifest(
     if docker:
         layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
     value["layers"] = [layer.to_json() for layer in layers]
-    if annotations and not docker:
-        value["annotations"] = {**(value.get("annotations") or {}), **annotations}
+    return annotated(Manifest.parse(format_json(value), "new manifest"), annotations or {})
+
+
+def annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """Return a manifest with more annotations; itself if it has them, or is Docker's."""
+    old = manifest.value.get("annotations") or {}
+    if manifest.is_docker or old == {**old, **annotations}:
+        return manifest
+    value = {**manifest.value, "annotations": {**old, **annotations}}
     return Manifest.parse(format_json(value), "new manifest")
 
 

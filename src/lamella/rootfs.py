@@ -21,14 +21,13 @@ from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.merge.patterns import PathPatterns
+from lamella.spec import changes
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
 __all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_rootfs"]
 
-_CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
-_VARIABLES = "Env"
 _CONFIG = "config"
 """How a field of the config is told; those of its ``config`` have their own names alone."""
 
@@ -263,34 +262,7 @@ def _even(chunks: Iterator[bytes], size: int = 1 << 18) -> Iterator[bytes]:
 
 
 def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
-    """Yield the fields of the configs that differ, but for those that a squash has to change.
-
-    Each variable and each label is a difference of its own: ``config Env.PATH``.
-    """
-    a, b = ours.config.value, theirs.config.value
-    for key in sorted((a.keys() | b.keys()) - _CHANGED_BY_SQUASH):
-        yield from _compare_values("" if key == _CONFIG else key, a.get(key), b.get(key))
-
-
-def _compare_values(name: str, one: object, other: object) -> Iterator[Difference]:
-    if one == other:
-        return
-    ours, theirs = (_fields(name, value) for value in (one, other))
-    if ours == theirs or ours is None or theirs is None:
-        yield Difference(b"", f"{_CONFIG} {name}".rstrip(), one, other)
-        return
-    for key in sorted(ours.keys() | theirs.keys()):
-        inner = f"{name}.{key}" if name else key
-        yield from _compare_values(inner, ours.get(key), theirs.get(key))
-
-
-def _fields(name: str, value: object) -> Mapping[str, object] | None:
-    """Return what can be compared one by one; nothing at all is no fields; None: it can't be."""
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return value
-    if name != _VARIABLES or not isinstance(value, list):
-        return None
-    found = dict(str(line).partition("=")[::2] for line in value)
-    return found if len(found) == len(value) else None
+    """Yield the fields of the configs that differ; see `spec.changes.compare_configs`."""
+    for change in changes.compare_configs(ours.config.value, theirs.config.value):
+        what = f"{_CONFIG} {change.field}".rstrip()
+        yield Difference(b"", what, change.before, change.after)

@@ -17,7 +17,10 @@ __all__ = ["HEADINGS", "squash_options"]
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
-    "What changes": ("exclude", "exclude_from", "clamp_mtime"),
+    "What changes": (
+        *("exclude", "exclude_from", "clamp_mtime", "change", "unset_env", "unset_label"),
+        *("annotations", "redact", "redact_names"),
+    ),
 }
 _OPTIONS: Sequence[Decorator] = (
     click.option(
@@ -58,7 +61,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     click.option(
         "--history",
-        type=click.Choice(["merge", "keep"]),
+        type=click.Choice(["merge", "keep", "drop"]),
         default="merge",
         show_default=True,
         help="History of squashed layers.",
@@ -87,7 +90,36 @@ _OPTIONS: Sequence[Decorator] = (
         metavar="TIME",
         help="Limit modification times of the new layer.",
     ),
+    click.option(
+        "--change",
+        multiple=True,
+        metavar="INSTRUCTION",
+        help="Change the config, such as 'ENV A=b'.",
+    ),
+    click.option("--unset-env", multiple=True, metavar="NAME", help="Remove a variable."),
+    click.option("--unset-label", multiple=True, metavar="NAME", help="Remove a label."),
+    click.option(
+        "--annotation",
+        "annotations",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Annotate manifest and index.",
+    ),
+    click.option("--redact", is_flag=True, help="Replace likely secrets in the config by ***."),
+    click.option(
+        "--redact-name",
+        "redact_names",
+        multiple=True,
+        metavar="NAME",
+        help="Replace values of NAME by ***.",
+    ),
 )
+
+
+def _annotations(texts: Sequence[str]) -> dict[str, str]:
+    from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
+
+    return read_pairs(texts)
 
 
 def squash_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,11 +130,13 @@ def squash_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,  # noqa: ANN401 - click's
         exclude: tuple[str, ...],
         exclude_from: tuple[str, ...],
+        annotations: tuple[str, ...],
         **choices: Any,  # noqa: ANN401 - click's
     ) -> Any:  # noqa: ANN401 - the command's
         texts = [read_text(path, "--exclude-from") for path in exclude_from]
         patterns = [line for text in texts for line in text.splitlines()]
-        return command(*args, exclude=(*patterns, *exclude), **choices)
+        read = {"exclude": (*patterns, *exclude), "annotations": _annotations(annotations)}
+        return command(*args, **read, **choices)
 
     wrapped: Callable[..., Any] = read
     for option in reversed(_OPTIONS):

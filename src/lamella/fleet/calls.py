@@ -31,6 +31,7 @@ from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
 from lamella.operations.editing import clamp_text, pattern_texts
 from lamella.operations.request import Layers, Name, range_texts, reference_text
+from lamella.restate.changes import texts_of
 from lamella.rewrite import HistoryMode
 from lamella.spec.platform import Platform
 from lamella.transport.environment import Environment, used
@@ -94,6 +95,12 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     message: str = "",
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    change: str | Sequence[str] = (),
+    unset_env: str | Sequence[str] = (),
+    unset_label: str | Sequence[str] = (),
+    redact: bool = False,
+    redact_names: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     clamp_mtime: datetime | str | None = None,
     since: str = "",
@@ -131,6 +138,12 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         message: see `squash`.
         history: see `squash`.
         created: see `squash`. ``now`` makes no result out of date.
+        annotations: see `squash`.
+        change: see `squash`.
+        unset_env: see `squash`.
+        unset_label: see `squash`.
+        redact: see `squash`.
+        redact_names: see `squash`.
         exclude: see `squash`.
         clamp_mtime: see `squash`.
         since: a time in RFC 3339: images that were created before are passed over.
@@ -168,7 +181,22 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     given = {"last": last, "max_layers": max_layers, "auto": auto, "include_base": include_base}
     said = {"platform": platform, "compression": compression, "message": message}
     edits = {"exclude": pattern_texts(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
-    options = {**given, **said, **edits, "layers": range_texts(layers), "history": history}
+    restated = {
+        "annotations": dict(sorted((annotations or {}).items())),
+        "change": texts_of(change),
+        "unset_env": tuple(sorted(texts_of(unset_env))),
+        "unset_label": tuple(sorted(texts_of(unset_label))),
+        "redact": redact,
+        "redact_names": tuple(sorted(texts_of(redact_names))),
+    }
+    options = {
+        **given,
+        **said,
+        **edits,
+        **restated,
+        "layers": range_texts(layers),
+        "history": history,
+    }
     common = Task(
         "",
         to,
@@ -221,7 +249,7 @@ def _as_text(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         name: value
         for name, value in options.items()
-        if value is not None and value is not False and value not in ((), "")
+        if value is not None and value is not False and value not in ((), "", {})
     }
     for name in given.keys() & {"platform", "compression"}:
         given[name] = str(given[name])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.restate.annotations import check_annotations
+from lamella.restate.changes import NO_CHANGES, Changes
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.transport.location import Location
@@ -43,7 +45,9 @@ class Request:
     compression: Compression | None = None
     wording: Wording = field(default_factory=Wording)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
+    """As `restate.annotations` has them; Docker's manifests have none."""
+    changes: Changes = NO_CHANGES
+    """What the image's documents are to say otherwise."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
     check: bool = False
@@ -75,6 +79,7 @@ class Request:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
+        check_annotations(self.annotations)
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamella.merge.causes import Dropped
+from lamella.spec.changes import FieldChange
 
 __all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
 
@@ -82,11 +83,18 @@ class Result:
     """Paths that the image had and the new one has not; of a directory its own alone."""
     shipped: tuple[tuple[int, str], ...] = ()
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
+    config_changes: tuple[FieldChange, ...] = ()
+    """Fields of config, history, manifest and index that are changed beside the squash itself."""
 
     @property
     def squashed(self) -> bool:
         """Whether there was anything to squash."""
         return bool(self.ranges) or any(one.squashed for one in self.platforms)
+
+    @property
+    def restated(self) -> bool:
+        """Whether the image says of itself something else than before, beside the squash."""
+        return bool(self.config_changes) or any(one.restated for one in self.platforms)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``lamella squash --json`` (see docs/json.md)."""
@@ -120,6 +128,7 @@ class Result:
             "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
+            "config_changes": [change.to_json() for change in self.config_changes],
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,20 +17,21 @@ from lamella.errors import (
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
+from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import (
-    Edited,
     Prepared,
     WrittenImage,
     prepare,
     reason_against,
     write,
 )
+from lamella.operations.planning import Edited
 from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.request import Request
+from lamella.operations.restating import Restating
 from lamella.operations.result import Result, SquashedRange
-from lamella.rewrite import new_manifest
 from lamella.selection import Selection, is_number, select, select_above_image
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
@@ -89,7 +89,7 @@ class Job:
             OutputError: the output can't be written; this is found out before anything is read.
         """
         self._request, self._env, self._stack = request, env, stack
-        self._clock = _Clock()
+        self._clock = Clock()
         self._source = source or self._open(request.location)
         self._kept_name = ""
         self._reason = ""
@@ -104,6 +104,8 @@ class Job:
             destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
+        self.secrets: frozenset[str] = frozenset()
+        """Of other documents of the same index: they go from this image's, too."""
 
     def run(self) -> Result:
         """Do all of it."""
@@ -124,6 +126,10 @@ class Job:
             if request.location.is_bare:
                 self._source.describe()  # its message also says that no such file is here
             raise
+
+    def restating(self) -> Restating:
+        """Return what becomes of the image's documents."""
+        return Restating.of(self._source.describe(), self._request, self.secrets)
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -201,6 +207,9 @@ class Job:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
         headers_only = self._request.sizes_only
+        restating = self.restating()
+        if self._destination is not None:
+            restating.check(self._destination, str(self._request.output))
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
         if self._destination is not None:
@@ -225,6 +234,8 @@ class Job:
                 kept_name=self._kept_name,
             )
         self._tell(prepared.edited)
+        for note in restating.notes():
+            self._env.progress.note(note)
         self._clock.lap("plan")
         return prepared
 
@@ -267,18 +278,19 @@ class Job:
             self._env.progress.advance,
         )
         writer = destination.open_image(new)
-        written = write(prepared, writer, request.wording, self._env.progress)
+        restating, wording = self.restating(), request.wording
+        renewed = restating.renews_config
+        written = write(prepared, writer, wording, self._env.progress, renewed=renewed)
+        written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
             prove(prepared, request.edits)
             self._clock.lap("verify")
-        manifest = image.manifest
-        marked = request.annotations and manifest is not None and not manifest.is_docker
-        if prepared.plans or manifest is None or marked:
-            manifest = new_manifest(
-                image.manifest, written.config, written.descriptors, request.annotations
-            )
+        anew = bool(prepared.plans)
+        manifest = restating.manifest(written.config, written.descriptors, anew=anew)
         stored = destination.stored_manifest(manifest)
+        if stored is not None:
+            stored = restating.annotated(stored)
         converted = conversion(image, written.kept, stored, unpacked=destination.unpacks)
         return Made(prepared, writer, written, stored or manifest, stored, converted)
 
@@ -354,6 +366,7 @@ class Job:
                 for path in paths
             ),
             platform=str(Platform.of(image.config.value)),
+            config_changes=tuple(self.restating().told()),
         )
 
 
@@ -378,17 +391,3 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._start = self._last = time.monotonic()
-
-    def lap(self, phase: str) -> None:
-        now = time.monotonic()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
-        self.seconds["total"] = now - self._start
-        self._last = now

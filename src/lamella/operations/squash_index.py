@@ -13,11 +13,14 @@ from lamella.errors import MalformedImage, UsageError
 from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
 from lamella.operations.request import Request
+from lamella.operations.restating import documents_of, index_changes
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
 from lamella.progress import Progress
+from lamella.restate.annotations import for_images, for_index
 from lamella.rewrite import new_entry, new_index
 from lamella.selection import Selection
+from lamella.spec.changes import FieldChange
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
@@ -101,17 +104,20 @@ class _EveryPlatform:
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
         self._new: dict[Digest, Manifest] = {}
+        self._annotations = for_index(request.annotations)
+        self._secrets: frozenset[str] = frozenset()
 
     def run(self) -> Result:
         ones = list(self._images())
         if not ones:
             raise MalformedImage(str(self._request.location), "no image of its index is here")
+        self._share_secrets(ones)
         selections = list(self._pool.map(self._select, ones))
         prepared = list(self._pool.map(_One.prepare, ones, selections))
         rewritten = {
             str(one.descriptor.digest): _name(one.descriptor)
             for one, it in zip(ones, prepared, strict=True)
-            if it.plans or self._changes(it)
+            if it.plans or one.job.restating().renews or self._changes(it)
         }
         self._judge(self._index, rewritten)
         if self._destination is None:
@@ -120,13 +126,30 @@ class _EveryPlatform:
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
         self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
-        renewed = self._renew(self._index, self._destination, self._request.annotations)
+        renewed = self._renew(self._index, self._destination, self._annotations)
         index = self._destination.stored_index(renewed)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
             self._env.progress.note("`cleanup`: images of several platforms are left alone")
         return self._result(done, index)
+
+    def _share_secrets(self, ones: list[_One]) -> None:
+        """Let what is a secret in one document be one in all of them."""
+        redaction = self._request.changes.redaction
+        if redaction.is_none:
+            return
+        documents: list[object] = [self._index.value]
+        for described in self._pool.map(lambda one: one.source.describe(), ones):
+            documents += documents_of(described)
+        self._secrets = redaction.values_in(documents)
+        for one in ones:
+            one.job.secrets = self._secrets
+
+    def _told(self) -> Iterator[FieldChange]:
+        """Yield which annotations of the index change."""
+        new = new_index(self._index, lambda entry: entry, self._annotations)
+        return index_changes(self._index, new, self._request.changes, self._secrets)
 
     def _images(self) -> Iterator[_One]:
         where = str(self._request.location)
@@ -143,7 +166,7 @@ class _EveryPlatform:
             self._request,
             output=self._request.output.unnamed(),
             tags=(),
-            annotations={},
+            annotations=for_images(self._request.annotations),
             platform=Platform.of(descriptor.platform) if descriptor.platform else None,
             cleanup=False,
         )
@@ -213,7 +236,8 @@ class _EveryPlatform:
             destination.put_artifact(descriptor, artifact)
             return descriptor
 
-        return new_index(index, entry_of, annotations)
+        renewed = new_index(index, entry_of, annotations)
+        return self._request.changes.index(renewed, self._secrets)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)
@@ -252,6 +276,7 @@ class _EveryPlatform:
             seconds={"total": time.monotonic() - self._started},
             platforms=tuple(done),
             left_out=tuple(self._left_out),
+            config_changes=tuple(self._told()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -25,7 +26,11 @@ __all__ = [
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _SHOWN = 10
+_NAMED = 5
+"""Fields in one line."""
 _LABEL = 9
+_LONGEST = 80
+"""Characters of a value."""
 _TIE = "\u00a0"
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _NUMBER = re.compile(r"\d (?=[kMGTP]?B\b|%|layers?\b|s\b)")
@@ -118,6 +123,15 @@ def _rows(result: Result) -> Iterator[str]:
         yield f"converted {result.converted}"
     if not result.ranges:
         yield f"nothing to squash: {result.reason}"
+    if result.config_changes:
+        yield f"{'changed':<{_LABEL}} {_fields_text(result)}"
+
+
+def _fields_text(result: Result) -> str:
+    """Name the fields that are changed, as many as a line takes."""
+    names = [change.field or "config" for change in result.config_changes]
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _saved(result: Result) -> str:
@@ -153,6 +167,11 @@ def plan_lines(result: Result) -> list[str]:
     lines: list[str] = []
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
+    changes = [
+        f"{c.field or 'config'}: {_value(c.before)} → {_value(c.after)}"
+        for c in result.config_changes
+    ]
+    lines += _some("fields changed", changes)
     lines += _some("paths left out", [f"/{printable(path)}" for path in result.excluded])
     for squashed in result.ranges:
         if len(result.ranges) == 1:  # of several, the summary says which they are
@@ -166,6 +185,14 @@ def plan_lines(result: Result) -> list[str]:
             [f"/{printable(gone)} → /{printable(path)}" for gone, path in squashed.promoted],
         )
     return lines
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    short = printable(text)
+    return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 1]}…"
 
 
 def _some(title: str, items: list[str]) -> list[str]:

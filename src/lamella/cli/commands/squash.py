@@ -151,7 +151,7 @@ def command(
         write_whole(digestfile, result.digest)
     shown = "" if to_stdout else result.reference
     print_result(result, shown, as_json=as_json, quiet=session.quiet)
-    return _NOTHING if exit_code and not result.squashed else 0
+    return _NOTHING if exit_code and not (result.squashed or result.restated) else 0
 
 
 def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> None:
