@@ -145,7 +145,10 @@ OTHERS_OPTIONS: set[str] = {
 }
 
 # What they name are instructions of a Dockerfile and options of package managers.
-SPEAK_DOCKERFILE = {"analysis/advice.py", "analysis/caches.py", "analysis/instruction.py"}
+SPEAK_DOCKERFILE = {
+    *("analysis/advice.py", "analysis/caches.py", "analysis/instruction.py"),
+    "restate/health.py",
+}
 
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}

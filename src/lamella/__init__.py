@@ -64,9 +64,12 @@ if TYPE_CHECKING:
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
+    from lamella.operations.options import SquashOptions
     from lamella.operations.result import Result, SquashedRange
+    from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rootfs import Difference
+    from lamella.spec.changes import FieldChange
     from lamella.spec.codec import Codec
     from lamella.spec.config import Config
     from lamella.spec.descriptor import Descriptor
@@ -99,10 +102,12 @@ __all__ = [
     "EngineOptions",
     "EngineUnreachable",
     "Environment",
+    "FieldChange",
     "File",
     "FlatTar",
     "FleetImage",
     "FleetPlan",
+    "FoundSecret",
     "HistoryLine",
     "Image",
     "ImageError",
@@ -133,6 +138,7 @@ __all__ = [
     "Secret",
     "Setup",
     "Shard",
+    "SquashOptions",
     "SquashedRange",
     "Step",
     "TreeNode",
@@ -172,10 +178,12 @@ _HOMES = {
     "EngineOptions": "transport.engine.options",
     "EngineUnreachable": "errors",
     "Environment": "transport.environment",
+    "FieldChange": "spec.changes",
     "File": "inside.file",
     "FlatTar": "inside.export",
     "FleetImage": "fleet.tree",
     "FleetPlan": "fleet.best",
+    "FoundSecret": "operations.secrets",
     "HistoryLine": "analysis.model",
     "Image": "image",
     "ImageError": "errors",
@@ -206,6 +214,7 @@ _HOMES = {
     "Secret": "analysis.model",
     "Setup": "analysis.model",
     "Shard": "fleet.shard",
+    "SquashOptions": "operations.options",
     "SquashedRange": "operations.result",
     "Step": "image",
     "TreeNode": "fleet.tree",

@@ -18,8 +18,8 @@ HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
     "What changes": (
-        *("exclude", "exclude_from", "clamp_mtime", "change", "unset_env", "unset_label"),
-        *("annotations", "redact", "redact_names"),
+        *("exclude", "exclude_from", "remove_secrets", "clamp_mtime", "change", "unset_env"),
+        *("unset_label", "annotations", "redact", "redact_names"),
     ),
 }
 _OPTIONS: Sequence[Decorator] = (
@@ -85,6 +85,7 @@ _OPTIONS: Sequence[Decorator] = (
         metavar="FILE",
         help="Leave out what the patterns in FILE match.",
     ),
+    click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
     click.option(
         "--clamp-mtime",
         metavar="TIME",

@@ -49,8 +49,8 @@ _MAKING = 1
 """To be increased if the same options give other bytes: then every result is made again."""
 
 State = Literal["squashed", "changed", "copied", "unchanged", "planned", "passed over", "failed"]
-"""``copied``: there was nothing to squash; ``changed``: nor that, but its config is another. ``unchanged``: the result was there already.
-``passed over``: the image is older than asked for."""
+"""``copied``: there was nothing to squash; ``changed``: nor that, but its documents are others.
+``unchanged``: the result was there already. ``passed over``: the image is older than asked for."""
 
 
 @dataclass(frozen=True)

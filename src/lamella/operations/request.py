@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.operations.secrets import SecretSearch
 from lamella.restate.annotations import check_annotations
 from lamella.restate.changes import NO_CHANGES, Changes
 from lamella.rewrite import Wording
@@ -50,6 +51,8 @@ class Request:
     """What the image's documents are to say otherwise."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
+    secrets: SecretSearch | None = None
+    """Finds the secrets that merged layers leave out, too; None: they leave out none."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False
@@ -83,6 +86,11 @@ class Request:
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)
+
+    @property
+    def changes_layers(self) -> bool:
+        """Whether a layer alone may become another one."""
+        return not self.edits.is_none or self.secrets is not None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamella.merge.causes import Dropped
+from lamella.operations.secrets import FoundSecret
 from lamella.spec.changes import FieldChange
+from lamella.tar.entry import path_text
 
 __all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
 
@@ -85,6 +87,10 @@ class Result:
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
     config_changes: tuple[FieldChange, ...] = ()
     """Fields of config, history, manifest and index that are changed beside the squash itself."""
+    secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets that were left out."""
+    kept_secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets in layers that are kept, if secrets were to be left out."""
 
     @property
     def squashed(self) -> bool:
@@ -129,6 +135,10 @@ class Result:
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
             "config_changes": [change.to_json() for change in self.config_changes],
+            "secrets": {
+                "removed": [_secret_to_json(secret) for secret in self.secrets],
+                "kept": [_secret_to_json(secret) for secret in self.kept_secrets],
+            },
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }
@@ -136,6 +146,10 @@ class Result:
             value["platforms"] = [one.to_json() for one in self.platforms]
             value["left_out"] = list(self.left_out)
         return value
+
+
+def _secret_to_json(secret: FoundSecret) -> dict[str, Any]:
+    return {"path": path_text(secret.path), "kind": secret.kind, "layer": secret.layer}
 
 
 def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _NANOSECONDS = {
 }
 _LEAST = 10**6
 _MOST = 2**63
-_FORM = "expected NONE or [--interval=TIME] [--timeout=TIME] [--retries=N] … CMD command"
+_FORM = "expected NONE, or [--interval=TIME] [--timeout=TIME] [--retries=N] … CMD COMMAND"
 
 
 def parse_health(rest: str, list_of: Callable[[str], Sequence[str] | None]) -> Mapping[str, Any]:

@@ -59,9 +59,9 @@ def parse_instruction(text: str) -> Instruction:
 def _parsed(text: str) -> Instruction:
     keyword, _, rest = re.sub(r"\s+", " ", text, count=1).partition(" ")
     keyword = keyword.upper()
-    kind = _KINDS.get(keyword)
+    kind = _KEYWORDS.get(keyword)
     if kind is None:
-        *others, last = _KINDS
+        *others, last = _KEYWORDS
         raise ValueError(f"expected one of {', '.join(others)} or {last}")
     if "\n" in text:
         raise ValueError("expected one line")
@@ -97,7 +97,7 @@ def apply_instructions(instructions: Sequence[Instruction], settings: Settings) 
     done: dict[str, Instruction] = {}
     for instruction in instructions:
         try:
-            _KINDS[instruction.keyword].apply(instruction, settings, done)
+            _KEYWORDS[instruction.keyword].apply(instruction, settings, done)
         except ValueError as error:
             raise _refused(instruction.text, error) from None
         done[instruction.keyword] = instruction
@@ -246,7 +246,7 @@ def _health(instruction: Instruction, settings: Settings, done: _Done) -> None:
     settings.put("Healthcheck", dict(instruction.value))
 
 
-class _Kind(NamedTuple):
+class _Keyword(NamedTuple):
     parse: Callable[[str], Any]
     apply: Callable[[Instruction, Settings, _Done], None]
     expands: bool = True
@@ -257,17 +257,17 @@ def _parse_health(rest: str) -> Mapping[str, Any]:
     return parse_health(rest, _json_list)
 
 
-_KINDS: Mapping[str, _Kind] = {
-    "CMD": _Kind(_parse_command, _command, expands=False),
-    "ENTRYPOINT": _Kind(_parse_command, _command, expands=False),
-    "ENV": _Kind(_parse_pairs, _environment),
-    "EXPOSE": _Kind(_parse_words, _ports),
-    "HEALTHCHECK": _Kind(_parse_health, _health, expands=False),
-    "LABEL": _Kind(_parse_pairs, _labels),
-    "ONBUILD": _Kind(_parse_trigger, _on_build, expands=False),
-    "STOPSIGNAL": _Kind(str, _text),
-    "USER": _Kind(str, _text),
-    "VOLUME": _Kind(_parse_volumes, _volumes),
-    "WORKDIR": _Kind(str, _text),
+_KEYWORDS: Mapping[str, _Keyword] = {
+    "CMD": _Keyword(_parse_command, _command, expands=False),
+    "ENTRYPOINT": _Keyword(_parse_command, _command, expands=False),
+    "ENV": _Keyword(_parse_pairs, _environment),
+    "EXPOSE": _Keyword(_parse_words, _ports),
+    "HEALTHCHECK": _Keyword(_parse_health, _health, expands=False),
+    "LABEL": _Keyword(_parse_pairs, _labels),
+    "ONBUILD": _Keyword(_parse_trigger, _on_build, expands=False),
+    "STOPSIGNAL": _Keyword(str, _text),
+    "USER": _Keyword(str, _text),
+    "VOLUME": _Keyword(_parse_volumes, _volumes),
+    "WORKDIR": _Keyword(str, _text),
 }
 """Those that the classic builder allows for ``--change``."""
