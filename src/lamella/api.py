@@ -169,11 +169,13 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             sizes_only=dry_run == "sizes",
             cleanup=cleanup,
         )
-        if every:
-            from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
+        return _squash_every(request, world, stack) if every else Job(request, world, stack).run()
 
-            return squash_every_platform(request, world, stack)
-        return Job(request, world, stack).run()
+
+def _squash_every(request: Request, world: Environment, stack: ExitStack) -> Result:
+    from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
+
+    return squash_every_platform(request, world, stack)
 
 
 def _compression(given: str | Compression | None) -> Compression | None:
