@@ -320,11 +320,14 @@ def explore(
         yield explored
 
 
-def verify(
+def verify(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     ours: Name,
     theirs: Name,
     *,
     platform: str | Platform | None = None,
+    ignore: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     env: Environment | None = None,
 ) -> list[Difference]:
     """Compare two images: file systems in every attribute, and configs.
@@ -333,6 +336,10 @@ def verify(
         ours: reference of one image.
         theirs: reference of the other.
         platform: ``OS/ARCH[/VARIANT]``, of images for several; ``all``: every one of them.
+        ignore: differences that do not count: ``mode``, ``owner``, ``mtime``, ``xattr``,
+            ``config``, or a field of it such as ``config.Env.PATH``.
+        exclude: patterns, as for `squash`: `theirs` is not to have these paths.
+        clamp_mtime: as for `squash`: no entry of a layer that `theirs` has anew is later.
         env: temporary folder, progress, streams, how to reach engines.
 
     Returns:
@@ -340,15 +347,21 @@ def verify(
         ``history`` and ``created``, which a squash has to change.
 
     Raises:
+        UsageError: `ignore`, `exclude` or `clamp_mtime` make no sense.
         LamellaError: one of them can't be read, or is malformed.
     """
+    from lamella.operations.ignoring import Ignoring  # noqa: PLC0415 - as above
     from lamella.operations.verify import compare_images, compare_platforms  # noqa: PLC0415 - as above
 
     names = reference_text(ours), reference_text(theirs)
+    ignoring = Ignoring.parse(ignore)
     with used(env) as world:
+        edits = edits_of(exclude, clamp_mtime, world.source_date_epoch)
         if platform == "all":
-            return compare_platforms(names, world)
-        return compare_images(names, _platform(platform), world)
+            found = compare_platforms(names, world, edits)
+        else:
+            found = compare_images(names, _platform(platform), world, edits)
+    return ignoring.split(found)[0]
 
 
 def image_names(env: Environment | None = None) -> list[str]:
