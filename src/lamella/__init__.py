@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
+    from lamella.operations.attestation import attestation
     from lamella.operations.result import Result, SquashedRange
     from lamella.progress import Progress
     from lamella.rootfs import Difference
@@ -144,6 +145,7 @@ __all__ = [
     "Waste",
     "Watch",
     "analyze",
+    "attestation",
     "batch",
     "open_image",
     "plan",
@@ -217,6 +219,7 @@ _HOMES = {
     "Waste": "analysis.model",
     "Watch": "fleet.local",
     "analyze": "api",
+    "attestation": "operations.attestation",
     "batch": "fleet.calls",
     "open_image": "api",
     "plan": "fleet.calls",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
+from lamella.tar.entry import time_text
 from lamella.transport.location import Location
 
 __all__ = ["Layers", "Name", "Request", "range_texts", "reference_text"]
@@ -83,6 +85,21 @@ class Request:
     def names(self) -> tuple[str, ...]:
         """What the destination will call the image."""
         return self.output.names(self.tags)
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the new image is to be, as JSON values: parameters, if they are given."""
+        patterns, latest = self.edits.leave_out, self.edits.latest
+        history = self.wording.history
+        given: dict[str, Any] = {
+            "compression": str(self.compression) if self.compression else None,
+            "message": self.wording.message,
+            "history": history if history != "merge" else None,
+            "created": self.wording.created,
+            "annotations": dict(self.annotations),
+            "exclude": list(patterns.texts) if patterns else None,
+            "clamp_mtime": time_text(latest) if latest is not None else None,
+        }
+        return {name: value for name, value in given.items() if value not in (None, "", {}, [])}
 
 
 def reference_text(name: Name) -> str:

@@ -82,6 +82,11 @@ class Result:
     """Paths that the image had and the new one has not; of a directory its own alone."""
     shipped: tuple[tuple[int, str], ...] = ()
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
+    kept_digest: str = ""
+    """Of the manifest of the base that the user named, or the base's ID where it has none."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What the new image was to be, but for which layers are squashed: parameters that were given,
+    as JSON values."""
 
     @property
     def squashed(self) -> bool:

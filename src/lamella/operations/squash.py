@@ -91,7 +91,7 @@ class Job:
         self._request, self._env, self._stack = request, env, stack
         self._clock = _Clock()
         self._source = source or self._open(request.location)
-        self._kept_name = ""
+        self._kept_name = self._kept_digest = ""
         self._reason = ""
         """Why there is nothing to squash."""
         self._base_layers = 0
@@ -143,6 +143,7 @@ class Job:
                 raise
             base = self._base_image(request.base, unknown)
         self._kept_name = base.name
+        self._kept_digest = str(base.manifest.digest if base.manifest else base.id)
         return select_above_image(image, base)
 
     def _choose(self, image: Image) -> Selection:
@@ -342,6 +343,8 @@ class Job:
             kept=kept,
             kept_bytes=sum(sizes[:kept]),
             kept_name=self._kept_name,
+            kept_digest=self._kept_digest,
+            asked=self._request.asked(),
             source_tags=image.tags,
             ranges=tuple(_ranges(prepared, written)),
             reason=self._reason,

@@ -242,6 +242,7 @@ class _EveryPlatform:
             kept=total(lambda one: one.kept),
             kept_bytes=total(lambda one: one.kept_bytes),
             kept_name="",
+            asked=self._request.asked(),
             ranges=(),
             dropped=sum((one.dropped for one in done), Dropped()),
             id=digest,
