@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
-    from lamella.operations.result import Result, SquashedRange
+    from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.progress import Progress
     from lamella.rootfs import Difference
     from lamella.spec.codec import Codec
@@ -128,6 +128,7 @@ __all__ = [
     "PlannedImage",
     "Platform",
     "Progress",
+    "ReferrerOutcome",
     "RegistryOptions",
     "Result",
     "Saving",
@@ -202,6 +203,7 @@ _HOMES = {
     "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
+    "ReferrerOutcome": "operations.result",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
     "Saving": "analysis.model",

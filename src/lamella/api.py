@@ -74,6 +74,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     exclude: str | Sequence[str] = (),
     clamp_mtime: datetime | str | None = None,
     check: bool = False,
+    referrers: Literal["copy", "drop"] | None = None,
     dry_run: bool | Literal["sizes"] = False,
     cleanup: bool = False,
     env: Environment | None = None,
@@ -108,6 +109,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             ``SOURCE_DATE_EPOCH`` for what `env` says.
         check: prove that both images have the same file system, but for what is asked for, before
             anything is published.
+        referrers: what is attached to the image in a registry or an OCI layout: ``copy`` attaches
+            SBOMs to the new image, too, with `check`; ``drop`` only tells what there is.
         dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
             only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
@@ -145,6 +148,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             annotations=annotations or {},
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
+            referrers=referrers,
             dry_run=bool(dry_run),
             sizes_only=dry_run == "sizes",
             cleanup=cleanup,

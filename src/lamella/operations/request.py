@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
@@ -50,6 +50,8 @@ class Request:
     """What merged layers leave out and change."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
+    referrers: Literal["copy", "drop"] | None = None
+    """What becomes of what is attached to the image; None: it is not even looked for."""
     dry_run: bool = False
     sizes_only: bool = False
     """Of a dry run: tell no reasons why bytes are gone, for which content must be compared."""
@@ -77,9 +79,26 @@ class Request:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
+        self._check_referrers()
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)
+
+    def _check_referrers(self) -> None:
+        if self.referrers not in {None, "copy", "drop"}:
+            raise UsageError(f"`referrers` {self.referrers!r:.60}: expected copy or drop")
+        if self.referrers != "copy":
+            return
+        if not self.check:
+            raise UsageError(
+                "`referrers` copy goes with `check`: an SBOM is only attached to an image that is "
+                "proven to have the same files"
+            )
+        if not self.output.keeps_manifest:
+            raise UsageError(
+                f"`referrers` copy: nothing can be attached to an image in {self.output}; expected "
+                "a registry, oci:DIR or oci-archive:FILE as `output`"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from lamella.merge.causes import Dropped
 
-__all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
+__all__ = ["FORMAT_VERSION", "ReferrerOutcome", "Result", "SquashedRange"]
 
 FORMAT_VERSION = 1
 """Of the JSON documents; grows when a field changes its meaning or goes, not when one is added."""
@@ -30,6 +30,19 @@ class SquashedRange:
     """Hard links: the name that is gone, and the one that holds the content now."""
     diff_id: str = ""
     """Empty after a dry run."""
+
+
+@dataclass(frozen=True)
+class ReferrerOutcome:
+    """Something that is attached to the source: an SBOM, a signature; and what became of it."""
+
+    artifact_type: str
+    digest: str
+    """Of its manifest."""
+    state: Literal["copied", "left"]
+    """``copied``: it is attached to the new image, too; ``left``: to the source alone."""
+    reason: str = ""
+    """Why it was left, for people."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class Result:
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
     kept_digest: str = ""
     """Of the manifest of the base that the user named, or the base's ID where it has none."""
+    referrers: tuple[ReferrerOutcome, ...] = ()
+    """What is attached to the source, if that was looked for."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """What the new image was to be, but for which layers are squashed: parameters that were given,
     as JSON values."""
@@ -125,6 +140,7 @@ class Result:
             "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
+            "referrers": [asdict(referrer) for referrer in self.referrers],
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }

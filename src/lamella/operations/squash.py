@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from lamella.errors import (
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
+from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import (
     Edited,
@@ -29,6 +29,7 @@ from lamella.operations.merge_layers import (
 )
 from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
+from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
@@ -89,7 +90,7 @@ class Job:
             OutputError: the output can't be written; this is found out before anything is read.
         """
         self._request, self._env, self._stack = request, env, stack
-        self._clock = _Clock()
+        self._clock = Clock()
         self._source = source or self._open(request.location)
         self._kept_name = self._kept_digest = ""
         self._reason = ""
@@ -98,6 +99,7 @@ class Job:
         """How many of the lowest layers are kept because they are the base."""
         self._is_alone = destination is None
         """Not one of several that are published together."""
+        self._attached = Attached(request.referrers, env.progress)
         self._whole: Image | None = None
         """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
@@ -207,6 +209,7 @@ class Job:
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
+        self._attached.look(self._source, self._source.describe().manifest)
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
         prepared = prepare(
@@ -226,6 +229,7 @@ class Job:
                 kept_name=self._kept_name,
             )
         self._tell(prepared.edited)
+        self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
 
@@ -288,6 +292,7 @@ class Job:
         request = self._request
         self._source.recheck()
         self._env.progress.phase("publish")
+        self._attached.carry(self._written_to, made.stored)
         try:
             image_id = self._commit(made)
         except LayersMissing:
@@ -346,6 +351,7 @@ class Job:
             kept_digest=self._kept_digest,
             asked=self._request.asked(),
             source_tags=image.tags,
+            referrers=self._attached.outcomes,
             ranges=tuple(_ranges(prepared, written)),
             reason=self._reason,
             dropped=dropped,
@@ -381,17 +387,3 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._start = self._last = time.monotonic()
-
-    def lap(self, phase: str) -> None:
-        now = time.monotonic()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
-        self.seconds["total"] = now - self._start
-        self._last = now

@@ -12,6 +12,7 @@ from functools import cache
 from lamella.errors import MalformedImage, UsageError
 from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
+from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
@@ -101,6 +102,7 @@ class _EveryPlatform:
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
         self._new: dict[Digest, Manifest] = {}
+        self._attached = Attached(request.referrers, env.progress)
 
     def run(self) -> Result:
         ones = list(self._images())
@@ -114,6 +116,8 @@ class _EveryPlatform:
             if it.plans or self._changes(it)
         }
         self._judge(self._index, rewritten)
+        self._attached.look(self._source, self._index)
+        self._attached.judge(complete=not any(it.edited.left_out for it in prepared))
         if self._destination is None:
             done = [one.job.planned(it) for one, it in zip(ones, prepared, strict=True)]
             return self._result(done, None)
@@ -122,6 +126,7 @@ class _EveryPlatform:
         self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
         renewed = self._renew(self._index, self._destination, self._request.annotations)
         index = self._destination.stored_index(renewed)
+        self._attached.carry(self._destination, index)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
@@ -242,6 +247,7 @@ class _EveryPlatform:
             kept=total(lambda one: one.kept),
             kept_bytes=total(lambda one: one.kept_bytes),
             kept_name="",
+            referrers=self._attached.outcomes,
             asked=self._request.asked(),
             ranges=(),
             dropped=sum((one.dropped for one in done), Dropped()),

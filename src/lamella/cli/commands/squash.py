@@ -86,6 +86,13 @@ _NOTHING = 3
     metavar="FILE",
     help="Write an in-toto statement about the new image to FILE.",
 )
+@click.option(
+    "--referrers",
+    type=click.Choice(["copy", "drop"]),
+    default="drop",
+    show_default=True,
+    help="SBOMs attached to the image; copy needs --verify.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit 3 if there was nothing to squash.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the sizes; write nothing.")
 @click.option(

@@ -31,8 +31,10 @@ from lamella.transport.file.oci_layout import (
     read_index,
     read_layout,
 )
+from lamella.transport.file.referrers import find_referrers
 from lamella.transport.file.tarball import open_archive
 from lamella.transport.index import Artifact, HasIndex, TaggedDescriptor
+from lamella.transport.referrers import HasReferrers, Referrer
 
 __all__ = ["FileSource"]
 
@@ -40,7 +42,7 @@ _OLDEST = "repositories"
 """What archives of Docker before 1.10 have."""
 
 
-class FileSource(HasIndex):
+class FileSource(HasIndex, HasReferrers):
     """An image in an archive, a stream or a layout folder."""
 
     home = None
@@ -122,6 +124,11 @@ class FileSource(HasIndex):
         there = is_there(self._files(), descriptor)
         return read_artifact(self._files(), descriptor) if there else None
 
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to a manifest or an index; in a docker-archive nothing is."""
+        files = self._files()
+        return find_referrers(files, digest) if self._is_layout(files) else []
+
     # -- reading
 
     def _is_layout(self, files: LayoutFiles) -> bool:
@@ -161,7 +168,7 @@ class FileSource(HasIndex):
         return archive
 
 
-class _OneOfIndex(Source):
+class _OneOfIndex(HasReferrers):
     """One image of an index in a layout."""
 
     home = None
@@ -202,6 +209,14 @@ class _OneOfIndex(Source):
     def remove(self, *, new_tags: Sequence[str]) -> str:
         """Leave it, as the whole index."""
         return self._whole.remove(new_tags=new_tags)
+
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to an image of the layout."""
+        return self._whole.referrers(digest)
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return one of them."""
+        return self._whole.artifact(descriptor)
 
 
 def _is_regular(file: BinaryIO) -> bool:

@@ -34,8 +34,10 @@ from lamella.transport.index import (
     choose,
     images_of,
 )
+from lamella.transport.referrers import HasReferrers, Referrer
 from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
+from lamella.transport.registry.referrers import find_referrers
 from lamella.transport.registry.repository import Repository
 
 __all__ = ["RegistrySource", "RemoteBlob"]
@@ -43,7 +45,7 @@ __all__ = ["RegistrySource", "RemoteBlob"]
 _FOREIGN = "a non-distributable layer that is not in the registry; it can't be read"
 
 
-class RegistrySource(HasIndex):
+class RegistrySource(HasIndex, HasReferrers):
     """An image in a registry."""
 
     def __init__(
@@ -134,6 +136,10 @@ class RegistrySource(HasIndex):
         repository, where = self._repository(self._name), f"docker://{self._name}: artifact"
         raw = repository.manifest(descriptor.digest).raw
         return artifact_of(raw, descriptor, partial(self._blob, repository, where=where), where)
+
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to a manifest or an index of the repository."""
+        return find_referrers(self._repository(self._name), digest)
 
     # -- reading
 
