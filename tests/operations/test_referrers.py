@@ -110,10 +110,10 @@ def test_sboms_go_on_and_nothing_else_does(registry: MemoryRegistry, tmp_path: P
 def test_by_default_one_line_tells_what_stays(registry: MemoryRegistry, tmp_path: Path) -> None:
     """A dry run tells the same; without the option nobody looks."""
     app = pushed(registry, tmp_path)
-    for options in ({}, {"dry_run": True}):
+    for dry_run in (True, False):
         recorder = Recorder()
         env = lamella.Environment(progress=recorder)
-        result = lamella.squash(app, "1", "app:slim", referrers="drop", env=env, **options)
+        result = lamella.squash(app, "1", "app:slim", referrers="drop", dry_run=dry_run, env=env)
         assert {one.state for one in result.referrers} == {"left"}
         [note] = [note for note in recorder.notes if "attached" in note]
         assert SBOM in note
@@ -168,21 +168,21 @@ def test_a_second_run_attaches_nothing_twice(registry: MemoryRegistry, tmp_path:
         assert len(attached_to(registry, "app", result.digest)) == 2
 
 
-def test_what_is_listed_but_missing_is_told(registry: MemoryRegistry, tmp_path: Path) -> None:
+def test_what_is_listed_but_missing_is_told(tmp_path: Path) -> None:
     """Somebody removed it; the rest goes on."""
-    app = pushed(registry, tmp_path)
-    if registry.lists_referrers:
-        pytest.skip("such a registry lists what it has")
-    gone = next(
-        key
-        for key, (_, raw) in registry.manifests.items()
-        if f'"artifactType": "{SBOM}"' in str(raw) and ":" in key[1] and _subject(raw)
-    )
-    del registry.manifests[gone]
-    result = lamella.squash(app, "1", "app:slim", check=True, referrers="copy")
-    [missing] = [one for one in result.referrers if "missing" in one.reason]
-    assert missing.artifact_type == SBOM
-    assert len(attached_to(registry, "app", result.digest)) == 1
+    with registry_in_memory(Oddly(0)) as registry:
+        app = pushed(registry, tmp_path)
+        listed = json.loads(registry.manifests["app", _list_of(registry)][1])["manifests"]
+        [gone] = [entry for entry in listed if entry["artifactType"] == SBOM]
+        del registry.manifests["app", gone["digest"]]
+        result = lamella.squash(app, "1", "app:slim", check=True, referrers="copy")
+        [missing] = [one for one in result.referrers if "missing" in one.reason]
+        assert missing.artifact_type == SBOM
+        assert len(attached_to(registry, "app", result.digest)) == 1
+
+
+def _list_of(registry: MemoryRegistry) -> str:
+    return next(tag for _, tag in registry.manifests if re.fullmatch("sha256-[0-9a-f]{64}", tag))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_in_layouts(tmp_path: Path, archive: bool) -> None:
 
 
 def test_of_every_platform(tmp_path: Path) -> None:
-    """What is attached to the index, to the new index; what is attached to an image, to that one."""
+    """What is attached to the index goes on to the new index, and so on for each image."""
     platforms = three_platforms()
     made = platforms.layout
     in_layout(made, platforms.images["amd64"]).add(SBOM, SBOM)
@@ -267,7 +267,7 @@ class _OddAboutReferrers(Oddly):
         return super().say(asked, answer)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_odd_answers_are_errors_of_ours(tmp_path: Path, seed: int) -> None:
     """Where nothing is to be copied they stop nothing."""
     oddly = _OddAboutReferrers(seed)
