@@ -65,7 +65,9 @@ if TYPE_CHECKING:
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
+    from lamella.operations.options import SquashOptions
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
+    from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rootfs import Difference
     from lamella.spec.codec import Codec
@@ -104,6 +106,7 @@ __all__ = [
     "FlatTar",
     "FleetImage",
     "FleetPlan",
+    "FoundSecret",
     "HistoryLine",
     "Image",
     "ImageError",
@@ -135,6 +138,7 @@ __all__ = [
     "Secret",
     "Setup",
     "Shard",
+    "SquashOptions",
     "SquashedRange",
     "Step",
     "TreeNode",
@@ -179,6 +183,7 @@ _HOMES = {
     "FlatTar": "inside.export",
     "FleetImage": "fleet.tree",
     "FleetPlan": "fleet.best",
+    "FoundSecret": "operations.secrets",
     "HistoryLine": "analysis.model",
     "Image": "image",
     "ImageError": "errors",
@@ -210,6 +215,7 @@ _HOMES = {
     "Secret": "analysis.model",
     "Setup": "analysis.model",
     "Shard": "fleet.shard",
+    "SquashOptions": "operations.options",
     "SquashedRange": "operations.result",
     "Step": "image",
     "TreeNode": "fleet.tree",

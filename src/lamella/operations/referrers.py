@@ -34,7 +34,7 @@ _NOT_WANTED = "not asked for"
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundReferrer:
     referrer: Referrer
     artifact: Artifact | None
     """None: it is listed, but missing, or it is no manifest."""
@@ -88,7 +88,7 @@ class Attached:
             progress: is told.
         """
         self._how, self._progress = how, progress
-        self._found: list[_Found] = []
+        self._found: list[_FoundReferrer] = []
         self._complete = True
 
     def look(self, source: Source, document: Manifest | Index | None) -> None:
@@ -136,7 +136,7 @@ class Attached:
         """What becomes of each."""
         return tuple(map(self._outcome, self._found))
 
-    def _outcome(self, found: _Found) -> ReferrerOutcome:
+    def _outcome(self, found: _FoundReferrer) -> ReferrerOutcome:
         reason = found.reason_against(complete=self._complete, wanted=self._how == "copy")
         digest = str(found.referrer.descriptor.digest)
         return ReferrerOutcome(found.kind, digest, "left" if reason else "copied", reason)
@@ -158,7 +158,7 @@ class Attached:
                 destination.put_referrer(found.referrer, found.artifact, document.descriptor)
 
 
-def _find(source: HasReferrers, digest: Digest) -> Iterator[_Found]:
+def _find(source: HasReferrers, digest: Digest) -> Iterator[_FoundReferrer]:
     for referrer in source.referrers(digest):
         artifact = None
         if referrer.descriptor.media_type in MANIFESTS:
@@ -166,4 +166,4 @@ def _find(source: HasReferrers, digest: Digest) -> Iterator[_Found]:
                 artifact = source.artifact(referrer.descriptor)
             except ImageNotFound:
                 artifact = None  # it is listed, but was removed
-        yield _Found(referrer, artifact)
+        yield _FoundReferrer(referrer, artifact)

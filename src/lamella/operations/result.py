@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lamella.merge.causes import Dropped
+from lamella.operations.secrets import FoundSecret
+from lamella.tar.entry import path_text
 
 __all__ = ["FORMAT_VERSION", "ReferrerOutcome", "Result", "SquashedRange"]
 
@@ -102,6 +104,10 @@ class Result:
     asked: Mapping[str, Any] = field(default_factory=dict)
     """What the new image was to be, but for which layers are squashed: parameters that were given,
     as JSON values."""
+    secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets that were left out."""
+    kept_secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets in layers that are kept, if secrets were to be left out."""
 
     @property
     def squashed(self) -> bool:
@@ -141,6 +147,10 @@ class Result:
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
             "referrers": [asdict(referrer) for referrer in self.referrers],
+            "secrets": {
+                "removed": [_secret_to_json(secret) for secret in self.secrets],
+                "kept": [_secret_to_json(secret) for secret in self.kept_secrets],
+            },
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }
@@ -148,6 +158,10 @@ class Result:
             value["platforms"] = [one.to_json() for one in self.platforms]
             value["left_out"] = list(self.left_out)
         return value
+
+
+def _secret_to_json(secret: FoundSecret) -> dict[str, Any]:
+    return {"path": path_text(secret.path), "kind": secret.kind, "layer": secret.layer}
 
 
 def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:

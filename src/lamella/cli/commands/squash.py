@@ -34,18 +34,8 @@ _NOTHING = 3
     cls=HeadedCommand,
     headings={
         **HEADINGS,
-        "Output": (
-            *(
-                "output",
-                "dry_run",
-                "verify",
-                "digestfile",
-                "attest",
-                "exit_code",
-                "cleanup",
-                "as_json",
-            ),
-        ),
+        "Output": ("output", "dry_run", "exit_code", "cleanup", "as_json"),
+        "Proof": ("verify", "attest", "digestfile", "referrers"),
     },
 )
 @click.argument("image", shell_complete=complete_image)
@@ -84,14 +74,14 @@ _NOTHING = 3
     "--attest",
     shell_complete=complete_file,
     metavar="FILE",
-    help="Write an in-toto statement about the new image to FILE.",
+    help="Write an in-toto statement to FILE.",
 )
 @click.option(
     "--referrers",
     type=click.Choice(["copy", "drop"]),
     default="drop",
     show_default=True,
-    help="SBOMs attached to the image; copy needs --verify.",
+    help="SBOMs attached to IMAGE.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit 3 if there was nothing to squash.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the sizes; write nothing.")

@@ -38,13 +38,13 @@ _SHOWN = 20
     "--ignore",
     multiple=True,
     metavar="WHAT",
-    help="Ignore mode, owner, mtime, xattr, config or config.FIELD; repeat for more.",
+    help="Ignore these differences; see above.",
 )
 @exclude_options(
-    "Expect that B lacks these paths; as in .dockerignore.",
-    "Expect that B lacks what the patterns in FILE match.",
+    "Expect B without these paths.",
+    "Expect B without what FILE lists.",
 )
-@clamp_option("Expect this limit of modification times in new layers of B.")
+@clamp_option("Expect this limit of times in B's new layers.")
 @image_session
 def command(
     a: str,
@@ -59,6 +59,9 @@ def command(
     It compares paths, types, modes, owners, times to the nanosecond, content, link targets, hard
     links, extended attributes and devices, and the config except layers, history and time. Exit
     code 0: they are the same. Exit code 4: they differ; standard output lists the differences.
+
+    WHAT is mode, owner, mtime, xattr, config, or a field such as config.Env.PATH. --exclude and
+    --clamp-mtime say what `lamella squash` was to change; more or less than that is a difference.
 
     \b
       lamella verify app:latest app:slim
