@@ -133,3 +133,6 @@ def test_the_same_but_for_what_was_asked_for(
     ran = lamella("verify", "demo.tar", "new.tar", *asked, "--exclude", "srv").worked(4)
     assert "only in the second image" in ran.text
     lamella("verify", "demo.tar", "new.tar", *asked[:4], "--ignore", "mtime").worked()
+    lamella("squash", "demo.tar", "1", *asked[:4], "-o", "newer.tar").worked()
+    ran = lamella("verify", "demo.tar", "newer.tar", *asked).worked(4)
+    assert ": mtime: 2020-01-01T00:00:00Z != " in ran.text
