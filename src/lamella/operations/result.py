@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lamella.analysis.model import Base
 from lamella.merge.causes import Dropped
 
 __all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
@@ -51,7 +52,7 @@ class Result:
     """Layers below the first squashed range, shared with the base."""
     kept_bytes: int
     kept_name: str
-    """What the base is called, if the user named it."""
+    """What the base is called, if there is an image that has these layers."""
     ranges: tuple[SquashedRange, ...]
     dropped: Dropped
     reason: str = ""
@@ -74,6 +75,9 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     platform: str = ""
     """``OS/ARCH[/VARIANT]``; empty for several."""
+    base: Base | None = None
+    """The image whose layers are kept, or what is taken for the base: LAYER names it, or was to be
+    found; None: layers were chosen otherwise."""
     platforms: tuple[Result, ...] = ()
     """One for each image of the index, in its order, if every platform was squashed."""
     left_out: tuple[str, ...] = ()
@@ -111,6 +115,7 @@ class Result:
                 "destination": self.destination,
                 "tags": list(self.tags),
             },
+            "base": None if self.base is None else asdict(self.base),
             "layers": {"before": self.layers_before, "after": self.layers_after, "kept": self.kept},
             "bytes": {
                 "before": self.bytes_before,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,13 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
-from lamella.transport.file.docker_archive import MANIFEST, read_image
+from lamella.transport.file.docker_archive import MANIFEST, chains_in, read_image
 from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_layout import (
     INDEX,
     FolderFiles,
     LayoutFiles,
+    chains_of,
     find_index,
     is_there,
     read_artifact,
@@ -38,6 +40,8 @@ __all__ = ["FileSource"]
 
 _OLDEST = "repositories"
 """What archives of Docker before 1.10 have."""
+_MOST_OTHERS = 1000
+"""Images of a file that are looked at to know what they share: all of them are for each image."""
 
 
 class FileSource(HasIndex):
@@ -93,8 +97,14 @@ class FileSource(HasIndex):
         return image
 
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
-        """Nothing: a file tells of the images in it alone."""
-        return {}
+        """Return the tags of the images in the file, by their layers."""
+        found: dict[tuple[Digest, ...], list[str]] = {}
+        files = self._files()
+        with suppress(ImageError):  # of an image that nobody has asked for
+            chains = chains_of(files) if self._is_layout(files) else chains_in(files)
+            for chain, tags in islice(chains, _MOST_OTHERS):
+                found.setdefault(chain, []).extend(tags)
+        return {chain: sorted(set(tags)) for chain, tags in found.items()}
 
     def remove(self, *, new_tags: Sequence[str]) -> str:
         """Leave it: a file is not ours to remove."""
@@ -161,8 +171,8 @@ class FileSource(HasIndex):
         return archive
 
 
-class _OneOfIndex(Source):
-    """One image of an index in a layout."""
+class _OneOfIndex(HasIndex):
+    """One image of an index in a layout; what is beside it is told by the whole."""
 
     home = None
 
@@ -196,12 +206,28 @@ class _OneOfIndex(Source):
         return self._whole.named(name, Platform.of(parts) if parts else None)
 
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
-        """Nothing, as for the whole index."""
+        """Return those of the whole file."""
         return self._whole.tags_by_chain()
 
     def remove(self, *, new_tags: Sequence[str]) -> str:
         """Leave it, as the whole index."""
         return self._whole.remove(new_tags=new_tags)
+
+    def index(self) -> Index | None:
+        """Return the index that the image is listed in."""
+        return self._whole.index()
+
+    def nested(self, descriptor: Descriptor) -> Index | None:
+        """Return an index of the index."""
+        return self._whole.nested(descriptor)
+
+    def image_of(self, descriptor: Descriptor) -> Source | None:
+        """Return the source of another image of the index."""
+        return self._whole.image_of(descriptor)
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return something of the index that is no image."""
+        return self._whole.artifact(descriptor)
 
 
 def _is_regular(file: BinaryIO) -> bool:
