@@ -19,7 +19,7 @@ from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar
 from lamella.layer_list import LayerLine, layer_lines
-from lamella.operations.base import base_here
+from lamella.operations.find_base import base_here
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
 from lamella.transport.environment import Environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from lamella.analysis.base import ToldBase, told_by_image, told_in
 from lamella.image import Image
@@ -16,7 +17,7 @@ from lamella.transport.base import Source, copy_blob
 from lamella.transport.index import Artifact, HasIndex
 from lamella.transport.registry.name import PREFIX
 
-__all__ = ["iter_told", "iter_told_by_build"]
+__all__ = ["Telling"]
 
 _DEEPEST = 8
 """Of indexes, as for images."""
@@ -24,47 +25,53 @@ _TYPE = "in-toto.io/predicate-type"
 """https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md"""
 
 
-def iter_told(source: Source, image: Image) -> Iterator[ToldBase]:
-    """Yield what annotations and labels say, the manifest's first.
+class Telling:
+    """All that is told of the base of one image. The index is read once, if it is needed."""
 
-    The index is read only if the caller wants more than the image itself tells.
+    def __init__(self, source: Source, image: Image) -> None:
+        self._source = source if isinstance(source, HasIndex) else None
+        self._image = image
+        self._digest = image.manifest.digest if image.manifest else None
 
-    Raises:
-        LamellaError: the index can't be read.
-    """
-    yield from told_by_image(image)
-    for index, descriptor in _entries(source):
-        if image.manifest is not None and descriptor.digest == image.manifest.digest:
-            yield from told_in(descriptor.annotations, "annotation in its index")
-            yield from told_in(index.value.get("annotations") or {}, "annotation of its index")
-            return
+    def iter_here(self) -> Iterator[ToldBase]:
+        """Yield what annotations and labels of the image itself say; see `told_by_image`."""
+        yield from told_by_image(self._image)
 
+    def iter_all(self) -> Iterator[ToldBase]:
+        """Yield what annotations and labels say; those of the index last.
 
-def iter_told_by_build(source: Source, image: Image) -> Iterator[ToldBase]:
-    """Yield the images that the build has used, as the provenance in its index says.
+        Raises:
+            LamellaError: the index can't be read.
+        """
+        yield from self.iter_here()
+        for index, descriptor in self._entries:
+            if descriptor.digest == self._digest:
+                yield from told_in(descriptor.annotations, "annotation in its index")
+                yield from told_in(index.value.get("annotations") or {}, "annotation of its index")
+                return
 
-    Their names begin with ``docker://``: what has no registry is Docker Hub's.
+    def iter_used(self) -> Iterator[ToldBase]:
+        """Yield the images that the build has used, as the provenance in the index says.
 
-    Raises:
-        LamellaError: it can't be read, or is malformed.
-    """
-    if image.manifest is None or not isinstance(source, HasIndex):
-        return
-    subject = str(image.manifest.digest)
-    for _, descriptor in _entries(source):
-        about = descriptor.annotations.get("vnd.docker.reference.digest")
-        artifact = None
-        if descriptor.is_attestation and about == subject:
-            artifact = source.artifact(descriptor)
-        for raw in _statements(artifact) if artifact else ():
-            for used in used_images(raw, f"{image.name}: provenance"):
-                yield ToldBase(f"{PREFIX}{used.name}", used.digest, "provenance of its build")
+        Their names begin with ``docker://``: what has no registry is Docker Hub's.
 
+        Raises:
+            LamellaError: it can't be read, or is malformed.
+        """
+        for _, descriptor in self._entries:
+            about = descriptor.annotations.get("vnd.docker.reference.digest")
+            if self._source and descriptor.is_attestation and about == self._digest:
+                artifact = self._source.artifact(descriptor)
+                for raw in _statements(artifact) if artifact else ():
+                    for used in used_images(raw, f"{self._image.name}: provenance"):
+                        name = f"{PREFIX}{used.name}"
+                        yield ToldBase(name, used.digest, "provenance of its build")
 
-def _entries(source: Source) -> Iterator[tuple[Index, Descriptor]]:
-    index = source.index() if isinstance(source, HasIndex) else None
-    if index is not None and isinstance(source, HasIndex):
-        yield from _listed(index, source, _DEEPEST)
+    @cached_property
+    def _entries(self) -> list[tuple[Index, Descriptor]]:
+        """What the index lists, with the index that lists it."""
+        index = self._source.index() if self._source and self._digest else None
+        return list(_listed(index, self._source, _DEEPEST)) if index and self._source else []
 
 
 def _listed(index: Index, source: HasIndex, depth: int) -> Iterator[tuple[Index, Descriptor]]:
