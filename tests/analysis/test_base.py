@@ -79,9 +79,7 @@ def test_an_image_with_just_these_layers() -> None:
 def test_its_name_is_told_by_a_label() -> None:
     """As builders write it."""
     labels = {"org.opencontainers.image.base.name": "debian:12"}
-    found = guess_base(
-        image_of((_SAME, "ADD x /"), (_SAME, _CMD), (_SAME, "RUN b"), Labels=labels)
-    )
+    found = guess_base(image_of((_SAME, "ADD x /"), (_SAME, _CMD), (_SAME, "RUN b"), Labels=labels))
     assert found == Base(1, "debian:12", "CMD follows in the history", "history")
 
 
@@ -119,9 +117,9 @@ def test_what_to_type() -> None:
 def test_what_is_said_of_it() -> None:
     """Names what is guessed, and why; what is shared is known, not guessed."""
     assert kept_text(analysis_of(None)) == ""
-    assert kept_text(analysis_of(Base(1, "debian:12", "CMD follows in the history", "history"))) == (
-        "layer 1 looks like debian:12 (CMD follows in the history); keep it"
-    )
+    assert kept_text(
+        analysis_of(Base(1, "debian:12", "CMD follows in the history", "history"))
+    ) == ("layer 1 looks like debian:12 (CMD follows in the history); keep it")
     assert kept_text(analysis_of(Base(2, "", "so it seems", "history"))) == (
         "layers 1-2 look like the base (so it seems); keep them"
     )

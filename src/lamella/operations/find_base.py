@@ -33,7 +33,7 @@ from lamella.transport.base import Source
 from lamella.transport.environment import Environment
 from lamella.transport.location import Location
 from lamella.transport.registry.location import RegistryLocation
-from lamella.transport.registry.name import PREFIX, RegistryName
+from lamella.transport.registry.name import RegistryName
 
 __all__ = ["TakenBase", "base_here", "find_base", "taken_base"]
 
@@ -146,7 +146,7 @@ class _Finding:
 
     def _look_up(self, told: ToldBase, found_by: FoundBy) -> TakenBase | None:
         """Look for a base wherever it may be; if it is nowhere, tell what the last place said."""
-        what, reason = told.name.removeprefix(PREFIX) or told.digest, ""
+        what, reason = told.name or told.digest, ""
         try:
             for place, describe in self._places(told):
                 what, reason = str(place), "its layers are not the lowest layers"
@@ -170,16 +170,15 @@ class _Finding:
             InvalidReference: what is told is no name, or no digest.
         """
         digest = Digest.parse(told.digest) if told.digest else ""
-        bare = told.name.removeprefix(PREFIX)
-        name = Reference.parse(bare) if bare else None
+        name = Reference.parse(told.name) if told.name else None
         if isinstance(self.location, RegistryLocation):
             yield from self._in_registries(told.name, digest, self.location)
             return
         by_digest = f"{name.name}@{digest}" if name else str(digest)
-        for beside in (by_digest if digest else "", digest if name else "", bare):
+        for beside in (by_digest if digest else "", digest if name else "", told.name):
             if beside:
                 yield self.location.beside(beside), partial(self.source.beside, beside)
-        if name and (name.has_registry or bare != told.name):
+        if name and name.has_registry:
             yield from self._in_registries(told.name, digest, None)
 
     def _in_registries(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from lamella.analysis.base import ToldBase, told_by_image, told_in
+from lamella.errors import InvalidReference
 from lamella.image import Image
 from lamella.layer.blob import Blob
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.json import check_size
 from lamella.spec.manifest import Index
 from lamella.spec.media_type import INDEXES
-from lamella.spec.provenance import PREDICATE, STATEMENT, used_images
+from lamella.spec.provenance import PREDICATE, STATEMENT, UsedImage, used_images
 from lamella.transport.base import Source, copy_blob
 from lamella.transport.index import Artifact, HasIndex
-from lamella.transport.registry.name import PREFIX
+from lamella.transport.registry.name import PREFIX, RegistryName
 
 __all__ = ["Telling"]
 
@@ -53,8 +55,6 @@ class Telling:
     def iter_used(self) -> Iterator[ToldBase]:
         """Yield the images that the build has used, as the provenance in the index says.
 
-        Their names begin with ``docker://``: what has no registry is Docker Hub's.
-
         Raises:
             LamellaError: it can't be read, or is malformed.
         """
@@ -63,15 +63,21 @@ class Telling:
             if self._source and descriptor.is_attestation and about == self._digest:
                 artifact = self._source.artifact(descriptor)
                 for raw in _statements(artifact) if artifact else ():
-                    for used in used_images(raw, f"{self._image.name}: provenance"):
-                        name = f"{PREFIX}{used.name}"
-                        yield ToldBase(name, used.digest, "provenance of its build")
+                    yield from _told(used_images(raw, f"{self._image.name}: provenance"))
 
     @cached_property
     def _entries(self) -> list[tuple[Index, Descriptor]]:
         """What the index lists, with the index that lists it."""
         index = self._source.index() if self._source and self._digest else None
         return list(_listed(index, self._source, _DEEPEST)) if index and self._source else []
+
+
+def _told(used: Iterable[UsedImage]) -> Iterator[ToldBase]:
+    """Yield images of a build by whole names: what has no registry is Docker Hub's."""
+    for one in used:
+        with suppress(InvalidReference):
+            name = str(RegistryName.parse(f"{PREFIX}{one.name}"))
+            yield ToldBase(name, one.digest, "provenance of its build")
 
 
 def _listed(index: Index, source: HasIndex, depth: int) -> Iterator[tuple[Index, Descriptor]]:
