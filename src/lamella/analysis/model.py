@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from lamella.merge.causes import Cause, Dropped
 
@@ -15,6 +16,7 @@ __all__ = [
     "Analysis",
     "Base",
     "Dead",
+    "FoundBy",
     "HistoryLine",
     "LayerFacts",
     "LiveCache",
@@ -23,6 +25,7 @@ __all__ = [
     "Setup",
     "Usage",
     "Waste",
+    "kept_layers",
 ]
 
 
@@ -162,6 +165,11 @@ class Setup:
     history: tuple[HistoryLine, ...] = ()
 
 
+FoundBy = Literal["layer", "annotation", "provenance", "image", "times", "history"]
+"""``layer``: the user named it; ``annotation``, also a label: the image names it; ``provenance``:
+that of its build does; ``image``: it is beside the image; ``times``, ``history``: a guess."""
+
+
 @dataclass(frozen=True)
 class Base:
     """What is taken for the image's base."""
@@ -171,15 +179,29 @@ class Base:
     name: str
     """What it is called; empty: nothing says so."""
     why: str
-    """What speaks for it, for people; empty: an image of the same engine has just these layers."""
+    """What speaks for it, for people; empty: an image of the same place has just these layers."""
+    found_by: FoundBy
+    digest: str = ""
+    """Of its manifest, or of its index; empty: it is not known."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an image that has just these layers; else it is a guess."""
+        return self.found_by not in {"times", "history"}
 
     def __str__(self) -> str:
         """Return it as a sentence without an end."""
         one = self.layers == 1
         layers, name = "layer 1" if one else f"layers 1-{self.layers}", self.name or "the base"
-        if not self.why:
-            return f"{layers} {'is' if one else 'are'} all of {name}"
-        return f"{layers} {'looks' if one else 'look'} like {name} ({self.why})"
+        why = f" ({self.why})" if self.why else ""
+        if self.is_known:
+            return f"{layers} {'is' if one else 'are'} all of {name}{why}"
+        return f"{layers} {'looks' if one else 'look'} like {name}{why}"
+
+
+def kept_layers(shared: int, base: Base | None) -> int:
+    """Return how many of the lowest layers are better kept: they are shared, or the base."""
+    return max(shared, base.layers if base else 0)
 
 
 @dataclass(frozen=True)
@@ -221,7 +243,7 @@ class Analysis:
     @property
     def kept(self) -> int:
         """How many of the lowest layers are better kept: they are shared, or the base."""
-        return max(self.shared, self.base.layers if self.base else 0)
+        return kept_layers(self.shared, self.base)
 
     def sharing_lost(self, saving: Saving) -> int:
         """Bytes of layers that would no longer be shared: they stay for others, and come again."""

@@ -22,7 +22,7 @@ def best_squash(
         place: where it is, if it is not yet there where the command will be typed.
         platform: which one of it was asked for.
     """
-    from lamella.report.analyze import best_savings  # noqa: PLC0415 - completion needs none of it
+    from lamella.report.analyze import best_savings, squash_words  # noqa: PLC0415 - completion needs none of it
     from lamella.report.text import printable  # noqa: PLC0415 - as above
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
@@ -30,7 +30,7 @@ def best_squash(
     if not best:
         return ""
     tag, output = parse_location(place or image).suggest(analysis.tags)
-    words = ["lamella", "squash", image, "--layers", f"{best[0].first}-{best[0].last}"]
+    words = ["lamella", "squash", image, *squash_words(analysis, best[0])]
     options = {"--platform": platform, "-t": tag, "-o": output}
     words += [word for name, value in options.items() if value for word in (name, value)]
     return printable(shlex.join(words))

@@ -31,7 +31,7 @@ class Request:
     location: Location
     output: Location
     base: str | None = None
-    """LAYER: what is above it is squashed."""
+    """LAYER: what is above it is squashed; `AUTO`: the base is to be found."""
     last: int | None = None
     ranges: tuple[str, ...] = ()
     max_layers: int | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from lamella.analysis.model import Base
 from lamella.merge.causes import Dropped
 from lamella.operations.secrets import FoundSecret
 from lamella.tar.entry import path_text
@@ -66,7 +67,7 @@ class Result:
     """Layers below the first squashed range, shared with the base."""
     kept_bytes: int
     kept_name: str
-    """What the base is called, if the user named it."""
+    """What the base is called, if there is an image that has these layers."""
     ranges: tuple[SquashedRange, ...]
     dropped: Dropped
     reason: str = ""
@@ -89,6 +90,9 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     platform: str = ""
     """``OS/ARCH[/VARIANT]``; empty for several."""
+    base: Base | None = None
+    """The image whose layers are kept, or what is taken for the base: LAYER names it, or was to be
+    found; None: layers were chosen otherwise."""
     platforms: tuple[Result, ...] = ()
     """One for each image of the index, in its order, if every platform was squashed."""
     left_out: tuple[str, ...] = ()
@@ -137,6 +141,7 @@ class Result:
                 "destination": self.destination,
                 "tags": list(self.tags),
             },
+            "base": None if self.base is None else asdict(self.base),
             "layers": {"before": self.layers_before, "after": self.layers_after, "kept": self.kept},
             "bytes": {
                 "before": self.bytes_before,

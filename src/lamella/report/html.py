@@ -20,7 +20,7 @@ from lamella.analysis.advice import advise
 from lamella.analysis.grade import RULE, grade
 from lamella.analysis.hidden import hide_setting, hide_values, shown_instruction
 from lamella.analysis.model import Analysis, Saving, Usage
-from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text
+from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text, squash_words
 from lamella.report.page_parts import fold, home, title_of
 from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import path_text
@@ -43,7 +43,7 @@ def render(analysis: Analysis, typed: str | None = None, squash: str = "") -> st
     typed = typed or analysis.reference
     best = best_savings(analysis)
     if best and not squash:
-        squash = shlex.join(["lamella", "squash", typed, "--layers", _range(best[0])])
+        squash = shlex.join(["lamella", "squash", typed, *squash_words(analysis, best[0])])
     return fill_page(
         "page.html",
         analysis=replace(analysis, root=_join(analysis.root)),
@@ -119,10 +119,6 @@ def _other_names(analysis: Analysis) -> list[str]:
     names = dict.fromkeys((analysis.reference, *analysis.tags))
     names.pop(title_of(analysis), None)
     return [*names]
-
-
-def _range(saving: Saving) -> str:
-    return f"{saving.first}-{saving.last}"
 
 
 def _step(command: str) -> str:

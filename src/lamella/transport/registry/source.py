@@ -149,8 +149,9 @@ class RegistrySource(HasIndex, HasReferrers):
     def _read(self, name: RegistryName, chosen: Descriptor | None = None) -> Image:
         repository, where = self._repository(name), f"docker://{name}"
         platforms: tuple[Platform, ...] = ()
+        index: Digest | None = None
         if chosen is None:
-            manifest, platforms = self._choose(name)
+            manifest, platforms, index = self._choose(name)
         else:
             where = f"{where} ({Platform.of(chosen.platform)})"
             raw = repository.manifest(chosen.digest).raw
@@ -161,7 +162,7 @@ class RegistrySource(HasIndex, HasReferrers):
             for number, (diff_id, descriptor) in enumerate(config.layers(manifest.layers, where), 1)
         )
         tags = (str(name.tagged(name.tag)),) if name.tag else ()
-        return Image(where, config, layers, manifest, tags, platforms=platforms)
+        return Image(where, config, layers, manifest, tags, platforms=platforms, index=index)
 
     def _look_up(self, name: RegistryName) -> tuple[bytes, Index | None]:
         where = f"docker://{name}"
@@ -174,17 +175,17 @@ class RegistrySource(HasIndex, HasReferrers):
         raw = self._repository(name).manifest(descriptor.digest).raw
         return Index.parse(raw, f"docker://{name}: nested index")
 
-    def _choose(self, name: RegistryName) -> tuple[Manifest, tuple[Platform, ...]]:
-        """Return the manifest of the platform that is wanted, and which platforms there are."""
+    def _choose(self, name: RegistryName) -> tuple[Manifest, tuple[Platform, ...], Digest | None]:
+        """Return the manifest of the platform that is wanted, all platforms, and their index."""
         where = f"docker://{name}"
         raw, index = self._look_up(name)
         if index is None:
-            return Manifest.parse(raw, f"{where}: manifest"), ()
+            return Manifest.parse(raw, f"{where}: manifest"), (), None
         images = images_of(index, partial(self._nested, name), where)
         chosen = choose([TaggedDescriptor(d) for d in images], self._platform, where).descriptor
         raw = self._repository(name).manifest(chosen.digest).raw
         platforms = tuple(Platform.of(d.platform) for d in images)
-        return Manifest.parse(raw, f"{where}: manifest"), platforms
+        return Manifest.parse(raw, f"{where}: manifest"), platforms, index.digest
 
     def _layer(
         self, repository: Repository, descriptor: Descriptor, diff_id: Digest, where: str
