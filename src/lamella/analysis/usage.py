@@ -213,13 +213,13 @@ def _by_layer(
     return sums
 
 
-def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, _File]]:
+def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, _BigFile]]:
     """Return files, by directory and name."""
-    files: defaultdict[bytes, dict[bytes, _File]] = defaultdict(dict)
+    files: defaultdict[bytes, dict[bytes, _BigFile]] = defaultdict(dict)
     for changeset in laid.changesets:
         for member in changeset.entries:
             if member[5] + member[6] + 511 >= smallest <= member.span and member[2] != DIRECTORY:
-                file = files[member.folder].setdefault(member.name, _File([0, 0, 0], {}))
+                file = files[member.folder].setdefault(member.name, _BigFile([0, 0, 0], {}))
                 is_dead = laid.fates.get(id(member)) is not None
                 file.numbers[is_dead] += member.span
                 file.numbers[2] += 1
@@ -228,7 +228,7 @@ def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, _File
     return files
 
 
-class _File(NamedTuple):
+class _BigFile(NamedTuple):
     numbers: list[int]
     """Live bytes, dead bytes, entries."""
     layers: dict[int, int]
@@ -238,7 +238,7 @@ class _File(NamedTuple):
 class _Drawing(NamedTuple):
     inside: Inside
     layers: Mapping[bytes, Mapping[int, int]]
-    files: Mapping[bytes, Mapping[bytes, _File]]
+    files: Mapping[bytes, Mapping[bytes, _BigFile]]
     smallest: int
 
     def place(self, path: bytes, name: bytes, depth: int) -> Usage:
