@@ -61,7 +61,7 @@ def test_a_directory_takes_the_place_of_what_is_in_it(demo: str) -> None:
     async def script(screen: Screen) -> None:
         await screen.press("tab", "l", "j", "e")
         await screen.sees("E 1 path left out")
-        await screen.press("k", "e", "j", "j", "e")
+        await screen.press("k", "e", "j", "j", "j", "e")
         await screen.sees("E 2 paths left out")
         await screen.press("E")
         await screen.sees("Left out", "2 paths left out, ", "e: unmark")

@@ -25,14 +25,14 @@ __all__ = ["FileTree", "FoundList"]
 
 
 _KEYS = (
-    "e Leave out  v View  x Save  y Copy  d Details  o Sort: {order}",
-    "e Leave out  v View  x Save  y Copy  d Details  o Sort",
-    "e Leave out  v View  x Save  y Copy  o Sort",
-    "e Leave out  v View  x Save  y Copy",
+    "e Exclude  v View  x Save  y Copy  d Details  o Sort: {order}",
+    "e Exclude  v View  x Save  y Copy  d Details  o Sort",
+    "e Exclude  v View  x Save  y Copy  o Sort",
+    "e Exclude  v View  x Save  y Copy",
 )
 """What can be done with a row: as many words as there is room for."""
-_CORNERS = 4
-"""Columns of a border that have no text: at each end a corner and a blank."""
+_CORNERS = 6
+"""Columns of a border that have no text: at each end a corner, a line and a blank."""
 
 
 class _FileLine(NamedTuple):
