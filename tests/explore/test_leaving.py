@@ -37,20 +37,20 @@ def test_marks_are_seen_and_stay(demo: str) -> None:
         await screen.press("j", "j", "j", "j", "tab")
         await screen.sees("Files of layer 4", "~ ▸ app/")
         await screen.press("l", "j", "e")
-        await screen.sees("~ ▾ app/", "~×  ▸ src/")
+        await screen.sees("~ ▾ app/", "~✗  ▸ src/")
         await screen.sees("E 1 path left out, 1.37 MB")
         await screen.press("l")
-        await screen.sees("×    ▸ m01/")
+        await screen.sees("✗    ▸ m01/")
         await screen.press("j", "e")
         await screen.sees("/app/src is left out")
         await screen.press("shift+tab", "g", "tab")
-        await screen.sees("Files of the image", " ×  ▾ src/")
+        await screen.sees("Files of the image", " ✗  ▾ src/")
         await screen.press("slash")
         await screen.type("m01/")
-        await screen.sees("Found", " ×app/src/m01")
+        await screen.sees("Found", " ✗app/src/m01")
         await screen.press("escape", "h", "h", "e")
         await screen.sees("p Secrets  i Image")
-        await screen.misses("×")
+        await screen.misses("✗")
 
     explore(demo, script)
 
@@ -71,7 +71,7 @@ def test_a_directory_takes_the_place_of_what_is_in_it(demo: str) -> None:
         await screen.press("e", "e")
         await screen.sees("Nothing is marked")
         await screen.press("q")
-        await screen.misses("Left out", "×")
+        await screen.misses("Left out", "✗")
 
     explore(demo, script)
 
@@ -87,7 +87,7 @@ def test_what_the_image_does_not_show_is_not_marked(demo: str) -> None:
         await screen.sees("Found: 1")
         await screen.press("enter", "e")
         await screen.sees("the image does not show")
-        await screen.misses("×")
+        await screen.misses("✗")
 
     explore(demo, script)
 

@@ -33,9 +33,7 @@ _LETTERS = "ABC"
 _NEARLY_ALL = 0.98
 
 
-def render(
-    analysis: Analysis, typed: str | None = None, squash: str = "", naming: str = ""
-) -> str:
+def render(analysis: Analysis, typed: str | None = None, squash: str = "", naming: str = "") -> str:
     """Return the page. The same analysis gives the same page.
 
     Args:

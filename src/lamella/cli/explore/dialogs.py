@@ -53,7 +53,7 @@ r            in a window: show hidden values
 Esc          end the search; unmark
 q, Ctrl-C    quit; q closes a window like this one first
 
-× before a name: it is left out when you squash.
+✗ before a name: it is left out when you squash.
 Layers: the size, and how much of it is dead.
 Files of a layer:  + added   ~ changed   - deleted
 The first number is the bytes that the layer adds, the

@@ -26,7 +26,7 @@ __all__ = ["FileTree", "FoundList"]
 
 _KEYS = (
     "e Exclude  v View  x Save  y Copy  d Details  o Sort: {order}",
-    "e Exclude  v View  x Save  y Copy  d Details  o Sort",
+    "e Exclude  v View  x Save  y Copy  o Sort: {order}",
     "e Exclude  v View  x Save  y Copy  o Sort",
     "e Exclude  v View  x Save  y Copy",
 )

@@ -112,10 +112,10 @@ class LeftOut:
         gone = self.total - sum(kept.values())
         lines = [f"leaves out {count_of(len(self), 'path')}: {human_size(gone)} less"]
         if kept:
-            size, lowest = human_size(sum(kept.values())), min(kept)
+            still = human_size(sum(kept.values()))
             layers = ", ".join(map(str, sorted(kept)))
             which = f"layer {layers} is" if len(kept) == 1 else f"layers {layers} are"
-            lines.append(f"{which} kept, with {size} of these files: mark from layer {lowest}")
+            lines.append(f"{which} kept, with {still} of these files: mark from layer {min(kept)}")
         return lines
 
 
@@ -129,7 +129,8 @@ class _LeftOutList(Lines):
     @property
     def chosen(self) -> bytes:
         """What the cursor is on."""
-        return [*self._marks][self.cursor]
+        chosen: bytes = [*self._marks][self.cursor]
+        return chosen
 
     def length(self) -> int:
         """Return how many lines there are."""
@@ -184,4 +185,5 @@ class LeftOutScreen(ModalScreen[bytes | None]):
     @on(Lines.Chosen)
     def _go(self, event: Lines.Chosen) -> None:
         event.stop()
-        self.dismiss(self.query_one(_LeftOutList).chosen)
+        if self._marks:
+            self.dismiss(self.query_one(_LeftOutList).chosen)

@@ -15,7 +15,7 @@ COLUMN = 9
 """Columns of a size."""
 _WIDEST = 400
 
-_LEFT_OUT = "×"  # noqa: RUF001 - what all terminals have
+_LEFT_OUT = "✗"
 MARKS = {ADDED: "+", CHANGED: "~", DELETED: "-", UNCHANGED: " "}
 _LOOKS = {
     ADDED: "black on bright_green",
