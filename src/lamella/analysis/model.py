@@ -115,6 +115,8 @@ class Usage:
     entries: int
     kids: tuple[Usage, ...]
     """The biggest; what is left of the sums lies in what is too small to be told."""
+    layers: tuple[tuple[int, int], ...] = ()
+    """Which layers the live bytes are in, lowest first, and how many each has."""
 
 
 @dataclass(frozen=True)

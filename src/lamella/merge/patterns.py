@@ -15,9 +15,13 @@ from dataclasses import dataclass
 
 from lamella.errors import UsageError
 
-__all__ = ["PathPatterns"]
+__all__ = ["PathPatterns", "pattern_of"]
 
 _TOKENS = re.compile(r"\*\*/?|\*|\?|\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|[^*?\[\\]+|.", re.DOTALL)
+_SPECIAL = re.compile(r"[*?\[\\]")
+_AT_AN_END = re.compile(r" (?=/|\Z)")
+_UNSEEN = "[^ -~]"
+"""Stands for a character that can't be typed or shown: it is none of printable ASCII."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,22 @@ class PathPatterns:
     def unused(self, matching: int) -> list[str]:
         """Return the patterns that are not among these."""
         return [text for number, text in enumerate(self.texts) if not matching >> number & 1]
+
+
+def pattern_of(path: bytes) -> str:
+    """Return the pattern that means one path, and what is in it: printable text in one line.
+
+    The pattern of a path begins with those of the directories that it is in. A character that can't
+    be printed, or a byte that is no UTF-8, is said as any one that is no printable ASCII.
+
+    Args:
+        path: without a slash at either end; not the root, which no pattern means.
+    """
+    text = _SPECIAL.sub(r"\\\g<0>", path.decode("utf-8", "surrogateescape"))
+    text = _AT_AN_END.sub("[ ]", text)  # the end of a line is stripped
+    text = "".join(letter if letter.isprintable() else _UNSEEN for letter in text)
+    # Before a slash none of these says anything else than itself.
+    return f"/{text}" if text.startswith(("!", "#", "-", " ")) else text
 
 
 def _compile(text: str) -> re.Pattern[str]:
