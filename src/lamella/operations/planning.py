@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -80,7 +81,9 @@ class Planning:
         self._reading, self._ranges, self._edits = reading, ranges, edits
         self._below = _Below(reading)
         self._left_out: list[bytes] = []
-        self._matching = 0
+        self._tops: dict[bytes, int] = {}  # of what is left out: the first layer above its range
+        self._used: set[int] = set()
+        self._staying: AbstractSet[bytes] = frozenset()
 
     def plans(self) -> dict[range, Plan]:
         """Return the plan of each range that becomes another layer.
@@ -96,6 +99,8 @@ class Planning:
             for r in ranges
         }
         reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
+        if edits.leave_out:
+            self._staying = self._find_staying(edits.leave_out)
         plans: dict[range, Plan] = {}
         for positions in ranges:
             difference, before = alone[positions], len(self._left_out)
@@ -108,43 +113,95 @@ class Planning:
             if len(positions) > 1 or len(self._left_out) > before or plan.edited:
                 plans[positions] = plan
         if edits.leave_out:
+            reading.below(len(reading.image.layers))
             self._check_above(edits.leave_out)
         return plans
 
     def _leave_out(self, difference: Tree, top: int) -> None:
-        meant = self._edits.apply(difference)
-        self._matching |= meant.matching
+        meant = self._edits.apply(difference, self._staying)
+        self._used |= meant.used
         self._left_out += meant.paths
+        for path in meant.paths:
+            self._tops.setdefault(path, top)
         self._below.leave_out(top, meant.paths)
+
+    @property
+    def _reaches_top(self) -> bool:
+        """Whether no layer that is kept lies above the ranges."""
+        return bool(self._ranges) and self._ranges[-1].stop == len(self._reading.image.layers)
+
+    def _find_staying(self, patterns: PathPatterns) -> AbstractSet[bytes]:
+        """Return the directories of which something is brought back in the image as a whole.
+
+        What is brought back may be in another range, or in a layer that is kept.
+        """
+        reading, count = self._reading, len(self._reading.image.layers)
+        if not patterns.bring_back or (self._reaches_top and len(self._ranges) == 1):
+            return frozenset()
+        reading.below(count)
+        tree = Tree()
+        _lay(tree, reading.changesets, range(count), reading.image)
+        return meant_in_tree(tree, patterns).stay
 
     def _check_above(self, patterns: PathPatterns) -> None:
         """See to it that no layer above the ranges brings back what was left out."""
         image = self._reading.image
-        self._reading.below(len(image.layers))
+        self._check_removals()
+        if self._reaches_top:
+            return
         tree = self._below.up_to(len(image.layers))
         shown = meant_in_tree(tree, patterns).paths
         if not shown:
             return
         # Not always by that path: an entry may lead through a symlink that its own layer made.
         position = newest_origin(tree.find(shown[0]))
+        has = f"layer {position + 1} has"
+        if not self._is_kept(position):
+            position = len(image.layers) - 1  # a layer deletes what the directory stayed for
+            has = "a layer has the last of"
         first = self._ranges[0].start + 1 if self._ranges else position + 1
         raise UsageError(
-            f"`exclude`: layer {position + 1} has /{path_text(shown[0])} and is above the "
+            f"`exclude`: {has} /{path_text(shown[0])} and is above the "
             f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
         )
+
+    def _check_removals(self) -> None:
+        """See to it that no layer that is kept deletes anything in a directory that is left out.
+
+        Overlay engines make the directory for that.
+        """
+        for position, changeset in self._reading.changesets.items():
+            if not self._is_kept(position):
+                continue
+            folders = {path.rpartition(b"/")[0] for path in changeset.whiteouts}
+            for folder in folders.union(changeset.opaques):
+                names = folder.split(b"/")
+                for count in range(1, len(names) + 1):
+                    path = b"/".join(names[:count])
+                    if self._tops.get(path, position + 1) <= position:
+                        raise UsageError(
+                            f"`exclude`: layer {position + 1} deletes something in "
+                            f"/{path_text(path)}, which is left out of a layer below; squash both "
+                            "layers in one range"
+                        )
+
+    def _is_kept(self, position: int) -> bool:
+        return not any(position in positions for positions in self._ranges)
 
     def edited(self) -> Edited:
         """Return what came of the edits; the plans are made."""
         patterns = self._edits.leave_out
         if patterns is None:
             return NOT_EDITED
-        matching, shipped = self._matching, {}
+        used, shipped = self._used, {}
         for position, changeset in sorted(self._reading.changesets.items()):
-            meant = meant_in_layer(changeset, patterns)
-            matching |= meant.matching
-            if meant.paths and not any(position in positions for positions in self._ranges):
-                shipped[position] = tuple(meant.paths)
-        return Edited(tuple(self._left_out), shipped, tuple(patterns.unused(matching)))
+            is_kept = self._is_kept(position)
+            if is_kept or len(used) < len(patterns.texts):
+                meant = meant_in_layer(changeset, patterns)
+                used |= meant.used
+                if meant.paths and is_kept:
+                    shipped[position] = tuple(meant.paths)
+        return Edited(tuple(self._left_out), shipped, tuple(patterns.unused(used)))
 
 
 class _Below:
