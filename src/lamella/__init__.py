@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
+    from lamella.operations.options import SquashOptions
     from lamella.operations.result import Result, SquashedRange
+    from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rootfs import Difference
     from lamella.spec.codec import Codec
@@ -103,6 +105,7 @@ __all__ = [
     "FlatTar",
     "FleetImage",
     "FleetPlan",
+    "FoundSecret",
     "HistoryLine",
     "Image",
     "ImageError",
@@ -133,6 +136,7 @@ __all__ = [
     "Secret",
     "Setup",
     "Shard",
+    "SquashOptions",
     "SquashedRange",
     "Step",
     "TreeNode",
@@ -176,6 +180,7 @@ _HOMES = {
     "FlatTar": "inside.export",
     "FleetImage": "fleet.tree",
     "FleetPlan": "fleet.best",
+    "FoundSecret": "operations.secrets",
     "HistoryLine": "analysis.model",
     "Image": "image",
     "ImageError": "errors",
@@ -206,6 +211,7 @@ _HOMES = {
     "Secret": "analysis.model",
     "Setup": "analysis.model",
     "Shard": "fleet.shard",
+    "SquashOptions": "operations.options",
     "SquashedRange": "operations.result",
     "Step": "image",
     "TreeNode": "fleet.tree",

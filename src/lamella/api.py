@@ -24,6 +24,7 @@ from lamella.operations.created import created_text
 from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
+from lamella.operations.secrets import SecretSearch
 from lamella.operations.squash import Job
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
@@ -72,6 +73,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
     exclude: str | Sequence[str] = (),
+    remove_secrets: bool = False,
     clamp_mtime: datetime | str | None = None,
     check: bool = False,
     dry_run: bool | Literal["sizes"] = False,
@@ -104,6 +106,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             an OCI one.
         exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
             layer of a range is written again even if it is the only one, where it has such a path.
+        remove_secrets: leave out files of the squashed layers that `analyze` takes for secrets.
+            Those of kept layers are told. All layers are read.
         clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
             ``SOURCE_DATE_EPOCH`` for what `env` says.
         check: prove that both images have the same file system, but for what is asked for, before
@@ -143,6 +147,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
+            secrets=SecretSearch() if remove_secrets else None,
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
             dry_run=bool(dry_run),

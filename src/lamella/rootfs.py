@@ -9,7 +9,7 @@ and the time of directories that no layer has an entry for.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -19,6 +19,7 @@ from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import read_changeset
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.gc_pause import collector_paused
+from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
@@ -84,9 +85,20 @@ class RootFs:
     """What becomes of the headers of `changed` layers."""
     changed: frozenset[int] = frozenset()
 
-    def edited(self, edits: Edits, changed: AbstractSet[int]) -> RootFs:
-        """Return what an image is to be after edits of the layers at some positions."""
+    def edited(
+        self, edits: Edits, changed: AbstractSet[int], cuts: Iterable[tuple[bytes, int]] = ()
+    ) -> RootFs:
+        """Return what an image is to be after edits of the layers at some positions.
+
+        Args:
+            edits: what is left out and changed.
+            changed: the positions.
+            cuts: paths that are left out, too, with all that is in them, each with a position: what
+                layers from there on put at a path stays.
+        """
         names = dict(self.names)
+        for path, top in cuts:
+            _cut(names, path, top)
         if edits.leave_out is not None:
             names = _without(names, edits.leave_out)
         groups = _groups(names) if self.groups else {}
@@ -124,6 +136,15 @@ def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
             tree.apply(read_changeset(tar, position))
         names = dict(sorted(tree.walk()))
     return RootFs(names, tars, _groups(names) if tree.has_links else {})
+
+
+def _cut(names: dict[bytes, Folder | Member | Link], path: bytes, top: int) -> None:
+    node = names.get(path)
+    if isinstance(node, Folder):
+        for inner in [name for name in names if name.startswith(path + b"/")]:
+            del names[inner]
+    if node is not None and newest_origin(node) < top:
+        del names[path]
 
 
 def _without(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,26 @@ def test_a_batch_leaves_it_out_and_notices_another_pattern(lamella: Lamella, dem
         ran = lamella(*to, "--exclude", pattern, "--json").worked()
         states.append(json.loads(ran.out)["state"])
     assert states == ["squashed", "unchanged", "squashed"]
+
+
+def secrets_of(lamella: Lamella, archive: str) -> list[dict[str, Any]]:
+    """Return what analyze takes for secrets."""
+    found: list[dict[str, object]] = json.loads(lamella("analyze", archive, "--json").out)[
+        "secrets"
+    ]
+    return found
+
+
+def test_secrets_are_removed_and_those_of_kept_layers_are_told(lamella: Lamella, demo: str) -> None:
+    """The demo has one that a later layer deletes: a range without that layer leaves it out."""
+    (secret,) = secrets_of(lamella, demo)
+    layer, path = secret["layer"], secret["path"]
+    choice = ["--layers", f"{layer}", "--remove-secrets"]
+    ran = lamella("squash", demo, *choice, "--verify", "--json", "-o", "new.tar").worked()
+    expected = {"removed": [{"path": path, "kind": secret["kind"], "layer": layer}], "kept": []}
+    assert json.loads(ran.out)["secrets"] == expected
+    assert secrets_of(lamella, "new.tar") == []
+    choice[1] = "7-8"
+    ran = lamella("squash", demo, *choice, "--dry-run").worked()
+    assert f"--remove-secrets: layer {layer} is kept, and its /{path} " in ran.err
+    assert f"squash --from {layer - 1}\n" in ran.err

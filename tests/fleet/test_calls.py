@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -315,3 +315,12 @@ def test_a_refused_login_is_not_tried_again(registry: MemoryRegistry) -> None:
         name = f"docker://{front.host}/{NAMES[0]}"
         [outcome] = lamella.batch(name, "docker://{host}/x", retries=3, env=ONCE)
     assert (outcome.state, outcome.exit_code, outcome.tries) == ("failed", 5, 1)
+
+
+def test_options_have_the_types_of_squash() -> None:
+    """With the same types; what squash has no name for is refused as Python does."""
+    parameters = get_type_hints(lamella.squash)
+    options = get_type_hints(lamella.SquashOptions)
+    assert {name: parameters[name] for name in options} == options
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lats'"):
+        lamella.batch("a.tar", "oci:b", lats=2)  # type: ignore[call-arg]

@@ -17,7 +17,7 @@ __all__ = ["HEADINGS", "squash_options"]
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
-    "What changes": ("exclude", "exclude_from", "clamp_mtime"),
+    "What changes": ("exclude", "exclude_from", "remove_secrets", "clamp_mtime"),
 }
 _OPTIONS: Sequence[Decorator] = (
     click.option(
@@ -82,6 +82,7 @@ _OPTIONS: Sequence[Decorator] = (
         metavar="FILE",
         help="Leave out what the patterns in FILE match.",
     ),
+    click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
     click.option(
         "--clamp-mtime",
         metavar="TIME",

@@ -13,25 +13,22 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import chain
-from typing import Any, Self
+from typing import Self, Unpack
 
 from lamella.errors import UsageError
 from lamella.fleet.best import FleetPlan, choose_plan
 from lamella.fleet.dask import MakeEnvironment, run_dask
 from lamella.fleet.journal import Journal, read_journal
 from lamella.fleet.local import Silence, Watch, default_jobs, run_local
+from lamella.fleet.options import task_options
 from lamella.fleet.plan_file import planned_images
 from lamella.fleet.scan import ends_of_bases, scan_fleet
 from lamella.fleet.shard import Shard
 from lamella.fleet.task import Outcome, Task
 from lamella.fleet.work import Listed, Work, make_tasks
-from lamella.layer.compression import Compression
-from lamella.operations.created import created_text
-from lamella.operations.editing import clamp_text, pattern_texts
-from lamella.operations.request import Layers, Name, range_texts, reference_text
-from lamella.rewrite import HistoryMode
+from lamella.operations.options import SquashOptions
+from lamella.operations.request import Name, reference_text
 from lamella.spec.platform import Platform
 from lamella.transport.environment import Environment, used
 from lamella.transport.transports import expand
@@ -84,18 +81,6 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     to: str = "",
     base: Name | None = None,
     *,
-    last: int | None = None,
-    layers: Layers = (),
-    max_layers: int | None = None,
-    auto: bool = False,
-    include_base: bool = False,
-    platform: str | Platform | None = None,
-    compression: str | Compression | None = None,
-    message: str = "",
-    history: HistoryMode = "merge",
-    created: datetime | str | None = None,
-    exclude: str | Sequence[str] = (),
-    clamp_mtime: datetime | str | None = None,
     since: str = "",
     shard: Shard | None = None,
     check: bool = False,
@@ -108,6 +93,7 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     watch: Watch | None = None,
     worker_env: MakeEnvironment = Environment.from_env,
     env: Environment | None = None,
+    **options: Unpack[SquashOptions],
 ) -> Batch:
     """Squash many images; those of which the result is up to date are left alone.
 
@@ -120,19 +106,7 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             (`Listed`); or a plan, which also says what is squashed.
         to: where results go: a reference with ``{host}``, ``{repository}``, ``{name}`` and
             ``{tag}`` of the source.
-        base: as for `squash`; so are the parameters up to `clamp_mtime`.
-        last: see `squash`.
-        layers: see `squash`.
-        max_layers: see `squash`.
-        auto: see `squash`.
-        include_base: see `squash`.
-        platform: see `squash`.
-        compression: see `squash`.
-        message: see `squash`.
-        history: see `squash`.
-        created: see `squash`. ``now`` makes no result out of date.
-        exclude: see `squash`.
-        clamp_mtime: see `squash`.
+        base: as for `squash`.
         since: a time in RFC 3339: images that were created before are passed over.
         shard: the part of the images that is done here; None: all.
         check: as for `squash`.
@@ -146,6 +120,9 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         watch: is told which images are under way; what it gives is told of each one's progress.
         worker_env: makes the environment in each worker of Dask; it is sent there.
         env: as for `squash`; as a session it is used for all images. Whoever cancels it ends all.
+        options: as for `squash`: `last`, `layers`, `max_layers`, `auto`, `include_base`,
+            `platform`, `compression`, `message`, `history`, `created`, `exclude`, `remove_secrets`
+            and `clamp_mtime`. With `created` ``now``, no result is out of date for that.
 
     Raises:
         Cancelled: another thread wanted it to end.
@@ -165,15 +142,11 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     )
     if resume and how.journal is None:
         raise UsageError("`resume` goes with `journal` FILE")
-    given = {"last": last, "max_layers": max_layers, "auto": auto, "include_base": include_base}
-    said = {"platform": platform, "compression": compression, "message": message}
-    edits = {"exclude": pattern_texts(exclude), "clamp_mtime": _clamp(clamp_mtime, env)}
-    options = {**given, **said, **edits, "layers": range_texts(layers), "history": history}
     common = Task(
         "",
         to,
         None if base is None else reference_text(base),
-        options=_as_text({**options, "created": _created(created, env)}),
+        options=task_options(options, env),
         check=check,
         dry_run=dry_run,
         since=since,
@@ -199,33 +172,6 @@ def _listed(what: _Wanted | FleetPlan) -> list[Listed]:
     if not found:
         raise UsageError("no images: name some")
     return found
-
-
-def _created(created: datetime | str | None, env: Environment) -> str | None:
-    """Return the time of new images as a task says it: what `env` says counts for all of them."""
-    if created in {"now", "source"}:
-        return str(created)
-    return created_text(created, env.source_date_epoch)
-
-
-def _clamp(latest: datetime | str | None, env: Environment) -> str | None:
-    """Return the latest time as a task says it, whatever the variable is where that is done."""
-    return None if latest is None else clamp_text(latest, env.source_date_epoch)
-
-
-def _as_text(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that say something, as a task has them.
-
-    0 says something, though nothing that any of them may be.
-    """
-    given = {
-        name: value
-        for name, value in options.items()
-        if value is not None and value is not False and value not in ((), "")
-    }
-    for name in given.keys() & {"platform", "compression"}:
-        given[name] = str(given[name])
-    return given
 
 
 def _cluster(engine: str) -> str | None:

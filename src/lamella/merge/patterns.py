@@ -25,7 +25,7 @@ __all__ = ["NO_PATTERN", "PathPatterns"]
 NO_PATTERN = -1
 """The number of the last pattern that matches a path which none matches."""
 
-_TOKENS = re.compile(r"\*\*/?|\*|\?|\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|[^*?\[\\]+|.", re.DOTALL)
+_PARTS = re.compile(r"\*\*/?|\*|\?|\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|[^*?\[\\]+|.", re.DOTALL)
 _ANY = "**"
 _DIRECTORIES = "(?:.*/)?"
 _SPECIAL = frozenset("*?[]\\")
@@ -58,12 +58,12 @@ class PathPatterns:
         regexes: dict[str, None] = {}
         for number, text in enumerate(texts):
             names = _names(text)
-            tokens = _TOKENS.findall("/".join(names))
-            _check(text, tokens)
-            if all(map(_is_plain, tokens)):
-                plain.setdefault("".join(map(_unescaped, tokens)), []).append(number)
+            parts = _PARTS.findall("/".join(names))
+            _check(text, parts)
+            if all(map(_is_plain, parts)):
+                plain.setdefault("".join(map(_unescaped, parts)), []).append(number)
                 continue
-            regex = _regex(names, tokens)
+            regex = _regex(names, parts)
             regexes[regex] = None
             others.append((number, _compile(regex, text)))
         any_other = _compile("|".join(regexes), "") if regexes else None
@@ -114,12 +114,12 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _check(text: str, tokens: Iterable[str]) -> None:
-    for token in tokens:
-        if token in {"[", "\\"}:
-            missing = "]" if token == "[" else "a character"
-            raise UsageError(f"`exclude` {text!r}: expected {missing} after {token}")
-        if token[0] == "[" and "[:" in token:
+def _check(text: str, parts: Iterable[str]) -> None:
+    for part in parts:
+        if part in {"[", "\\"}:
+            missing = "]" if part == "[" else "a character"
+            raise UsageError(f"`exclude` {text!r}: expected {missing} after {part}")
+        if part[0] == "[" and "[:" in part:
             raise UsageError(f"`exclude` {text!r}: expected characters in brackets, got a class")
 
 
@@ -130,22 +130,22 @@ def _compile(regex: str, text: str) -> re.Pattern[str]:
         raise UsageError(f"`exclude` {text!r}: {error.msg}") from None
 
 
-def _is_plain(token: str) -> bool:
-    return token[0] not in "*?["
+def _is_plain(part: str) -> bool:
+    return part[0] not in "*?["
 
 
-def _unescaped(token: str) -> str:
-    return token[1:] if token[0] == "\\" else token
+def _unescaped(part: str) -> str:
+    return part[1:] if part[0] == "\\" else part
 
 
-def _regex(names: Sequence[str], tokens: Sequence[str]) -> str:
+def _regex(names: Sequence[str], parts: Sequence[str]) -> str:
     """Return what matches the paths that a pattern says.
 
     Each gap but the last one ends where what is behind it is found first, and is not tried again:
     the next gap takes what is left. So no path takes longer than its length times the pattern's.
     """
-    if _is_odd(names, tokens):
-        return _regex_of_odd(tokens)
+    if _is_odd(names, parts):
+        return _regex_of_odd(parts)
     groups = [""]
     for name in names:
         if name == _ANY:
@@ -161,47 +161,47 @@ def _regex(names: Sequence[str], tokens: Sequence[str]) -> str:
 
 
 def _regex_of_name(name: str) -> str:
-    parts = [""]
-    for token in _TOKENS.findall(name):
-        if token == "*":
-            parts.append("")
+    between = [""]
+    for part in _PARTS.findall(name):
+        if part == "*":
+            between.append("")
         else:
-            parts[-1] += _as_regex(token)
-    first, *middle = parts
+            between[-1] += _as_regex(part)
+    first, *middle = between
     if not middle:
         return first
     last = middle.pop()
-    return first + "".join(f"(?>[^/]*?{part})" for part in middle) + "[^/]*" + last
+    return first + "".join(f"(?>[^/]*?{regex})" for regex in middle) + "[^/]*" + last
 
 
-def _is_odd(names: Iterable[str], tokens: Iterable[str]) -> bool:
+def _is_odd(names: Iterable[str], parts: Iterable[str]) -> bool:
     """Whether ``**`` is a part of a name, or a slash is in brackets."""
     in_name = any(_ANY in name and name != _ANY for name in names)
-    return in_name or any(token[0] == "[" and "/" in token for token in tokens)
+    return in_name or any(part[0] == "[" and "/" in part for part in parts)
 
 
-def _regex_of_odd(tokens: Sequence[str]) -> str:
+def _regex_of_odd(parts: Sequence[str]) -> str:
     """Return what Docker makes of it, character by character."""
-    rest = "".join(tokens[1:])
-    if tokens[0] == _ANY and _SPECIAL.isdisjoint(rest):
+    rest = "".join(parts[1:])
+    if parts[0] == _ANY and _SPECIAL.isdisjoint(rest):
         return ".*" + re.escape(rest)
-    out = "".join(map(_as_regex, tokens))
-    return out.removesuffix(_DIRECTORIES) + ".*" if tokens[-1] == _ANY else out
+    out = "".join(map(_as_regex, parts))
+    return out.removesuffix(_DIRECTORIES) + ".*" if parts[-1] == _ANY else out
 
 
-def _as_regex(token: str) -> str:
-    match token:
+def _as_regex(part: str) -> str:
+    match part:
         case "**/" | "**":
             return _DIRECTORIES
         case "*":
             return "[^/]*"
         case "?":
             return "[^/]"
-    return _brackets(token) if token[0] == "[" else re.escape(_unescaped(token))
+    return _brackets(part) if part[0] == "[" else re.escape(_unescaped(part))
 
 
-def _brackets(token: str) -> str:
-    inner = token[1:-1]
+def _brackets(part: str) -> str:
+    inner = part[1:-1]
     negated = inner.startswith("^")
     items = re.findall(r"\\.|.", inner.removeprefix("^"), re.DOTALL)
     out = ""

@@ -17,6 +17,7 @@ from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.plan import Plan
 from lamella.operations.planning import NOT_EDITED, Edited, Planning, Reading
+from lamella.operations.secrets import SecretSearch
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
 from lamella.selection import Selection
@@ -82,6 +83,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress: Progress,
     edits: Edits = NO_EDITS,
     *,
+    search: SecretSearch | None = None,
     headers_only: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
@@ -92,6 +94,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         opener: opens them.
         progress: is told.
         edits: what the merged layers are to say otherwise.
+        search: finds the secrets that merged layers leave out; None: they leave out none.
         headers_only: content of squashed layers will not be asked for.
 
     Raises:
@@ -106,7 +109,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
-        planned = Planning(reading, ranges, edits)
+        planned = Planning(reading, ranges, edits, search)
         plans = planned.plans()
         edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
@@ -17,12 +18,22 @@ from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.edits import Edits, meant_in_layer, meant_in_tree
 from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
-from lamella.merge.overlay import Tree
+from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import PathPatterns
 from lamella.merge.plan import Plan, make_plan
+from lamella.operations.secrets import FoundSecret, SecretSearch
 from lamella.tar.entry import path_text
 
-__all__ = ["NOT_EDITED", "Edited", "Planning", "Reading"]
+__all__ = ["NOT_EDITED", "Cut", "Edited", "Planning", "Reading"]
+
+
+class Cut(NamedTuple):
+    """A secret that is left out of a range."""
+
+    secret: FoundSecret
+    top: int
+    """One more than the position of the range's last layer: what layers from there on say of the
+    path stays."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,10 @@ class Edited:
     """By position of a layer that is kept: which of the paths that are meant are in it still."""
     unused: tuple[str, ...] = ()
     """Patterns that match nothing in any layer."""
+    secrets: tuple[Cut, ...] = ()
+    """Likely secrets that were left out."""
+    kept_secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets in layers that are kept."""
 
 
 NOT_EDITED = Edited()
@@ -61,6 +76,11 @@ class Reading:
             through += sieves(squashed, positions.start)
         self._take(list(chain(*ranges)), self._opener.open(layers, through))
 
+    def others(self) -> None:
+        """Read the layers that are not squashed, with their content."""
+        positions = [p for p in range(len(self.image.layers)) if p not in self.tars]
+        self._take(positions, self._opener.open([self.image.layers[p] for p in positions]))
+
     def below(self, top: int) -> None:
         """Read the headers of layers whose content will not be copied, as a rule."""
         self._listed([position for position in range(top) if position not in self.tars])
@@ -77,11 +97,27 @@ class Reading:
 class Planning:
     """Plans each range; the layers below are looked at only as far as a range depends on them."""
 
-    def __init__(self, reading: Reading, ranges: Sequence[range], edits: Edits) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        ranges: Sequence[range],
+        edits: Edits,
+        search: SecretSearch | None = None,
+    ) -> None:
+        """Plan nothing yet.
+
+        Args:
+            reading: the layers.
+            ranges: of those that are squashed.
+            edits: what the merged layers are to say otherwise.
+            search: finds the secrets that are left out, too; None: none is.
+        """
         self._reading, self._ranges, self._edits = reading, ranges, edits
+        self._search = search
         self._below = _Below(reading)
         self._left_out: list[bytes] = []
         self._tops: dict[bytes, int] = {}  # of what is left out: the first layer above its range
+        self._cuts: list[Cut] = []
         self._used: set[int] = set()
         self._staying: AbstractSet[bytes] = frozenset()
 
@@ -93,10 +129,12 @@ class Planning:
         """
         reading, edits, ranges = self._reading, self._edits, self._ranges
         reading.squashed(ranges)
+        if self._search is not None:
+            reading.others()
         changesets = reading.changesets
+        leaves_out = edits.leave_out is not None or self._search is not None
         alone = {
-            r: None if edits.leave_out else difference_alone([changesets[p] for p in r])
-            for r in ranges
+            r: None if leaves_out else difference_alone([changesets[p] for p in r]) for r in ranges
         }
         reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
         if edits.leave_out:
@@ -110,20 +148,35 @@ class Planning:
                 _lay(difference, changesets, positions, reading.image, lacks=lacks)
                 self._leave_out(difference, positions.stop)
             plan = make_plan(difference, changesets, edits)
-            if len(positions) > 1 or len(self._left_out) > before or plan.edited:
+            is_changed = len(self._left_out) > before or plan.edited
+            if len(positions) > 1 or is_changed or self._drops_secret(plan, positions.start):
                 plans[positions] = plan
-        if edits.leave_out:
+        if leaves_out:
             reading.below(len(reading.image.layers))
-            self._check_above(edits.leave_out)
+            self._check_removals()
+            self._check_above()
         return plans
 
     def _leave_out(self, difference: Tree, top: int) -> None:
         meant = self._edits.apply(difference, self._staying)
         self._used |= meant.used
-        self._left_out += meant.paths
         for path in meant.paths:
             self._tops.setdefault(path, top)
-        self._below.leave_out(top, meant.paths)
+        secrets = self._search.in_difference(difference, self._reading.tars) if self._search else []
+        gone = dict.fromkeys(secret.path for secret in secrets)
+        for path in gone:
+            difference.leave_out(path)
+        self._cuts += [Cut(secret, top) for secret in secrets]
+        paths = [*meant.paths, *gone]
+        self._left_out += paths
+        self._below.leave_out(top, paths)
+
+    def _drops_secret(self, plan: Plan, position: int) -> bool:
+        """Whether a layer alone says a path twice, and what it says first is a secret."""
+        if self._search is None:
+            return False
+        dropped = [member for member, _ in plan.dropped if member.origin == position]
+        return bool(self._search.in_entries(dropped, self._reading.tars[position]))
 
     @property
     def _reaches_top(self) -> bool:
@@ -143,25 +196,32 @@ class Planning:
         _lay(tree, reading.changesets, range(count), reading.image)
         return meant_in_tree(tree, patterns).stay
 
-    def _check_above(self, patterns: PathPatterns) -> None:
-        """See to it that no layer above the ranges brings back what was left out."""
-        image = self._reading.image
-        self._check_removals()
-        if self._reaches_top:
+    def _check_above(self) -> None:
+        """See to it that no layer above the ranges brings back what was left out.
+
+        A file in the place of a secret is another one; what is put into a folder that was left out
+        would be in a folder without attributes.
+        """
+        image, patterns = self._reading.image, self._edits.leave_out
+        if self._reaches_top and not self._cuts:
             return
         tree = self._below.up_to(len(image.layers))
-        shown = meant_in_tree(tree, patterns).paths
-        if not shown:
-            return
+        if patterns is not None and (shown := meant_in_tree(tree, patterns).paths):
+            raise self._brought_back("`exclude`", shown[0], tree)
+        for secret, _ in self._cuts:
+            if isinstance(tree.find(secret.path), Folder):
+                raise self._brought_back("`remove_secrets`", secret.path, tree)
+
+    def _brought_back(self, option: str, path: bytes, tree: Tree) -> UsageError:
         # Not always by that path: an entry may lead through a symlink that its own layer made.
-        position = newest_origin(tree.find(shown[0]))
+        position = newest_origin(tree.find(path))
         has = f"layer {position + 1} has"
         if not self._is_kept(position):
-            position = len(image.layers) - 1  # a layer deletes what the directory stayed for
-            has = "a layer has the last of"
+            position = len(self._reading.image.layers) - 1
+            has = "a layer has the last of"  # it deletes what the directory stayed for
         first = self._ranges[0].start + 1 if self._ranges else position + 1
-        raise UsageError(
-            f"`exclude`: {has} /{path_text(shown[0])} and is above the "
+        return UsageError(
+            f"{option}: {has} /{path_text(path)} and is above the "
             f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
         )
 
@@ -190,18 +250,23 @@ class Planning:
 
     def edited(self) -> Edited:
         """Return what came of the edits; the plans are made."""
-        patterns = self._edits.leave_out
-        if patterns is None:
-            return NOT_EDITED
+        patterns = self._edits.leave_out or PathPatterns.parse(())
         used, shipped = self._used, {}
+        kept_secrets: list[FoundSecret] = []
         for position, changeset in sorted(self._reading.changesets.items()):
             is_kept = self._is_kept(position)
-            if is_kept or len(used) < len(patterns.texts):
+            if patterns.texts and (is_kept or len(used) < len(patterns.texts)):
                 meant = meant_in_layer(changeset, patterns)
                 used |= meant.used
                 if meant.paths and is_kept:
                     shipped[position] = tuple(meant.paths)
-        return Edited(tuple(self._left_out), shipped, tuple(patterns.unused(used)))
+            if is_kept and self._search is not None:
+                tar = self._reading.tars[position]
+                kept_secrets += self._search.in_entries(changeset.entries, tar)
+        unused = tuple(patterns.unused(used))
+        return Edited(
+            tuple(self._left_out), shipped, unused, tuple(self._cuts), tuple(kept_secrets)
+        )
 
 
 class _Below:

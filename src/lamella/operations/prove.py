@@ -39,9 +39,10 @@ def prove(prepared: Prepared, edits: Edits) -> None:
             new.append(old[position])
             position += 1
     wanted = read_rootfs(old)
-    if not edits.is_none:
+    if not edits.is_none or prepared.edited.secrets:
         squashed = {position for positions in prepared.plans for position in positions}
-        wanted = wanted.edited(edits, squashed)
+        cuts = [(cut.secret.path, cut.top) for cut in prepared.edited.secrets]
+        wanted = wanted.edited(edits, squashed, cuts)
     found = list(compare_rootfs(wanted, read_rootfs(new)))
     if found:
         raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")

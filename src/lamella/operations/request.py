@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.operations.secrets import SecretSearch
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.transport.location import Location
@@ -46,6 +47,8 @@ class Request:
     """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
+    secrets: SecretSearch | None = None
+    """Finds the secrets that merged layers leave out, too; None: they leave out none."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     dry_run: bool = False
@@ -78,6 +81,11 @@ class Request:
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)
+
+    @property
+    def changes_layers(self) -> bool:
+        """Whether a layer alone may become another one."""
+        return not self.edits.is_none or self.secrets is not None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamella.merge.causes import Dropped
+from lamella.operations.secrets import FoundSecret
+from lamella.tar.entry import path_text
 
 __all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
 
@@ -82,6 +84,10 @@ class Result:
     """Paths that the image had and the new one has not; of a directory its own alone."""
     shipped: tuple[tuple[int, str], ...] = ()
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
+    secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets that were left out."""
+    kept_secrets: tuple[FoundSecret, ...] = ()
+    """Likely secrets in layers that are kept, if secrets were to be left out."""
 
     @property
     def squashed(self) -> bool:
@@ -120,6 +126,10 @@ class Result:
             "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
+            "secrets": {
+                "removed": [_secret_to_json(secret) for secret in self.secrets],
+                "kept": [_secret_to_json(secret) for secret in self.kept_secrets],
+            },
             "ranges": [_range_to_json(r) for r in self.ranges],
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }
@@ -127,6 +137,10 @@ class Result:
             value["platforms"] = [one.to_json() for one in self.platforms]
             value["left_out"] = list(self.left_out)
         return value
+
+
+def _secret_to_json(secret: FoundSecret) -> dict[str, Any]:
+    return {"path": path_text(secret.path), "kind": secret.kind, "layer": secret.layer}
 
 
 def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:

@@ -20,13 +20,13 @@ from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import (
-    Edited,
     Prepared,
     WrittenImage,
     prepare,
     reason_against,
     write,
 )
+from lamella.operations.notes import tell_edited
 from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.request import Request
@@ -128,7 +128,7 @@ class Job:
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
         selection = self._select()
-        return selection if self._request.edits.is_none else replace(selection, alone=True)
+        return replace(selection, alone=True) if self._request.changes_layers else selection
 
     def _select(self) -> Selection:
         request, image = self._request, self._source.describe()
@@ -155,7 +155,7 @@ class Job:
             raise Unsupported(f"{image.name}: {reason}")
         self._base_layers = base = 0 if request.include_base else self._find_base(image)
         # All of it, and only once: an engine would save the whole image a second time.
-        if request.sizes_only:
+        if request.sizes_only and request.secrets is None:
             every = frozenset(range(len(image.layers)))
             self._whole = self._source.fetch(frozenset(), every)
         else:
@@ -166,7 +166,7 @@ class Job:
         else:
             selection = select_max_layers(self._whole, self._opener, request.max_layers or 1, base)
         self._clock.lap("choose")
-        if request.edits.is_none:
+        if not request.changes_layers:
             return selection
         # Each of the others is looked at alone: it stays unless it has what is to be another thing.
         chosen = {position for positions in selection.ranges for position in positions}
@@ -200,9 +200,12 @@ class Job:
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
-        headers_only = self._request.sizes_only
+        search = self._request.secrets
+        headers_only = self._request.sizes_only and search is None
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
+        if search is not None:
+            content = frozenset(range(len(self._source.describe().layers)))
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
@@ -214,6 +217,7 @@ class Job:
             self._opener,
             self._env.progress,
             self._request.edits,
+            search=search,
             headers_only=headers_only,
         )
         if not prepared.plans:
@@ -224,25 +228,9 @@ class Job:
                 base_layers=self._base_layers,
                 kept_name=self._kept_name,
             )
-        self._tell(prepared.edited)
+        tell_edited(prepared.edited, self._env.progress)
         self._clock.lap("plan")
         return prepared
-
-    def _tell(self, edited: Edited) -> None:
-        """Say which patterns are of no use, and what ships all the same."""
-        for pattern in edited.unused:
-            self._env.progress.note(f"`exclude` {pattern}: no layer has such a path")
-        shipped = edited.shipped
-        for position, paths in shipped.items():
-            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            self._env.progress.note(
-                f"`exclude`: layer {position + 1} is kept, and the bytes of its "
-                f"/{path_text(paths[0])}{more} with it"
-            )
-        if shipped:
-            lowest = min(shipped)
-            way_out = f"`base` {lowest}" if lowest else "all layers"
-            self._env.progress.note(f"`exclude`: to remove these bytes, too, squash {way_out}")
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -353,6 +341,8 @@ class Job:
                 for position, paths in prepared.edited.shipped.items()
                 for path in paths
             ),
+            secrets=tuple(cut.secret for cut in prepared.edited.secrets),
+            kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
         )
 

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lamella.tar.entry import path_text
+
 if TYPE_CHECKING:
     from lamella.merge.causes import Dropped
     from lamella.operations.result import Result
@@ -154,6 +156,8 @@ def plan_lines(result: Result) -> list[str]:
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
     lines += _some("paths left out", [f"/{printable(path)}" for path in result.excluded])
+    secrets = [f"/{printable(path_text(one.path))} ({one.kind})" for one in result.secrets]
+    lines += _some("likely secrets among them", secrets)
     for squashed in result.ranges:
         if len(result.ranges) == 1:  # of several, the summary says which they are
             lines.append(f"layers {squashed.first}-{squashed.last} become one layer")

@@ -1,0 +1,32 @@
+"""What is made of an image: the parameters that `lamella.squash` and `lamella.batch` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict
+
+from lamella.layer.compression import Compression
+from lamella.operations.request import Layers
+from lamella.rewrite import HistoryMode
+from lamella.spec.platform import Platform
+
+__all__ = ["SquashOptions"]
+
+
+class SquashOptions(TypedDict, total=False):
+    """Parameters of `lamella.squash`, which explains them."""
+
+    last: int | None
+    layers: Layers
+    max_layers: int | None
+    auto: bool
+    include_base: bool
+    platform: str | Platform | None
+    compression: str | Compression | None
+    message: str
+    history: HistoryMode
+    created: datetime | str | None
+    exclude: str | Sequence[str]
+    remove_secrets: bool
+    clamp_mtime: datetime | str | None
