@@ -48,9 +48,11 @@ def check_finished(
             raise
         assert want is not None, "a kept layer brings something back, or needs what is gone"
         found = flatten(_new_layers(ready, tars))
-        assert found.keys() == want.keys()
+        assert found.keys() == want.listing.keys()
         for path, row in found.items():
-            assert is_like(row, want[path], latest), f"{path!r}: {row} != {want[path]}"
+            asked = want.listing[path]
+            limit = latest if path in want.repeated else None
+            assert is_like(row, asked, limit), f"{path!r}: {row} != {asked}"
         prove(ready, edits)
     return True
 

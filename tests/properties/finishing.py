@@ -7,15 +7,27 @@ it may bring something back, or need what is gone: then there is no such image.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import NamedTuple
 
 from tests.properties.ignoring import is_meant
 from tests.properties.reading import clean
-from tests.properties.reference import BrokenLayer, FileSystem, Listing, Row, flatten
+from tests.properties.reference import BrokenLayer, FileSystem, Listing, Node, Row, flatten
 from tests.support.tars import Entry, layer
 
-__all__ = ["finished", "is_like"]
+__all__ = ["Finished", "finished", "is_like"]
+
+
+class Finished(NamedTuple):
+    """The files that are to be seen."""
+
+    listing: Listing
+    repeated: AbstractSet[bytes]
+    """What a merged layer may repeat of those below: directories, and files that it links to. Their
+    times are limited, too, if it does."""
 
 
 def finished(
@@ -23,7 +35,7 @@ def finished(
     ranges: Sequence[range],
     lines: Sequence[str],
     latest: int | None,
-) -> Listing | None:
+) -> Finished | None:
     """Return the files that are to be seen; None: it can't be done.
 
     Args:
@@ -35,7 +47,7 @@ def finished(
     chosen = {position for positions in ranges for position in positions}
     ends = {positions.stop - 1 for positions in ranges}
     stay = _stay(flatten(layer(*entries) for entries in image), lines)
-    files, gone = FileSystem(), set[bytes]()
+    files, gone, linked = FileSystem(), set[bytes](), list[Node]()
     for position, entries in enumerate(image):
         clamped = [_clamped(e, latest) if position in chosen else e for e in entries]
         if position not in chosen and any(_is_in(_removed_from(e), gone) for e in entries):
@@ -45,6 +57,7 @@ def finished(
         except BrokenLayer:  # a link to what is gone
             return None
         if position in ends:
+            linked += [node for node, count in Counter(files.nodes.values()).items() if count > 1]
             meant = {path for path in files.nodes if _is_meant(path, lines)}
             meant -= stay | _stay(files.nodes, lines)
             for path in meant:
@@ -52,7 +65,9 @@ def finished(
             gone |= meant
     if any(_is_meant(path, lines) for path in files.nodes.keys() - stay):
         return None
-    return files.listing()
+    nodes = files.nodes.items()
+    repeated = {path for path, node in nodes if node.type == b"5" or node in linked}
+    return Finished(files.listing(), repeated)
 
 
 def _is_meant(path: bytes, lines: Sequence[str]) -> bool:
@@ -83,15 +98,18 @@ def _is_in(path: bytes | None, gone: Collection[bytes]) -> bool:
     return path is not None and any((path + b"/").startswith(one + b"/") for one in gone)
 
 
-def is_like(found: Row, want: Row, latest: int | None) -> bool:
+def is_like(found: Row, want: Row, repeated_by: int | None) -> bool:
     """Compare what is seen at a path.
 
-    A merged layer repeats what it needs of those below, directories and files that it links to, and
-    limits their times, too. A directory without an entry has no time to compare.
+    A directory without an entry has no time to compare.
+
+    Args:
+        found: what is seen.
+        want: what is to be seen.
+        repeated_by: the time that it may be limited to; None: it is not.
     """
     if want.mtime is None:
         return replace(found, mtime=None) == want
-    repeated = want.type == b"5" or len(want.group) > 1
-    if repeated and latest is not None and found.mtime == min(want.mtime, latest):
+    if repeated_by is not None and found.mtime == min(want.mtime, repeated_by):
         return replace(found, mtime=want.mtime) == want
     return found == want
