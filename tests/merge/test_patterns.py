@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lamella.errors import UsageError
-from lamella.merge.patterns import PathPatterns, pattern_of
+from lamella.merge.patterns import NO_PATTERN, PathPatterns, pattern_of
 from tests.properties.ignoring import is_meant
 from tests.support.examples import examples
 
@@ -17,11 +17,11 @@ from tests.support.examples import examples
 def meant(path: str, *lines: str) -> bool:
     """Whether a path is meant: alone, or by a directory that it is in."""
     patterns = PathPatterns.parse(lines)
-    matching, prefix = 0, ""
+    last, prefix, used = NO_PATTERN, "", set[int]()
     for name in path.split("/"):
         prefix = f"{prefix}/{name}" if prefix else name
-        matching = patterns.match(prefix.encode("utf-8", "surrogateescape"), matching)
-    return patterns.mean(matching)
+        last = patterns.match(prefix.encode("utf-8", "surrogateescape"), last, used)
+    return patterns.mean(last)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ def test_what_makes_no_sense_is_told(line: str, reason: str) -> None:
 def test_patterns_that_match_nothing_are_known() -> None:
     """Also those of which a later one decides."""
     patterns = PathPatterns.parse(["a", "!a/b", "never"])
-    assert patterns.unused(patterns.match(b"a/b", patterns.match(b"a"))) == ["never"]
+    used: set[int] = set()
+    patterns.match(b"a/b", patterns.match(b"a", NO_PATTERN, used), used)
+    assert patterns.unused(used) == ["never"]
 
 
 PIECES = st.sampled_from(["a", "b", "*", "**", "?", "[ab]", "[^a]", "/", "/", "c", "\\*", "a*"])
