@@ -28,7 +28,7 @@ _OPTIONS: Sequence[Decorator] = (
         "base",
         metavar="LAYER",
         shell_complete=complete_layer,
-        help="Squash every layer above LAYER (auto: the base).",
+        help="Squash the layers above LAYER, or auto.",
     ),
     click.option("--last", type=int, metavar="N", help="Squash the newest N layers."),
     click.option(
