@@ -52,10 +52,14 @@ def finished(
         clamped = [_clamped(e, latest) if position in chosen else e for e in entries]
         if position not in chosen and any(_is_in(_removed_from(e), gone) for e in entries):
             return None  # engines make the directory to delete something in it
+        before = dict(files.nodes)
         try:
             files.apply(layer(*clamped))
         except BrokenLayer:  # a link to what is gone
             return None
+        if position in chosen:
+            known = set(before.values())
+            linked += [n for p, n in files.nodes.items() if n in known and before.get(p) is not n]
         if position in ends:
             linked += [node for node, count in Counter(files.nodes.values()).items() if count > 1]
             meant = {path for path in files.nodes if _is_meant(path, lines)}
