@@ -27,7 +27,7 @@ readonly RECIPE=2
 readonly HOST_PACKAGES=(
     docker.io containerd runc tini iptables
     podman crun conmon uidmap golang-github-containers-common buildah
-    skopeo umoci docker-registry golang-go
+    skopeo umoci docker-registry golang-go golang-github-moby-patternmatcher-dev
     debootstrap debian-archive-keyring ca-certificates
     busybox-static zstd xz-utils bzip2 util-linux libcap2-bin strace openssh-client openssh-server
     chromium chromium-driver fonts-noto-core

@@ -114,7 +114,7 @@ def _of_chroot(name: str, *, environment: dict[str, str] | None = None) -> Tool:
 
 
 def find_go() -> Tool:
-    """Find Go, to which a program of one file is enough.
+    """Find Go, to which a program of one file is enough; Debian's packages of Go are at hand.
 
     What it has built of its library is kept between runs.
 
@@ -123,7 +123,8 @@ def find_go() -> Tool:
     """
     cache = os.environ.get("GOCACHE") or str(Path(tempfile.gettempdir()) / "lamella-go-cache")
     settings = {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "CGO_ENABLED": "0"}
-    return Tool.find("go", environment=settings | {"GOCACHE": cache})
+    places = {"GOCACHE": cache, "GOPATH": "/usr/share/gocode"}
+    return Tool.find("go", environment=settings | places)
 
 
 def find_strace() -> Tool:
