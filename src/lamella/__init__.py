@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from lamella.analysis.known_base import Base
     from lamella.analysis.model import (
         Analysis,
-        Base,
         Dead,
         HistoryLine,
         LayerFacts,
@@ -161,7 +161,7 @@ __all__ = [
 _HOMES = {
     "Ambiguous": "errors",
     "Analysis": "analysis.model",
-    "Base": "analysis.model",
+    "Base": "analysis.known_base",
     "Batch": "fleet.calls",
     "Cancelled": "errors",
     "Catalogue": "fleet.tree",

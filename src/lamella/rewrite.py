@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lamella.image import Image, Step
 from lamella.selection import Selection
+from lamella.spec.annotation import ABOUT_BASE
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -27,8 +28,6 @@ from lamella.spec.media_type import (
 __all__ = ["HistoryMode", "Wording", "new_config", "new_entry", "new_index", "new_manifest"]
 
 HistoryMode = Literal["merge", "keep"]
-_ABOUT_BASE = {"org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"}
-"""https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def _annotated(
     """Return a document or a descriptor with other annotations; itself where they are the same."""
     old = value.get("annotations") or {}
     if base is not None:
-        old = {key: text for key, text in old.items() if key not in _ABOUT_BASE} | {**base}
+        old = {key: text for key, text in old.items() if key not in ABOUT_BASE} | {**base}
     new = {**old, **(annotations or {})}
     return dict(value) if new == (value.get("annotations") or {}) else {**value, "annotations": new}
 
@@ -235,4 +234,4 @@ def new_entry(
 
 
 def _tells_base(value: Mapping[str, Any]) -> bool:
-    return not _ABOUT_BASE.isdisjoint(value.get("annotations") or {})
+    return not ABOUT_BASE.isdisjoint(value.get("annotations") or {})

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from lamella.analysis.base import base_of_others, guess_base
-from lamella.analysis.model import Analysis, Base
+from lamella.analysis.known_base import Base
+from lamella.analysis.model import Analysis
 from lamella.image import Image
 from lamella.report.analyze import best_savings, kept_text, squash_words
 from lamella.spec.config import Config

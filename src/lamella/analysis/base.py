@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from lamella.analysis.instruction import instruction
-from lamella.analysis.model import Base
+from lamella.analysis.known_base import Base
 from lamella.image import Image, Step
+from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
 from lamella.spec.digest import Digest
 
 __all__ = [
-    "BASE_DIGEST",
-    "BASE_NAME",
     "ToldBase",
     "base_of_others",
     "guess_base",
@@ -27,9 +26,6 @@ __all__ = [
     "told_in",
 ]
 
-BASE_NAME = "org.opencontainers.image.base.name"
-"""https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
-BASE_DIGEST = "org.opencontainers.image.base.digest"
 _LATER = timedelta(hours=1)
 """Longer than most builds take from one step to the next."""
 

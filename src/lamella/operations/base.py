@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lamella.analysis.base import BASE_DIGEST, BASE_NAME, guess_base
-from lamella.analysis.model import Base, kept_layers
+from lamella.analysis.known_base import Base, kept_layers
 from lamella.errors import ImageNotFound, UnknownLayer, UsageError
 from lamella.image import Image
-from lamella.operations.find_base import TakenBase, base_here, find_base, taken_base
 from lamella.operations.request import Request
+from lamella.operations.taken_base import TakenBase, taken_base
 from lamella.selection import Selection, select, select_above_image
+from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
 from lamella.transport.base import Source
 from lamella.transport.environment import Environment
 from lamella.transport.transports import locate
@@ -47,6 +47,8 @@ class BaseOf:
 
     def select_above_found(self) -> Selection:
         """Squash everything above the base that can be found; see `find_base`."""
+        from lamella.operations.find_base import find_base  # noqa: PLC0415 - few squashes need it
+
         self.found = find_base(self._source, self._request.location, self._env)
         self._env.progress.note(f"{self.found.base}; kept")
         image = self._source.describe()
@@ -83,6 +85,7 @@ class BaseOf:
         """Return how many of the lowest layers stay where lamella chooses layers."""
         # Few squashes have to analyze anything.
         from lamella.analysis.sharing import shared_layers  # noqa: PLC0415
+        from lamella.operations.find_base import base_here  # noqa: PLC0415 - as above
 
         others = self._source.tags_by_chain()
         shared = shared_layers(self._source.describe(), others)
@@ -109,5 +112,9 @@ class BaseOf:
             own = {BASE_NAME: found.public_name, BASE_DIGEST: found.base.digest}
             if said := {key: value for key, value in own.items() if value}:
                 return said
+        if not kept:
+            return {}
+        from lamella.analysis.base import guess_base  # noqa: PLC0415 - a dry run needs none of it
+
         base = self.base or guess_base(image)
-        return None if kept and (base is None or base.layers <= kept) else {}
+        return None if base is None or base.layers <= kept else {}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
 
 from lamella.analysis.base import (
     ToldBase,
@@ -14,7 +13,7 @@ from lamella.analysis.base import (
     guess_base,
     possible_bases,
 )
-from lamella.analysis.model import Base, FoundBy
+from lamella.analysis.known_base import Base, FoundBy
 from lamella.errors import (
     Ambiguous,
     Cancelled,
@@ -24,6 +23,7 @@ from lamella.errors import (
     shortened,
 )
 from lamella.image import Image
+from lamella.operations.taken_base import TakenBase, taken_base
 from lamella.operations.told_base import Telling
 from lamella.selection import AUTO
 from lamella.spec.digest import Digest
@@ -35,22 +35,12 @@ from lamella.transport.location import Location
 from lamella.transport.registry.location import RegistryLocation
 from lamella.transport.registry.name import RegistryName
 
-__all__ = ["TakenBase", "base_here", "find_base", "taken_base"]
+__all__ = ["base_here", "find_base"]
 
 _LONGEST_NAME = 300
 _MOST_USED = 16
 """Images of a build that are looked up: those of a hostile provenance would be without end."""
 Others = Mapping[tuple[Digest, ...], Sequence[str]]
-
-
-class TakenBase(NamedTuple):
-    """The base of an image."""
-
-    base: Base
-    image: Image | None = None
-    """It, as its place describes it; None: no image is known, the layers are."""
-    public_name: str = ""
-    """What names it for everybody; see `Location.public_name`."""
 
 
 def find_base(source: Source, location: Location, env: Environment) -> TakenBase:
@@ -222,18 +212,3 @@ class _Finding:
     def _say(self, message: str) -> None:
         progress = self.env.progress
         (progress.note if self.is_far else progress.debug)(message)
-
-
-def taken_base(image: Image, name: str, found_by: FoundBy, why: str, public_name: str) -> TakenBase:
-    """Return what is known of an image that is a base.
-
-    Args:
-        image: the base.
-        name: what it is called here.
-        found_by: how it was found.
-        why: what speaks for it, for people.
-        public_name: see `Location.public_name`.
-    """
-    digest = image.index or (image.manifest.digest if image.manifest else "")
-    base = Base(len(image.diff_ids), name, why, found_by, str(digest))
-    return TakenBase(base, image, public_name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from lamella.analysis.model import Base
+from lamella.analysis.known_base import Base
 from lamella.merge.causes import Dropped
 from lamella.operations.secrets import FoundSecret
 from lamella.tar.entry import path_text
