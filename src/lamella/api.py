@@ -24,7 +24,6 @@ from lamella.operations.created import created_text
 from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
-from lamella.operations.secrets import SecretSearch
 from lamella.operations.squash import Job
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
@@ -150,7 +149,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
-            secrets=SecretSearch() if remove_secrets else None,
+            remove_secrets=remove_secrets,
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
             referrers=referrers,

@@ -21,10 +21,10 @@ from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import PathPatterns
 from lamella.merge.plan import Plan, make_plan
-from lamella.operations.secrets import FoundSecret, SecretSearch
+from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.tar.entry import path_text
 
-__all__ = ["NOT_EDITED", "Cut", "Edited", "Planning", "Reading"]
+__all__ = ["Cut", "Edited", "Planning", "Reading"]
 
 
 class Cut(NamedTuple):
@@ -50,9 +50,6 @@ class Edited:
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets in layers that are kept."""
-
-
-NOT_EDITED = Edited()
 
 
 class Reading:
@@ -102,7 +99,8 @@ class Planning:
         reading: Reading,
         ranges: Sequence[range],
         edits: Edits,
-        search: SecretSearch | None = None,
+        *,
+        remove_secrets: bool = False,
     ) -> None:
         """Plan nothing yet.
 
@@ -110,10 +108,10 @@ class Planning:
             reading: the layers.
             ranges: of those that are squashed.
             edits: what the merged layers are to say otherwise.
-            search: finds the secrets that are left out, too; None: none is.
+            remove_secrets: what is likely a secret is left out, too.
         """
         self._reading, self._ranges, self._edits = reading, ranges, edits
-        self._search = search
+        self._removes_secrets = remove_secrets
         self._below = _Below(reading)
         self._left_out: list[bytes] = []
         self._tops: dict[bytes, int] = {}  # of what is left out: the first layer above its range
@@ -129,10 +127,10 @@ class Planning:
         """
         reading, edits, ranges = self._reading, self._edits, self._ranges
         reading.squashed(ranges)
-        if self._search is not None:
+        if self._removes_secrets:
             reading.others()
         changesets = reading.changesets
-        leaves_out = edits.leave_out is not None or self._search is not None
+        leaves_out = edits.leave_out is not None or self._removes_secrets
         alone = {
             r: None if leaves_out else difference_alone([changesets[p] for p in r]) for r in ranges
         }
@@ -162,9 +160,12 @@ class Planning:
         self._used |= meant.used
         for path in meant.paths:
             self._tops.setdefault(path, top)
-        secrets = self._search.in_difference(difference, self._reading.tars) if self._search else []
+        tars = self._reading.tars
+        secrets = secrets_shown(difference, tars) if self._removes_secrets else []
         gone = dict.fromkeys(secret.path for secret in secrets)
         for path in gone:
+            if isinstance(difference.find(path), Folder):
+                self._tops.setdefault(path, top)
             difference.leave_out(path)
         self._cuts += [Cut(secret, top) for secret in secrets]
         paths = [*meant.paths, *gone]
@@ -173,10 +174,10 @@ class Planning:
 
     def _drops_secret(self, plan: Plan, position: int) -> bool:
         """Whether a layer alone says a path twice, and what it says first is a secret."""
-        if self._search is None:
+        if not self._removes_secrets:
             return False
         dropped = [member for member, _ in plan.dropped if member.origin == position]
-        return bool(self._search.in_entries(dropped, self._reading.tars[position]))
+        return bool(secrets_among(dropped, self._reading.tars[position]))
 
     @property
     def _reaches_top(self) -> bool:
@@ -240,10 +241,14 @@ class Planning:
                     path = b"/".join(names[:count])
                     if self._tops.get(path, position + 1) <= position:
                         raise UsageError(
-                            f"`exclude`: layer {position + 1} deletes something in "
+                            f"{self._option_of(path)}: layer {position + 1} deletes something in "
                             f"/{path_text(path)}, which is left out of a layer below; squash both "
                             "layers in one range"
                         )
+
+    def _option_of(self, path: bytes) -> str:
+        by_secret = any(secret.path == path for secret, _ in self._cuts)
+        return "`remove_secrets`" if by_secret else "`exclude`"
 
     def _is_kept(self, position: int) -> bool:
         return not any(position in positions for positions in self._ranges)
@@ -260,9 +265,9 @@ class Planning:
                 used |= meant.used
                 if meant.paths and is_kept:
                     shipped[position] = tuple(meant.paths)
-            if is_kept and self._search is not None:
+            if is_kept and self._removes_secrets:
                 tar = self._reading.tars[position]
-                kept_secrets += self._search.in_entries(changeset.entries, tar)
+                kept_secrets += secrets_among(changeset.entries, tar)
         unused = tuple(patterns.unused(used))
         return Edited(
             tuple(self._left_out), shipped, unused, tuple(self._cuts), tuple(kept_secrets)
@@ -333,7 +338,7 @@ def _lay(
         except MalformedTar as error:
             if lacks:
                 raise UsageError(
-                    f"`exclude`: layer {position + 1} has a {error.what}: that is left out of "
-                    "a layer below; squash both layers in one range"
+                    f"layer {position + 1} has a {error.what}: `exclude` or `remove_secrets` "
+                    "leaves that out of a layer below; squash both layers in one range"
                 ) from error
             raise error.at(image.layers[position].where) from error

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
-from lamella.operations.secrets import SecretSearch
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.tar.entry import time_text
@@ -49,8 +48,8 @@ class Request:
     """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
-    secrets: SecretSearch | None = None
-    """Finds the secrets that merged layers leave out, too; None: they leave out none."""
+    remove_secrets: bool = False
+    """Merged layers leave out what is likely a secret, too."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     referrers: Literal["copy", "drop"] | None = None
@@ -106,7 +105,7 @@ class Request:
     @property
     def changes_layers(self) -> bool:
         """Whether a layer alone may become another one."""
-        return not self.edits.is_none or self.secrets is not None
+        return not self.edits.is_none or self.remove_secrets
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,7 +123,7 @@ class Request:
             "created": self.wording.created,
             "annotations": dict(self.annotations),
             "exclude": list(patterns.texts) if patterns else None,
-            "remove_secrets": True if self.secrets is not None else None,
+            "remove_secrets": self.remove_secrets or None,
             "clamp_mtime": time_text(latest) if latest is not None else None,
         }
         return {name: value for name, value in given.items() if value not in (None, "", {}, [])}

@@ -146,7 +146,7 @@ class Job:
             raise Unsupported(f"{image.name}: {reason}")
         self._base_layers = base = 0 if request.include_base else self._base.kept_by_choice()
         # All of it, and only once: an engine would save the whole image a second time.
-        if request.sizes_only and request.secrets is None:
+        if request.sizes_only and not request.remove_secrets:
             every = frozenset(range(len(image.layers)))
             self._whole = self._source.fetch(frozenset(), every)
         else:
@@ -167,11 +167,11 @@ class Job:
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
-        search = self._request.secrets
-        headers_only = self._request.sizes_only and search is None
+        removes = self._request.remove_secrets
+        headers_only = self._request.sizes_only and not removes
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
-        if search is not None:
+        if removes:
             content = frozenset(range(len(self._source.describe().layers)))
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
@@ -185,7 +185,7 @@ class Job:
             self._opener,
             self._env.progress,
             self._request.edits,
-            search=search,
+            remove_secrets=removes,
             headers_only=headers_only,
         )
         if not prepared.plans:
@@ -196,7 +196,7 @@ class Job:
                 base_layers=self._base_layers,
                 kept_name=self._base.kept_name,
             )
-        tell_edited(prepared.edited, self._env.progress)
+        tell_edited(prepared.edited, ranges, self._env.progress)
         self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
