@@ -115,7 +115,7 @@ def shown(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_docker_makes_the_same_of_each_instruction(docker_classic: Engine, tmp_path: Path) -> None:
-    """`docker commit --change` and lamella, both in the engine: one config; both refuse the same."""
+    """`docker commit --change` and lamella make one config of it; both refuse the same."""
     docker, app = docker_classic.docker, f"docker-daemon:{NAME}:1"
     archive(tmp_path / "app.tar")
     docker("load", "-i", tmp_path / "app.tar")

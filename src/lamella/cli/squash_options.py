@@ -8,9 +8,13 @@ from typing import Any
 
 import click
 
-from lamella.cli.completion import complete_file, complete_layer
-from lamella.cli.shared_options import Decorator, platform_option
-from lamella.cli.text_file import read_text
+from lamella.cli.completion import complete_layer
+from lamella.cli.shared_options import (
+    Decorator,
+    clamp_option,
+    exclude_options,
+    platform_option,
+)
 
 __all__ = ["HEADINGS", "squash_options"]
 
@@ -22,13 +26,41 @@ HEADINGS: Mapping[str, Sequence[str]] = {
         *("unset_label", "annotations", "redact", "redact_names"),
     ),
 }
+
+
+def _annotation_option() -> Decorator:
+    """Return ``--annotation``; what is given is read as soon as the command runs."""
+    option = click.option(
+        "--annotation",
+        "annotations",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Annotate manifest and index.",
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def read(
+            *args: Any,  # noqa: ANN401 - click's
+            annotations: tuple[str, ...],
+            **choices: Any,  # noqa: ANN401 - click's
+        ) -> Any:  # noqa: ANN401 - the command's
+            from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
+
+            return command(*args, annotations=read_pairs(annotations), **choices)
+
+        return option(read)
+
+    return add
+
+
 _OPTIONS: Sequence[Decorator] = (
     click.option(
         "--from",
         "base",
         metavar="LAYER",
         shell_complete=complete_layer,
-        help="Squash every layer above LAYER.",
+        help="Squash the layers above LAYER, or auto.",
     ),
     click.option("--last", type=int, metavar="N", help="Squash the newest N layers."),
     click.option(
@@ -72,25 +104,9 @@ _OPTIONS: Sequence[Decorator] = (
         help="Creation time, such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if set, "
         "else source).",
     ),
-    click.option(
-        "--exclude",
-        multiple=True,
-        metavar="PATTERN",
-        help="Leave out these paths; as in .dockerignore.",
-    ),
-    click.option(
-        "--exclude-from",
-        multiple=True,
-        shell_complete=complete_file,
-        metavar="FILE",
-        help="Leave out what the patterns in FILE match.",
-    ),
+    exclude_options(),
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
-    click.option(
-        "--clamp-mtime",
-        metavar="TIME",
-        help="Limit modification times of the new layer.",
-    ),
+    clamp_option(),
     click.option(
         "--change",
         multiple=True,
@@ -99,13 +115,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     click.option("--unset-env", multiple=True, metavar="NAME", help="Remove a variable."),
     click.option("--unset-label", multiple=True, metavar="NAME", help="Remove a label."),
-    click.option(
-        "--annotation",
-        "annotations",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Annotate manifest and index.",
-    ),
+    _annotation_option(),
     click.option("--redact", is_flag=True, help="Replace likely secrets in the config by ***."),
     click.option(
         "--redact-name",
@@ -117,29 +127,9 @@ _OPTIONS: Sequence[Decorator] = (
 )
 
 
-def _annotations(texts: Sequence[str]) -> dict[str, str]:
-    from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
-
-    return read_pairs(texts)
-
-
 def squash_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command, whose parameters have the names of `lamella.squash`'s."""
-
-    @functools.wraps(command)
-    def read(
-        *args: Any,  # noqa: ANN401 - click's
-        exclude: tuple[str, ...],
-        exclude_from: tuple[str, ...],
-        annotations: tuple[str, ...],
-        **choices: Any,  # noqa: ANN401 - click's
-    ) -> Any:  # noqa: ANN401 - the command's
-        texts = [read_text(path, "--exclude-from") for path in exclude_from]
-        patterns = [line for text in texts for line in text.splitlines()]
-        read = {"exclude": (*patterns, *exclude), "annotations": _annotations(annotations)}
-        return command(*args, **read, **choices)
-
-    wrapped: Callable[..., Any] = read
+    wrapped = command
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped

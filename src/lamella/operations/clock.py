@@ -1,4 +1,4 @@
-"""How long each phase of a squash takes."""
+"""How long each phase of a squash took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
         self._start = self._last = time.monotonic()
 
     def lap(self, phase: str) -> None:
-        """End a phase, whose name it has; one of that name may have been before."""
+        """Note that a phase has ended."""
         now = time.monotonic()
         self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
         self.seconds["total"] = now - self._start

@@ -72,28 +72,36 @@ class Restating:
         manifest = self.image.manifest
         if manifest is None:
             return None
-        return self.annotated(self.changes.manifest(manifest, self.secrets))
+        return self.annotated(manifest)
 
     def config(self, config: Config) -> Config:
         """Return the config of the new image, given that of its layers."""
         return self.changes.config(config, self.secrets)
 
-    def manifest(self, config: Config, layers: Sequence[Descriptor], *, anew: bool) -> Manifest:
+    def manifest(
+        self,
+        config: Config,
+        layers: Sequence[Descriptor],
+        base: Mapping[str, str] | None = None,
+        *,
+        anew: bool,
+    ) -> Manifest:
         """Return the manifest of the new image; the source's own if nothing of it changes.
 
         Args:
             config: of the new image.
             layers: of the new image.
+            base: the annotations about the base, in place of the source's; None: those stay.
             anew: it has other layers.
         """
         manifest = self.image.manifest
         if manifest is None or anew or config is not self.image.config:
-            manifest = new_manifest(manifest, config, layers)
-        return self.annotated(self.changes.manifest(manifest, self.secrets))
+            manifest = new_manifest(manifest, config, layers, base=base)
+        return self.annotated(manifest)
 
     def annotated(self, manifest: Manifest) -> Manifest:
-        """Return a manifest with the annotations, as its dialect has them."""
-        return annotated(manifest, self.annotations)
+        """Return a manifest with the annotations, if its dialect has any, and without secrets."""
+        return self.changes.manifest(annotated(manifest, self.annotations), self.secrets)
 
     def check(self, destination: Destination, where: str) -> None:
         """See to it that there is a place for annotations that a user wants.

@@ -12,10 +12,11 @@ from functools import cache
 from lamella.errors import MalformedImage, UsageError
 from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
+from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.restating import documents_of, index_changes
 from lamella.operations.result import Result
-from lamella.operations.squash import Job
+from lamella.operations.squash import Job, Made
 from lamella.progress import Progress
 from lamella.restate.annotations import for_images, for_index
 from lamella.rewrite import new_entry, new_index
@@ -103,7 +104,8 @@ class _EveryPlatform:
         self._nested = cache(source.nested)  # it is asked for more than once
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
-        self._new: dict[Digest, Manifest] = {}
+        self._new: dict[Digest, Made] = {}
+        self._attached = Attached(request.referrers, env.progress)
         self._annotations = for_index(request.annotations)
         self._secrets: frozenset[str] = frozenset()
 
@@ -120,14 +122,17 @@ class _EveryPlatform:
             if it.plans or one.job.restating().renews or self._changes(it)
         }
         self._judge(self._index, rewritten)
+        self._attached.look(self._source, self._index)
+        self._attached.judge(complete=not any(it.edited.left_out for it in prepared))
         if self._destination is None:
             done = [one.job.planned(it) for one, it in zip(ones, prepared, strict=True)]
             return self._result(done, None)
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
-        self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
+        self._new = {one.descriptor.digest: it for one, it in zip(ones, made, strict=True)}
         renewed = self._renew(self._index, self._destination, self._annotations)
         index = self._destination.stored_index(renewed)
+        self._attached.carry(self._destination, index)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
@@ -228,15 +233,17 @@ class _EveryPlatform:
             if descriptor.media_type in INDEXES:
                 return self._nested_entry(descriptor, destination)
             if is_image(descriptor):
-                manifest = self._new.get(descriptor.digest)
-                return _entry(descriptor, manifest) if manifest else None
+                made = self._new.get(descriptor.digest)
+                return _entry(descriptor, made.manifest, made.base) if made else None
             artifact = self._artifacts.get(descriptor.digest)
             if artifact is None:
                 return None
             destination.put_artifact(descriptor, artifact)
             return descriptor
 
-        renewed = new_index(index, entry_of, annotations)
+        bases = [made.base for made in self._new.values()]
+        base = bases[0] if all(one == bases[0] for one in bases) else {}
+        renewed = new_index(index, entry_of, annotations, base)
         return self._request.changes.index(renewed, self._secrets)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
@@ -266,6 +273,8 @@ class _EveryPlatform:
             kept=total(lambda one: one.kept),
             kept_bytes=total(lambda one: one.kept_bytes),
             kept_name="",
+            referrers=self._attached.outcomes,
+            asked=self._request.asked(),
             ranges=(),
             dropped=sum((one.dropped for one in done), Dropped()),
             id=digest,
@@ -280,8 +289,10 @@ class _EveryPlatform:
         )
 
 
-def _entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
-    return old if document.digest == old.digest else new_entry(old, document)
+def _entry(
+    old: Descriptor, document: Manifest | Index, base: Mapping[str, str] | None = None
+) -> Descriptor:
+    return old if document.digest == old.digest else new_entry(old, document, base)
 
 
 def _name(descriptor: Descriptor) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lamella.analysis.hidden import HIDDEN
 from lamella.errors import UsageError
 from lamella.restate.instructions import Instruction, apply_instructions, parse_instruction
 from lamella.restate.redact import NO_REDACTION, Redaction
@@ -46,6 +47,17 @@ class Changes:
             frozenset(_names("unset_label", unset_label)),
             Redaction(redact, tuple(_names("redact_names", redact_names))),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the parameters that were given, as JSON values; secrets in them are hidden."""
+        hiding = replace(self.redaction, likely=True)
+        return {
+            "change": [hiding.apply(one.text, frozenset(), HIDDEN) for one in self.instructions],
+            "unset_env": sorted(self.unset_env),
+            "unset_label": sorted(self.unset_label),
+            "redact": self.redaction.likely or None,
+            "redact_names": list(self.redaction.names),
+        }
 
     def config_value(
         self, value: Mapping[str, Any], secrets: frozenset[str] = frozenset()

@@ -69,7 +69,7 @@ def _parsed(text: str) -> Instruction:
         raise ValueError(f"expected something after {keyword}")
     if rest.startswith("--") and keyword != "HEALTHCHECK":
         raise ValueError(f"{keyword} has no option {rest.split()[0]}")
-    instruction = Instruction(text, keyword, kind.parse(rest))
+    instruction = Instruction(f"{keyword} {rest}", keyword, kind.parse(rest))
     if "$" not in rest:  # whose value is known only when there is an image
         kind.apply(instruction, Settings({}), {})
     elif kind.expands:
