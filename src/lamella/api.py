@@ -105,19 +105,17 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
-        history: ``merge`` or ``keep`` the squashed layers' history entries; ``drop`` those of all
-            layers: each gets one that tells nothing.
+        history: ``merge`` or ``keep`` the squashed layers' history entries; ``drop``: entries of
+            all layers tell nothing.
         created: time of the new image, with a time zone, as a value or in RFC 3339; ``now``;
             ``source``; None: what `env` says, else the source's.
-        annotations: are added to the new manifest; of all platforms to each manifest and to the
-            index. A key that begins with ``manifest:`` or ``index:`` is for one of both.
-        change: instructions as of a Dockerfile that change the config: CMD, ENTRYPOINT, ENV,
-            EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR.
+        annotations: are added to each new manifest and to the index; keys that begin with
+            ``manifest:`` or ``index:`` to one of both.
+        change: instructions as of a Dockerfile that change the config; docs/cli.md lists them.
         unset_env: names of variables that the new image is not to have.
-        unset_label: names of labels that it is not to have.
+        unset_label: the same of labels.
         redact: replace what looks like a secret in config, history and annotations by ``***``.
-        redact_names: the same for values of these variables, labels, build arguments and
-            annotations.
+        redact_names: the same for what has one of these names.
         exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
             layer of a range is written again even if it is the only one, where it has such a path.
         remove_secrets: leave out files of the squashed layers that `analyze` takes for secrets.
@@ -131,8 +129,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
             only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
-        env: temporary folder, progress, streams, how to reach engines and registries; None:
-            `Environment.from_env`.
+        env: folder, progress, streams, engines and registries; None: `Environment.from_env`.
 
     Returns:
         Facts of what was done. When there was nothing to squash the image is written as it is.

@@ -8,7 +8,6 @@ and the time of directories that no layer has an entry for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.spec import changes
+from lamella.spec.changes import shown_value
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
@@ -58,18 +58,7 @@ class Difference:
                 return f"{where}{path}: the content differs"
         if not self.what.startswith(_CONFIG):
             where += f"{path}: "
-        return f"{where}{self.what}: {_show(self.ours)} != {_show(self.theirs)}"
-
-
-def _show(value: object) -> str:
-    match value:
-        case None:
-            return "none"
-        case bytes():
-            return value.decode("utf-8", "backslashreplace")
-        case dict() | list():
-            return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return f"{where}{self.what}: {shown_value(self.ours)} != {shown_value(self.theirs)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +230,7 @@ def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Ite
     one, other = _xattrs(a), _xattrs(b)
     for key in sorted(one.keys() | other.keys()):
         if one.get(key) != other.get(key):
-            yield Difference(path, f"xattr {_show(key)}", one.get(key), other.get(key))
+            yield Difference(path, f"xattr {shown_value(key)}", one.get(key), other.get(key))
 
 
 def _times(one: int, other: int) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -31,8 +30,6 @@ _SHOWN = 10
 _NAMED = 5
 """Fields in one line."""
 _LABEL = 9
-_LONGEST = 80
-"""Characters of a value."""
 _TIE = "\u00a0"
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _NUMBER = re.compile(r"\d (?=[kMGTP]?B\b|%|layers?\b|s\b)")
@@ -169,11 +166,7 @@ def plan_lines(result: Result) -> list[str]:
     lines: list[str] = []
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
-    changes = [
-        f"{c.field or 'config'}: {_value(c.before)} → {_value(c.after)}"
-        for c in result.config_changes
-    ]
-    lines += _some("fields changed", changes)
+    lines += _some("fields changed", [printable(str(one)) for one in result.config_changes])
     lines += _some("paths left out", [f"/{printable(path)}" for path in result.excluded])
     secrets = [f"/{printable(path_text(one.path))} ({one.kind})" for one in result.secrets]
     lines += _some("likely secrets among them", secrets)
@@ -189,14 +182,6 @@ def plan_lines(result: Result) -> list[str]:
             [f"/{printable(gone)} → /{printable(path)}" for gone, path in squashed.promoted],
         )
     return lines
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "none"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    short = printable(text)
-    return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 1]}…"
 
 
 def _some(title: str, items: list[str]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FieldChange", "compare_configs", "compare_values"]
+from lamella.spec.json import Number
+
+__all__ = ["FieldChange", "compare_configs", "compare_values", "shown_value"]
 
 _CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
 _SETTINGS = "config"
@@ -24,6 +27,21 @@ class FieldChange:
     def to_json(self) -> dict[str, object]:
         """Return it as documents have it (see docs/json.md)."""
         return {"field": self.field, "before": self.before, "after": self.after}
+
+    def __str__(self) -> str:
+        return f"{self.field or _SETTINGS}: {shown_value(self.before)} → {shown_value(self.after)}"
+
+
+def shown_value(value: object) -> str:
+    """Return the value of a field as text; None: there is none."""
+    match value:
+        case None:
+            return "none"
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def compare_configs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[FieldChange]:
@@ -43,11 +61,23 @@ def compare_values(name: str, one: object, other: object) -> Iterator[FieldChang
         return
     ours, theirs = (_fields(name, value) for value in (one, other))
     if ours == theirs or ours is None or theirs is None:
-        yield FieldChange(name, one, other)
+        yield FieldChange(name, _plain(one), _plain(other))
         return
     for key in sorted(ours.keys() | theirs.keys()):
         inner = f"{name}.{key}" if name else key
         yield from compare_values(inner, ours.get(key), theirs.get(key))
+
+
+def _plain(value: object) -> object:
+    """Return a value that any JSON encoder can say: a number that Python can't hold is a text."""
+    match value:
+        case Number():
+            return value.text
+        case list():
+            return list(map(_plain, value))
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+    return value
 
 
 def _fields(name: str, value: object) -> Mapping[str, object] | None:
