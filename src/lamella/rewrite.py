@@ -245,10 +245,12 @@ def new_index(
     about = base if _tells_base(source.value) else None
     entries = [entry_of(descriptor) for descriptor in source.manifests]
     kept = [entry for entry in entries if entry is not None]
-    if [*source.manifests] == kept and not own:
-        return source
-    value = {**source.value, "manifests": [entry.to_json() for entry in kept]}
+    value: Mapping[str, Any] = source.value
+    if [*source.manifests] != kept:
+        value = {**value, "manifests": [entry.to_json() for entry in kept]}
     value = _annotated(value, own, about)
+    if value == source.value:
+        return source
     return Index.parse(format_json(value), "new index")
 
 

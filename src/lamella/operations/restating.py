@@ -20,9 +20,10 @@ from lamella.spec.changes import FieldChange, compare_configs, compare_values
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Index, Manifest
+from lamella.spec.media_type import DOCKER_INDEX
 from lamella.transport.base import Destination
 
-__all__ = ["Restating", "documents_of", "index_changes"]
+__all__ = ["Restating", "check_index", "documents_of", "index_changes"]
 
 
 @dataclass(frozen=True)
@@ -174,15 +175,27 @@ def index_changes(
 
     Args:
         old: the source's.
-        new: the same with what is asked for.
+        new: the same as it will be.
         changes: what is asked for.
         secrets: values that go wherever they are.
     """
     before = changes.redaction.apply(old.value, secrets, HIDDEN)
-    after = changes.index(new, secrets).value
     key = "annotations"
-    found = compare_values(f"index.{key}", before.get(key), after.get(key))
+    found = compare_values(f"index.{key}", before.get(key), new.value.get(key))
     yield from _shown(found, changes.redaction)
+
+
+def check_index(annotations: Mapping[str, str], stored: Index, where: str) -> None:
+    """See to it that an index can have annotations that a user wants.
+
+    Raises:
+        UsageError: as it is stored, it can't.
+    """
+    if asked_for(annotations) and stored.media_type == DOCKER_INDEX:
+        raise UsageError(
+            f"`annotations`: {where} has a Docker manifest list, which can't have them; "
+            "with `output` oci:DIR it becomes an OCI index; manifest:KEY is for its images alone"
+        )
 
 
 def documents_of(image: Image) -> Iterator[object]:

@@ -14,7 +14,7 @@ from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
-from lamella.operations.restating import documents_of, index_changes
+from lamella.operations.restating import check_index, documents_of, index_changes
 from lamella.operations.result import Result
 from lamella.operations.squash import Job, Made
 from lamella.progress import Progress
@@ -110,6 +110,9 @@ class _EveryPlatform:
         self._secrets: frozenset[str] = frozenset()
 
     def run(self) -> Result:
+        if self._destination is not None:
+            stored = self._destination.stored_index(self._index)
+            check_index(self._annotations, stored, str(self._request.location))
         ones = list(self._images())
         if not ones:
             raise MalformedImage(str(self._request.location), "no image of its index is here")
@@ -131,7 +134,7 @@ class _EveryPlatform:
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
         self._new = {one.descriptor.digest: it for one, it in zip(ones, made, strict=True)}
         renewed = self._renew(self._index, self._destination, self._annotations)
-        index = self._destination.stored_index(renewed)
+        index = self._annotated(self._destination.stored_index(renewed))
         self._attached.carry(self._destination, index)
         self._destination.commit_index(index, self._request.tags)
         published()
@@ -153,8 +156,13 @@ class _EveryPlatform:
 
     def _told(self) -> Iterator[FieldChange]:
         """Yield which annotations of the index change."""
-        new = new_index(self._index, lambda entry: entry, self._annotations)
+        new = self._annotated(self._index)
         return index_changes(self._index, new, self._request.changes, self._secrets)
+
+    def _annotated(self, index: Index) -> Index:
+        """Return an index with the annotations, if its dialect has any, and without secrets."""
+        new = new_index(index, lambda entry: entry, self._annotations)
+        return self._request.changes.index(new, self._secrets)
 
     def _images(self) -> Iterator[_One]:
         where = str(self._request.location)

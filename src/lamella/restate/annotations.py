@@ -1,7 +1,8 @@
 """Annotations as users give them, and which document each one is for.
 
 ``KEY`` is for each image's manifest and for the index, if there is one; ``manifest:KEY`` and
-``index:KEY``, as in ``docker buildx build --annotation``, for one of both.
+``index:KEY``, as in ``docker buildx build --annotation``, for one of both. As there, ``index:KEY``
+is an error where no index is written.
 """
 
 from __future__ import annotations
@@ -58,19 +59,29 @@ def check_annotations(given: Mapping[str, str]) -> None:
 
 
 def for_image(given: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the manifest of an image that is in no index: all there are."""
-    return {_name(key): value for key, value in given.items()}
+    """Return those of the manifest of an image that is in no index.
+
+    Raises:
+        UsageError: one is for an index.
+    """
+    for key in given:
+        if key.startswith(_INDEX):
+            raise UsageError(
+                f"`annotations` {key!r:.200}: no index is written here; expected KEY, or "
+                "`platform` all and an image for several platforms"
+            )
+    return _named(given)
 
 
 def for_images(given: Mapping[str, str]) -> dict[str, str]:
     """Return those of each manifest that an index lists."""
     own = {k: v for k, v in given.items() if not k.startswith((_INDEX, _OWN))}
-    return for_image(own)
+    return _named(own)
 
 
 def for_index(given: Mapping[str, str]) -> dict[str, str]:
     """Return those of an index."""
-    return for_image({k: v for k, v in given.items() if not k.startswith(_MANIFEST)})
+    return _named({k: v for k, v in given.items() if not k.startswith(_MANIFEST)})
 
 
 def asked_for(given: Mapping[str, str]) -> bool:
@@ -81,6 +92,10 @@ def asked_for(given: Mapping[str, str]) -> bool:
 def is_own(key: str) -> bool:
     """Whether an annotation is a mark of lamella's."""
     return key.startswith(_OWN)
+
+
+def _named(given: Mapping[str, str]) -> dict[str, str]:
+    return {_name(key): value for key, value in given.items()}
 
 
 def _name(key: str) -> str:

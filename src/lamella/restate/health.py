@@ -19,7 +19,7 @@ _TIMES = {
 }
 _RETRIES = "retries"
 _OPTION = re.compile(r"--([a-z-]+)=(\S+)\s+")
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)", re.ASCII)
+_PART = re.compile(r"(\d{1,19}(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)", re.ASCII)
 _SECOND = 10**9
 _NANOSECONDS = {
     "h": 3600 * _SECOND,

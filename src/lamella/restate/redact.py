@@ -23,13 +23,18 @@ _MARK = "\0"
 """What stands for one while values are gathered."""
 _SHORTEST = 8
 """A value that is shorter is in other words by chance."""
-_STRUCTURE = frozenset(
-    {
-        *("digest", "mediaType", "size", "data", "artifactType", "schemaVersion", "platform"),
-        *("os", "os.version", "os.features", "architecture", "variant", "rootfs", "created"),
-    }
-)
-"""Fields that are what they are; of names that users choose, all are looked at."""
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
+_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:;[ \w.=+-]*)?", re.ASCII)
+_SYSTEM = re.compile(r"[a-z0-9.]{1,20}")
+_STRUCTURE = {
+    "digest": _DIGEST,
+    **dict.fromkeys(("mediaType", "artifactType"), _TYPE),
+    **dict.fromkeys(("os", "os.version", "architecture", "variant"), _SYSTEM),
+    "created": re.compile(r"[\d.:T+-]+Z?", re.ASCII),
+}
+"""Fields that are what they are if they look like it; of names that users choose, all are looked
+at."""
+_DIFF_IDS = "diff_ids"
 _USERS_NAMES = frozenset({"Labels", "annotations"})
 _NO_SECRET = re.compile(r"\$.*|(?:/[a-z0-9._-]+)+/?", re.DOTALL)
 """What stands for something else: a variable, a path. It stays where it has no secret's name."""
@@ -97,21 +102,25 @@ class _Hiding:
             case list():
                 return self._list(value, key)
             case dict():
-                fixed = frozenset[str]() if key in _USERS_NAMES else _STRUCTURE
+                forms = {} if key in _USERS_NAMES else _STRUCTURE
                 return {
-                    name if name in fixed else self._known(name): (
-                        item if name in fixed else self._member(name, item)
+                    name if name in forms else self._known(name): self._member(
+                        name, item, forms.get(name)
                     )
                     for name, item in value.items()
                 }
         return value
 
-    def _member(self, name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-        return self._setting(name, value) if isinstance(value, str) else self.of(value, name)
+    def _member(self, name: str, value: Any, form: re.Pattern[str] | None) -> Any:  # noqa: ANN401 - JSON
+        if not isinstance(value, str):
+            return self.of(value, name)
+        return value if form and form.fullmatch(value) else self._setting(name, value)
 
     def _list(self, items: list[Any], key: str) -> list[Any]:
         if key == "Env":
             return [self._variable(line) if isinstance(line, str) else line for line in items]
+        if key == _DIFF_IDS and all(isinstance(i, str) and _DIGEST.fullmatch(i) for i in items):
+            return items
         out = [self.of(item) for item in items]
         for at, (flag, value) in enumerate(pairwise(items), 1):
             if isinstance(flag, str) and isinstance(value, str) and self._belong(flag, value):
