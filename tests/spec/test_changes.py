@@ -31,10 +31,14 @@ from lamella.spec.json import load_json
             {"container_config": {"Env": ["A=2"]}},
             [("container_config.Env.A", "1", "2")],
         ),
-        # in another order, or twice: not one by one
+        # a name twice, or another order, or an empty value: as a whole
         ({"config": {"Env": ["A=1", "A=2"]}}, {"config": {}}, [("Env", ["A=1", "A=2"], None)]),
-        # nothing said is nothing
-        ({"config": {"Env": None, "Labels": {}}}, {"config": {"Env": [], "Labels": None}}, []),
+        (
+            {"config": {"Env": ["A=1", "B=2"]}},
+            {"config": {"Env": ["B=2", "A=1"]}},
+            [("Env", ["A=1", "B=2"], ["B=2", "A=1"])],
+        ),
+        ({"config": {"Labels": {}}}, {"config": {}}, [("Labels", {}, None)]),
         ({"config": None}, {}, []),
         # what every squash changes
         ({"history": [1], "rootfs": 1, "created": "x"}, {"history": []}, []),
