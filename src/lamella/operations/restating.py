@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -159,13 +159,22 @@ class Restating:
 
 def _shown(found: Iterable[FieldChange], redaction: Redaction) -> Iterator[FieldChange]:
     """Yield changes that may be told. What stands for a secret is told as it is."""
+    hiding = replace(redaction, likely=True)
     for change in found:
         if is_own(change.field.partition("annotations.")[2]):
             continue
         after = change.after
         if after != REDACTED and not redaction.likely:
-            after = hide_field(change.field, after)
-        yield FieldChange(change.field, hide_field(change.field, change.before), after)
+            after = _hidden(change.field, after, hiding)
+        yield FieldChange(change.field, _hidden(change.field, change.before, hiding), after)
+
+
+def _hidden(field: str, value: object, hiding: Redaction) -> object:
+    if not isinstance(value, dict | list):
+        return hide_field(field, value)
+    key = field.rpartition(".")[2]
+    found: object = hiding.apply({key: value}, frozenset(), HIDDEN)[key]
+    return found
 
 
 def index_changes(
