@@ -21,6 +21,7 @@ from lamella.operations.request import Request
 from lamella.operations.result import FORMAT_VERSION, Result
 from lamella.restate.changes import Changes
 from lamella.rewrite import Wording
+from lamella.spec.changes import FieldChange
 from lamella.spec.digest import Digest
 from lamella.spec.json import format_json
 from lamella.spec.platform import Platform
@@ -120,6 +121,8 @@ class Outcome:
     message: str = ""
     """Of the error."""
     verified: bool = False
+    config_changes: tuple[FieldChange, ...] = ()
+    """Fields of the image's documents that are changed, or would be, beside the squash itself."""
     may_pass: bool = False
     """Whether it failed for what another try may not meet: an engine, a registry; no login."""
 
@@ -283,4 +286,5 @@ def _told(outcome: Outcome, result: Result) -> Outcome:
         bytes_before=result.bytes_before,
         bytes_after=result.bytes_after,
         verified=result.verified,
+        config_changes=result.all_changes,
     )

@@ -124,7 +124,15 @@ class Result:
     @property
     def restated(self) -> bool:
         """Whether the image says of itself something else than before, beside the squash."""
-        return bool(self.config_changes) or any(one.restated for one in self.platforms)
+        return bool(self.all_changes)
+
+    @property
+    def all_changes(self) -> tuple[FieldChange, ...]:
+        """What is changed in the index and in any of its images; what is the same in all, once."""
+        found = list(self.config_changes)
+        for one in self.platforms:
+            found += [change for change in one.config_changes if change not in found]
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``lamella squash --json`` (see docs/json.md)."""

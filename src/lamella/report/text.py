@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from lamella.tar.entry import path_text
 
 if TYPE_CHECKING:
+    from lamella.fleet.task import Outcome
     from lamella.merge.causes import Dropped
     from lamella.operations.result import Result
 
 __all__ = [
     "causes_text",
     "count_of",
+    "fields_text",
     "human_size",
     "one_line",
     "percent",
@@ -81,6 +83,7 @@ def summary(result: Result, width: int | None = None) -> list[str]:
     """
     if result.platforms:
         lines = [line for one in result.platforms for line in _head_and_rows(one)]
+        lines += _changed(result)
     else:
         lines = _head_and_rows(result)
     return [part for line in (*lines, _outcome(result)) for part in _broken(printable(line), width)]
@@ -122,13 +125,17 @@ def _rows(result: Result) -> Iterator[str]:
         yield f"converted {result.converted}"
     if not result.ranges:
         yield f"nothing to squash: {result.reason}"
-    if result.config_changes:
-        yield f"{'changed':<{_LABEL}} {_fields_text(result)}"
+    yield from _changed(result)
 
 
-def _fields_text(result: Result) -> str:
-    """Name the fields that are changed, as many as a line takes."""
-    names = [change.field or "config" for change in result.config_changes]
+def _changed(result: Result) -> Iterator[str]:
+    if fields := fields_text(result):
+        yield f"{'changed':<{_LABEL}} {fields}"
+
+
+def fields_text(made: Result | Outcome) -> str:
+    """Name the fields that are changed, as many as a line takes; empty if none is."""
+    names = [printable(change.field or "config") for change in made.config_changes]
     more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
