@@ -205,6 +205,14 @@ def test_what_is_said_of_a_secret_that_is_set_is_no_secret(app: str) -> None:
     assert SECRET not in json.dumps([result.to_json(), dict(result.asked)])
 
 
+def test_a_secret_that_goes_is_not_shown(app: str) -> None:
+    """Though nothing is to be redacted."""
+    result = lamella.squash(
+        app, last=1, dry_run=True, unset_env="API_TOKEN", change="ONBUILD USER x"
+    )
+    assert fields(result)["Env.API_TOKEN"] == ("(hidden)", None)
+
+
 def test_what_is_to_go_but_is_not_there_is_told(app: str) -> None:
     """In a line: it may be a slip."""
     told = Recorder()
