@@ -155,10 +155,13 @@ def takes(engine: Engine, container: str, change: str) -> bool:
 
 PLAIN = [
     *("CMD echo $HOME $A $B", 'ENTRYPOINT ["/bin/sh", "-c"]', "ENV A=two", "ENV B=three"),
-    *("EXPOSE 80", "EXPOSE 443/tcp", "LABEL a=b", "STOPSIGNAL SIGUSR1", "USER 1000:1000"),
+    *("EXPOSE 80", "EXPOSE 443/tcp", "LABEL a=b", "STOPSIGNAL 10", "USER 1000:1000"),
     *("VOLUME /data", "WORKDIR /srv/data"),
 ]
-"""What Podman reads as Docker does. It has rules of its own for quotes, variables and ranges."""
+"""What Podman reads as Docker does. It has rules of its own for quotes, variables and ranges, and
+writes signals as numbers."""
+OF_PODMAN = {"TERM=xterm", "container=podman"}
+"""Variables of every container of its own, which it commits, too."""
 
 
 def test_podman_makes_the_same_of_plain_instructions(podman: Podman, tmp_path: Path) -> None:
@@ -175,6 +178,8 @@ def test_podman_makes_the_same_of_plain_instructions(podman: Podman, tmp_path: P
     found = [
         shown(json.loads(podman("image", "inspect", one))[0]["Config"]) for one in (ours, theirs)
     ]
+    for config in found:  # in an order of Podman's own
+        config["Env"] = set(config["Env"]) - OF_PODMAN
     assert found[0] == found[1]
     assert podman("run", "--rm", "--network=none", ours).strip() == "/ two three"
 
