@@ -199,3 +199,40 @@ def test_a_history_that_tells_nothing_is_shown(
     assert len([line for line in lines if "|" in line]) == 1
     assert "base" not in lines[0]
     assert call("run", "--rm", "--network=none", name, "/bin/echo", "on").strip() == "on"
+
+
+@pytest.mark.parametrize("store", ["docker_classic", "docker_containerd", "podman"])
+def test_in_an_engine_layers_stay_and_secrets_go(
+    request: pytest.FixtureRequest, store: str, tmp_path: Path
+) -> None:
+    """With nothing to squash: the engine has a new image of the same layers, which runs."""
+    engine: Engine | Podman = request.getfixturevalue(store)
+    is_podman = isinstance(engine, Podman)
+    call = engine if isinstance(engine, Podman) else engine.docker
+    source = archive(tmp_path / "app.tar")
+    secret = "made-up-value"
+    changes = [f"ENV API_TOKEN={secret}", f"LABEL hint={secret}"]
+    output = f"docker-archive:{tmp_path}/new.tar"
+    lamella.squash(source, change=changes, tag=f"{NAME}:4", output=output)
+    call("load", "-i", tmp_path / "new.tar")
+    old, new = (f"{'localhost/' if is_podman else ''}{NAME}:{tag}" for tag in (4, 5))
+    variables = {"DOCKER_HOST": engine.host, "CONTAINER_HOST": engine.host}
+    env = lamella.Environment(engine=lamella.EngineOptions(variables, source="api"))
+    place = "podman:" if is_podman else "docker-daemon:"
+    given: dict[str, Any] = {"redact": True, "history": "drop", "change": "USER 7"}
+    result = lamella.squash(f"{place}{old}", tag=new, env=env, **given)
+    assert (result.squashed, result.restated) == (False, True)
+    [before], [after] = (json.loads(call("image", "inspect", name)) for name in (old, new))
+    assert after["RootFS"] == before["RootFS"]
+    assert secret not in json.dumps(after)
+    assert after["Config"]["User"] == "7"
+    words = (
+        "run",
+        "--rm",
+        "--network=none",
+        "--entrypoint=/bin/sh",
+        new,
+        "-c",
+        'echo "$API_TOKEN"',
+    )
+    assert call(*words).strip() == "***"
