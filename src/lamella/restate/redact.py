@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from lamella.analysis.hidden import HIDDEN, hide_setting, hide_values
+from lamella.restate.known import KnownSecrets
 
 __all__ = ["NO_REDACTION", "REDACTED", "Redaction"]
 
@@ -90,8 +91,7 @@ class _Hiding:
     def __init__(self, redaction: Redaction, secrets: frozenset[str], hidden: str) -> None:
         self._likely, self._names, self._hidden = redaction.likely, redaction.names, hidden
         self._patterns = [pattern for name in redaction.names for pattern in _patterns_of(name)]
-        forms = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1])}
-        self._secrets = sorted(forms, key=lambda form: (-len(form), form))
+        self._secrets = KnownSecrets(secrets)
         self.found: set[str] = set()
 
     def of(self, value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
@@ -179,9 +179,7 @@ class _Hiding:
         return text
 
     def _known(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, self._hidden)
-        return text
+        return self._secrets.hide(text, self._hidden)
 
     def _note(self, value: str) -> None:
         """Take note of a secret, as it is written and without quotes around it."""
