@@ -196,7 +196,8 @@ def _patterns_of(name: str) -> Iterator[re.Pattern[str]]:
     yield re.compile(rf"(?s)^(?P<kept>ENV\s+{re.escape(name)}\s+)(?P<value>.+)")
     yield re.compile(
         rf"(?s)^(?P<kept>(?:ENV|ARG|LABEL)\s(?:.*\s)?[\"']?{re.escape(name)}[\"']?=)"
-        rf"(?P<value>{_QUOTED}|.*?(?=\s+[\w.-]+=|$))"
+        # tried at the end of a word alone: a million blanks cost no more than a million letters
+        rf"(?P<value>{_QUOTED}|.*?(?:(?<!\s)(?=\s+[\w.-]+=)|$))"
     )
     yield re.compile(rf"(?P<kept>{own}[\"']?\s*[=:]\s*)(?P<value>{_QUOTED}|\S+)")
 
