@@ -11,7 +11,6 @@ Nothing here prints, or asks.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -25,13 +24,12 @@ from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
-from lamella.restate.changes import Changes
+from lamella.operations.target import target_of
+from lamella.restate.changes import Changes, texts_of
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
-from lamella.transport.engine.location import EngineLocation
 from lamella.transport.environment import Environment, used
-from lamella.transport.location import Location
-from lamella.transport.transports import locate, parse_location
+from lamella.transport.transports import locate
 
 if TYPE_CHECKING:
     from lamella.analysis.compare import Comparison
@@ -143,9 +141,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     """
     with used(env) as world, ExitStack() as stack:
         location = locate(reference_text(image), world)
-        tags = (tag,) if isinstance(tag, str) else tuple(tag)
-        target, tags = _target(location, output, dry_run=bool(dry_run)).named(tags)
-        every = platform == "all"
+        target, tags = target_of(location, output, dry_run=bool(dry_run)).named(texts_of(tag))
         request = Request(
             location,
             target,
@@ -156,7 +152,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             auto=auto,
             include_base=include_base,
             tags=tags,
-            platform=None if every else _platform(platform),
+            platform=None if platform == "all" else _platform(platform),
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
@@ -169,10 +165,12 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             sizes_only=dry_run == "sizes",
             cleanup=cleanup,
         )
-        return _squash_every(request, world, stack) if every else Job(request, world, stack).run()
+        return _run(request, world, stack, every=platform == "all")
 
 
-def _squash_every(request: Request, world: Environment, stack: ExitStack) -> Result:
+def _run(request: Request, world: Environment, stack: ExitStack, *, every: bool) -> Result:
+    if not every:
+        return Job(request, world, stack).run()
     from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
 
     return squash_every_platform(request, world, stack)
@@ -186,19 +184,6 @@ def _platform(given: str | Platform | None) -> Platform | None:
     if given == "all":
         raise UsageError("`platform` all: expected one platform here, like linux/arm64")
     return Platform.parse(given) if isinstance(given, str) and given else given or None
-
-
-def _target(location: Location, output: Name | None, *, dry_run: bool) -> Location:
-    """Return where the new image goes."""
-    if output is not None:
-        return parse_location(reference_text(output), output=True, source=location)
-    home = location.home()
-    if home is None and not dry_run:
-        raise UsageError(
-            f"no destination: {location} is a file; say where the new image goes: "
-            f"`output` {shlex.quote(location.suggest().output)}"
-        )
-    return home or EngineLocation("", "")
 
 
 @contextmanager
