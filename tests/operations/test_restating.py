@@ -292,8 +292,12 @@ def test_docker_manifests_have_no_annotations(registry: MemoryRegistry, tmp_path
         lamella.squash(app, last=2, output=place, annotations={"a": "b"})
     assert not registry.manifests
     assert not registry.blobs
-    lamella.squash(app, last=2, output=f"oci:{tmp_path}/new:app", annotations={"a": "b"})
+    result = lamella.squash(app, last=2, output=f"oci:{tmp_path}/new:app", annotations={"a": "b"})
     assert validate_layout(tmp_path / "new")[0]["annotations"] == {"a": "b"}
+    assert fields(result) == {"manifest.annotations.a": (None, "b")}
+    secret = {"my.token": SECRET}
+    result = lamella.squash(app, dry_run=True, redact=True, annotations=secret)
+    assert fields(result) == {"manifest.annotations.my.token": (None, "***")}
 
 
 def test_an_archive_of_dockers_has_no_manifest(app: str, tmp_path: Path) -> None:

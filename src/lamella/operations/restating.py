@@ -139,8 +139,10 @@ class Restating:
         if self.image.manifest is not None and (manifest := self._same_layers_manifest()):
             masked = self._masked(self.image.manifest.value)
             found += compare_values("manifest", masked, manifest.value)
-        elif self.annotations:
-            found += compare_values("manifest.annotations", None, self.annotations)
+        if self.annotations and (self.image.manifest is None or self.image.manifest.is_docker):
+            # Of the new manifest, which is OCI's: see `check`.
+            new = {"annotations": dict(self.annotations)}
+            found += compare_values("manifest", {}, self.changes.redaction.apply(new, self.secrets))
         yield from _shown(found, self.changes.redaction)
 
     def _masked(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
