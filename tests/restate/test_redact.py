@@ -131,6 +131,21 @@ def test_what_is_short_or_stands_for_a_secret_is_no_secret_elsewhere(secret: str
     assert redacted(value) == {"Env": ["TOKEN=***"], "Cmd": ["cat", secret]}
 
 
+def test_a_plain_word_is_no_secret_elsewhere() -> None:
+    """A weak password is often the name of the program, of its user, or a part of its paths."""
+    runs = {"Cmd": ["postgres"], "User": "postgres", "Volumes": {"/var/lib/postgresql": {}}}
+    env = [
+        "PATH=/usr/lib/postgresql/16/bin:/bin",
+        "POSTGRES_PASSWORD=postgres",
+        "PIN_TOKEN=20240101",
+    ]
+    made = "ENV POSTGRES_PASSWORD=postgres # 20240101"
+    left = redacted({**runs, "Env": env, "history": [{"created_by": made}]})
+    assert {key: left[key] for key in runs} == runs
+    assert left["Env"] == [env[0], "POSTGRES_PASSWORD=***", "PIN_TOKEN=***"]
+    assert "postgres" not in left["history"][0]["created_by"]
+
+
 def test_digests_and_types_are_no_places_for_secrets() -> None:
     """A document must go on saying what it is, whatever a secret looks like."""
     digest = f"sha256:{'0' * 64}"

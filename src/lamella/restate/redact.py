@@ -37,8 +37,9 @@ _STRUCTURE = {
 at."""
 _DIFF_IDS = "diff_ids"
 _USERS_NAMES = frozenset({"Labels", "annotations"})
-_NO_SECRET = re.compile(r"\$.*|(?:/[a-z0-9._-]+)+/?", re.DOTALL)
-"""What stands for something else: a variable, a path. It stays where it has no secret's name."""
+_NO_SECRET = re.compile(r"\$.*|(?:/[a-z0-9._-]+)+/?|[A-Za-z]{1,15}|[0-9]{1,15}", re.DOTALL)
+"""What stays where it has no secret's name: a variable and a path, which stand for something else;
+a word and a number, which mean other things elsewhere (``POSTGRES_PASSWORD=postgres``)."""
 _STEP = re.compile(r"(?s)(?P<head>[^#\n]{1,200} #\(nop\)\s+)(?P<rest>.*)")
 _ARGUMENTS = re.compile(
     r"(?s)(?P<head>(?:RUN )?\|(?P<count>\d{1,4}) )(?P<args>.*?)(?P<rest> /\S+ .*)"
