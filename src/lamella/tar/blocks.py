@@ -18,7 +18,7 @@ class HeaderBlocks:
 
     def __init__(self, source: ReadAt) -> None:
         self._read = window_of(source)
-        self._window, self._base, self._length = b"", 0, _LEAST
+        self._window, self._base, self._length = b"", 0, _LEAST // 2
 
     def at(self, start: int) -> bytes:
         """Return the block that begins at an offset."""
