@@ -365,6 +365,8 @@ def test_each_image_of_an_index_changes_and_so_does_the_index(tmp_path: Path) ->
                 "manifest.annotations.one": (None, "2"),
             }
         ] * 3
+    told = [change.field for change in made.all_changes]  # each once
+    assert told == [*fields(made), "User", "manifest.annotations.all", "manifest.annotations.one"]
     index = listed(new, "app")
     assert index["annotations"] == {"whole": "new", "all": "1"}
     images = list(images_in(new, index))
@@ -373,6 +375,18 @@ def test_each_image_of_an_index_changes_and_so_does_the_index(tmp_path: Path) ->
     assert len([text for text in made.left_out if "attestation" in text]) == 2
     nested = [entry for entry in index["manifests"] if "index" in entry["mediaType"]]
     assert [blob(new, entry)["annotations"] for entry in nested] == [{"inner": "kept"}]
+
+
+def test_an_index_that_has_it_all_stays_as_it_is(tmp_path: Path) -> None:
+    """To the byte, and with all that it lists."""
+    three_platforms().layout.write(tmp_path / "app")
+    given: dict[str, Any] = {"annotations": {"index:whole": "kept"}, "unset_env": "NONE"}
+    output = f"oci:{tmp_path}/new:app"
+    app = f"oci:{tmp_path}/app:app"
+    result = lamella.squash(app, last=1, platform="all", output=output, **given)
+    assert not result.restated
+    assert result.digest == result.source_digest
+    assert result.left_out == ()
 
 
 def test_a_secret_of_one_image_is_none_of_another(tmp_path: Path) -> None:
