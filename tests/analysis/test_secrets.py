@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.analysis.secrets import find_secrets
+from lamella.analysis.secrets.find import find_secrets
 from lamella.layer.blob import FileRange
 from lamella.merge.changeset import read_changeset
 from tests.analysis.looking import analyze

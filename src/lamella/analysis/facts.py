@@ -15,7 +15,7 @@ from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid, lay
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.analysis.savings import savings
-from lamella.analysis.secrets import find_secrets
+from lamella.analysis.secrets.find import find_secrets
 from lamella.analysis.setup import read_setup
 from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
 from lamella.analysis.wastes import find_caches, sum_up

@@ -62,13 +62,15 @@ def secrets_shown(difference: Tree, tars: Mapping[int, LayerTar]) -> list[FoundS
 
 
 def _found(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
-    from lamella.analysis.secrets import secrets_in  # noqa: PLC0415 - few squashes look for any
+    from lamella.analysis.secrets.find import (  # noqa: PLC0415 - few squashes look for any
+        secrets_in,
+    )
 
-    return secrets_in(entries, tar)
+    return ((found.member, found.what) for found in secrets_in(entries, tar))
 
 
 def _secret(member: Member, path: bytes, kind: str) -> FoundSecret:
-    from lamella.analysis.secrets import REPOSITORY  # noqa: PLC0415 - as above
+    from lamella.analysis.secrets.find import REPOSITORY  # noqa: PLC0415 - as above
 
     shown = path.rpartition(b"/")[0] if kind == REPOSITORY else path
     return FoundSecret(shown, kind, member.origin + 1)
