@@ -7,21 +7,25 @@ themselves.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import chain
+from typing import Self
 
 from lamella.analysis.secrets.anchors import Finder, make_finder
 from lamella.analysis.secrets.tokens import TOKENS, Token, find_tokens
 from lamella.layer.protocols import LayerTar
 from lamella.tar.entry import REGULAR, SPARSE, Member
 
-__all__ = ["EXAMPLES", "LARGEST", "tokens_in"]
+__all__ = ["EXAMPLES", "LARGEST", "Found", "TokenSearch"]
 
 LARGEST = 1 << 20
 """Files with more bytes are not looked at."""
-_AT_ONCE = 4 << 20
+_AT_ONCE = 1 << 20
 _FAR = 64 << 10
 """Bytes between two files that are not worth reading."""
 _SHORTEST = 16
@@ -39,21 +43,37 @@ EXAMPLES = re.compile(
 """Directories in which packages have keys for their own tests and manuals: known to everybody."""
 
 
-def tokens_in(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, Token, bytes]]:
-    """Yield the files of one layer that have a token in them, with the first one, and its text.
+Found = tuple[Member, Token, bytes]
+"""A file, the first token in it, and its text."""
+
+
+class TokenSearch:
+    """Looks through files for tokens, beside other work; all processors do.
 
     Small text files are looked at: of up to `LARGEST` bytes, without a NUL where they begin.
-
-    Args:
-        entries: of one layer, in its order.
-        tar: the layer.
-
-    Raises:
-        LamellaError: content can't be read.
     """
-    finder = _finder()
-    for run in _runs(entries):
-        yield from _in_run(run, tar, finder)
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamella-secrets")
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop what still runs."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def start(self, entries: Iterable[Member], tar: LayerTar) -> Callable[[], Iterator[Found]]:
+        """Begin with a layer; return what waits for the tokens that are found.
+
+        Args:
+            entries: of one layer, in its order.
+            tar: the layer.
+        """
+        finder = _finder()
+        runs = [self._pool.submit(_in_run, run, tar, finder) for run in _runs(entries)]
+        return lambda: chain.from_iterable(run.result() for run in runs)
 
 
 def _runs(entries: Iterable[Member]) -> Iterator[Sequence[Member]]:
@@ -65,7 +85,7 @@ def _runs(entries: Iterable[Member]) -> Iterator[Sequence[Member]]:
         if kind != REGULAR or not _SHORTEST <= size <= LARGEST or flags & SPARSE:
             continue
         at += head
-        if not -1 < at - end < _FAR or at + size - start > _AT_ONCE:
+        if not -1 < at - end < _FAR or at - start > _AT_ONCE:
             if run:
                 yield run
             run, start = [], at
@@ -75,9 +95,7 @@ def _runs(entries: Iterable[Member]) -> Iterator[Sequence[Member]]:
         yield run
 
 
-def _in_run(
-    run: Sequence[Member], tar: LayerTar, finder: Finder
-) -> Iterator[tuple[Member, Token, bytes]]:
+def _in_run(run: Sequence[Member], tar: LayerTar, finder: Finder) -> list[Found]:
     start = run[0].data
     block = tar.read_at(start, run[-1].data + run[-1].size - start)
     suspects: dict[int, list[tuple[int, int]]] = {}
@@ -86,6 +104,7 @@ def _in_run(
         hits = suspects.setdefault(index, [])
         if len(hits) < _MOST:
             hits.append((kind, end))
+    files = []
     for index, hits in sorted(suspects.items()):
         member = run[index]
         at = member.data - start
@@ -95,7 +114,8 @@ def _in_run(
         found = find_tokens(text, ((kind, end - at) for kind, end in hits))
         first = min(found, key=_start, default=None)
         if first is not None:
-            yield member, first, text
+            files.append((member, first, text))
+    return files
 
 
 def _data(member: Member) -> int:
