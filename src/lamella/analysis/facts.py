@@ -16,6 +16,7 @@ from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid, lay
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.analysis.savings import savings
+from lamella.analysis.secrets.config import config_secrets
 from lamella.analysis.secrets.find import SecretSearch
 from lamella.analysis.setup import read_setup
 from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
@@ -132,7 +133,7 @@ def _facts(
         layers=tuple(_layer_facts(read, labels, lots, dead_of)),
         savings=savings(laid),
         dead=find_dead(dead_of, lots),
-        secrets=tuple(looking.found(laid.fates)) if looking else None,
+        secrets=(*looking.found(laid.fates), *config_secrets(image)) if looking else None,
         root=make_places(dead_of, laid),
         efficiency=dive.efficiency,
         wasted=dive.wasted,

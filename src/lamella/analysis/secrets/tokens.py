@@ -67,7 +67,11 @@ _64 = rb"[A-Za-z0-9_-]"
 _62 = rb"[A-Za-z0-9]"
 _HEX = rb"[0-9a-f]"
 _AWS_SECRET = rb"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
-_KEY_BODY = rb"[A-Za-z0-9+/]{40}[A-Za-z0-9+/=]*"
+# Lines of base64, which may end as in JSON; not the first word of what follows.
+_KEY_BODY = (
+    rb"[A-Za-z0-9+/]{40}[A-Za-z0-9+/=]*"
+    rb"(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/=]+(?![A-Za-z0-9+/=:-]))*"
+)
 _NO_USER = rb"""\s:/@"'`<>\\"""
 """What a user's name and password in a URL don't have."""
 
@@ -217,7 +221,7 @@ TOKENS: Sequence[TokenKind] = (
     # money
     TokenKind("Stripe key", rb"k_live_", rb"[rs]k_live_" + _62 + rb"{24,247}"),
     _kind("Stripe webhook secret", b"whsec_", rb"[A-Za-z0-9+/]{32,64}=?"),
-    TokenKind("Shopify token", rb"shp[acps]{2}_", rb"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    TokenKind("Shopify token", rb"shp[acps][ats]_", rb"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
     TokenKind("Square token", rb"sq0[a-z]{3}-", rb"sq0(?:atp-" + _64 + rb"{22}|csp-" + _64 + rb"{43})"),
     _kind("EasyPost key", b"EZAK", _62 + rb"{54}"),
     _kind("Shippo token", b"shippo_live_", _HEX + rb"{40}"),
@@ -267,10 +271,12 @@ def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> I
         start, end = found.span(found.lastindex or 0)
         if kind.beside:
             window = max(found.start() - kind.before, 0), found.end() + kind.after
-            near = _beside(kind.beside).search(text, *window)
-            if near is None:
+            beside = _plain(kind.beside)
+            near = beside.search(text, *window)
+            whole = near and beside.match(text, near.start())  # it may end outside
+            if not whole or not is_random(found[0]):
                 continue
-            start, end = near.span()
+            start, end = whole.span()
         if kind.check(text[start:end]):
             yield Token(kind, start, end)
 
@@ -278,7 +284,7 @@ def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> I
 def _places(text: bytes) -> Iterator[tuple[int, int]]:
     if _anchors().search(text):
         for number, kind in enumerate(TOKENS):
-            for found in islice(_beside(kind.anchor).finditer(text), _MOST):
+            for found in islice(_plain(kind.anchor).finditer(text), _MOST):
                 yield number, found.end()
 
 
@@ -307,7 +313,7 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 @cache
-def _beside(pattern: bytes) -> re.Pattern[bytes]:
+def _plain(pattern: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern)
 
 
