@@ -105,9 +105,7 @@ def take_apart(
     progress.phase("read layers")
     read = _read(image, opener)
     with ExitStack() as stack:
-        looking = (
-            stack.enter_context(SecretSearch(read.changesets, read.tars)) if secrets else None
-        )
+        looking = stack.enter_context(SecretSearch(read.changesets, read.tars)) if secrets else None
         laid = lay(list(read.changesets.values()))
         return _facts(read, labels, laid, looking, progress), laid
 

@@ -18,7 +18,7 @@ PARAMETERS = frozenset(
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
         *("platform", "source", "tls_verify", "tmp_dir"),
         *("clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
-        *("remove_secrets", "resume", "since", "to"),
+        *("allow", "remove_secrets", "resume", "since", "to"),
     }
 )
 """Of the calls, and fields of what they are given: an option each."""

@@ -10,6 +10,7 @@ import click
 from lamella.cli.completion import complete_layer
 from lamella.cli.shared_options import (
     Decorator,
+    allow_option,
     clamp_option,
     exclude_options,
     platform_option,
@@ -20,7 +21,7 @@ __all__ = ["HEADINGS", "squash_options"]
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
-    "What changes": ("exclude", "exclude_from", "remove_secrets", "clamp_mtime"),
+    "What changes": ("exclude", "exclude_from", "remove_secrets", "allow", "clamp_mtime"),
 }
 _OPTIONS: Sequence[Decorator] = (
     click.option(
@@ -74,6 +75,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     exclude_options(),
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
+    allow_option("With --remove-secrets: what is no secret."),
     clamp_option(),
 )
 

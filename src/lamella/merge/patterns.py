@@ -50,8 +50,12 @@ class PathPatterns:
     """Matches what any of the others matches: most paths are asked this one question alone."""
 
     @classmethod
-    def parse(cls, lines: Iterable[str]) -> PathPatterns:
+    def parse(cls, lines: Iterable[str], option: str = "`exclude`") -> PathPatterns:
         """Read patterns; blank ones don't count.
+
+        Args:
+            lines: the patterns.
+            option: what errors say where they are from.
 
         Raises:
             UsageError: one makes no sense.
@@ -61,16 +65,16 @@ class PathPatterns:
         others: list[_Numbered] = []
         regexes: dict[str, None] = {}
         for number, text in enumerate(texts):
-            names = _names(text)
+            names = _names(text, option)
             parts = _PARTS.findall("/".join(names))
-            _check(text, parts)
+            _check(text, parts, option)
             if all(map(_is_plain, parts)):
                 plain.setdefault("".join(map(_unescaped, parts)), []).append(number)
                 continue
             regex = _regex(names, parts)
             regexes[regex] = None
-            others.append((number, _compile(regex, text)))
-        any_other = _compile("|".join(regexes), "") if regexes else None
+            others.append((number, _compile(regex, text, option)))
+        any_other = _compile("|".join(regexes), "", option) if regexes else None
         return cls(texts, plain, tuple(others), any_other)
 
     @property
@@ -122,7 +126,7 @@ def pattern_of(path: bytes) -> str:
     return f"/{text}" if text.startswith(("!", "#", "-", " ")) else text
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, option: str) -> list[str]:
     """Return the names of a pattern's path.
 
     Raises:
@@ -130,24 +134,24 @@ def _names(text: str) -> list[str]:
     """
     names = [name for name in text.removeprefix("!").strip().split("/") if name not in {"", "."}]
     if not names or ".." in names:
-        raise UsageError(f"`exclude` {text!r}: expected a path from the root of the image")
+        raise UsageError(f"{option} {text!r}: expected a path from the root of the image")
     return names
 
 
-def _check(text: str, parts: Iterable[str]) -> None:
+def _check(text: str, parts: Iterable[str], option: str) -> None:
     for part in parts:
         if part in {"[", "\\"}:
             missing = "]" if part == "[" else "a character"
-            raise UsageError(f"`exclude` {text!r}: expected {missing} after {part}")
+            raise UsageError(f"{option} {text!r}: expected {missing} after {part}")
         if part[0] == "[" and "[:" in part:
-            raise UsageError(f"`exclude` {text!r}: expected characters in brackets, got a class")
+            raise UsageError(f"{option} {text!r}: expected characters in brackets, got a class")
 
 
-def _compile(regex: str, text: str) -> re.Pattern[str]:
+def _compile(regex: str, text: str, option: str) -> re.Pattern[str]:
     try:
         return re.compile(regex, re.DOTALL)
     except re.error as error:
-        raise UsageError(f"`exclude` {text!r}: {error.msg}") from None
+        raise UsageError(f"{option} {text!r}: {error.msg}") from None
 
 
 def _is_plain(part: str) -> bool:

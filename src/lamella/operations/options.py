@@ -29,4 +29,5 @@ class SquashOptions(TypedDict, total=False):
     created: datetime | str | None
     exclude: str | Sequence[str]
     remove_secrets: bool
+    allow: str | Sequence[str]
     clamp_mtime: datetime | str | None

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 __all__ = ["EXAMPLES", "base62_token", "pem"]
 
-_RANDOM = random.Random(14)  # noqa: S311 - made up
+_RANDOM = random.Random(14)
 _62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _64 = _62 + "-_"
 _HEX = "0123456789abcdef"
@@ -155,7 +155,10 @@ EXAMPLES: Sequence[tuple[str, str]] = (
     ("New Relic key", "NR" + f"AK-{_some(26, _UPPER).upper()}Z"),
     ("Dynatrace token", "dt0" + f"c01.{_some(24, _UPPER).upper()}.{_some(64, _UPPER).upper()}"),
     ("Slack token", "xo" + f"xb-{_some(11, '123456789')[:10]}7-3141592653589-{_some(24)}"),
-    ("Slack app token", "xa" + f"pp-1-A0{_some(8, _UPPER).upper()}-2718281828459-{_some(64, _HEX)}"),
+    (
+        "Slack app token",
+        "xa" + f"pp-1-A0{_some(8, _UPPER).upper()}-2718281828459-{_some(64, _HEX)}",
+    ),
     (
         "Slack webhook",
         "https://hooks.slack" + f".com/services/T0{_some(8, _UPPER).upper()}/"
@@ -164,7 +167,7 @@ EXAMPLES: Sequence[tuple[str, str]] = (
     ("Discord token", _discord()),
     (
         "Discord webhook",
-        f"https://discord.com/api/web" + f"hooks/118273645546372819/{_some(68, _64)}",
+        "https://discord.com/api/web" + f"hooks/118273645546372819/{_some(68, _64)}",
     ),
     ("Telegram token", "6283746501" + f":AA{_some(33, _64)}"),
     ("SendGrid key", "S" + f"G.{_some(22, _64)}.{_some(43, _64)}"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,7 @@ SHORT = [(what, text) for what, text in EXAMPLES if "\n" not in text]
 WORD = "correct-Horse7"
 
 
-def found(*steps: str, annotations: dict[str, str] | None = None, **config: Any) -> list[Secret]:
+def found(*steps: str, annotations: dict[str, str] | None = None, **config: object) -> list[Secret]:
     """Look through an image with one layer for each step that is not in brackets."""
     made = image(
         *(layer(f"f{n}") for n, step in enumerate(steps) if not step.startswith("(")),
@@ -57,7 +56,10 @@ def test_token_is_found_wherever_it_is_said(what: str, text: str) -> None:
         (found("(a)", f"(ARG THING={text})"), ("build arg", "THING", None)),
         (found(annotations={"org.thing": text}), ("annotation", "org.thing", None)),
         (found(Cmd=["serve", text]), ("config", "Cmd", None)),
-        (found(Healthcheck={"Test": ["CMD-SHELL", f"check {text}"]}), ("config", "Healthcheck", None)),
+        (
+            found(Healthcheck={"Test": ["CMD-SHELL", f"check {text}"]}),
+            ("config", "Healthcheck", None),
+        ),
     ):
         assert [secret.kind for secret in secrets] == [what]
         assert places(secrets) == [place]

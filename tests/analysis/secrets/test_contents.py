@@ -83,7 +83,9 @@ def test_token_over_the_end_of_a_file_is_none() -> None:
 
 def test_name_of_a_file_is_no_content() -> None:
     """It is in a header, between two files."""
-    tar = layer(entry("before", b"nothing at all, really"), entry(TOKEN.decode(), b"nothing at all"))
+    tar = layer(
+        entry("before", b"nothing at all, really"), entry(TOKEN.decode(), b"nothing at all")
+    )
     assert found_in(tar) == ()
 
 

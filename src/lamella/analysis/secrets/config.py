@@ -30,7 +30,8 @@ _ENDS = re.compile(
 )
 _NONE = re.compile(
     r"""(?ix) [\d.,:+-]* | (?:true|false|yes|no|on|off|null|none) |
-    (?:~|\.{1,2})?(?:/[\w.@%+:-]+)+/? | \w+://[^\s@]* | [\w.-]+\.(?:pem|key|crt|json|txt|ya?ml|conf)"""
+    (?:~|\.{1,2})?(?:/[\w.@%+:-]+)+/? | \w+://[^\s@]* |
+    [\w.-]+\.(?:pem|key|crt|json|txt|ya?ml|conf)"""
 )
 """Numbers, switches, paths and addresses."""
 _PLAIN_WORD = re.compile(r"[a-z_-]{0,11}")
@@ -99,7 +100,9 @@ def _in_history(image: Image) -> Iterator[tuple[_Place, _Found]]:
         arguments = _ARGUMENTS.match(command)
         if arguments:
             for found in _ARGUMENT.finditer(arguments["all"]):
-                yield from _at(_Place("build arg", found["name"], layer), _in_setting(*found.groups()))
+                yield from _at(
+                    _Place("build arg", found["name"], layer), _in_setting(*found.groups())
+                )
             command = command[arguments.end("all") :]
         declared = _DECLARED.match(command)
         if declared:

@@ -129,5 +129,3 @@ def _start(token: Token) -> int:
 @cache
 def _finder() -> Finder:
     return make_finder([kind.anchor for kind in TOKENS])
-
-

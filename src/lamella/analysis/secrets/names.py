@@ -1,7 +1,7 @@
 """Files that should not be in a layer: keys and credentials, by name and a look at the beginning.
 
-A file must have the name of something secret, and (where that can be told) content that holds one: an
-empty ``.netrc``, an ``.npmrc`` that only names a registry or a certificate in a ``.pem`` are none.
+A file must have the name of something secret, and (where that can be told) content that holds one:
+an empty ``.netrc``, an ``.npmrc`` that only names a registry, a certificate in a ``.pem`` are none.
 """
 
 from __future__ import annotations

@@ -159,11 +159,17 @@ TOKENS: Sequence[TokenKind] = (
         rb"gl(?:pat|dt|rt|ptt|soat|cbt|imt|ffct|agent|oas)-[\w.-]{20,300}",
     ),
     _kind("Atlassian token", b"ATATT3", rb"[A-Za-z0-9_=-]{100,300}"),
-    TokenKind("Bitbucket token", rb"AT(?:BB|CTT3)[A-Za-z0-9_=-]{8}", rb"AT(?:BB|CTT3)[A-Za-z0-9_=-]{28,300}"),
+    TokenKind(
+        "Bitbucket token",
+        rb"AT(?:BB|CTT3)[A-Za-z0-9_=-]{8}",
+        rb"AT(?:BB|CTT3)[A-Za-z0-9_=-]{28,300}",
+    ),
     _kind("CircleCI token", b"CCIPAT_", _62 + rb"{22}_" + _HEX + rb"{40}"),
     _kind("Buildkite token", b"bkua_", _HEX + rb"{40}"),
     _kind("Pulumi token", b"pul-", _HEX + rb"{40}"),
-    TokenKind("Terraform Cloud token", rb"\.atlasv1\.", _62 + rb"{14}\.atlasv1\." + _64 + rb"{60,70}"),
+    TokenKind(
+        "Terraform Cloud token", rb"\.atlasv1\.", _62 + rb"{14}\.atlasv1\." + _64 + rb"{60,70}"
+    ),
     TokenKind("SonarQube token", rb"sq[pua]_", rb"sq[pua]_" + _HEX + rb"{40}"),
     _kind("Sentry token", b"sntrys_", rb"[A-Za-z0-9+/=_]{50,500}")._replace(longest=600),
     _kind("Sentry token", b"sntryu_", _HEX + rb"{64}"),
@@ -185,16 +191,24 @@ TOKENS: Sequence[TokenKind] = (
     _kind("Artifactory token", b"AKCp", _62 + rb"{69}"),
     # secrets and machines
     TokenKind("Vault token", rb"hv[sbr]\.", rb"hv[sbr]\." + _64 + rb"{24,300}"),
-    TokenKind("Doppler token", rb"dp\.(?:pt|st|sa|ct|scim|audit)\.", rb"dp\.(?:pt|st|sa|ct|scim|audit)\.[\w.-]{40,80}"),
+    TokenKind(
+        "Doppler token",
+        rb"dp\.(?:pt|st|sa|ct|scim|audit)\.",
+        rb"dp\.(?:pt|st|sa|ct|scim|audit)\.[\w.-]{40,80}",
+    ),
     _kind("1Password token", b"ops_eyJ", rb"[A-Za-z0-9_+/=-]{200,2000}")._replace(longest=2100),
-    TokenKind("Tailscale key", rb"tskey-", rb"tskey-[a-z]{3,9}-" + _62 + rb"{10,20}-" + _62 + rb"{20,40}"),
+    TokenKind(
+        "Tailscale key", rb"tskey-", rb"tskey-[a-z]{3,9}-" + _62 + rb"{10,20}-" + _62 + rb"{20,40}"
+    ),
     # watching
     _kind("Grafana token", b"glsa_", _62 + rb"{32}_[0-9A-Fa-f]{8}"),
     _kind("Grafana Cloud token", b"glc_eyJ", rb"[A-Za-z0-9+/=]{40,400}")._replace(longest=500),
     _kind("New Relic key", b"NRAK-", rb"[A-Z0-9]{27}"),
     _kind("Dynatrace token", b"dt0c01.", rb"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     # messages
-    TokenKind("Slack token", rb"xox[abeoprs]-", rb"xox[abeoprs]-(?:\d-)?\d{8,14}-[A-Za-z0-9-]{10,200}"),
+    TokenKind(
+        "Slack token", rb"xox[abeoprs]-", rb"xox[abeoprs]-(?:\d-)?\d{8,14}-[A-Za-z0-9-]{10,200}"
+    ),
     _kind("Slack app token", b"xapp-", rb"\d-[A-Z0-9]{8,14}-\d{8,14}-" + _HEX + rb"{64}"),
     TokenKind(
         "Slack webhook",
@@ -222,11 +236,15 @@ TOKENS: Sequence[TokenKind] = (
     TokenKind("Stripe key", rb"k_live_", rb"[rs]k_live_" + _62 + rb"{24,247}"),
     _kind("Stripe webhook secret", b"whsec_", rb"[A-Za-z0-9+/]{32,64}=?"),
     TokenKind("Shopify token", rb"shp[acps][ats]_", rb"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-    TokenKind("Square token", rb"sq0[a-z]{3}-", rb"sq0(?:atp-" + _64 + rb"{22}|csp-" + _64 + rb"{43})"),
+    TokenKind(
+        "Square token", rb"sq0[a-z]{3}-", rb"sq0(?:atp-" + _64 + rb"{22}|csp-" + _64 + rb"{43})"
+    ),
     _kind("EasyPost key", b"EZAK", _62 + rb"{54}"),
     _kind("Shippo token", b"shippo_live_", _HEX + rb"{40}"),
     # models
-    TokenKind("OpenAI key", rb"T3BlbkFJ", rb"sk-[A-Za-z0-9_-]{20,100}?T3BlbkFJ" + _64 + rb"{20,100}"),
+    TokenKind(
+        "OpenAI key", rb"T3BlbkFJ", rb"sk-[A-Za-z0-9_-]{20,100}?T3BlbkFJ" + _64 + rb"{20,100}"
+    ),
     TokenKind("Anthropic key", rb"sk-ant-", rb"sk-ant-[a-z]{3,9}\d\d-" + _64 + rb"{80,120}"),
     _kind("OpenRouter key", b"sk-or-v1-", _HEX + rb"{64}"),
     TokenKind("Hugging Face token", rb"hf_[A-Za-z]{20}", rb"hf_[A-Za-z]{34}"),
@@ -238,7 +256,9 @@ TOKENS: Sequence[TokenKind] = (
     _kind("Linear key", b"lin_api_", _62 + rb"{40}"),
     TokenKind("Notion token", rb"secret_[A-Za-z0-9]{20}", rb"secret_" + _62 + rb"{43}"),
     TokenKind("Notion token", rb"ntn_[0-9]{11}", rb"ntn_\d{11}" + _62 + rb"{35}"),
-    TokenKind("Airtable token", rb"pat[A-Za-z0-9]{14}\.", rb"pat" + _62 + rb"{14}\." + _HEX + rb"{64}"),
+    TokenKind(
+        "Airtable token", rb"pat[A-Za-z0-9]{14}\.", rb"pat" + _62 + rb"{14}\." + _HEX + rb"{64}"
+    ),
     _kind("Contentful token", b"CFPAT-", _64 + rb"{43}"),
     _kind("Typeform token", b"tfp_", rb"[\w.=-]{40,70}"),
     _kind("Prefect key", b"pnu_", _62 + rb"{36}"),
