@@ -114,7 +114,7 @@ HARMLESS = {
 }
 
 
-def found_in(*tars: bytes) -> list[tuple[str, str, int, int | None]]:
+def found_in(*tars: bytes) -> list[tuple[str, str, int | None, int | None]]:
     """Path, kind, layer and who removed it, of each secret."""
     return [
         (secret.path.decode(), secret.kind, secret.layer, secret.removed_by)
