@@ -277,12 +277,9 @@ def analyze(
     from lamella.operations.analyze import analyze_source  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
+        none = allow_texts(allow)
         return analyze_source(
-            reference_text(image),
-            _platform(platform),
-            world,
-            secrets=secrets,
-            allow=allow_texts(allow),
+            reference_text(image), _platform(platform), world, secrets=secrets, allow=none
         )
 
 
@@ -311,14 +308,8 @@ def compare(  # noqa: PLR0913 - two images, and all that `analyze` is asked for
     from lamella.operations.analyze import compare_sources  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
-        return compare_sources(
-            reference_text(a),
-            reference_text(b),
-            _platform(platform),
-            world,
-            secrets=secrets,
-            allow=allow_texts(allow),
-        )
+        both, none = (reference_text(a), reference_text(b)), allow_texts(allow)
+        return compare_sources(*both, _platform(platform), world, secrets=secrets, allow=none)
 
 
 @contextmanager

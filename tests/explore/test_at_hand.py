@@ -359,7 +359,7 @@ def test_no_secrets(image: str) -> None:
 
     async def script(screen: Screen) -> None:
         await screen.press("p")
-        await screen.sees("No file of any layer looks like a secret.")
+        await screen.sees("Nothing looks like a secret.")
 
     explore(image, script)
 

@@ -83,7 +83,7 @@ def exclude_options(
     return add
 
 
-def allow_option(about: str = "File of what is no secret (`lamella help secrets`).") -> Decorator:
+def allow_option(about: str = "File that lists what is no secret.") -> Decorator:
     """Return ``--allow FILE``, which may be repeated: the parameter `allow`, its lines."""
     option = click.option(
         "--allow", multiple=True, shell_complete=complete_file, metavar="FILE", help=about

@@ -280,20 +280,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             }
             for row in analysis.dead
         ],
-        "secrets": None
-        if secrets is None
-        else [
-            {
-                "path": path_text(secret.path),
-                "kind": secret.kind,
-                "layer": secret.layer,
-                "removed_by": secret.removed_by,
-                "where": secret.where,
-                "name": secret.name,
-                "shown": secret.shown,
-            }
-            for secret in secrets
-        ],
+        "secrets": None if secrets is None else [_secret_to_json(secret) for secret in secrets],
         "advice": [_advice_to_json(one, analysis) for one in advice_of(analysis)],
         "squashes": [
             {
@@ -307,6 +294,18 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             for saving in analysis.savings.values()
             if saving.first < saving.last
         ],
+    }
+
+
+def _secret_to_json(secret: Secret) -> dict[str, Any]:
+    return {
+        "path": path_text(secret.path),
+        "kind": secret.kind,
+        "layer": secret.layer,
+        "removed_by": secret.removed_by,
+        "where": secret.where,
+        "name": secret.name,
+        "shown": secret.shown,
     }
 
 

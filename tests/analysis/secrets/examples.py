@@ -20,6 +20,7 @@ _64 = _62 + "-_"
 _HEX = "0123456789abcdef"
 _UPPER = string.ascii_uppercase + string.digits
 _LOWER = string.ascii_lowercase + string.digits
+_PYPI = b"pypi." + b"org"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
@@ -139,7 +140,7 @@ EXAMPLES: Sequence[tuple[str, str]] = (
     ("Postman key", "PM" + f"AK-{_some(24, _HEX)}-{_some(34, _HEX)}"),
     ("Figma token", "fi" + f"gd_{_some(40, _64)}"),
     ("npm token", base62_token("np" + "m_")),
-    ("PyPI token", "py" + f"pi-{_url_b64(bytes([2, 1, 8]) + b'pypi.org' + _RANDOM.randbytes(90))}"),
+    ("PyPI token", "py" + f"pi-{_url_b64(bytes([2, 1, 8]) + _PYPI + _RANDOM.randbytes(90))}"),
     ("RubyGems token", "ruby" + f"gems_{_some(48, _HEX)}"),
     ("crates.io token", "ci" + f"o{_some(32)}"),
     ("NuGet key", "oy" + f"2{_some(43, _LOWER)}"),

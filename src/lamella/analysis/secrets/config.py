@@ -44,7 +44,7 @@ _DECLARED = re.compile(r"(?:.*?#\(nop\)\s+)?(?P<verb>ARG|ENV|LABEL)\s+(?P<rest>.
 _TEXTS = ("Entrypoint", "Cmd", "Healthcheck", "Shell", "OnBuild")
 
 
-class _Found(NamedTuple):
+class _ConfigValue(NamedTuple):
     kind: str
     value: str
 
@@ -70,13 +70,13 @@ class _Place(NamedTuple):
     name: str
     layer: int | None = None
 
-    def __call__(self, found: _Found) -> Secret:
+    def __call__(self, found: _ConfigValue) -> Secret:
         return Secret(
             b"", found.kind, self.layer, None, self.where, self.name, shorten(found.value)
         )
 
 
-def _all(image: Image) -> Iterator[tuple[_Place, _Found]]:
+def _all(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
     value = image.config.value.get("config")
     config: Mapping[str, object] = value if isinstance(value, dict) else {}
     for line in _list(config.get("Env")):
@@ -93,7 +93,7 @@ def _all(image: Image) -> Iterator[tuple[_Place, _Found]]:
     yield from _in_history(image)
 
 
-def _in_history(image: Image) -> Iterator[tuple[_Place, _Found]]:
+def _in_history(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
     for number, step in enumerate(image.steps() or (), 1):
         layer = None if step.layer is None else step.layer + 1
         command = str(step.entry.get("created_by") or "")
@@ -116,19 +116,19 @@ def _in_history(image: Image) -> Iterator[tuple[_Place, _Found]]:
         yield from _at(place, _in_text(str(step.entry.get("comment") or "")))
 
 
-def _at(place: _Place, found: Iterable[_Found]) -> Iterator[tuple[_Place, _Found]]:
+def _at(place: _Place, found: Iterable[_ConfigValue]) -> Iterator[tuple[_Place, _ConfigValue]]:
     return ((place, one) for one in found)
 
 
-def _in_setting(name: str, value: str) -> Iterator[_Found]:
+def _in_setting(name: str, value: str) -> Iterator[_ConfigValue]:
     """What a variable, a label or the like has: all of it is the value."""
     tokens = list(_tokens(value))
     yield from tokens
     if not tokens and len(value) >= _SHORTEST and _is_secret(name, value):
-        yield _Found(_kind_of(name), value)
+        yield _ConfigValue(_kind_of(name), value)
 
 
-def _in_text(text: str) -> Iterator[_Found]:
+def _in_text(text: str) -> Iterator[_ConfigValue]:
     """What a command has: values with their names, and tokens."""
     tokens = list(_tokens(text))
     yield from tokens
@@ -140,7 +140,7 @@ def _in_text(text: str) -> Iterator[_Found]:
             and _is_secret(name, value)
             and not any(token.value in value for token in tokens)
         ):
-            yield _Found(_kind_of(name), value)
+            yield _ConfigValue(_kind_of(name), value)
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -152,10 +152,10 @@ def _is_secret(name: str, value: str) -> bool:
     )
 
 
-def _tokens(text: str) -> Iterator[_Found]:
+def _tokens(text: str) -> Iterator[_ConfigValue]:
     raw = text.encode(errors="surrogatepass")
     for token in dict.fromkeys(find_tokens(raw)):
-        yield _Found(token.kind.what, raw[token.start : token.end].decode(errors="replace"))
+        yield _ConfigValue(token.kind.what, raw[token.start : token.end].decode(errors="replace"))
 
 
 def _kind_of(name: str) -> str:

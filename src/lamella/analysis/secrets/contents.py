@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Self
 
 from lamella.analysis.secrets.anchors import Finder, make_finder
-from lamella.analysis.secrets.tokens import TOKENS, Token, find_tokens
+from lamella.analysis.secrets.tokens import TOKENS, FoundToken, find_tokens
 from lamella.layer.protocols import LayerTar
 from lamella.tar.entry import REGULAR, SPARSE, Member
 
@@ -43,7 +43,7 @@ EXAMPLES = re.compile(
 """Directories in which packages have keys for their own tests and manuals: known to everybody."""
 
 
-Found = tuple[Member, Token, bytes]
+Found = tuple[Member, FoundToken, bytes]
 """A file, the first token in it, and its text."""
 
 
@@ -122,7 +122,7 @@ def _data(member: Member) -> int:
     return member.start + member.head
 
 
-def _start(token: Token) -> int:
+def _start(token: FoundToken) -> int:
     return token.start
 
 

@@ -24,7 +24,7 @@ from lamella.analysis.secrets.checks import (
     is_web_token,
 )
 
-__all__ = ["PRIVATE_KEY", "TOKENS", "Token", "TokenKind", "find_tokens", "hide_tokens"]
+__all__ = ["PRIVATE_KEY", "TOKENS", "FoundToken", "TokenKind", "find_tokens", "hide_tokens"]
 
 PRIVATE_KEY = "private key"
 _MOST = 1000
@@ -55,7 +55,7 @@ class TokenKind(NamedTuple):
     """Bytes that a token has at most from its anchor on."""
 
 
-class Token(NamedTuple):
+class FoundToken(NamedTuple):
     """A token in a text."""
 
     kind: TokenKind
@@ -274,7 +274,7 @@ TOKENS: Sequence[TokenKind] = (
 )
 
 
-def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> Iterator[Token]:
+def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> Iterator[FoundToken]:
     """Yield what in a text is a token; a token may come again.
 
     Args:
@@ -298,7 +298,7 @@ def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> I
                 continue
             start, end = whole.span()
         if kind.check(text[start:end]):
-            yield Token(kind, start, end)
+            yield FoundToken(kind, start, end)
 
 
 def _places(text: bytes) -> Iterator[tuple[int, int]]:

@@ -258,14 +258,11 @@ class ImageScreen(Screen[None]):
         """Show the secrets that were found; go to the one that is chosen."""
 
         def go(secret: Secret | None) -> None:
-            if secret is None:
-                return
-            if secret.where != "file" or secret.layer is None:
+            if secret is not None and secret.layer is not None and secret.path:
+                self._target, self._layers.cursor = secret.path, secret.layer
+                self._load(secret.layer)
+            elif secret is not None:
                 self.action_config()
-                return
-            self._target = secret.path
-            self._layers.cursor = secret.layer
-            self._load(secret.layer)
 
         self.app.push_screen(SecretsScreen(self._analysis.secrets or ()), go)
 
