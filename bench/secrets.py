@@ -5,9 +5,9 @@
     .venv/bin/python bench/secrets.py --size 1000 --rounds 9
 
 The files are the texts of Python's own library and those of the machine's manuals, each with a line
-of its own, in two layers as they are, and in one that is compressed. Both ways run in turn, each in a process of
-its own; the median of the rounds is told, of seconds by the clock and of processor seconds, and the
-median of the ratios of the same round.
+of its own, in two layers as they are, and in one that is compressed. Both ways run in turn, each in
+a process of its own; the median of the rounds is told, of seconds by the clock and of processor
+seconds, and the median of the ratios of the same round.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bench.images import LayerWriter, Maker, write_image
 from lamella.tar.entry import REGULAR, Header
 
 MB = 1_000_000
-_LARGEST = 64_000
+_SMALLEST, _LARGEST = 200, 64_000
 _LAMELLA = (sys.executable, "-m", "lamella")
 _WAYS = {"without": ("--no-secrets-scan",), "with": ()}
 
@@ -48,10 +48,11 @@ def texts() -> list[bytes]:
     found = []
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink() and 200 < path.stat().st_size < _LARGEST:
-                content = path.read_bytes()
-                if b"\0" not in content:
-                    found.append(content)
+            if path.is_symlink() or not path.is_file():
+                continue
+            content = path.read_bytes()
+            if _SMALLEST < len(content) < _LARGEST and b"\0" not in content:
+                found.append(content)
     return found
 
 

@@ -60,7 +60,10 @@ def test_values_are_never_shown_whole() -> None:
         entry("binary", b"\x7fELF\0" + TOKEN),
         entry("large", b" " * LARGEST + TOKEN),
         entry("usr/lib/python3/dist-packages/a/tests/data.py", TOKEN),
-        entry("app/node_modules/a/docs/readme.md", TOKEN),
+        entry("app/node_modules/a/docs/index.js", TOKEN),
+        entry("app/node_modules/a/README.md", TOKEN),
+        entry("usr/share/go/src/net/url_test.go", TOKEN),
+        entry("opt/python/lib/python3.13/test/data.py", TOKEN),
     ],
 )
 def test_not_looked_at(place: Entry) -> None:

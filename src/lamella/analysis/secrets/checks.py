@@ -34,8 +34,8 @@ _NO_PASSWORDS = re.compile(
     rb"""(?ix) [*x.]+ | (?:my_?|your_?|the_?|some_?|db_?|user_?|test_?)?
     (?:pass(?:word|wd|phrase)?|pwd?|secret|token|hidden|api_?key|credentials?|key|value)\d{0,4} |
     change[-_]?(?:me|it|this) | redacted | example | placeholder | dummy | foo(?:bar)? | bar | baz |
-    test(?:ing)? | user(?:name)? | login | auth | admin | root | guest | postgres | none | null |
-    nil | undefined | empty | unset | default | todo | tbd | required | optional | disabled? |
+    abc | xyz(?:zy)? | test(?:ing)? | user(?:name)? | login | auth | admin | root | guest |
+    postgres | none | null | nil | undefined | empty | unset | default | todo | tbd | required | optional | disabled? |
     enabled? | true | false | yes | no | on | off | unused | random | auto | prompt | ask |
     files? | file\ssystemd | -"""
 )

@@ -35,13 +35,19 @@ _MOST = 10_000
 _BEGINNING = 8000
 """Where binary files have a NUL: as Git tells them from text."""
 
+_PACKAGES = (
+    rb"(?i)(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod|python\d[\d.]*)/"
+    rb"(?:.*/)?"
+)
 EXAMPLES = re.compile(
-    rb"(?i)(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
-    rb"(?:tests?|testing|test[-_]?data|fixtures|examples?|docs?|demos?|dummy\w*|templates?|certdata)"
-    rb"(?:/|$)"
+    _PACKAGES + rb"(?:tests?|testing|test[-_]?data|fixtures|examples?|docs?|demos?|dummy\w*|"
+    rb"templates?|certdata|[^/]*\.(?:dist|egg)-info)(?:/|$)"
 )
 """Directories in which packages have keys for their own tests and manuals: known to everybody."""
-
+_EXAMPLE_FILES = re.compile(
+    _PACKAGES + rb"(?:test_[^/]*|[^/]*[._-](?:test|spec)\.[a-z]+|[^/]*\.(?:md|rst|d\.ts))$"
+)
+"""The same, as files."""
 
 Found = tuple[Member, FoundToken, bytes]
 """A file, the first token in it, and its text."""
@@ -109,13 +115,17 @@ def _in_run(run: Sequence[Member], tar: LayerTar, finder: Finder) -> list[Found]
         member = run[index]
         at = member.data - start
         text = block[at : at + member.size]
-        if EXAMPLES.search(member.folder) or b"\0" in text[:_BEGINNING]:
+        if _is_example(member) or b"\0" in text[:_BEGINNING]:
             continue
         found = find_tokens(text, ((kind, end - at) for kind, end in hits))
         first = min(found, key=_start, default=None)
         if first is not None:
             files.append((member, first, text))
     return files
+
+
+def _is_example(member: Member) -> bool:
+    return bool(EXAMPLES.search(member.folder) or _EXAMPLE_FILES.search(member.path))
 
 
 def _data(member: Member) -> int:

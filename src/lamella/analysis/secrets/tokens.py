@@ -29,6 +29,8 @@ __all__ = ["PRIVATE_KEY", "TOKENS", "FoundToken", "TokenKind", "find_tokens", "h
 PRIVATE_KEY = "private key"
 _MOST = 1000
 """Places of a text that are looked at for one kind: what was made to keep us busy has more."""
+_PEM = b"-----BEGIN"
+"""Begins something else than what is before it."""
 _REACH = 120
 """Bytes that a token has at most before its anchor's end."""
 
@@ -72,6 +74,10 @@ _KEY_BODY = (
     rb"[A-Za-z0-9+/]{40}[A-Za-z0-9+/=]*"
     rb"(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/=]+(?![A-Za-z0-9+/=:-]))*"
 )
+# RFC 2606 keeps these names for examples.
+_DOCUMENTATION = (
+    rb"(?i:(?:[a-z0-9-]+\.)*(?:example|test|invalid)(?:\.(?:com|org|net))?(?![a-z0-9.-]))"
+)
 _NO_USER = rb"""\s:/@"'`<>\\"""
 """What a user's name and password in a URL don't have."""
 
@@ -107,7 +113,13 @@ TOKENS: Sequence[TokenKind] = (
     TokenKind(
         "password in a URL",
         rb"://[^" + _NO_USER + rb"]{0,64}:[^" + _NO_USER + rb"]{3,64}@",
-        rb"://[^" + _NO_USER + rb"]{0,64}:([^" + _NO_USER + rb"]{3,64})@[A-Za-z0-9.\[-]",
+        rb"://[^"
+        + _NO_USER
+        + rb"]{0,64}:([^"
+        + _NO_USER
+        + rb"]{3,64})@(?!"
+        + _DOCUMENTATION
+        + rb")[A-Za-z0-9.\[-]",
         is_password,
     ),
     TokenKind(
@@ -294,7 +306,7 @@ def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> I
             beside = _plain(kind.beside)
             near = beside.search(text, *window)
             whole = near and beside.match(text, near.start())  # it may end outside
-            if not whole or not is_random(found[0]):
+            if not whole or not is_random(found[0]) or _PEM in text[found.end() : whole.start()]:
                 continue
             start, end = whole.span()
         if kind.check(text[start:end]):
