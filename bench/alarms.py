@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Count false alarms: what the look for secrets finds in a Debian with Python and Node; prints JSON.
+"""Count false alarms: what is taken for a secret in a Debian with Python and Node; prints JSON.
 
     .venv/bin/python bench/alarms.py                     as root: debootstrap makes one
     .venv/bin/python bench/alarms.py --root /srv/debian  what is there already
