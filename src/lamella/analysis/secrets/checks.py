@@ -35,9 +35,9 @@ _NO_PASSWORDS = re.compile(
     (?:pass(?:word|wd|phrase)?|pwd?|secret|token|hidden|api_?key|credentials?|key|value)\d{0,4} |
     change[-_]?(?:me|it|this) | redacted | example | placeholder | dummy | foo(?:bar)? | bar | baz |
     abc | xyz(?:zy)? | test(?:ing)? | user(?:name)? | login | auth | admin | root | guest |
-    postgres | none | null | nil | undefined | empty | unset | default | todo |
-    tbd | required | optional | disabled? | enabled? | true | false | yes | no | on | off | unused | random | auto | prompt | ask |
-    files? | file\ssystemd | -"""
+    postgres | none | null | nil | undefined | empty | unset | default | todo | tbd | required |
+    optional | disabled? | enabled? | true | false | yes | no | on | off | unused | random |
+    auto | prompt | ask | files? | file\ssystemd | -"""
 )
 _VARIABLE = re.compile(rb"""[$%<{(\[`]|.*(?:\$\{|\{\{|%\(|<[a-z_ -]+>|%[sdv]\b)""", re.DOTALL)
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
