@@ -51,8 +51,9 @@ class _Read:
     changesets: Mapping[int, Changeset]
 
 
-def _read(image: Image, opener: LayerOpener) -> _Read:
-    tars = dict(enumerate(opener.open_headers(image.layers)))
+def _read(image: Image, opener: LayerOpener, *, whole: bool = False) -> _Read:
+    # Of what is unpacked for its headers alone most would be unpacked again for its content.
+    tars = dict(enumerate((opener.open if whole else opener.open_headers)(image.layers)))
     changesets = {}
     for position, tar in tars.items():
         try:
@@ -103,7 +104,7 @@ def take_apart(
         ImageError: a layer is damaged; the message tells which.
     """
     progress.phase("read layers")
-    read = _read(image, opener)
+    read = _read(image, opener, whole=secrets)
     with ExitStack() as stack:
         looking = stack.enter_context(SecretSearch(read.changesets, read.tars)) if secrets else None
         laid = lay(list(read.changesets.values()))
