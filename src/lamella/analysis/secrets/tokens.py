@@ -68,6 +68,8 @@ class FoundToken(NamedTuple):
 _64 = rb"[A-Za-z0-9_-]"
 _62 = rb"[A-Za-z0-9]"
 _HEX = rb"[0-9a-f]"
+_THREE_DIGITS = rb"[MNO][DTjz][AEIMQUYcgk][w-z0-5]"
+"""In base64: what a Discord token begins with."""
 _AWS_SECRET = rb"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 # Lines of base64, which may end as in JSON; not the first word of what follows.
 _KEY_BODY = (
@@ -229,7 +231,7 @@ TOKENS: Sequence[TokenKind] = (
     ),
     TokenKind(
         "Discord token",
-        rb"[MNO][DTjz][A-Za-z0-9]{21}",
+        _THREE_DIGITS * 2,
         rb"[MNO][DTjz][A-Za-z0-9]{22,26}\." + _64 + rb"{6}\." + _64 + rb"{27,38}",
         is_discord_token,
     ),
