@@ -71,8 +71,9 @@ class Allowed:
         """
         names, last = path.split(b"/"), NO_PATTERN
         if self._patterns.texts:
-            for count in range(1, len(names) + 1):
-                last = self._patterns.match(b"/".join(names[:count]), last, self._used)
+            for count, name in enumerate(names):
+                there = self._patterns.inside(b"/".join(names[:count]))
+                last = there.match(name, last, self._used)
         return self._patterns.mean(last) or self._allows_value("file", "", kind)
 
     def _allows_value(self, where: str, name: str, kind: str) -> bool:
