@@ -112,6 +112,35 @@ def test_repeated_value_is_told_once() -> None:
     assert places(secrets) == [("env", "DB_PASSWORD", None), ("build arg", "T_TOKEN", 1)]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "/run/secrets/session", "~/.config/token", "./key", "https://sso.example/token"),
+        *("4096", "10.5", "true", "${OTHER}", "$(cat /run/x)", "<your token>", "{{ .Values.key }}"),
+        *("jwt.pem", "changeme", "xxxxxxxx", "password", "example-token-1", "********"),
+    ],
+)
+def test_value_that_is_not_filled_in_is_none(value: str) -> None:
+    """A variable, a path, an address, a number, a placeholder."""
+    assert found(Env=[f"APP_SECRET={value}"], Labels={"app.token": value}) == []
+    assert found(f"|1 APP_SECRET={value} /bin/sh -c make", f"(ENV APP_TOKEN={value})") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "APP_SECRET=production make",
+        "tool --token value-of-it x",
+        "sed -i 's/^password: .*/password: none/' /etc/a.conf",
+        'echo "token=$(openssl rand -hex 32)" > /etc/a.conf',
+        "docker login --password-stdin",
+    ],
+)
+def test_word_in_a_command_is_no_value(command: str) -> None:
+    """Commands speak of secrets without having any."""
+    assert found(f"/bin/sh -c {command}", Cmd=["sh", "-c", command]) == []
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_no_alarm_on_a_popular_image(name: str) -> None:
     """None of the twenty has a secret."""
