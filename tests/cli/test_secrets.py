@@ -99,3 +99,16 @@ def test_squash_leaves_allowed_files(lamella: Lamella, leaky: str, work: Path) -
     assert "--allow kind:age key: no likely secret is there" in ran.err
     assert lamella("cat", "new.tar", "/app/run.sh").worked().text == f"key={FILE}\n"
     lamella("squash", leaky, "--allow", "known", "-o", "x.tar").failed(2, "--remove-secrets")
+
+
+def test_batch_leaves_allowed_files(lamella: Lamella, leaky: str, work: Path) -> None:
+    """All images by the same list; a line without sense is told before any work."""
+    (work / "known").write_text("app/run.sh\n", encoding="utf-8")
+    (work / "made").mkdir()
+    words = ("batch", leaky, "--to", "docker-archive:made/{name}.tar", "--remove-secrets")
+    lamella(*words, "--allow", "known").worked()
+    (made,) = (work / "made").iterdir()
+    assert lamella("cat", str(made), "/app/run.sh").worked().text == f"key={FILE}\n"
+    lamella("cat", str(made), "/app/.npmrc").failed(2)
+    (work / "known").write_text("history:\n", encoding="utf-8")
+    lamella(*words, "--allow", "known").failed(2, "--allow 'history:'")
