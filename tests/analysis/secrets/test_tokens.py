@@ -78,6 +78,18 @@ def test_a_text_made_to_keep_us_busy_is_done_soon() -> None:
     begin = b"-----BEGIN " + b"PRIVATE KEY-----\n"
     assert list(find_tokens(begin * (1 << 15))) == []
     assert list(find_tokens(b"AKIA" + b"QWERTYUIOPASDFGH " * (1 << 15))) == []
+    assert list(find_tokens(b"eyJ" + b"aaaaaaaaaaaaaaaaa eyJ" * (1 << 15))) == []
+    assert list(find_tokens(b"x.eyJaaaaaaaaaaaaaaa" * (1 << 15))) == []
+
+
+def test_all_tokens_of_a_text_are_found() -> None:
+    """Near each other and far apart, of one kind and of many."""
+    tokens = [base62_token("ghp_") for _ in range(5)]
+    for between in (" ", "\n" + "x" * 500 + "\n", " " * 5000):
+        found = find_tokens(between.join(tokens).encode())
+        assert len({one.start for one in found}) == len(tokens)
+    every = "\n".join(text for _, text in EXAMPLES)
+    assert kinds_in(every) == {what for what, _ in EXAMPLES}
 
 
 def test_both_ways_to_look_for_anchors_find_the_same() -> None:

@@ -289,30 +289,47 @@ TOKENS: Sequence[TokenKind] = (
 
 
 def find_tokens(text: bytes, hits: Iterable[tuple[int, int]] | None = None) -> Iterator[FoundToken]:
-    """Yield what in a text is a token; a token may come again.
+    """Yield what in a text is a token, kind by kind.
 
     Args:
         text: any bytes.
         hits: the anchors that were found in it: the number of the kind, and the offset of the end;
             None: they are still to be found.
     """
-    for number, hits_end in _places(text) if hits is None else hits:
+    ends: dict[int, list[int]] = {}
+    for number, end in _places(text) if hits is None else hits:
+        ends.setdefault(number, []).append(end)
+    for number, places in ends.items():
         kind = TOKENS[number]
-        window = max(hits_end - _REACH, 0), hits_end + kind.longest
-        found = _compiled(kind.pattern).search(text, *window)
-        if found is None:
-            continue
-        start, end = found.span(found.lastindex or 0)
-        if kind.beside:
-            window = max(found.start() - kind.before, 0), found.end() + kind.after
-            beside = _plain(kind.beside)
-            near = beside.search(text, *window)
-            whole = near and beside.match(text, near.start())  # it may end outside
-            if not whole or not is_random(found[0]) or _PEM in text[found.end() : whole.start()]:
-                continue
-            start, end = whole.span()
-        if kind.check(text[start:end]):
-            yield FoundToken(kind, start, end)
+        for window in _windows(places, kind.longest):
+            for found in islice(_compiled(kind.pattern).finditer(text, *window), _MOST):
+                start, end = _secret_of(kind, found)
+                if end and kind.check(text[start:end]):
+                    yield FoundToken(kind, start, end)
+
+
+def _windows(ends: list[int], longest: int) -> Iterator[tuple[int, int]]:
+    """Yield where tokens may be that have anchors there; no byte is looked at twice for a kind."""
+    start = stop = 0
+    for end in sorted(ends):
+        if end - _REACH > stop:
+            if stop:
+                yield start, stop
+            start = end - _REACH
+        stop = end + longest
+    yield max(start, 0), stop
+
+
+def _secret_of(kind: TokenKind, found: re.Match[bytes]) -> tuple[int, int]:
+    """Return where the secret is in what matches; nowhere: it isn't one."""
+    if not kind.beside:
+        return found.span(found.lastindex or 0)
+    beside, text = _plain(kind.beside), found.string
+    near = beside.search(text, max(found.start() - kind.before, 0), found.end() + kind.after)
+    whole = near and beside.match(text, near.start())  # it may end outside
+    if not whole or not is_random(found[0]) or _PEM in text[found.end() : whole.start()]:
+        return 0, 0
+    return whole.span()
 
 
 def _places(text: bytes) -> Iterator[tuple[int, int]]:
