@@ -113,6 +113,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "dask": {"fleet"},
     "distributed": {"fleet"},
     "fastcrc": {"layer", "transport"},
+    "hyperscan": {"analysis"},
     "isal": {"layer"},
     "jinja2": {"report"},
     "rich": {"cli"},

@@ -20,7 +20,7 @@ from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
-from lamella.operations.editing import edits_of
+from lamella.operations.editing import allow_texts, edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
@@ -77,6 +77,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     redact_names: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     remove_secrets: bool = False,
+    allow: str | Sequence[str] = (),
     clamp_mtime: datetime | str | None = None,
     check: bool = False,
     referrers: Literal["copy", "drop"] | None = None,
@@ -118,6 +119,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             layer of a range is written again even if it is the only one, where it has such a path.
         remove_secrets: leave out files of the squashed layers that `analyze` takes for secrets.
             Those of kept layers are told. All layers are read.
+        allow: lines that say what is no secret, as in the file of ``--allow``; docs/cli.md.
         clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
             ``SOURCE_DATE_EPOCH`` for what `env` says.
         check: prove that both images have the same file system, but for what is asked for, before
@@ -158,6 +160,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             annotations=annotations or {},
             changes=Changes.parse(change, unset_env, unset_label, redact_names, redact=redact),
             remove_secrets=remove_secrets,
+            allow=allow_texts(allow),
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
             referrers=referrers,
@@ -255,6 +258,7 @@ def analyze(
     *,
     platform: str | Platform | None = None,
     secrets: bool = True,
+    allow: str | Sequence[str] = (),
     env: Environment | None = None,
 ) -> Analysis:
     """Show where the bytes of an image go, and what each squash of it would save.
@@ -262,7 +266,8 @@ def analyze(
     Args:
         image: its reference.
         platform: ``OS/ARCH[/VARIANT]``, of an image for several.
-        secrets: whether to look for files that should not be in a layer.
+        secrets: whether to look for what should not be in a layer or in the config.
+        allow: lines that say what is no secret, as in the file of ``--allow``; docs/cli.md.
         env: temporary folder, progress, streams, how to reach engines.
 
     Raises:
@@ -271,15 +276,19 @@ def analyze(
     from lamella.operations.analyze import analyze_source  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
-        return analyze_source(reference_text(image), _platform(platform), world, secrets=secrets)
+        none = allow_texts(allow)
+        return analyze_source(
+            reference_text(image), _platform(platform), world, secrets=secrets, allow=none
+        )
 
 
-def compare(
+def compare(  # noqa: PLR0913 - two images, and all that `analyze` is asked for
     a: Name,
     b: Name,
     *,
     platform: str | Platform | None = None,
     secrets: bool = True,
+    allow: str | Sequence[str] = (),
     env: Environment | None = None,
 ) -> Comparison:
     """Analyze two images, and tell what only one of them has.
@@ -288,7 +297,8 @@ def compare(
         a: the reference of one.
         b: that of the other.
         platform: ``OS/ARCH[/VARIANT]``, of images for several.
-        secrets: whether to look for files that should not be in a layer.
+        secrets: whether to look for what should not be in a layer or in the config.
+        allow: lines that say what is no secret, as in the file of ``--allow``; docs/cli.md.
         env: temporary folder, progress, streams, how to reach engines.
 
     Raises:
@@ -297,9 +307,8 @@ def compare(
     from lamella.operations.analyze import compare_sources  # noqa: PLC0415 - a squash needs none of it
 
     with used(env) as world:
-        return compare_sources(
-            reference_text(a), reference_text(b), _platform(platform), world, secrets=secrets
-        )
+        both, none = (reference_text(a), reference_text(b)), allow_texts(allow)
+        return compare_sources(*both, _platform(platform), world, secrets=secrets, allow=none)
 
 
 @contextmanager

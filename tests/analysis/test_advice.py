@@ -217,6 +217,16 @@ def test_secrets_come_first() -> None:
     assert found[0].code == "RUN --mount=type=secret,id=npmrc,target=/root/.npmrc …"
 
 
+def test_secrets_of_the_config_are_one_advice() -> None:
+    """Of no layer; the first is named, and says what the mount may be called."""
+    analysis = analyze(layer(("a", b"x")), secrets=False)
+    secrets = [Secret(b"", "token", None, None, where, "TOKEN_A") for where in ("env", "label")]
+    found = advise(replace(analysis, secrets=tuple(secrets)), None)
+    assert [(one.kind, one.layers) for one in found] == [(AdviceKind.SECRET_SETTING, ())]
+    assert found[0].text.startswith("replace the secret in env TOKEN_A and 1 more; ")
+    assert found[0].code == "RUN --mount=type=secret,id=TOKEN_A,env=TOKEN_A …"
+
+
 def test_bytes_of_advice_add_up_to_the_dead_bytes() -> None:
     """Each dead entry is in one, but for a squash, which takes all of them."""
     tars = [

@@ -112,7 +112,7 @@ def test_nothing_dead(lamella: Lamella, work: Path) -> None:
     (work / "one.tar").write_bytes(docker_archive(TARS[0]))
     text = lamella("analyze", f"{work}/one.tar").worked().text
     assert "nothing is dead: no layer deletes" in text
-    assert "no secrets found\n  not checked for secrets: ENV, labels, build history, " in text
+    assert "no secrets found\n  not checked for secrets: binary files and files over" in text
     assert "no squash would make it smaller" in text
     assert "lamella squash" not in text
 
@@ -206,7 +206,15 @@ def test_json_is_one_document(lamella: Lamella, image: str) -> None:
     }
     assert "metadata_only" in {row["cause"] for row in found["dead"]}
     assert found["secrets"] == [
-        {"path": "root/.ssh/id_rsa", "kind": "private key", "layer": 4, "removed_by": 5}
+        {
+            "path": "root/.ssh/id_rsa",
+            "kind": "private key",
+            "layer": 4,
+            "removed_by": 5,
+            "where": "file",
+            "name": "",
+            "shown": "",
+        }
     ]
     assert len(found["squashes"]) == 10
     assert "rules" not in found

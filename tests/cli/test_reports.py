@@ -73,7 +73,7 @@ def test_sarif_has_broken_rules_and_secrets(lamella: Lamella, work: Path, nasty:
     assert f"lamella {driver['version']}" == lamella("--version").text.strip()
     names = [rule["id"] for rule in driver["rules"]]
     assert names == ["max-dead", "max-layers", "forbid-secrets", "likely-secret"]
-    assert "ENV, labels, build history" in driver["rules"][2]["fullDescription"]["text"]
+    assert "binary files and files over 1 MiB" in driver["rules"][2]["fullDescription"]["text"]
     results = run["results"]
     assert [result["ruleId"] for result in results] == [
         *("max-dead", "forbid-secrets", "likely-secret", "likely-secret")
@@ -144,7 +144,7 @@ def test_junit_has_a_case_for_each_rule(lamella: Lamella, nasty: str) -> None:
     assert failures[0].get("message", "").endswith("expected at most 5 %")
     assert failures[2] is not None
     assert "layer 1: /root/.ssh/id_rsa (private key)" in str(failures[2].text)
-    assert "not checked for secrets: ENV" in str(failures[2].text)
+    assert "not checked for secrets: binary" in str(failures[2].text)
 
 
 def test_junit_tells_warnings_that_fail_nothing(lamella: Lamella, work: Path) -> None:
@@ -192,7 +192,7 @@ def test_markdown_is_tables_whatever_names_there_are(lamella: Lamella, nasty: st
     assert paths[0].startswith(r"/root/.ssh/a|b``c`d\n::error::pwned")
     assert paths[1] == "/root/.ssh/id_rsa"
     assert {len(row) for row in rows} == {4}
-    assert "Not checked for secrets: ENV" in text
+    assert "Not checked for secrets: binary" in text
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_annotations_of_github(lamella: Lamella, nasty: str) -> None:
         commands[3][2] == "nasty.tar: private key in layer 1, deleted in layer 2: /root/.ssh/id_rsa"
     )
     assert "pass  max-layers: 2 layers; expected at most 9 layers" in text.splitlines()
-    assert "not checked for secrets: ENV" in text
+    assert "not checked for secrets: binary" in text
 
 
 def test_secrets_that_break_no_rule_are_warnings(lamella: Lamella, nasty: str) -> None:

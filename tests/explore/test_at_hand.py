@@ -354,12 +354,28 @@ def test_secrets_are_listed(demo: str) -> None:
     explore(demo, script)
 
 
+def test_secret_of_the_history_leads_to_the_config(tmp_path: Path) -> None:
+    """It is in no file that one could go to."""
+    path = tmp_path / "leaky.tar"
+    path.write_bytes(
+        docker_archive(layer("a"), history=made_by("|1 APP_TOKEN=Zq8hunter2x /bin/sh -c make"))
+    )
+
+    async def script(screen: Screen) -> None:
+        await screen.press("p")
+        await screen.sees("1        token                ARG APP_TOKEN")
+        await screen.press("enter")
+        await screen.sees("History, oldest first", "RUN make")
+
+    explore(str(path), script)
+
+
 def test_no_secrets(image: str) -> None:
     """It is said."""
 
     async def script(screen: Screen) -> None:
         await screen.press("p")
-        await screen.sees("No file of any layer looks like a secret.")
+        await screen.sees("Nothing looks like a secret.")
 
     explore(image, script)
 

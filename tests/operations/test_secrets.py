@@ -16,6 +16,7 @@ from lamella.operations.prove import prove
 from lamella.operations.secrets import FoundSecret
 from lamella.progress import SILENT
 from lamella.selection import Selection
+from tests.analysis.secrets.examples import base62_token
 from tests.properties.reference import flatten
 from tests.support.images import image
 from tests.support.progress import Recorder
@@ -186,3 +187,16 @@ def test_the_way_out_keeps_what_is_squashed_already() -> None:
     told = Recorder()
     tell_edited(Edited(kept_secrets=(found,)), [range(3, 5)], told)
     assert told.notes[-1] == "`remove_secrets`: to remove them, too, squash `base` 3"
+
+
+def test_a_secret_in_an_ordinary_file_is_gone() -> None:
+    """Shown, deleted, or in a layer that is kept: there it is told."""
+    token = base62_token("ghp_").encode()
+    text = b"user = me\nkey = " + token
+    dead = layer(entry("d/notes.txt", text), entry("d/plain.txt", HARMLESS))
+    live = layer(whiteout("d/notes.txt"), entry("run.sh", text + b"\n"))
+    new = Squashed(image(BASE, dead, live), range(1, 3))
+    assert new.paths == {"etc", "etc/app.key", "etc/passwd", "d", "d/plain.txt"}
+    assert not new.holds(token)
+    assert new.removed == ["run.sh"]
+    assert Squashed(image(dead, live, layer("x")), range(1, 3)).kept == [(1, "d/notes.txt")]

@@ -119,7 +119,7 @@ def test_one_layer_has_nothing_to_try() -> None:
     for words in (
         "No squash would make it smaller",
         "Nothing is dead",
-        "No file looks like a key",
+        "Nothing looks like a key",
         "(no command recorded)",
     ):
         assert words in page.text

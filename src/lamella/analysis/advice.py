@@ -25,6 +25,7 @@ class AdviceKind(StrEnum):
     """What is advised."""
 
     SECRET = "secret"  # noqa: S105 - a word
+    SECRET_SETTING = "secret-setting"  # noqa: S105 - as above
     SSH = "ssh"
     CHOWN = "chown"
     CHMOD = "chmod"
@@ -67,6 +68,14 @@ _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
             "secret is in no layer."
         ),
         "RUN --mount=type=secret,id={name},target=/{path} …",
+    ),
+    AdviceKind.SECRET_SETTING: (
+        "replace the secret in {paths}; mount it in the build, or set it when a container starts",
+        (
+            "Who can pull the image can read its config and its history. A build argument is in "
+            "the history, too."
+        ),
+        "RUN --mount=type=secret,id={name},env={name} …",
     ),
     AdviceKind.SSH: (
         "replace the key {paths} ({made}); mount it in the build",
@@ -164,6 +173,7 @@ _LONGEST = 32
 _OWNER = re.compile(r"\bchown\s+(?:-\S+\s+){0,9}([\w.${}-]+(?::[\w.${}-]*)?|:[\w.${}-]+)\s")
 _MODE = re.compile(r"\bchmod\s+(?:-\S+\s+){0,9}([0-7]{3,4})\s")
 _COPY = re.compile(r"(COPY|ADD) ")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 
 def advise(analysis: Analysis, squash: Saving | None) -> tuple[Advice, ...]:
@@ -190,7 +200,8 @@ def _say(kind: AdviceKind, saved: int, layers: Sequence[int], **facts: object) -
 def _about_secrets(secrets: Sequence[Secret]) -> Iterator[Advice]:
     by_layer: defaultdict[tuple[int, bool], list[Secret]] = defaultdict(list)
     for secret in secrets:
-        by_layer[secret.layer, b".ssh" in secret.path.split(b"/")].append(secret)
+        if secret.where == "file" and secret.layer is not None:
+            by_layer[secret.layer, b".ssh" in secret.path.split(b"/")].append(secret)
     for (layer, ssh), here in by_layer.items():
         path = path_text(here[0].path)
         more = f" and {len(here) - 1} more" if len(here) > 1 else ""
@@ -204,6 +215,13 @@ def _about_secrets(secrets: Sequence[Secret]) -> Iterator[Advice]:
             "made": f"layer {layer}",
         }
         yield _say(kind, 0, layers, **facts)
+    settings = [secret for secret in secrets if secret.where != "file"]
+    if settings:
+        first = settings[0]
+        more = f" and {len(settings) - 1} more" if len(settings) > 1 else ""
+        name = first.name if _VARIABLE.fullmatch(first.name) else "TOKEN"
+        what = f"{_shortened(f'{first.where} {first.name}')}{more}"
+        yield _say(AdviceKind.SECRET_SETTING, 0, (), paths=what, name=name)
 
 
 def _about_squash(analysis: Analysis, squash: Saving) -> Advice:

@@ -7,6 +7,7 @@ only to tell a file from a copy of it, and to look into files that may be secret
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from lamella.analysis.groups import Lots
 from lamella.analysis.lifetimes import Laid, lay
 from lamella.analysis.model import Analysis, LayerFacts
 from lamella.analysis.savings import savings
-from lamella.analysis.secrets import find_secrets
+from lamella.analysis.secrets.config import config_secrets
+from lamella.analysis.secrets.find import SecretSearch
 from lamella.analysis.setup import read_setup
 from lamella.analysis.usage import DeadOf, find_dead, make_places, sort_dead
 from lamella.analysis.wastes import find_caches, sum_up
@@ -49,8 +51,9 @@ class _Read:
     changesets: Mapping[int, Changeset]
 
 
-def _read(image: Image, opener: LayerOpener) -> _Read:
-    tars = dict(enumerate(opener.open_headers(image.layers)))
+def _read(image: Image, opener: LayerOpener, *, whole: bool = False) -> _Read:
+    # Of what is unpacked for its headers alone most would be unpacked again for its content.
+    tars = dict(enumerate((opener.open if whole else opener.open_headers)(image.layers)))
     changesets = {}
     for position, tar in tars.items():
         try:
@@ -101,14 +104,27 @@ def take_apart(
         ImageError: a layer is damaged; the message tells which.
     """
     progress.phase("read layers")
-    read = _read(image, opener)
-    laid = lay(list(read.changesets.values()))
+    read = _read(image, opener, whole=secrets)
+    with ExitStack() as stack:
+        looking = stack.enter_context(SecretSearch(read.changesets, read.tars)) if secrets else None
+        laid = lay(list(read.changesets.values()))
+        return _facts(read, labels, laid, looking, progress), laid
+
+
+def _facts(
+    read: _Read,
+    labels: Sequence[Label],
+    laid: Laid,
+    looking: SecretSearch | None,
+    progress: Progress,
+) -> Analysis:
+    image = read.image
     dead, lots = laid.dead(), laid.lots
     progress.phase("compare files")
     causes = causes_of(((member, by) for member, _, by in dead), read.tars)
     dead_of = sort_dead(dead, causes)
     dive = measure(read.changesets, read.tars, lots, laid.deaths)
-    found = Analysis(
+    return Analysis(
         reference=image.name,
         id=str(image.id),
         platform=str(Platform.of(image.config.value)),
@@ -116,7 +132,7 @@ def take_apart(
         layers=tuple(_layer_facts(read, labels, lots, dead_of)),
         savings=savings(laid),
         dead=find_dead(dead_of, lots),
-        secrets=find_secrets(read.changesets, read.tars, laid.fates) if secrets else None,
+        secrets=(*looking.found(laid.fates), *config_secrets(image)) if looking else None,
         root=make_places(dead_of, laid),
         efficiency=dive.efficiency,
         wasted=dive.wasted,
@@ -125,7 +141,6 @@ def take_apart(
         caches=find_caches(lots),
         setup=read_setup(image),
     )
-    return found, laid
 
 
 def _layer_facts(

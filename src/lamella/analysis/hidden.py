@@ -1,13 +1,23 @@
-"""Which values in commands and settings are not shown: those that have the name of a secret."""
+"""Which values in commands and settings are not shown: those named like a secret, and tokens."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 from lamella.analysis.instruction import instruction
+from lamella.analysis.secrets.tokens import hide_tokens
 
-__all__ = ["HIDDEN", "hide_field", "hide_setting", "hide_values", "shown_instruction"]
+__all__ = [
+    "HIDDEN",
+    "hide_field",
+    "hide_setting",
+    "hide_values",
+    "is_secret_name",
+    "named_values",
+    "shown_instruction",
+]
 
 HIDDEN = "(hidden)"
 """What stands for such a value."""
@@ -26,6 +36,8 @@ _VALUES = [
     r"(?P<kept>\w:// [^\s/:@\"']{0,99} :) [^\s/@\"']{1,999} (?=@)",
 ]
 _PATTERNS = [re.compile(f"(?ix) {pattern}") for pattern in _VALUES]
+_NAMES = 3
+"""So many of them know a value by its name."""
 _SETTING = re.compile(rf"(?ix) {_NAME}")
 _NAMED = re.compile(r"(?:[\w-]+\.)*?(?:Env|Labels|annotations)\.")
 """Fields of a config or a manifest whose parts have names that users chose."""
@@ -40,6 +52,8 @@ _PAIR = re.compile(
 def hide_values(text: str, hidden: str = HIDDEN) -> str:
     """Replace the values of what is called a password, a token or the like, and those in URLs.
 
+    So are tokens that are known by their form, whatever they are called.
+
     Args:
         text: a command, say.
         hidden: what stands for such a value.
@@ -48,13 +62,29 @@ def hide_values(text: str, hidden: str = HIDDEN) -> str:
         text = _PAIR.sub(lambda found: f"{found['kept'] or found['first']}{hidden}", text)
     for pattern in _PATTERNS:
         text = pattern.sub(lambda found: f"{found['kept']}{hidden}", text)
-    return text
+    return hide_tokens(text, hidden)
+
+
+def named_values(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values that `hide_values` hides for their names; not those in URLs."""
+    first = [_PAIR] if _SETS.match(text) else []
+    for pattern in (*first, *_PATTERNS[:_NAMES]):
+        for found in pattern.finditer(text):
+            kept = next(filter(None, found.groupdict().values()))
+            name = _SETTING.match(kept.lstrip("-"))
+            if name is not None:
+                yield name[0], found[0][len(kept) :].strip().strip("\"'")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or a label is called like a secret, so that its value is not shown."""
+    return _SETTING.fullmatch(name) is not None
 
 
 def hide_setting(line: str, hidden: str = HIDDEN) -> str:
     """Do the same for ``NAME=value``, of which all the rest is the value: a variable, a label."""
     name, _, value = line.partition("=")
-    if value and _SETTING.fullmatch(name):
+    if value and is_secret_name(name):
         return f"{name}={hidden}"
     return hide_values(line, hidden)
 

@@ -77,14 +77,23 @@ class Dead:
 
 @dataclass(frozen=True)
 class Secret:
-    """A file that should not have been in any layer."""
+    """What should not have been in any layer, or in what an image says of itself."""
 
     path: bytes
+    """Of a file; empty for all others."""
     kind: str
     """What it looks like, for people: ``private key``, ``cloud credentials``, …"""
-    layer: int
+    layer: int | None
+    """Whose it is; of a history entry, the one that it made. None: it is in no layer."""
     removed_by: int | None
     """The layer that takes it away, and yet it ships; None: the image shows it."""
+    where: str = "file"
+    """Or ``env``, ``label``, ``history``, ``build arg``, ``annotation``, ``config``."""
+    name: str = ""
+    """Of the variable, label, build argument, annotation or field; the number of the history
+    entry, from 1."""
+    shown: str = ""
+    """The first characters of the value, and its length; empty if the name of a file told."""
 
 
 @dataclass(frozen=True)

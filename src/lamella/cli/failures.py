@@ -19,7 +19,7 @@ PARAMETERS = frozenset(
         *("platform", "source", "tls_verify", "tmp_dir"),
         *("annotations", "change", "redact_names", "unset_env", "unset_label"),
         *("clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
-        *("remove_secrets", "resume", "since", "to"),
+        *("allow", "remove_secrets", "resume", "since", "to"),
     }
 )
 """Of the calls, and fields of what they are given: an option each."""

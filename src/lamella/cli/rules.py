@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -117,7 +118,7 @@ def _with_files(rules: Rules, file: str | None, dive_file: str | None) -> Rules:
     from lamella.report.rules import Rules  # noqa: PLC0415 - as above
 
     found = add_dive_rules(add_file_rules(rules, file), dive_file)
-    if found == Rules():
+    if replace(found, allow=()) == Rules():
         asked = next((name for name in (file, dive_file) if name is not None), "--ci")
         raise UsageError(
             f"{asked}: no rules; give some, like --max-dead 5%, or a lamella.toml or .dive-ci file"

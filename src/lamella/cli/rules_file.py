@@ -45,7 +45,7 @@ def add_file_rules(rules: Rules, file: str | None) -> Rules:
         return rules
     path, table = found
     values = {_field(key, path): _value(key, value, path) for key, value in table.items()}
-    given = {name for name in values if getattr(rules, name) not in {None, False}}
+    given = {name for name in values if getattr(rules, name) not in {None, False, ()}}
     return replace(rules, **{name: value for name, value in values.items() if name not in given})  # type: ignore[arg-type]
 
 
@@ -140,6 +140,12 @@ def _switch(value: object) -> bool:
     return value
 
 
+def _lines(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        raise ValueError(value)
+    return tuple(value)
+
+
 def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(value)  # noqa: TRY004 - as above
@@ -152,5 +158,6 @@ _KINDS: Mapping[str, tuple[Callable[[object], object], str]] = {
     "max-size": (_size, 'a size like "200MB" or 4096'),
     "max-layers": (_count, "1 or more"),
     "forbid-secrets": (_switch, "true or false"),
+    "allow": (_lines, 'lines like ["/app/test.key", "env:DEMO_TOKEN"]'),
     "min-efficiency": (_share, 'a share like "95%" or 0.95'),
 }

@@ -13,6 +13,7 @@ from lamella.cli.text_file import read_text
 
 __all__ = [
     "Decorator",
+    "allow_option",
     "clamp_option",
     "exclude_options",
     "html_option",
@@ -78,6 +79,28 @@ def exclude_options(
             return command(*args, exclude=(*patterns, *exclude), **choices)
 
         return typed(from_file(read))
+
+    return add
+
+
+def allow_option(about: str = "File that lists what is no secret.") -> Decorator:
+    """Return ``--allow FILE``, which may be repeated: the parameter `allow`, its lines."""
+    option = click.option(
+        "--allow", multiple=True, shell_complete=complete_file, metavar="FILE", help=about
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def read(
+            *args: Any,  # noqa: ANN401 - click's
+            allow: tuple[str, ...],
+            **choices: Any,  # noqa: ANN401 - click's
+        ) -> Any:  # noqa: ANN401 - the command's
+            texts = [read_text(path, "--allow") for path in allow]
+            lines = tuple(line for text in texts for line in text.splitlines())
+            return command(*args, allow=lines, **choices)
+
+        return option(read)
 
     return add
 

@@ -11,6 +11,7 @@ import click
 from lamella.cli.completion import complete_layer
 from lamella.cli.shared_options import (
     Decorator,
+    allow_option,
     clamp_option,
     exclude_options,
     platform_option,
@@ -22,8 +23,8 @@ HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
     "What changes": (
-        *("exclude", "exclude_from", "remove_secrets", "clamp_mtime", "change", "unset_env"),
-        *("unset_label", "annotations", "redact", "redact_names"),
+        *("exclude", "exclude_from", "remove_secrets", "allow", "clamp_mtime", "change"),
+        *("unset_env", "unset_label", "annotations", "redact", "redact_names"),
     ),
 }
 
@@ -106,6 +107,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     exclude_options(),
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
+    allow_option("With --remove-secrets: what is no secret."),
     clamp_option(),
     click.option(
         "--change",

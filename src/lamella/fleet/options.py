@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lamella.operations.created import created_text
-from lamella.operations.editing import clamp_text, pattern_texts
+from lamella.operations.editing import allow_texts, clamp_text, pattern_texts
 from lamella.operations.options import SquashOptions
 from lamella.operations.request import range_texts
 from lamella.restate.changes import texts_of
@@ -53,6 +53,7 @@ def _settled(env: Environment) -> Mapping[str, Callable[[Any], object]]:
         "unset_label": _names,
         "redact_names": _names,
         "exclude": pattern_texts,
+        "allow": allow_texts,
         "created": lambda created: _created(created, env),
         "clamp_mtime": lambda latest: _clamp(latest, env),
     }

@@ -16,7 +16,7 @@ from lamella.errors import EngineError, ImageError, ImageNotFound, LamellaError,
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
-from lamella.operations.editing import edits_of
+from lamella.operations.editing import allow_texts, edits_of
 from lamella.operations.request import Request
 from lamella.operations.result import FORMAT_VERSION, Result
 from lamella.restate.changes import Changes
@@ -150,6 +150,8 @@ def check_options(task: Task) -> None:
         max_layers=options.get("max_layers"),
         auto=options.get("auto", False),
         include_base=options.get("include_base", False),
+        remove_secrets=options.get("remove_secrets", False),
+        allow=allow_texts(options.get("allow") or ()),
         wording=Wording(message=options.get("message") or ""),
         annotations=options.get("annotations") or {},
     )

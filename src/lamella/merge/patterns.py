@@ -124,8 +124,12 @@ class PathPatterns:
     """By the numbers of the patterns that count in a directory."""
 
     @classmethod
-    def parse(cls, lines: Iterable[str]) -> PathPatterns:
+    def parse(cls, lines: Iterable[str], option: str = "`exclude`") -> PathPatterns:
         """Read patterns; blank ones don't count.
+
+        Args:
+            lines: the patterns.
+            option: what errors say where they are from.
 
         Raises:
             UsageError: one makes no sense.
@@ -134,15 +138,15 @@ class PathPatterns:
         plain: dict[bytes, dict[bytes, list[int]]] = {}
         others: list[_Pattern] = []
         for number, text in enumerate(texts):
-            names = _names(text)
+            names = _names(text, option)
             parts = _PARTS.findall("/".join(names))
-            _check(text, parts)
+            _check(text, parts, option)
             if all(map(_is_plain, parts)):
                 path = "".join(map(_unescaped, parts)).encode("utf-8", "surrogateescape")
                 folder, _, name = path.rpartition(b"/")
                 plain.setdefault(folder, {}).setdefault(name, []).append(number)
             else:
-                others.append(_pattern(number, text, names, parts))
+                others.append(_pattern(number, text, names, parts, option))
         return cls(texts, plain, tuple(others))
 
     def inside(self, folder: bytes) -> InFolder:
@@ -209,7 +213,7 @@ def pattern_of(path: bytes) -> str:
     return f"/{text}" if text.startswith(("!", "#", "-", " ")) else text
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, option: str) -> list[str]:
     """Return the names of a pattern's path.
 
     Raises:
@@ -217,36 +221,39 @@ def _names(text: str) -> list[str]:
     """
     names = [name for name in text.removeprefix("!").strip().split("/") if name not in {"", "."}]
     if not names or ".." in names:
-        raise UsageError(f"`exclude` {text!r}: expected a path from the root of the image")
+        raise UsageError(f"{option} {text!r}: expected a path from the root of the image")
     return names
 
 
-def _check(text: str, parts: Iterable[str]) -> None:
+def _check(text: str, parts: Iterable[str], option: str) -> None:
     for part in parts:
         if part in {"[", "\\"}:
             missing = "]" if part == "[" else "a character"
-            raise UsageError(f"`exclude` {text!r}: expected {missing} after {part}")
+            raise UsageError(f"{option} {text!r}: expected {missing} after {part}")
         if part[0] == "[" and "[:" in part:
-            raise UsageError(f"`exclude` {text!r}: expected characters in brackets, got a class")
+            raise UsageError(f"{option} {text!r}: expected characters in brackets, got a class")
 
 
-def _pattern(number: int, text: str, names: Sequence[str], parts: Sequence[str]) -> _Pattern:
+def _pattern(
+    number: int, text: str, names: Sequence[str], parts: Sequence[str], option: str
+) -> _Pattern:
     """Return what matches the paths that a pattern says."""
     if _is_odd(names, parts):
-        return _Pattern(number, None, None, _compile(_regex_of_odd(parts), text))
+        return _Pattern(number, None, None, _compile(_regex_of_odd(parts), text, option))
     *above, name = names
     is_any_name = name == _ANY
     folder = None
     if above != [_ANY] and names != [_ANY]:
-        folder = _compile(_regex([*above, _ANY if is_any_name else _NAME]), text)
-    return _Pattern(number, folder, None if is_any_name else _compile(_regex_of_name(name), text))
+        folder = _compile(_regex([*above, _ANY if is_any_name else _NAME]), text, option)
+    regex = None if is_any_name else _compile(_regex_of_name(name), text, option)
+    return _Pattern(number, folder, regex)
 
 
-def _compile(regex: str, text: str) -> re.Pattern[str]:
+def _compile(regex: str, text: str, option: str) -> re.Pattern[str]:
     try:
         return re.compile(regex, re.DOTALL)
     except re.error as error:
-        raise UsageError(f"`exclude` {text!r}: {error.msg}") from None
+        raise UsageError(f"{option} {text!r}: {error.msg}") from None
 
 
 def _is_plain(part: str) -> bool:

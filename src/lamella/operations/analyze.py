@@ -13,8 +13,9 @@ from lamella.analysis.facts import Label, dead_shares, take_apart
 from lamella.analysis.lifetimes import Laid
 from lamella.analysis.model import Analysis
 from lamella.analysis.savings import check_layers
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.analysis.sharing import shared_layers
-from lamella.errors import MalformedImage
+from lamella.errors import MalformedImage, UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar
@@ -46,29 +47,71 @@ class Explored(NamedTuple):
 
 
 def analyze_source(
-    reference: str, platform: Platform | None, env: Environment, *, secrets: bool
+    reference: str,
+    platform: Platform | None,
+    env: Environment,
+    *,
+    secrets: bool,
+    allow: Sequence[str] = (),
 ) -> Analysis:
     """Analyze an image.
 
+    Args:
+        reference: its name.
+        platform: of an image for several.
+        env: how it is reached.
+        secrets: whether to look for them.
+        allow: what is none, as `Allowed.parse` reads it.
+
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
+    allowed = _allowed(allow, secrets=secrets)
     with _taken_apart(reference, platform, env, secrets=secrets) as (analysis, _, _, _):
-        return analysis
+        found = _without(analysis, allowed)
+    _tell_unused(allowed, env)
+    return found
 
 
-def compare_sources(
-    a: str, b: str, platform: Platform | None, env: Environment, *, secrets: bool
+def compare_sources(  # noqa: PLR0913 - two images, and all that an analysis is asked for
+    a: str,
+    b: str,
+    platform: Platform | None,
+    env: Environment,
+    *,
+    secrets: bool,
+    allow: Sequence[str] = (),
 ) -> Comparison:
-    """Analyze two images, and find out what only one of them has.
+    """Analyze two images, as `analyze_source` does, and find out what only one of them has.
 
     Raises:
         LamellaError: there is no such image, it can't be read, or it is malformed.
     """
+    allowed = _allowed(allow, secrets=secrets)
     with _taken_apart(a, platform, env, secrets=secrets) as (ours, our_tree, _, _):
-        pass
+        first = _without(ours, allowed), our_tree
     with _taken_apart(b, platform, env, secrets=secrets) as (theirs, their_tree, _, _):
-        return compare((ours, our_tree), (theirs, their_tree))
+        second = _without(theirs, allowed), their_tree
+    _tell_unused(allowed, env)
+    return compare(first, second)
+
+
+def _allowed(allow: Sequence[str], *, secrets: bool) -> Allowed:
+    if allow and not secrets:
+        raise UsageError("`allow` says what is no secret, and secrets are not looked for; give one")
+    return Allowed.parse(allow)
+
+
+def _without(analysis: Analysis, allowed: Allowed) -> Analysis:
+    if not analysis.secrets:
+        return analysis
+    secrets = tuple(one for one in analysis.secrets if not allowed.allows(one))
+    return replace(analysis, secrets=secrets)
+
+
+def _tell_unused(allowed: Allowed, env: Environment) -> None:
+    for line in allowed.unused():
+        env.progress.note(f"`allow` {line}: no likely secret is there")
 
 
 @contextmanager

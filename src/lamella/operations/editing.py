@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import UsageError
 from lamella.merge.edits import Edits
 from lamella.merge.patterns import PathPatterns
 from lamella.operations.created import created_text
 from lamella.tar.writer import FURTHEST_TIME
 
-__all__ = ["EPOCH", "clamp_text", "edits_of", "pattern_texts"]
+__all__ = ["EPOCH", "allow_texts", "clamp_text", "edits_of", "pattern_texts"]
 
 EPOCH = "SOURCE_DATE_EPOCH"
 """Stands for the time that the variable of this name says."""
@@ -44,6 +45,15 @@ def pattern_texts(exclude: str | Sequence[str]) -> tuple[str, ...]:
         UsageError: one makes no sense.
     """
     return PathPatterns.parse((exclude,) if isinstance(exclude, str) else exclude).texts
+
+
+def allow_texts(allow: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the lines that say something of what is no secret.
+
+    Raises:
+        UsageError: one makes no sense.
+    """
+    return Allowed.parse(allow).texts if allow else ()
 
 
 def clamp_text(given: datetime | str, epoch: str | None) -> str:

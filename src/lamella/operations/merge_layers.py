@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
@@ -83,6 +84,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     edits: Edits = NO_EDITS,
     *,
     remove_secrets: bool = False,
+    allow: Sequence[str] = (),
     headers_only: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
@@ -94,6 +96,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         progress: is told.
         edits: what the merged layers are to say otherwise.
         remove_secrets: merged layers leave out what is likely a secret, too.
+        allow: what is none, as `Allowed.parse` reads it.
         headers_only: content of squashed layers will not be asked for.
 
     Raises:
@@ -108,7 +111,9 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
-        planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets)
+        planned = Planning(
+            reading, ranges, edits, remove_secrets=remove_secrets, allowed=Allowed.parse(allow)
+        )
         plans = planned.plans()
         edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)

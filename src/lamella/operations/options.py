@@ -35,4 +35,5 @@ class SquashOptions(TypedDict, total=False):
     redact_names: str | Sequence[str]
     exclude: str | Sequence[str]
     remove_secrets: bool
+    allow: str | Sequence[str]
     clamp_mtime: datetime | str | None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
 from lamella.layer.blob import Layer
@@ -50,6 +51,8 @@ class Edited:
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets in layers that are kept."""
+    allowed_nothing: tuple[str, ...] = ()
+    """What was to be no secret, and is not there."""
 
 
 class Reading:
@@ -101,6 +104,7 @@ class Planning:
         edits: Edits,
         *,
         remove_secrets: bool = False,
+        allowed: Allowed,
     ) -> None:
         """Plan nothing yet.
 
@@ -109,9 +113,10 @@ class Planning:
             ranges: of those that are squashed.
             edits: what the merged layers are to say otherwise.
             remove_secrets: what is likely a secret is left out, too.
+            allowed: what is none.
         """
         self._reading, self._ranges, self._edits = reading, ranges, edits
-        self._removes_secrets = remove_secrets
+        self._removes_secrets, self._allowed = remove_secrets, allowed
         self._below = _Below(reading)
         self._left_out: list[bytes] = []
         self._tops: dict[bytes, int] = {}  # of what is left out: the first layer above its range
@@ -162,7 +167,8 @@ class Planning:
         for path in meant.paths:
             self._tops.setdefault(path, top)
         tars = self._reading.tars
-        secrets = secrets_shown(difference, tars) if self._removes_secrets else []
+        removes = self._removes_secrets
+        secrets = secrets_shown(difference, tars, self._allowed) if removes else []
         gone = dict.fromkeys(secret.path for secret in secrets)
         for path in gone:
             if isinstance(difference.find(path), Folder):
@@ -187,7 +193,7 @@ class Planning:
         if not self._removes_secrets:
             return False
         dropped = [member for member, _ in plan.dropped if member.origin == position]
-        return bool(secrets_among(dropped, self._reading.tars[position]))
+        return bool(secrets_among(dropped, self._reading.tars[position], self._allowed))
 
     @property
     def _reaches_top(self) -> bool:
@@ -278,10 +284,15 @@ class Planning:
                     shipped[position] = tuple(meant.paths)
             if self._removes_secrets:
                 tar = self._reading.tars[position]
-                kept_secrets += secrets_among(changeset.entries, tar)
+                kept_secrets += secrets_among(changeset.entries, tar, self._allowed)
         unused = tuple(patterns.unused(used))
         return Edited(
-            tuple(self._left_out), shipped, unused, tuple(self._cuts), tuple(kept_secrets)
+            tuple(self._left_out),
+            shipped,
+            unused,
+            tuple(self._cuts),
+            tuple(kept_secrets),
+            tuple(self._allowed.unused()),
         )
 
 

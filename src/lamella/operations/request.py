@@ -55,6 +55,8 @@ class Request:
     """What merged layers leave out and change."""
     remove_secrets: bool = False
     """Merged layers leave out what is likely a secret, too."""
+    allow: tuple[str, ...] = ()
+    """What is none, as `Allowed.parse` reads it."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     referrers: Literal["copy", "drop"] | None = None
@@ -87,6 +89,8 @@ class Request:
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
         check_annotations(self.annotations)
+        if self.allow and not self.remove_secrets:
+            raise UsageError("`allow` goes with `remove_secrets`")
         self._check_referrers()
         _check_text("`message`", self.wording.message)
         for name in self.tags:
@@ -137,6 +141,7 @@ class Request:
             **self.changes.to_json(),
             "exclude": list(patterns.texts) if patterns else None,
             "remove_secrets": self.remove_secrets or None,
+            "allow": list(self.allow),
             "clamp_mtime": time_text(latest) if latest is not None else None,
         }
         return {name: value for name, value in given.items() if value not in (None, "", {}, [])}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.layer.protocols import LayerTar
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.tar.entry import Member
@@ -26,17 +27,22 @@ class FoundSecret:
     """The number of the layer that its bytes are in, from 1."""
 
 
-def secrets_among(entries: Iterable[Member], tar: LayerTar) -> list[FoundSecret]:
+def secrets_among(entries: Iterable[Member], tar: LayerTar, allowed: Allowed) -> list[FoundSecret]:
     """Return the secrets among entries of one layer, seen in the image or not.
 
     Raises:
         LamellaError: content can't be read.
     """
-    return [_secret(member, member.path, kind) for member, kind in _found(entries, tar)]
+    found = [_secret(member, member.path, kind) for member, kind in _found(entries, tar)]
+    return [one for one in found if not allowed.allows_file(one.path, one.kind)]
 
 
-def secrets_shown(difference: Tree, tars: Mapping[int, LayerTar]) -> list[FoundSecret]:
+def secrets_shown(
+    difference: Tree, tars: Mapping[int, LayerTar], allowed: Allowed
+) -> list[FoundSecret]:
     """Return the secrets that a difference shows, under each of their names.
+
+    A file is none if all of its names that the difference shows are allowed.
 
     A new name of a file of the layers below counts: a merged layer repeats that file.
 
@@ -51,24 +57,27 @@ def secrets_shown(difference: Tree, tars: Mapping[int, LayerTar]) -> list[FoundS
         inode = node.inode if isinstance(node, Link) else node
         names[id(inode)].append(path)
         inodes.setdefault(inode.origin, {})[id(inode)] = inode
-    return [
-        _secret(member, path, kind)
-        for position, members in sorted(inodes.items())
-        for member, kind in _found(
-            sorted(members.values(), key=attrgetter("start")), tars[position]
-        )
-        for path in names[id(member)]
-    ]
+    secrets: list[FoundSecret] = []
+    for position, members in sorted(inodes.items()):
+        every = sorted(members.values(), key=attrgetter("start"))
+        for member, kind in _found(every, tars[position]):
+            found = [_secret(member, path, kind) for path in names[id(member)]]
+            are_allowed = [allowed.allows_file(one.path, one.kind) for one in found]
+            if not all(are_allowed):
+                secrets += found
+    return secrets
 
 
 def _found(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
-    from lamella.analysis.secrets import secrets_in  # noqa: PLC0415 - few squashes look for any
+    from lamella.analysis.secrets.find import (  # noqa: PLC0415 - few squashes look for any
+        secrets_in,
+    )
 
-    return secrets_in(entries, tar)
+    return ((found.member, found.what) for found in secrets_in(entries, tar))
 
 
 def _secret(member: Member, path: bytes, kind: str) -> FoundSecret:
-    from lamella.analysis.secrets import REPOSITORY  # noqa: PLC0415 - as above
+    from lamella.analysis.secrets.find import REPOSITORY  # noqa: PLC0415 - as above
 
     shown = path.rpartition(b"/")[0] if kind == REPOSITORY else path
     return FoundSecret(shown, kind, member.origin + 1)

@@ -195,6 +195,7 @@ class Job:
             self._env.progress,
             self._request.edits,
             remove_secrets=removes,
+            allow=self._request.allow,
             headers_only=headers_only,
         )
         if not prepared.plans:

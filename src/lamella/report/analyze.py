@@ -10,8 +10,9 @@ from lamella.analysis.advice import Advice, AdviceKind, advise
 from lamella.analysis.grade import grade
 from lamella.analysis.hidden import shown_instruction
 from lamella.analysis.instruction import instruction
-from lamella.analysis.model import Analysis, LayerFacts, Saving
+from lamella.analysis.model import Analysis, LayerFacts, Saving, Secret
 from lamella.report.drawing import BAR, Paint, cut, cut_front, draw_bar, plain
+from lamella.report.secret_text import holder, place
 from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import path_text
 
@@ -30,7 +31,7 @@ __all__ = [
 
 FORMAT_VERSION = 1
 WIDTH = 80
-NOT_CHECKED = "not checked for secrets: ENV, labels, build history, files with ordinary names"
+NOT_CHECKED = "not checked for secrets: binary files and files over 1 MiB with ordinary names"
 """What a look for secrets has not seen."""
 NOT_CHECKED_SENTENCE = f"N{NOT_CHECKED[1:]}."
 _LAYERS, _DEAD, _SECRETS, _ADVICE = 15, 6, 4, 3
@@ -192,13 +193,17 @@ def _secrets(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
     count = count_of(len(analysis.secrets), "likely secret")
     yield paint("secret", f"{count}; what a layer deletes still ships with the image")
     for secret in analysis.secrets[:_SECRETS]:
-        gone = f" → {secret.removed_by}" if secret.removed_by else ", live"
-        where = f"layer {secret.layer}{gone}"
-        start = f"  {secret.kind:<22}  {where:<13}  "
-        yield start + cut_front(f"/{_text(secret.path)}", width - len(start))
+        start = f"  {secret.kind:<22}  {_fate(secret):<13}  "
+        yield start + cut_front(place(secret), width - len(start))
     if len(analysis.secrets) > _SECRETS:
         yield f"  … {len(analysis.secrets) - _SECRETS} more; --json shows all"
     yield f"  {NOT_CHECKED}"
+
+
+def _fate(secret: Secret) -> str:
+    if secret.where != "file":
+        return holder(secret).removeprefix("the ")
+    return f"layer {secret.layer}{f' → {secret.removed_by}' if secret.removed_by else ', live'}"
 
 
 def _advice(analysis: Analysis, paint: Paint, width: int) -> Iterator[str]:
@@ -275,17 +280,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             }
             for row in analysis.dead
         ],
-        "secrets": None
-        if secrets is None
-        else [
-            {
-                "path": path_text(secret.path),
-                "kind": secret.kind,
-                "layer": secret.layer,
-                "removed_by": secret.removed_by,
-            }
-            for secret in secrets
-        ],
+        "secrets": None if secrets is None else [_secret_to_json(secret) for secret in secrets],
         "advice": [_advice_to_json(one, analysis) for one in advice_of(analysis)],
         "squashes": [
             {
@@ -299,6 +294,18 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             for saving in analysis.savings.values()
             if saving.first < saving.last
         ],
+    }
+
+
+def _secret_to_json(secret: Secret) -> dict[str, Any]:
+    return {
+        "path": path_text(secret.path),
+        "kind": secret.kind,
+        "layer": secret.layer,
+        "removed_by": secret.removed_by,
+        "where": secret.where,
+        "name": secret.name,
+        "shown": secret.shown,
     }
 
 

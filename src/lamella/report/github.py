@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from lamella.report.analyze import NOT_CHECKED
 from lamella.report.rules import Gate
+from lamella.report.secret_text import holder, place
 from lamella.report.text import printable
 from lamella.report.verdicts import SECRET, line
-from lamella.tar.entry import path_text
 
 __all__ = ["to_github"]
 
@@ -37,7 +37,7 @@ def _iter_lines(gate: Gate) -> Iterator[str]:
     level = "error" if gate.rules.forbid_secrets else "warning"
     for secret in (secrets or ())[:_SHOWN]:
         gone = f", deleted in layer {secret.removed_by}" if secret.removed_by else ""
-        where = f"layer {secret.layer}{gone}: /{printable(path_text(secret.path))}"
+        where = f"{holder(secret)}{gone}: {place(secret)}"
         yield _command(level, SECRET, f"{name}: {secret.kind} in {where}")
     yield "secrets were not looked for" if secrets is None else NOT_CHECKED
 

@@ -23,6 +23,7 @@ from lamella.analysis.model import Analysis, Saving, Usage
 from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text, squash_words
 from lamella.report.leaving import marks, own_pattern
 from lamella.report.page_parts import fold, home, title_of
+from lamella.report.secret_text import holder, place
 from lamella.report.text import count_of, human_size, one_line, percent, printable
 from lamella.tar.entry import join, path_text
 
@@ -82,6 +83,8 @@ def fill_page(template: str, **facts: object) -> str:
         "bytes": "{:,}".format,
         "count": count_of,
         "hide": hide_values,
+        "holder": holder,
+        "place": place,
         "hide_setting": hide_setting,
         "path": _path,
         "percent": percent,

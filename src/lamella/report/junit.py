@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 from lamella.report.analyze import NOT_CHECKED
 from lamella.report.rules import Gate, Verdict
+from lamella.report.secret_text import holder, place
 from lamella.report.text import printable
 from lamella.report.verdicts import RULES, line
-from lamella.tar.entry import path_text
 
 __all__ = ["to_junit"]
 
@@ -41,5 +41,5 @@ def _more(verdict: Verdict, gate: Gate) -> list[str]:
     if verdict.unit != "secrets":
         return []
     found = gate.analysis.secrets or ()
-    paths = [f"layer {one.layer}: /{printable(path_text(one.path))} ({one.kind})" for one in found]
-    return [*paths, NOT_CHECKED]
+    places = [f"{holder(one).removeprefix('the ')}: {place(one)} ({one.kind})" for one in found]
+    return [*places, NOT_CHECKED]

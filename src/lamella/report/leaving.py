@@ -58,8 +58,10 @@ def _caches(place: Usage, path: bytes) -> Iterator[tuple[bytes, Usage, str]]:
 
 
 def _secret(secret: Secret) -> list[object] | None:
-    """Return None of one that a layer deletes: merging both removes it."""
-    return None if secret.removed_by else _mark(secret.path, ((secret.layer, 0),))
+    """Return None of one that a layer deletes, for merging both removes it, and of no file."""
+    if secret.removed_by or secret.where != "file" or secret.layer is None:
+        return None
+    return _mark(secret.path, ((secret.layer, 0),))
 
 
 def _mark(path: bytes, layers: Sequence[tuple[int, int]]) -> list[object]:

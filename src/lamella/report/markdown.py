@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from lamella.analysis.model import Analysis
 from lamella.report.analyze import NOT_CHECKED, NOT_CHECKED_SENTENCE, best_savings
 from lamella.report.rules import Gate
+from lamella.report.secret_text import holder, place
 from lamella.report.text import count_of, human_size, percent, printable
 from lamella.tar.entry import path_text
 
@@ -67,13 +68,13 @@ def _secrets(analysis: Analysis) -> Iterator[str]:
     rows = [
         (
             one.kind,
-            str(one.layer),
+            str(one.layer or holder(one).removeprefix("the ")),
             f"in layer {one.removed_by}" if one.removed_by else "no",
-            _path(one.path),
+            _code(place(one)),
         )
         for one in found[:_SECRETS]
     ]
-    yield from _table(("likely secret", "layer", "deleted", "path"), rows)
+    yield from _table(("likely secret", "layer", "deleted", "place"), rows)
     more = f"{len(found) - _SECRETS} more. " if len(found) > _SECRETS else ""
     yield ""
     yield f"{more}What a layer deletes still ships with the image. {NOT_CHECKED_SENTENCE}"

@@ -32,6 +32,8 @@ class Rules:
     max_wasted_bytes: int | None = None
     max_user_wasted: float | None = None
     """Wasted bytes as a part of the content above the base layer."""
+    allow: tuple[str, ...] = ()
+    """What is no secret, as `Allowed.parse` reads it; no rule of its own."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from lamella.analysis.model import Analysis, Secret
 from lamella.report.analyze import NOT_CHECKED_SENTENCE
 from lamella.report.rules import Gate, Verdict
+from lamella.report.secret_text import holder, place
 from lamella.report.text import printable
 from lamella.report.verdicts import RULES, SECRET
 from lamella.tar.entry import path_text
@@ -34,7 +35,7 @@ def to_sarif(gate: Gate, version: str) -> dict[str, Any]:
     told = [one.rule for one in gate.verdicts] + ([SECRET] if analysis.secrets else [])
     results = [_of_rule(one, analysis) for one in gate.verdicts if not one.passed]
     level = "error" if gate.rules.forbid_secrets else "warning"
-    results += [_of_secret(secret, level) for secret in analysis.secrets or ()]
+    results += [_of_secret(secret, level, analysis.reference) for secret in analysis.secrets or ()]
     driver = {
         "name": "lamella",
         "version": version,
@@ -83,22 +84,22 @@ def _of_rule(verdict: Verdict, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _of_secret(secret: Secret, level: str) -> dict[str, Any]:
+def _of_secret(secret: Secret, level: str, image: str) -> dict[str, Any]:
     path = path_text(secret.path)
-    shown = printable(path)
+    shown = place(secret)
     gone = f", deleted in layer {secret.removed_by} and still shipped" if secret.removed_by else ""
     return {
         "ruleId": SECRET,
         "level": level,
-        "message": {"text": f"{secret.kind} in layer {secret.layer}{gone}: /{shown}"},
+        "message": {"text": f"{secret.kind} in {holder(secret)}{gone}: {shown}"},
         "locations": [
             {
-                "physicalLocation": _file(path),
+                "physicalLocation": _file(path or image),
                 "logicalLocations": [
                     {
-                        "name": shown.rpartition("/")[2],
-                        "fullyQualifiedName": f"layer {secret.layer}/{shown}",
-                        "kind": "file",
+                        "name": shown.rpartition("/")[2] if path else shown,
+                        "fullyQualifiedName": f"{holder(secret)}{'' if path else ': '}{shown}",
+                        "kind": "file" if path else "setting",
                     }
                 ],
             }
@@ -108,6 +109,9 @@ def _of_secret(secret: Secret, level: str) -> dict[str, Any]:
             "layer": secret.layer,
             "removed_by": secret.removed_by,
             "path": path,
+            "where": secret.where,
+            "name": secret.name,
+            "shown": secret.shown,
         },
     }
 

@@ -16,13 +16,13 @@ RULES = {
     "max-dead-bytes": "Limits the bytes that later layers delete or replace.",
     "max-size": "Limits the size of all layers' tars.",
     "max-layers": "Limits the number of layers.",
-    "forbid-secrets": "No layer has a file that looks like a secret, not even a deleted one.",
+    "forbid-secrets": "No layer and no setting has a likely secret, not even a deleted file.",
     "min-efficiency": "The efficiency, as dive counts it, is high enough.",
     "lowestEfficiency": "dive's rule: the efficiency is high enough.",
     "highestWastedBytes": "dive's rule: not too many bytes are stored more than once.",
     "highestUserWastedPercent": "dive's rule: little above the base is stored more than once.",
     "engine-layers": "Engines refuse images with too many layers: Docker's overlay2 takes 125.",
-    SECRET: "A file looks like a secret. Deleted in a later layer, it still ships.",
+    SECRET: "This looks like a secret. A file that a later layer deletes still ships.",
 }
 """What each rule is about."""
 

@@ -21,7 +21,12 @@ from lamella.cli.report_files import (
 )
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
-from lamella.cli.shared_options import html_option, json_option, platform_option
+from lamella.cli.shared_options import (
+    allow_option,
+    html_option,
+    json_option,
+    platform_option,
+)
 from lamella.cli.suggested import best_squash, naming
 from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
@@ -75,6 +80,7 @@ _BROKEN = 6
     help="Show another image beside this one.",
 )
 @click.option("--no-secrets-scan", is_flag=True, help="Don't look for secrets in the layers.")
+@allow_option()
 @rule_options
 @platform_option()
 @image_session
@@ -86,6 +92,7 @@ def command(
     html: str | None,
     other: str | None,
     no_secrets_scan: bool,
+    allow: tuple[str, ...],
     rules: Rules,
     platform: str | None,
     session: Session,
@@ -111,12 +118,23 @@ def command(
             raise UsageError("--compare goes with --html and --json, not with rules or reports")
         with session.open() as env:
             both = api.compare(
-                image, other, platform=platform, secrets=not no_secrets_scan, env=env
+                image,
+                other,
+                platform=platform,
+                secrets=not no_secrets_scan,
+                allow=allow,
+                env=env,
             )
         _print_comparison(both, form, html)
         return 0
     with session.open() as env:
-        found = api.analyze(image, platform=platform, secrets=not no_secrets_scan, env=env)
+        found = api.analyze(
+            image,
+            platform=platform,
+            secrets=not no_secrets_scan,
+            allow=(*allow, *rules.allow),
+            env=env,
+        )
     gate = check(found, rules)
     squash = best_squash(image, found, platform=platform)
 

@@ -19,6 +19,7 @@ from lamella.analysis.browse import ADDED, CHANGED, DELETED, UNCHANGED, Filter
 from lamella.analysis.model import Dead, Secret
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.texts import MARKS, shown
+from lamella.report.secret_text import place
 from lamella.report.text import human_size
 
 __all__ = ["FilterScreen", "HelpScreen", "SecretsScreen", "WorstScreen", "parse_size"]
@@ -200,7 +201,7 @@ class WorstScreen(ModalScreen[Dead | None]):
 
 
 class _SecretList(Lines):
-    """Files that look like secrets, each with its layer."""
+    """What looks like a secret, each with its layer."""
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
         super().__init__()
@@ -220,11 +221,12 @@ class _SecretList(Lines):
         del width
         secret = self._secrets[index]
         gone = f"→ {secret.removed_by}" if secret.removed_by else ""
-        return Text(f"{secret.layer:>4} {gone:<6} {secret.kind:<20} /{shown(secret.path)}")
+        layer = "-" if secret.layer is None else secret.layer
+        return Text(f"{layer:>4} {gone:<6} {secret.kind:<20} {place(secret)}")
 
 
 class SecretsScreen(ModalScreen[Secret | None]):
-    """Files that look like secrets; returns the one that is chosen."""
+    """What looks like a secret; returns the one that is chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,p", "dismiss", "Close")]
 
@@ -238,9 +240,9 @@ class SecretsScreen(ModalScreen[Secret | None]):
             window.border_title = "Secrets"
             window.border_subtitle = "Enter: go there   Esc: close"
             if not self._secrets:
-                yield Static("No file of any layer looks like a secret.")
+                yield Static("Nothing looks like a secret.")
                 return
-            yield Static("  in → by   looks like           path", markup=False)
+            yield Static("  in → by   looks like           place", markup=False)
             yield _SecretList(self._secrets)
 
     def on_mount(self) -> None:

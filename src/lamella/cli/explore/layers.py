@@ -108,7 +108,7 @@ def _secrets(analysis: Analysis) -> str:
     if analysis.secrets is None:
         return "secrets were not looked for"
     count = len(analysis.secrets)
-    return f"{count_of(count, 'likely secret')} (p)" if count else "no file looks like a secret"
+    return f"{count_of(count, 'likely secret')} (p)" if count else "nothing looks like a secret"
 
 
 def layer_facts(analysis: Analysis, number: int) -> list[str]:

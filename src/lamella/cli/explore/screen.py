@@ -258,10 +258,11 @@ class ImageScreen(Screen[None]):
         """Show the secrets that were found; go to the one that is chosen."""
 
         def go(secret: Secret | None) -> None:
-            if secret is not None:
-                self._target = secret.path
-                self._layers.cursor = secret.layer
+            if secret is not None and secret.layer is not None and secret.path:
+                self._target, self._layers.cursor = secret.path, secret.layer
                 self._load(secret.layer)
+            elif secret is not None:
+                self.action_config()
 
         self.app.push_screen(SecretsScreen(self._analysis.secrets or ()), go)
 

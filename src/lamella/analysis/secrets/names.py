@@ -1,8 +1,7 @@
 """Files that should not be in a layer: keys and credentials, by name and a look at the beginning.
 
-A secret that a later layer deletes still ships, so dead files count as well as live ones. A file
-must have the name of something secret, and (where that can be told) content that holds one: an
-empty ``.netrc``, an ``.npmrc`` that only names a registry or a certificate in a ``.pem`` are none.
+A file must have the name of something secret, and (where that can be told) content that holds one:
+an empty ``.netrc``, an ``.npmrc`` that only names a registry, a certificate in a ``.pem`` are none.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lamella.analysis.model import Secret
+from lamella.analysis.secrets.contents import EXAMPLES
+from lamella.analysis.secrets.tokens import PRIVATE_KEY
 from lamella.layer.protocols import LayerTar
-from lamella.merge.changeset import Changeset
 from lamella.tar.entry import REGULAR, SPARSE, Member
 
-__all__ = ["REPOSITORY", "find_secrets", "secrets_in"]
+__all__ = ["REPOSITORY", "named_secrets"]
 
 _BEGINNING = 4096
 _LARGEST_KEY = 64 << 10
@@ -37,7 +36,7 @@ class _SecretKind(NamedTuple):
     """What its directory ends with."""
 
 
-_KEY, _CLOUD, _REGISTRY = "private key", "cloud credentials", "registry credentials"
+_KEY, _CLOUD, _REGISTRY = PRIVATE_KEY, "cloud credentials", "registry credentials"
 _CLUSTER, _TOKEN, _PASSWORD = "Kubernetes credentials", "package manager token", "password"
 _GIT, _STATE, _STORE = "Git credentials", "Terraform state", "key store"
 _ENVIRONMENT, REPOSITORY = "environment file", "Git repository"
@@ -119,41 +118,10 @@ _ACCOUNT = _SecretKind(_CLOUD, _GOOGLE)
 _ACCOUNT_NAME = re.compile(rb"(?i)credential|service[-_]?account|gcp|gcloud")
 _DOT_ENV = re.compile(rb"\.env\.(?!example$|sample$|template$|dist$|test$)\w+")
 _DOT_ENV_KIND = _SecretKind(_ENVIRONMENT, _SETTING)
-# Keys that packages bring for their own tests and manuals are known to everybody.
-_EXAMPLES = re.compile(
-    rb"(?i)(?:^|/)(?:usr|node_modules|site-packages|dist-packages|vendor|mod)/(?:.*/)?"
-    rb"(?:tests?|testing|test[-_]?data|fixtures|examples?|docs?|demos?|dummy\w*|templates?|certdata)"
-    rb"(?:/|$)"
-)
 
 
-def find_secrets(
-    changesets: Mapping[int, Changeset],
-    tars: Mapping[int, LayerTar],
-    fates: Mapping[int, int | None],
-) -> tuple[Secret, ...]:
-    """Return what looks like a secret, layer by layer.
-
-    Args:
-        changesets: all layers, by position.
-        tars: the same; the beginnings of files with suspicious names are read.
-        fates: by the id of a member: the layer that took it away.
-
-    Raises:
-        LamellaError: content can't be read.
-    """
-    secrets = []
-    for position, changeset in changesets.items():
-        for member, what in secrets_in(changeset.entries, tars[position]):
-            path = member.folder if what == REPOSITORY else member.path
-            killed = fates.get(id(member))
-            removed_by = None if killed is None else killed + 1
-            secrets.append(Secret(path, what, position + 1, removed_by))
-    return tuple(secrets)
-
-
-def secrets_in(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
-    """Yield which of a layer's files look like secrets, and what they look like.
+def named_secrets(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:
+    """Yield which of a layer's files have the name of a secret, and what they look like.
 
     Of a repository that is `REPOSITORY`, and the file is one that lies in its folder.
 
@@ -186,7 +154,7 @@ def _kinds_of(member: Member) -> Iterator[_SecretKind]:
             yield kind
     if _DOT_ENV.fullmatch(name):
         yield _DOT_ENV_KIND
-    if _EXAMPLES.search(folder):
+    if EXAMPLES.search(folder):
         return
     if name.endswith(_JSON) and _ACCOUNT_NAME.search(name):
         yield _ACCOUNT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.analysis.secrets import find_secrets
+from lamella.analysis.secrets.find import find_secrets
 from lamella.layer.blob import FileRange
 from lamella.merge.changeset import read_changeset
 from tests.analysis.looking import analyze
@@ -114,7 +114,7 @@ HARMLESS = {
 }
 
 
-def found_in(*tars: bytes) -> list[tuple[str, str, int, int | None]]:
+def found_in(*tars: bytes) -> list[tuple[str, str, int | None, int | None]]:
     """Path, kind, layer and who removed it, of each secret."""
     return [
         (secret.path.decode(), secret.kind, secret.layer, secret.removed_by)

@@ -1,0 +1,171 @@
+"""Secrets in what an image says of itself: its config, its history, its annotations.
+
+A value is one by its form (`tokens`), or by the name that it has; then it must be filled in: a
+variable, a path or a word that all know is none. Which names are meant `hidden` tells; here a
+name must also end with its word, so ``TOKEN_ISSUER`` and ``PASSWORD_POLICY`` have none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from lamella.analysis.hidden import is_secret_name, named_values
+from lamella.analysis.model import Secret
+from lamella.analysis.secrets.checks import is_password
+from lamella.analysis.secrets.shown import shorten
+from lamella.analysis.secrets.tokens import find_tokens
+from lamella.image import Image
+
+__all__ = ["config_secrets"]
+
+_KIND_OF_NAME = {"pass": "password", "pwd": "password", "token": "token"}
+_OTHER_KIND = "secret value"
+_ENDS = re.compile(
+    r"""(?ix) (?:(?<![a-z]) pass | pass(?:word|wd|phrase) | (?<![a-z]) pwd | secrets? | tokens? |
+    (?:api|access|private|secret)[_.-]?key | credentials?)
+    (?:[_.-]? (?:key|value|base|prod(?:uction)?|dev(?:elopment)?|staging|live|default|\d+))* $"""
+)
+_NONE = re.compile(
+    r"""(?ix) [\d.,:+-]* | (?:true|false|yes|no|on|off|null|none) |
+    (?:~|\.{1,2})?(?:/[\w.@%+:-]+)+/? | \w+://[^\s@]* |
+    [\w.-]+\.(?:pem|key|crt|json|txt|ya?ml|conf)"""
+)
+"""Numbers, switches, paths and addresses."""
+_PLAIN_WORD = re.compile(r"[a-z_-]{0,11}")
+_SHORTEST, _SHORTEST_IN_TEXT = 3, 6
+_IN_TEXT = re.compile(r"[^\s$`*(){}<>|;\\]+")
+"""What a value in a command consists of; others are made when the command runs."""
+_ARGUMENTS = re.compile(r"(?:RUN )?\|\d+ (?P<all>.*?) ?/bin/(?:ba)?sh -[a-z]*c ", re.DOTALL)
+_ARGUMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*?)(?=\s+[A-Za-z_]\w*=|\s*$)", re.DOTALL)
+_DECLARED = re.compile(r"(?:.*?#\(nop\)\s+)?(?P<verb>ARG|ENV|LABEL)\s+(?P<rest>.*)", re.DOTALL)
+_TEXTS = ("Entrypoint", "Cmd", "Healthcheck", "Shell", "OnBuild")
+
+
+class _ConfigValue(NamedTuple):
+    kind: str
+    value: str
+
+
+def config_secrets(image: Image) -> tuple[Secret, ...]:
+    """Return what looks like a secret in a config, its history and the manifest's annotations.
+
+    A value that is repeated is told once, where it matters most: a variable of the config, not the
+    history entry that set it.
+    """
+    secrets, told = [], set[str]()
+    for place, found in _all(image):
+        if found.value not in told:
+            told.add(found.value)
+            secrets.append(place(found))
+    return tuple(secrets)
+
+
+class _Place(NamedTuple):
+    """Where a value is."""
+
+    where: str
+    name: str
+    layer: int | None = None
+
+    def __call__(self, found: _ConfigValue) -> Secret:
+        return Secret(
+            b"", found.kind, self.layer, None, self.where, self.name, shorten(found.value)
+        )
+
+
+def _all(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
+    value = image.config.value.get("config")
+    config: Mapping[str, object] = value if isinstance(value, dict) else {}
+    for line in _list(config.get("Env")):
+        name, _, text = line.partition("=")
+        yield from _at(_Place("env", name), _in_setting(name, text))
+    for where, settings in (
+        ("label", config.get("Labels")),
+        ("annotation", image.manifest.value.get("annotations") if image.manifest else None),
+    ):
+        for name, text in settings.items() if isinstance(settings, dict) else ():
+            yield from _at(_Place(where, str(name)), _in_setting(str(name), str(text)))
+    for name in _TEXTS:
+        yield from _at(_Place("config", name), _in_text(_text(config.get(name))))
+    yield from _in_history(image)
+
+
+def _in_history(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
+    for number, step in enumerate(image.steps() or (), 1):
+        layer = None if step.layer is None else step.layer + 1
+        command = str(step.entry.get("created_by") or "")
+        arguments = _ARGUMENTS.match(command)
+        if arguments:
+            for found in _ARGUMENT.finditer(arguments["all"]):
+                yield from _at(
+                    _Place("build arg", found["name"], layer), _in_setting(*found.groups())
+                )
+            command = command[arguments.end("all") :]
+        declared = _DECLARED.match(command)
+        if declared:
+            for found in _ARGUMENT.finditer(declared["rest"]):
+                where = "build arg" if declared["verb"] == "ARG" else "history"
+                name = found["name"] if where == "build arg" else str(number)
+                text = found["value"].strip("\"'")
+                yield from _at(_Place(where, name, layer), _in_setting(found["name"], text))
+        place = _Place("history", str(number), layer)
+        yield from _at(place, _in_text(command))
+        yield from _at(place, _in_text(str(step.entry.get("comment") or "")))
+
+
+def _at(place: _Place, found: Iterable[_ConfigValue]) -> Iterator[tuple[_Place, _ConfigValue]]:
+    return ((place, one) for one in found)
+
+
+def _in_setting(name: str, value: str) -> Iterator[_ConfigValue]:
+    """What a variable, a label or the like has: all of it is the value."""
+    tokens = list(_tokens(value))
+    yield from tokens
+    if not tokens and len(value) >= _SHORTEST and _is_secret(name, value):
+        yield _ConfigValue(_kind_of(name), value)
+
+
+def _in_text(text: str) -> Iterator[_ConfigValue]:
+    """What a command has: values with their names, and tokens."""
+    tokens = list(_tokens(text))
+    yield from tokens
+    for name, value in named_values(text):
+        if (
+            len(value) >= _SHORTEST_IN_TEXT
+            and _IN_TEXT.fullmatch(value)
+            and not _PLAIN_WORD.fullmatch(value)
+            and _is_secret(name, value)
+            and not any(token.value in value for token in tokens)
+        ):
+            yield _ConfigValue(_kind_of(name), value)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return (
+        is_secret_name(name)
+        and _ENDS.search(name) is not None
+        and _NONE.fullmatch(value) is None
+        and is_password(value.encode(errors="replace"))
+    )
+
+
+def _tokens(text: str) -> Iterator[_ConfigValue]:
+    raw = text.encode(errors="surrogatepass")
+    for token in dict.fromkeys(find_tokens(raw)):
+        yield _ConfigValue(token.kind.what, raw[token.start : token.end].decode(errors="replace"))
+
+
+def _kind_of(name: str) -> str:
+    lower = name.lower()
+    return next((kind for word, kind in _KIND_OF_NAME.items() if word in lower), _OTHER_KIND)
+
+
+def _list(value: object) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
