@@ -43,7 +43,7 @@ _NAMED = re.compile(r"(?:[\w-]+\.)*?(?:Env|Labels|annotations)\.")
 """Fields of a config or a manifest whose parts have names that users chose."""
 _SETS = re.compile(r"(?:ENV|ARG|LABEL)\s")
 _PAIR = re.compile(
-    rf"(?ix) (?<=\s) (?P<kept>{_NAME}=) (?:{_QUOTED} | .*? (?=\s+[\w.-]+=|$)) | "
+    rf"(?ix) (?<=\s) (?P<kept>{_NAME}=) (?:{_QUOTED} | .*? (?: (?<!\s) (?=\s+[\w.-]+=) | $)) | "
     rf"(?<=ENV\s) (?P<first>{_NAME}\s+) .*"
 )
 """What these set: a value may have blanks without quotes, as builders write it."""
