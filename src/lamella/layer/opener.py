@@ -12,9 +12,11 @@ from functools import lru_cache, partial
 from typing import Self, cast
 
 from lamella.errors import DigestMismatch, ImageError
-from lamella.layer.blob import CHUNK, Layer
+from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
+from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
 from lamella.layer.hasher import HashingReader, step_back
+from lamella.layer.inflate import can_find_blocks
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -52,6 +54,9 @@ class LayerOpener:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
+        self.finds_blocks = False
+        """Find the deflate blocks of gzip layers, and keep their stored bytes at hand."""
+        self._blocks: dict[int, tuple[Layer, GzipBlocks]] = {}
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
@@ -79,7 +84,7 @@ class LayerOpener:
         for pool in (self._pool, self._hashers):
             finish(pool)
         # Tars may know this as what gets the whole of them: in a circle, files would stay open.
-        for known in (self._tars, self._headers, self._checks):
+        for known in (self._tars, self._headers, self._checks, self._blocks):
             known.clear()
 
     def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
@@ -96,7 +101,8 @@ class LayerOpener:
             OutputError: there is no room for the spool.
         """
         unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
-        self.spool.check_room(sum(layer.blob.size for layer in unpacked))
+        far = [layer for layer in unpacked if self.finds_blocks and not _is_local(layer)]
+        self.spool.check_room(sum(layer.blob.size for layer in (*unpacked, *far)))
         for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
             self._started(layer, sieve)
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
@@ -112,6 +118,11 @@ class LayerOpener:
             LamellaError: as `open`, or a layer can't be fetched.
         """
         return [future.result() for future in [self._listed(layer) for layer in layers]]
+
+    def blocks(self, layer: Layer) -> GzipBlocks | None:
+        """Return what can be taken over of a layer that was opened, if its blocks were found."""
+        known = self._blocks.get(id(layer))
+        return known[1] if known else None
 
     def check(self, layer: Layer) -> None:
         """See to it that `verify` also answers for a layer that is only copied.
@@ -182,21 +193,29 @@ class LayerOpener:
             return done
         if isinstance(blob, Stoppable):
             self._stoppable.append(blob)
-        return self._pool.submit(self._unpack, layer, sieve)
+        return self._pool.submit(self._unpack, layer, sieve, finds_blocks=self.finds_blocks)
 
     def _hash(self, layer: Layer) -> None:
         if id(layer) not in self._checks:
             blob = cast("LayerTar", layer.blob)
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
-    def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
+    def _unpack(
+        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: bool = False
+    ) -> LayerTar:
+        copy = _StoredCopy(self.spool) if finds_blocks and not _is_local(layer) else None
         with layer.blob.open() as stream:
-            stored = HashingReader(stream, self._stop)
+            stored = HashingReader(stream, self._stop, copy and copy.add)
             # The kind is seen in passing: to open a remote layer once more would cost a request.
             passing = io.BufferedReader(stored, CHUNK)
             kind = detect(passing.peek(6)[:6])
+            finder = None
+            if finds_blocks and kind == Codec.GZIP and can_find_blocks():
+                finder = SpanFinder()
+            elif copy:
+                copy.stop()
             tar: LayerTar
-            with closing(open_plain(passing, kind, layer.where)) as plain:
+            with closing(open_plain(passing, kind, layer.where, finder)) as plain:
                 if sieve is None:
                     tar, diff_id = self.spool.keep(plain, self._stop)
                 else:
@@ -205,7 +224,34 @@ class LayerOpener:
                 if not self._stop.is_set():
                     stored.check(layer)
         _compare(layer, diff_id)
+        if finder is not None:
+            packed = copy.range() if copy else cast("LayerTar", layer.blob)
+            self._blocks[id(layer)] = layer, GzipBlocks(packed, finder.spans, layer.where)
         return tar
+
+
+class _StoredCopy:
+    """The stored bytes of a layer, on their way into the spool."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool, self._file = spool, spool.file()
+        self._is_wanted = True
+
+    def add(self, chunk: bytes) -> None:
+        if self._is_wanted:
+            self._spool.write(self._file, chunk)
+
+    def stop(self) -> None:
+        """Keep no more: it is not gzip."""
+        self._is_wanted = False
+
+    def range(self) -> FileRange:
+        return FileRange.whole(self._file)
+
+
+def _is_local(layer: Layer) -> bool:
+    """Whether a layer's stored bytes can be read from any place."""
+    return isinstance(layer.blob, LayerTar)
 
 
 def is_near(layer: Layer) -> bool:

@@ -9,6 +9,7 @@ from functools import cached_property
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
+from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.merge.causes import Dropped, count_dropped
@@ -148,8 +149,11 @@ def write(
             positions = starts[position]
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
-            tar = PlanTar(plan, prepared.tars, progress.advance)
+            tar = PlanTar(plan, prepared.tars, progress.advance, _blocks(prepared, positions))
             merged[positions], descriptor = writer.put_merged(tar)
+            if tar.spliced:
+                anew = plan.size - tar.spliced
+                progress.debug(f"{tar.spliced} bytes taken over compressed, {anew} compressed anew")
             descriptors.append(descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
@@ -162,3 +166,9 @@ def write(
     if merged:
         config = new_config(image, prepared.selection, merged, wording)
     return WrittenImage(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))
+
+
+def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
+    """Return what can be taken over of the layers of a range, by position."""
+    found = {p: prepared.opener.blocks(prepared.image.layers[p]) for p in positions}
+    return {position: blocks for position, blocks in found.items() if blocks is not None}

@@ -34,6 +34,7 @@ from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
 from lamella.selection import Selection, is_number, select, select_above_image
 from lamella.spec.manifest import Manifest
+from lamella.spec.codec import Codec
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
 from lamella.transport.base import (
@@ -104,6 +105,7 @@ class Job:
             destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
+        self._opener.finds_blocks = _may_splice(request, destination)
 
     def run(self) -> Result:
         """Do all of it."""
@@ -345,6 +347,14 @@ class Job:
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
         )
+
+
+def _may_splice(request: Request, destination: Destination | None) -> bool:
+    """Whether new layers may be gzip, at no level that was asked for."""
+    if destination is None or destination.unpacks:
+        return False
+    asked = request.compression
+    return asked is None or (asked.kind == Codec.GZIP and asked.level is None)
 
 
 def _size(prepared: Prepared, position: int) -> int:
