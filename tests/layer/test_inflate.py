@@ -65,14 +65,25 @@ def test_it_reads_what_the_other_reader_reads(packed: bytes) -> None:
 
 @given(st.data())
 def test_damage_is_found_alike(data: st.DataObject) -> None:
-    """Whichever bytes are others, or missing."""
+    """Whichever bytes are others, or missing. isal alone takes codes that are not complete."""
     packed = bytearray(member(words(3000), data.draw(st.sampled_from(sorted(MAKERS))), 900))
     for _ in range(data.draw(st.integers(1, 3))):
         # Bytes 3 to 9 may turn reserved flags and the header's checksum on together.
         packed[data.draw(st.integers(10, len(packed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     cut = bytes(packed[: data.draw(st.integers(0, len(packed)))])
     for damaged in (bytes(packed), cut):
-        assert read(damaged, SpanFinder()) == read(damaged, None)
+        found = read(damaged, SpanFinder())
+        assert found == read(damaged, None) or (found is None and not is_sound(damaged))
+
+
+def is_sound(packed: bytes) -> bool:
+    """Whether zlib reads a single member to its end."""
+    inflate = zlib.decompressobj(31)
+    try:
+        inflate.decompress(packed)
+    except zlib.error:
+        return False
+    return inflate.eof
 
 
 def test_spans_are_told_where_they_are() -> None:

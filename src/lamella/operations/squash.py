@@ -33,8 +33,8 @@ from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
 from lamella.selection import Selection, is_number, select, select_above_image
-from lamella.spec.manifest import Manifest
 from lamella.spec.codec import Codec
+from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
 from lamella.transport.base import (
