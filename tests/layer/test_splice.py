@@ -16,7 +16,7 @@ from lamella.layer.compression import Compression
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.emit import PlanTar
-from lamella.merge.plan import Plan, Run
+from lamella.merge.plan import Piece, Plan, Run
 from lamella.spec.digest import Digest
 from tests.support.gzip_members import member, words
 
@@ -50,9 +50,9 @@ def packed(blob: Blob, text: str = "gzip", *, damage: bool = False) -> tuple[byt
         assert blocks is not None
         if damage:
             content = bytearray(PACKED)
-            content[len(content) // 2] ^= 1
+            content[len(content) // 4] ^= 1
             object.__setattr__(blocks, "packed", Bytes(bytes(content)))
-        runs = [b"new" * 100, Run(0, 5000, 400_000), b"x", Run(0, 500_000, 500_000)]
+        runs: list[Piece] = [b"new" * 100, Run(0, 5000, 400_000), b"x", Run(0, 500_000, 500_000)]
         size = 900_301
         tar = PlanTar(Plan(runs, size, 1, [], [], []), tars, blocks={0: blocks})
         out: list[bytes] = []

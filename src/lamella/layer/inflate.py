@@ -112,7 +112,7 @@ class BlockReader(io.RawIOBase):
             if state.data_type & _AT_BLOCK and self._flush == _TO_BLOCK:
                 self._tell(self._plain + room - state.avail_out)
             self._inflate()
-        got = room - state.avail_out
+        got: int = room - state.avail_out
         self._plain += got
         return got
 

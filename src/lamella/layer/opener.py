@@ -205,7 +205,7 @@ class LayerOpener:
     ) -> LayerTar:
         copy = _StoredCopy(self.spool) if finds_blocks and not _is_local(layer) else None
         with layer.blob.open() as stream:
-            stored = HashingReader(stream, self._stop, copy and copy.add)
+            stored = HashingReader(stream, self._stop, copy.add if copy else None)
             # The kind is seen in passing: to open a remote layer once more would cost a request.
             passing = io.BufferedReader(stored, CHUNK)
             kind = detect(passing.peek(6)[:6])
