@@ -95,7 +95,11 @@ READS_TAR = {
 }
 
 # Who may take which of the package's own names (the rest comes from its rooms).
-FROM_ROOT: dict[str, set[str]] = {"cli": {"__version__"}, "fleet": {"__version__"}}
+FROM_ROOT: dict[str, set[str]] = {
+    "cli": {"__version__"},
+    "fleet": {"__version__"},
+    "operations": {"__version__"},
+}
 
 # Third parties, each with the one room that knows it. A new one needs a line in pyproject.toml and
 # in docs/dependencies.md too.

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from lamella.analysis.known_base import Base
     from lamella.analysis.model import (
         Analysis,
-        Base,
         Dead,
         HistoryLine,
         LayerFacts,
@@ -64,8 +64,9 @@ if TYPE_CHECKING:
     from lamella.layer.blob import Layer
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
+    from lamella.operations.attestation import attestation
     from lamella.operations.options import SquashOptions
-    from lamella.operations.result import Result, SquashedRange
+    from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rootfs import Difference
@@ -130,6 +131,7 @@ __all__ = [
     "PlannedImage",
     "Platform",
     "Progress",
+    "ReferrerOutcome",
     "RegistryOptions",
     "Result",
     "Saving",
@@ -148,6 +150,7 @@ __all__ = [
     "Waste",
     "Watch",
     "analyze",
+    "attestation",
     "batch",
     "open_image",
     "plan",
@@ -158,7 +161,7 @@ __all__ = [
 _HOMES = {
     "Ambiguous": "errors",
     "Analysis": "analysis.model",
-    "Base": "analysis.model",
+    "Base": "analysis.known_base",
     "Batch": "fleet.calls",
     "Cancelled": "errors",
     "Catalogue": "fleet.tree",
@@ -205,6 +208,7 @@ _HOMES = {
     "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
+    "ReferrerOutcome": "operations.result",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
     "Saving": "analysis.model",
@@ -223,6 +227,7 @@ _HOMES = {
     "Waste": "analysis.model",
     "Watch": "fleet.local",
     "analyze": "api",
+    "attestation": "operations.attestation",
     "batch": "fleet.calls",
     "open_image": "api",
     "plan": "fleet.calls",

@@ -24,7 +24,6 @@ from lamella.operations.created import created_text
 from lamella.operations.editing import edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
-from lamella.operations.secrets import SecretSearch
 from lamella.operations.squash import Job
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
@@ -76,6 +75,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     remove_secrets: bool = False,
     clamp_mtime: datetime | str | None = None,
     check: bool = False,
+    referrers: Literal["copy", "drop"] | None = None,
     dry_run: bool | Literal["sizes"] = False,
     cleanup: bool = False,
     env: Environment | None = None,
@@ -112,6 +112,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             ``SOURCE_DATE_EPOCH`` for what `env` says.
         check: prove that both images have the same file system, but for what is asked for, before
             anything is published.
+        referrers: what is attached to the image in a registry or an OCI layout: ``copy`` attaches
+            SBOMs to the new image, too, with `check`; ``drop`` only tells what there is.
         dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
             only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
@@ -147,9 +149,10 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
-            secrets=SecretSearch() if remove_secrets else None,
+            remove_secrets=remove_secrets,
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
             check=check,
+            referrers=referrers,
             dry_run=bool(dry_run),
             sizes_only=dry_run == "sizes",
             cleanup=cleanup,
@@ -325,11 +328,14 @@ def explore(
         yield explored
 
 
-def verify(
+def verify(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     ours: Name,
     theirs: Name,
     *,
     platform: str | Platform | None = None,
+    ignore: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    clamp_mtime: datetime | str | None = None,
     env: Environment | None = None,
 ) -> list[Difference]:
     """Compare two images: file systems in every attribute, and configs.
@@ -338,6 +344,10 @@ def verify(
         ours: reference of one image.
         theirs: reference of the other.
         platform: ``OS/ARCH[/VARIANT]``, of images for several; ``all``: every one of them.
+        ignore: differences that do not count: ``mode``, ``owner``, ``mtime``, ``xattr``,
+            ``config``, or a field of it such as ``config.Env.PATH``.
+        exclude: patterns, as for `squash`: `theirs` is not to have these paths.
+        clamp_mtime: as for `squash`: no entry of a layer that `theirs` has anew is later.
         env: temporary folder, progress, streams, how to reach engines.
 
     Returns:
@@ -345,15 +355,21 @@ def verify(
         ``history`` and ``created``, which a squash has to change.
 
     Raises:
+        UsageError: `ignore`, `exclude` or `clamp_mtime` make no sense.
         LamellaError: one of them can't be read, or is malformed.
     """
+    from lamella.operations.ignoring import Ignoring  # noqa: PLC0415 - as above
     from lamella.operations.verify import compare_images, compare_platforms  # noqa: PLC0415 - as above
 
     names = reference_text(ours), reference_text(theirs)
+    ignoring = Ignoring.parse(ignore)
     with used(env) as world:
+        edits = edits_of(exclude, clamp_mtime, world.source_date_epoch)
         if platform == "all":
-            return compare_platforms(names, world)
-        return compare_images(names, _platform(platform), world)
+            found = compare_platforms(names, world, edits)
+        else:
+            found = compare_images(names, _platform(platform), world, edits)
+    return ignoring.split(found)[0]
 
 
 def image_names(env: Environment | None = None) -> list[str]:

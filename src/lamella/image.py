@@ -46,6 +46,9 @@ class Image:
     """Image IDs that an engine still knows for history entries, base first."""
     platforms: tuple[Platform, ...] = ()
     """Those of the index that it was chosen from; none if it was the only choice."""
+    index: Digest | None = None
+    """Digest of the index that its name stands for; None: it stands for this image alone, or the
+    place does not tell."""
 
     @property
     def choice(self) -> str:

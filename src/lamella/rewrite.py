@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lamella.image import Image, Step
 from lamella.selection import Selection
+from lamella.spec.annotation import ABOUT_BASE
 from lamella.spec.config import Config, format_json
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -145,11 +146,19 @@ def new_manifest(
     config: Config,
     layers: Sequence[Descriptor],
     annotations: Mapping[str, str] | None = None,
+    base: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Return the manifest of the squashed image, in the source's dialect (OCI's if it has none).
 
     The source's unknown fields and annotations stay; `annotations` are added, but not to a manifest
     of Docker's, which has none.
+
+    Args:
+        source: the manifest of the image.
+        config: the new config.
+        layers: the new layers.
+        annotations: are added.
+        base: the annotations about the base, in place of the source's; None: those stay.
     """
     docker = source is not None and source.is_docker
     value: dict[str, Any] = dict(source.value) if source else {"schemaVersion": 2}
@@ -165,15 +174,29 @@ def new_manifest(
     if docker:
         layers = [replace(layer, media_type=docker_layer(layer.media_type)) for layer in layers]
     value["layers"] = [layer.to_json() for layer in layers]
-    if annotations and not docker:
-        value["annotations"] = {**(value.get("annotations") or {}), **annotations}
+    if not docker:
+        value = _annotated(value, annotations, base)
     return Manifest.parse(format_json(value), "new manifest")
+
+
+def _annotated(
+    value: Mapping[str, Any],
+    annotations: Mapping[str, str] | None,
+    base: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Return a document or a descriptor with other annotations; itself where they are the same."""
+    old = value.get("annotations") or {}
+    if base is not None:
+        old = {key: text for key, text in old.items() if key not in ABOUT_BASE} | {**base}
+    new = {**old, **(annotations or {})}
+    return dict(value) if new == (value.get("annotations") or {}) else {**value, "annotations": new}
 
 
 def new_index(
     source: Index,
     entry_of: Callable[[Descriptor], Descriptor | None],
     annotations: Mapping[str, str] | None = None,
+    base: Mapping[str, str] | None = None,
 ) -> Index:
     """Return an index with other entries; the order and all that lamella does not know stay.
 
@@ -181,20 +204,34 @@ def new_index(
         source: the index.
         entry_of: what takes the place of an entry: the same one if it stays, None if it goes.
         annotations: are added, but not to an index of Docker's, which has none.
+        base: the annotations about the base, where the index has any; None: those stay.
     """
     own = annotations if source.media_type != DOCKER_INDEX else None
+    about = base if _tells_base(source.value) else None
     entries = [entry_of(descriptor) for descriptor in source.manifests]
     kept = [entry for entry in entries if entry is not None]
     if [*source.manifests] == kept and not own:
         return source
     value = {**source.value, "manifests": [entry.to_json() for entry in kept]}
-    if own:
-        value["annotations"] = {**(value.get("annotations") or {}), **own}
+    value = _annotated(value, own, about)
     return Index.parse(format_json(value), "new index")
 
 
-def new_entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
-    """Return an index's entry for what took the place of another: platform, annotations stay."""
-    extra = {key: value for key, value in old.raw.items() if key != "data"}
+def new_entry(
+    old: Descriptor, document: Manifest | Index, base: Mapping[str, str] | None = None
+) -> Descriptor:
+    """Return an index's entry for what took the place of another: platform, annotations stay.
+
+    Args:
+        old: the other's entry.
+        document: what took its place.
+        base: the annotations about the base, where the entry has any; None: those stay.
+    """
+    about = base if _tells_base(old.raw) else None
+    extra = _annotated({k: v for k, v in old.raw.items() if k != "data"}, None, about)
     kind = document.media_type or old.media_type or OCI_MANIFEST
     return Descriptor(kind, document.digest, len(document.raw), extra)
+
+
+def _tells_base(value: Mapping[str, Any]) -> bool:
+    return not ABOUT_BASE.isdisjoint(value.get("annotations") or {})

@@ -21,7 +21,7 @@ from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Link, Tree
-from lamella.merge.patterns import PathPatterns
+from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
@@ -151,12 +151,13 @@ def _without(
     names: Mapping[bytes, Folder | Member | Link], patterns: PathPatterns
 ) -> dict[bytes, Folder | Member | Link]:
     """Leave out what patterns mean, but directories of which something stays."""
-    matching = {b"": 0}
+    last = {b"": NO_PATTERN}
+    used: set[int] = set()
     kept: set[bytes] = set()
     for path in names:  # sorted: a directory before what is in it
         above = path.rpartition(b"/")[0]
-        matching[path] = patterns.match(path, matching[above])
-        if not patterns.mean(matching[path]):
+        last[path] = patterns.match(path, last[above], used)
+        if not patterns.mean(last[path]):
             while path and path not in kept:
                 kept.add(path)
                 path = path.rpartition(b"/")[0]  # noqa: PLW2901 - upwards

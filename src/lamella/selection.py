@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from lamella.errors import Ambiguous, UnknownLayer, UsageError
 from lamella.image import Image
 
-__all__ = ["Selection", "is_layer_name", "is_number", "position_of", "select", "select_above_image"]
+__all__ = [
+    "AUTO",
+    "Selection",
+    "is_layer_name",
+    "is_number",
+    "position_of",
+    "select",
+    "select_above_image",
+]
 
+AUTO = "auto"
+"""Stands for the base of the image, whatever that is; an image of that name is ``auto:latest``."""
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 _SHORTEST_PREFIX = 4
 _NUMBER = re.compile(r"#\d+|\d{1,3}")

@@ -128,6 +128,43 @@ def test_tree_has_live_and_dead_bytes_of_all_layers() -> None:
     assert root.entries == 4
 
 
+def by_layer(place: Usage) -> dict[str, dict[int, int]]:
+    """Live bytes of each layer, by path."""
+    found = {place.name.decode(): dict(place.layers)}
+    for kid in place.kids:
+        found |= {f"{place.name.decode()}/{path}": sizes for path, sizes in by_layer(kid).items()}
+    return found
+
+
+def test_tree_has_the_layers_of_what_is_live() -> None:
+    """Neither those of what is dead, nor those that only delete."""
+    root = analyze(
+        layer("a/", ("a/x", BIG), ("a/y", BIG), ("a/b/z", BIG)),
+        layer(("a/x", BIG * 2), whiteout("a/y")),
+        layer("a/", ("w", b"")),
+    ).root
+    assert by_layer(root) == {
+        "": {1: 2560, 2: 4608, 3: 1024},
+        "/a": {1: 2560, 2: 4608, 3: 512},
+        "/a/b": {1: 2560},
+        "/a/b/z": {1: 2560},
+        "/a/x": {2: 4608},
+        "/a/y": {},
+        "/w": {3: 512},
+    }
+
+
+@examples(80)
+@given(layers)
+def test_layers_of_a_place_add_up(drawn: list[list[Entry]]) -> None:
+    """To its live bytes."""
+    stack = [analyze(*tars_of(drawn)).root]
+    while stack:
+        place = stack.pop()
+        assert sum(size for _, size in place.layers) == place.live
+        stack += place.kids
+
+
 def test_tree_of_a_small_image_has_all_files() -> None:
     """Empty ones too: their headers are bytes."""
     root = analyze(layer("a/", ("a/full", BIG), ("a/empty", b""))).root

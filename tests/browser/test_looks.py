@@ -15,6 +15,7 @@ from lamella.analysis.model import Analysis
 from lamella.report.html import render
 from lamella.report.text import human_size
 from tests.browser.chromium import DESKTOP, PHONE, Browser
+from tests.browser.looking import COLOURS, contrast, luminance
 from tests.browser.samples import HOSTILE, much_advice
 
 pytestmark = pytest.mark.browser
@@ -22,48 +23,7 @@ pytestmark = pytest.mark.browser
 _WIDE = (3840, 2160)
 _SMALLEST, _PAPER = (320, 640), (718, 1000)  # A4 between its margins, in CSS pixels
 
-# -- contrast, as WCAG 2.2 has it (1.4.3, 1.4.11)
-
-_COLOURS = """
-const parse = (text) => text.match(/[0-9.]+/g).map(Number);
-const shown = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-const paper = (e) => {
-  for (; e; e = e.parentElement) {
-    const colour = parse(getComputedStyle(e).backgroundColor);
-    if (colour.length < 4 || colour[3] === 1) return colour;
-  }
-  return [255, 255, 255];
-};
-const found = [];
-const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (texts.nextNode()) {
-  const e = texts.currentNode.parentElement;
-  if (!texts.currentNode.data.trim() || !shown(e) || e.closest("script, .unseen")) continue;
-  const style = getComputedStyle(e);
-  const ink = parse(e.closest("svg") ? style.fill : style.color);
-  found.push([texts.currentNode.data.trim().slice(0, 40), ink, paper(e)]);
-}
-const drawn = "rect.live, rect.stripe, rect.other, rect.before, .lanes line";
-for (const e of document.querySelectorAll(drawn)) {
-  const style = getComputedStyle(e);
-  const colour = style.stroke === "none" ? style.fill : style.stroke;
-  found.push(["<" + e.getAttribute("class") + ">", parse(colour), paper(e.closest("svg"))]);
-}
-return found;
-"""
-
-
-def luminance(colour: list[float]) -> float:
-    """Return WCAG's relative luminance."""
-    parts = [c / 255 for c in colour[:3]]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: list[float], other: list[float]) -> float:
-    """Return WCAG's contrast ratio."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
+# -- contrast
 
 
 def test_contrast_is_what_the_standard_says() -> None:
@@ -77,7 +37,7 @@ def test_everything_can_be_read(browser: Browser, page: Path) -> None:
     browser.open(page)
     for dark, medium in product([False, True], ["", "print"]):
         browser.show(dark=dark, medium=medium)
-        found = browser.run(_COLOURS)
+        found = browser.run(COLOURS)
         assert len(found) > 100
         low = [
             (what, round(ratio, 2))
@@ -233,7 +193,7 @@ def test_two_images_fit_and_can_be_read(browser: Browser, pages: dict[str, Path]
         browser.show(size, dark=dark)
         assert browser.run("return document.documentElement.scrollWidth") <= size[0]
         assert browser.run(_CUT) == []
-        low = [what for what, ink, paper in browser.run(_COLOURS) if contrast(ink, paper) < 3]
+        low = [what for what, ink, paper in browser.run(COLOURS) if contrast(ink, paper) < 3]
         assert low == []
         sides = [one.rect["x"] for one in browser.all("#stack .pair > div")]
         assert (sides[0] < sides[1]) is (size[0] > 1000)

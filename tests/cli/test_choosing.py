@@ -153,7 +153,8 @@ def test_shared_base_is_left_alone(
     assert lost[own - 2, own] == found["layers"][own - 3]["bytes"]
     kept = f"layers 1-{own - 2} are all of {base}; keep them"
     assert kept in lamella("analyze", app, env=env).text
-    assert found["base"] == {"layers": own - 2, "name": base, "why": ""}
+    wanted = {"layers": own - 2, "name": base, "why": "", "found_by": "image", "digest": ""}
+    assert found["base"] == wanted
     assert chosen("--auto") == [(own - 1, own)]
     assert chosen("--auto", "--include-base") == [(own - 3, own - 2), (own - 1, own)]
     assert chosen("--max-layers", str(own - 1)) == [(own - 1, own)]

@@ -29,12 +29,15 @@ def help_of(name: str) -> str:
         (
             "squash",
             [
-                *("Which layers", "The new image", "What changes", "Output"),
+                *("Which layers", "The new image", "What changes", "Output", "Proof"),
                 *("Registries and engines", "General"),
             ],
         ),
         ("analyze", ["Options", "Output", "Rules", "Registries and engines", "General"]),
-        ("verify", ["Options", "Registries and engines", "General"]),
+        (
+            "verify",
+            ["Options", "What may differ", "Registries and engines", "General"],
+        ),
         ("demo", ["Options", "General"]),
     ],
 )

@@ -430,3 +430,17 @@ def test_archive_into_a_layout_gets_a_manifest(lamella: Lamella, app: str, work:
     """An archive has none, so that is told as well."""
     ran = lamella("squash", app, "#1", "-o", f"oci:{work}/new").worked()
     assert "converted OCI manifest added\n" in ran.err
+
+
+def test_attestation_is_written_beside_the_image(lamella: Lamella, app: str, work: Path) -> None:
+    """It is checked before any work that it can be; a dry run has nothing to state."""
+    target = ("-o", f"oci:{work}/new:slim")
+    ran = lamella("squash", app, *target, "--attest", f"{work}/none/a.json").failed(1)
+    assert "none/a.json" in ran.err
+    assert not (work / "new").exists()
+    lamella("squash", app, *target, "--attest", f"{work}/a.json", "--dry-run").worked()
+    assert not (work / "a.json").exists()
+    ran = lamella("squash", app, *target, "--attest", f"{work}/a.json", "--verify").worked()
+    statement = json.loads((work / "a.json").read_text())
+    assert statement["subject"][0]["digest"] == {"sha256": ran.text.strip().partition(":")[2]}
+    assert statement["predicate"]["verified"] is True

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Lamella
+from tests.support.demo import put_demo
 from tests.support.images import docker_archive
-from tests.support.tars import layer
+from tests.support.tars import entry, layer
 from tests.transport.forms import TARS, Layout
 
 
@@ -82,3 +83,56 @@ def test_one_of_them_may_be_a_pipe(lamella: Lamella, app: str) -> None:
 def test_options_of_other_commands_are_refused(lamella: Lamella, app: str, option: str) -> None:
     """Nothing is written here."""
     lamella("verify", app, app, option).failed(2, option)
+
+
+def test_differences_have_details(lamella: Lamella, work: Path) -> None:
+    """Each as fields, for programs; what is ignored is counted, and is no difference."""
+    for name, more in (("a", {"mode": 0o644, "mtime": 5}), ("b", {"mode": 0o600, "mtime": 6})):
+        made = Layout()
+        config = {"config": {"Env": [f"A={name}", "B=1"]}, "author": name}
+        made.add(made.manifest([layer(entry("etc/x", b"1", **more))], config=config))
+        made.write(work / name)
+    args = ("verify", f"oci:{work}/a", f"oci:{work}/b", "--json")
+    found = json.loads(lamella(*args).worked(4).out)
+    assert found["ignored"] == {}
+    assert {"path": "etc/x", "what": "mode", "ours": "0644", "theirs": "0600", "platform": ""} in (
+        found["details"]
+    )
+    assert [one["what"] for one in found["details"]] == [
+        *("config author", "config Env.A", "mode", "mtime")
+    ]
+    some = ("--ignore", "mtime", "--ignore", "config.Env", "--ignore", "owner")
+    found = json.loads(lamella(*args, *some).worked(4).out)
+    assert [one["what"] for one in found["details"]] == ["config author", "mode"]
+    assert found["ignored"] == {"mtime": 1, "config.Env": 1, "owner": 0}
+    ran = lamella(*args[:3], *some, "--ignore", "mode", "--ignore", "config").worked()
+    assert ran.text == ""
+    assert ran.err.endswith(": the same, 4 ignored\n")
+
+
+@pytest.mark.parametrize("word", ["", "times", "config.", "mode.x", "/etc"])
+def test_unknown_word_is_told_before_any_work(lamella: Lamella, word: str) -> None:
+    """With those that there are; neither image is looked for."""
+    ran = lamella("verify", "./none", "./neither", "--ignore", word).failed(2)
+    assert f"--ignore {word!r}: expected mode, owner, mtime, xattr, config or config.FIELD" in (
+        ran.err
+    )
+
+
+def test_the_same_but_for_what_was_asked_for(
+    lamella: Lamella, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The options of a squash say what it was to change; more or less than that is a difference."""
+    put_demo(work / "demo.tar")
+    monkeypatch.chdir(work)
+    asked = ["--exclude", "app/src", "--exclude", "bin/busybox", "--clamp-mtime", "2020-01-01"]
+    lamella("squash", "demo.tar", "1", *asked, "-o", "new.tar").worked()
+    lamella("verify", "demo.tar", "new.tar", *asked).worked()
+    for left in (asked[:2] + asked[4:], asked[:4]):
+        lamella("verify", "demo.tar", "new.tar", *left).worked(4)
+    ran = lamella("verify", "demo.tar", "new.tar", *asked, "--exclude", "srv").worked(4)
+    assert "only in the second image" in ran.text
+    lamella("verify", "demo.tar", "new.tar", *asked[:4], "--ignore", "mtime").worked()
+    lamella("squash", "demo.tar", "1", *asked[:4], "-o", "newer.tar").worked()
+    ran = lamella("verify", "demo.tar", "newer.tar", *asked).worked(4)
+    assert ": mtime: 2020-01-01T00:00:00Z != " in ran.text

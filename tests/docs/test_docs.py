@@ -160,7 +160,10 @@ def test_every_variable_is_told() -> None:
 
 
 # Fields whose own fields are told in words.
-IN_WORDS = {"ranges[].whiteouts", "ranges[].promoted", "seconds", "files[].xattrs"}
+IN_WORDS = {
+    *{"ranges[].whiteouts", "ranges[].promoted", "seconds", "files[].xattrs"},
+    *{"referrers", "ignored", "predicate.options"},
+}
 
 
 def fields(value: object, name: str = "") -> set[str]:
@@ -204,7 +207,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 
     target = "docker-archive:slim.tar:demo:slim"
     return {
-        "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify"),
+        "squash": run("squash", "demo.tar", "#1", "-o", target, "--verify", "--attest", "a.json"),
+        "attest": json.loads((folder / "a.json").read_bytes()),
         "batch": run("batch", "demo.tar", "--from", "1", "--to", "oci:fleet:{name}"),
         "layers": run("layers", "slim.tar"),
         "ls": run("ls", "demo.tar", "/bin/busybox"),
@@ -213,7 +217,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
             *("analyze", "demo.tar", "--max-dead", "5%", "--max-layers", "12"), "--forbid-secrets"
         ),
         "plan": run("plan", "demo.tar", "slim.tar"),
-        "verify": run("verify", "demo.tar", "slim.tar"),
+        "other": run("squash", "demo.tar", "--exclude", "srv", "-o", "other.tar"),
+        "verify": run("verify", "demo.tar", "other.tar"),
     }
 
 
@@ -235,6 +240,14 @@ def test_sample_of_squash_is_what_is_printed(documents: dict[str, dict[str, Any]
     shown = sample("## lamella squash --json")
     shown["ranges"][0]["promoted"] = []
     assert shown == documents["squash"]
+
+
+@OF_DOCUMENTS
+def test_statement_is_told(documents: dict[str, dict[str, Any]]) -> None:
+    """To the digit, with every field that there is."""
+    title = "## lamella squash --attest"
+    assert sample(title) == documents["attest"]
+    assert fields(documents["attest"]) == told(title)
 
 
 @OF_DOCUMENTS
@@ -286,7 +299,8 @@ def test_sample_of_the_gate_is_what_is_printed(documents: dict[str, dict[str, An
 @OF_DOCUMENTS
 def test_version_is_told(documents: dict[str, dict[str, Any]]) -> None:
     """Of every document the same."""
-    assert {document["version"] for document in documents.values()} == {1}
+    others = (document for name, document in documents.items() if name != "attest")
+    assert {document["version"] for document in others} == {1}
     assert "`version` is 1." in JSON
 
 

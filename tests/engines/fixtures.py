@@ -27,8 +27,10 @@ from tests.engines.rootless import RootlessPodman, rootless_podman
 from tests.engines.tools import (
     Podman,
     Tool,
+    find_cosign,
     find_crane,
     find_go,
+    find_oras,
     find_skopeo,
     find_sshd,
     find_strace,
@@ -38,6 +40,7 @@ from tests.engines.tools import (
 from tests.support.shared import made_once
 
 __all__ = [
+    "cosign",
     "crane",
     "docker_classic",
     "docker_containerd",
@@ -47,6 +50,7 @@ __all__ = [
     "lamella_image",
     "man",
     "mandoc",
+    "oras",
     "podman",
     "podman_rootless",
     "pytest_terminal_summary",
@@ -115,6 +119,18 @@ def umoci() -> Tool:
 def crane() -> Tool:
     """Call it as `crane("validate", …)`."""
     return _attempt("crane", find_crane)
+
+
+@pytest.fixture(scope="session")
+def oras() -> Tool:
+    """Call it as `oras("discover", …)`."""
+    return _attempt("oras", find_oras)
+
+
+@pytest.fixture(scope="session")
+def cosign() -> Tool:
+    """Call it as `cosign("attest", …)`."""
+    return _attempt("cosign", find_cosign)
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,12 @@ readonly CHROOT=$CACHE/modern
 readonly RELEASES=${LAMELLA_TEST_RELEASES:-sid trixie}
 
 # Raise this when the recipe of the chroot changes: older chroots are then made anew.
-readonly RECIPE=1
+readonly RECIPE=2
 
 readonly HOST_PACKAGES=(
     docker.io containerd runc tini iptables
     podman crun conmon uidmap golang-github-containers-common buildah
-    skopeo umoci docker-registry golang-go
+    skopeo umoci docker-registry golang-go golang-github-moby-patternmatcher-dev
     debootstrap debian-archive-keyring ca-certificates
     busybox-static zstd xz-utils bzip2 util-linux libcap2-bin strace openssh-client openssh-server
     chromium chromium-driver fonts-noto-core
@@ -35,8 +35,8 @@ readonly HOST_PACKAGES=(
 )
 readonly CHROOT_PACKAGES=(docker.io containerd runc iptables podman crun skopeo umoci)
 # Not every release has these, and the tests can do without them. docker-cli is what sid split from
-# docker.io; docker-buildx makes images with attestations.
-readonly CHROOT_EXTRAS=(docker-cli docker-buildx crane)
+# docker.io; docker-buildx makes images with attestations; oras and cosign know what is attached to one.
+readonly CHROOT_EXTRAS=(docker-cli docker-buildx crane oras cosign)
 readonly CHROOT_COMMANDS=(dockerd docker-init containerd ctr runc podman crun skopeo umoci)
 
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8

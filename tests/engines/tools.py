@@ -90,16 +90,31 @@ def find_crane() -> Tool:
     Raises:
         EngineUnavailableError: the chroot has none, or it does not run here.
     """
-    crane = Tool(find_chroot() / "usr/bin/crane")
+    return _of_chroot("crane")
+
+
+def find_oras() -> Tool:
+    """Find oras, as `find_crane`."""
+    return _of_chroot("oras")
+
+
+def find_cosign() -> Tool:
+    """Find cosign, as `find_crane`; its keys have an empty password."""
+    return _of_chroot("cosign", environment={"COSIGN_PASSWORD": ""})
+
+
+def _of_chroot(name: str, *, environment: dict[str, str] | None = None) -> Tool:
+    found = shutil.which(name)
+    tool = Tool(Path(found or find_chroot() / "usr/bin" / name), environment=environment or {})
     try:
-        crane("version")
+        tool("version")
     except (OSError, CommandError) as error:
-        raise EngineUnavailableError(f"the chroot's crane does not run: {error}") from error
-    return crane
+        raise EngineUnavailableError(f"the chroot's {name} does not run: {error}") from error
+    return tool
 
 
 def find_go() -> Tool:
-    """Find Go, to which a program of one file is enough.
+    """Find Go, to which a program of one file is enough; Debian's packages of Go are at hand.
 
     What it has built of its library is kept between runs.
 
@@ -108,7 +123,8 @@ def find_go() -> Tool:
     """
     cache = os.environ.get("GOCACHE") or str(Path(tempfile.gettempdir()) / "lamella-go-cache")
     settings = {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "CGO_ENABLED": "0"}
-    return Tool.find("go", environment=settings | {"GOCACHE": cache})
+    places = {"GOCACHE": cache, "GOPATH": "/usr/share/gocode"}
+    return Tool.find("go", environment=settings | places)
 
 
 def find_strace() -> Tool:

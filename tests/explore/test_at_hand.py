@@ -286,10 +286,12 @@ def test_a_folder_is_saved_as_a_tar(image: str, tmp_path: Path, number: int) -> 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_what_can_be_done_is_told_below_the_files(image: str, columns: int) -> None:
     """Also in the narrowest terminal, and where a search found them; with room, the order, too."""
-    keys = "v View  x Save  y Copy  d Details"
+    keys = "e Exclude  v View  x Save  y Copy"
 
     async def script(screen: Screen) -> None:
-        await screen.sees(f"{keys}  o Sort{': change' if columns > 80 else ' ─╯'}")
+        await screen.sees(
+            f"{keys}{'  d Details  o Sort: change' if columns > 80 else '  o Sort ─╯'}"
+        )
         await screen.press("slash")
         await screen.type("run")
         await screen.sees("Found: 1", f"{keys} ─╯")

@@ -31,7 +31,10 @@ WINDOWS = {
     "copied": ["tab", "y"],
     "search": ["slash"],
     "found": ["slash", "o"],
+    "left out": ["tab", "e", "l"],
+    "list of left out": ["tab", "e", "E"],
     "squash": ["b", "s"],
+    "squash without a path": ["tab", "e", "b", "s"],
     "squash button": ["b", "s", "tab", "tab"],
     "nothing marked": ["s"],
 }

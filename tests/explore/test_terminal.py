@@ -116,6 +116,22 @@ def test_a_squash_from_end_to_end(folder: Path) -> None:
     assert api.verify(str(folder / "demo.tar"), str(folder / "demo-slim.tar")) == []
 
 
+def test_a_path_is_left_out(folder: Path) -> None:
+    """Marked in the smallest terminal, whose window has room for the command; squashed, proved."""
+    with open_terminal(folder, "explore", "demo.tar") as terminal:
+        terminal.sees("Files of the image", "▸ usr/")
+        terminal.press("Tab", "j", "e")
+        terminal.sees(" ✗▸ srv/", "E 1 path left out, 4.00 MB")
+        terminal.press("s")
+        terminal.sees("leaves out 1 path: 4.00 MB less", "--exclude srv", "Copy command")
+        terminal.press("Tab", "Enter")
+        terminal.sees("Close", "verified")
+        terminal.press("q", "q")
+        assert terminal.ended() == 0
+    gone = api.verify(str(folder / "demo.tar"), str(folder / "demo-slim.tar"))
+    assert {one.path for one in gone} == {b"srv", b"srv/model.bin"}
+
+
 def test_search_and_mouse(folder: Path) -> None:
     """A click of a real mouse, as terminals report it, opens a directory."""
     with open_terminal(folder, "explore", "demo.tar") as terminal:

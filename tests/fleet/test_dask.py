@@ -13,6 +13,7 @@ from lamella.fleet.dask import run_dask
 from lamella.fleet.local import Silence
 from lamella.fleet.task import Outcome, Task
 from lamella.transport.environment import Environment
+from tests.engines.namespace import wait_until
 from tests.fleet.conftest import NAMES
 from tests.odd.registry import MemoryRegistry
 
@@ -44,8 +45,28 @@ def test_a_worker_that_dies_costs_no_image(registry: MemoryRegistry) -> None:
         if len(done) == 3:
             os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
     assert sorted(one.destination for one in done) == sorted(task.destination for task in tasks)
-    assert {one.state for one in done} <= {"squashed", "unchanged"}, done
+    assert [one.message for one in done if one.state not in {"squashed", "unchanged"}] == []
     assert workers_of(os.getpid()) == []
+
+
+def test_results_that_die_with_a_worker_are_found_again(registry: MemoryRegistry) -> None:
+    """All workers are done, and die before anybody has asked them what came of it."""
+    name = f"docker://{registry.host}/{NAMES[0]}"
+    tasks = [Task(name, f"{name}-{number}", options={"last": 2}) for number in range(6)]
+    running = run_dask(
+        tasks, Environment(), Silence(), make_env=Environment, address="", jobs=2, retries=0
+    )
+    done = [next(running)]
+    repository, _, tag = NAMES[0].partition(":")
+    results = {(repository, f"{tag}-{number}") for number in range(6)}
+    assert wait_until(lambda: results <= registry.manifests.keys(), timeout=60)
+    workers = workers_of(os.getpid())
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    assert wait_until(lambda: not {*workers} & {*workers_of(os.getpid())}, timeout=60)
+    done += running
+    assert [one.message for one in done if one.state not in {"squashed", "unchanged"}] == []
+    assert len(done) == len(tasks)
 
 
 def test_who_cancels_ends_it(registry: MemoryRegistry) -> None:

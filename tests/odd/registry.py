@@ -22,6 +22,7 @@ __all__ = ["MemoryRegistry", "registry_in_memory"]
 
 _BLOB = re.compile(r"/v2/(?P<repo>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 _MANIFEST = re.compile(r"/v2/(?P<repo>.+)/manifests/(?P<ref>[^/]+)")
+_REFERRERS = re.compile(r"/v2/(?P<repo>.+)/referrers/(?P<digest>[^/]+)")
 _TAGS = re.compile(r"/v2/(?P<repo>.+)/tags/list")
 _UPLOADS = re.compile(r"/v2/(?P<repo>.+)/blobs/uploads/(?P<id>[^/]*)")
 
@@ -37,6 +38,8 @@ class MemoryRegistry:
     """Whether a token is wanted; anybody gets one, unless there is a login."""
     login: str = ""
     """Who gets a token, as NAME:PASSWORD."""
+    lists_referrers: bool = False
+    """Whether it has the lists of OCI 1.1: of manifests that have another as their subject."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
     """By repository and tag or digest: media type and bytes."""
@@ -63,7 +66,10 @@ class MemoryRegistry:
     def _manifest(self, asked: Asked, repo: str, ref: str) -> Answer:
         if asked.method == "PUT":
             self.put(repo, ref, asked.headers.get("content-type", ""), asked.body)
-            return Answer(201, b"", {"Docker-Content-Digest": digest_of(asked.body)})
+            headers = {"Docker-Content-Digest": digest_of(asked.body)}
+            if self.lists_referrers and (subject := _subject(asked.body)):
+                headers["OCI-Subject"] = subject
+            return Answer(201, b"", headers)
         if (repo, ref) not in self.manifests:
             missing = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "not here"}]}
             return Answer(404, json.dumps(missing).encode())
@@ -84,8 +90,27 @@ class MemoryRegistry:
     def _listed(self, asked: Asked) -> Answer | None:
         if asked.path == "/v2/_catalog":
             return _page(asked, "repositories", {repo for repo, _ in self.manifests}, self.page)
+        if self.lists_referrers and (found := _REFERRERS.fullmatch(asked.path)):
+            return self._referrers(asked, found["repo"], found["digest"])
         found = _TAGS.fullmatch(asked.path)
         return self._tags(asked, found["repo"]) if found else None
+
+    def _referrers(self, asked: Asked, repo: str, digest: str) -> Answer:
+        """List one on each page."""
+        listed = [
+            {
+                "mediaType": kind,
+                "digest": own,
+                "size": len(raw),
+                "artifactType": json.loads(raw).get("artifactType", ""),
+            }
+            for (name, own), (kind, raw) in sorted(self.manifests.items())
+            if name == repo and own == digest_of(raw) and _subject(raw) == digest
+        ]
+        at = int(dict(parse_qsl(asked.query)).get("at", 0))
+        more = at + 1 < len(listed)
+        headers = {"Link": f'<{asked.path}?at={at + 1}>; rel="next"'} if more else {}
+        return Answer(200, json.dumps({"manifests": listed[at : at + 1]}).encode(), headers)
 
     def _tags(self, asked: Asked, repo: str) -> Answer:
         tags = {ref for name, ref in self.manifests if name == repo and ":" not in ref}
@@ -118,6 +143,10 @@ class MemoryRegistry:
             "Range": f"0-{max(0, size - 1)}",
         }
         return Answer(202, b"", told)
+
+
+def _subject(raw: bytes) -> str:
+    return str((json.loads(raw).get("subject") or {}).get("digest", ""))
 
 
 def _page(asked: Asked, name: str, found: set[str], most: int) -> Answer:

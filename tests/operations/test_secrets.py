@@ -10,12 +10,15 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.edits import NO_EDITS
 from lamella.operations.merge_layers import Prepared, prepare
+from lamella.operations.notes import tell_edited
+from lamella.operations.planning import Edited
 from lamella.operations.prove import prove
-from lamella.operations.secrets import SecretSearch
+from lamella.operations.secrets import FoundSecret
 from lamella.progress import SILENT
 from lamella.selection import Selection
 from tests.properties.reference import flatten
 from tests.support.images import image
+from tests.support.progress import Recorder
 from tests.support.squashing import stream_of
 from tests.support.tars import entry, folder, layer, link, whiteout
 
@@ -31,7 +34,7 @@ class Squashed:
     def __init__(self, source: Image, *ranges: range) -> None:
         with LayerOpener(Spool()) as opener:
             selection = Selection(ranges, alone=True)
-            ready = prepare(source, selection, opener, SILENT, search=SecretSearch())
+            ready = prepare(source, selection, opener, SILENT, remove_secrets=True)
             prove(ready, NO_EDITS)
             self.edited = ready.edited
             self.layers = _new_layers(ready)
@@ -160,3 +163,26 @@ def test_a_layer_above_that_goes_on_with_a_repository_is_an_error() -> None:
         UsageError, match=r"`remove_secrets`: layer 4 has /app/\.git .*`layers` 2-4"
     ):
         Squashed(image(BASE, tar, layer("x"), layer("app/.git/index")), range(1, 3))
+
+
+def test_a_layer_above_that_deletes_in_a_repository_is_an_error() -> None:
+    """Overlay engines would make the folder anew for the whiteout."""
+    tar = layer("app/", "app/.git/", entry("app/.git/HEAD", b"ref: x"), "app/.git/index")
+    wanted = r"`remove_secrets`: layer 4 deletes something in /app/\.git, "
+    with pytest.raises(UsageError, match=wanted):
+        Squashed(image(BASE, tar, layer("x"), layer(whiteout("app/.git/index"))), range(1, 3))
+
+
+def test_a_layer_above_that_links_to_a_secret_is_an_error() -> None:
+    """Its link would lead nowhere."""
+    tar = layer(entry("a.key", KEY))
+    with pytest.raises(UsageError, match=r"^layer 4 has a hard link .*`remove_secrets`"):
+        Squashed(image(BASE, tar, layer("x"), layer(link("plain", "a.key"))), range(1, 3))
+
+
+def test_the_way_out_keeps_what_is_squashed_already() -> None:
+    """A secret above the range: squashing its layer alone would leave out the range."""
+    found = FoundSecret(b"top.key", "private key", 9)
+    told = Recorder()
+    tell_edited(Edited(kept_secrets=(found,)), [range(3, 5)], told)
+    assert told.notes[-1] == "`remove_secrets`: to remove them, too, squash `base` 3"

@@ -14,22 +14,30 @@ def is_meant(path: str, lines: Iterable[str]) -> bool:
     found = False
     for line in lines:
         text = line.strip()
-        if not text or text.startswith("#"):
+        if not text:
             continue
         pattern = "/".join(n for n in text.removeprefix("!").split("/") if n not in {"", "."})
-        if any(_matches(pattern, head) for head in heads):
+        if any(_is(pattern, head) for head in heads):
             found = not text.startswith("!")
     return found
+
+
+def _is(pattern: str, text: str) -> bool:
+    if pattern.startswith("**") and not set(pattern[2:]) & set("*?[]\\"):
+        rest = pattern[2:]
+        return text.endswith(rest) or (rest[:1] == "/" and text == rest[1:])
+    return _matches(pattern, text)
 
 
 def _matches(pattern: str, text: str) -> bool:  # noqa: PLR0911 - a case for each rule
     if not pattern:
         return not text
-    if pattern.startswith("**/"):
-        starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "/")]
-        return any(_matches(pattern[3:], text[at:]) for at in starts)
+    if pattern == "**":
+        return True
     if pattern.startswith("**"):
-        return any(_matches(pattern[2:], text[at:]) for at in range(len(text) + 1))
+        starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "/")]
+        rest = pattern[2:].removeprefix("/")
+        return any(_matches(rest, text[at:]) for at in starts)
     if pattern[0] == "*":
         end = text.find("/") if "/" in text else len(text)
         return any(_matches(pattern[1:], text[at:]) for at in range(end + 1))

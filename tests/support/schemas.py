@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["assert_kubernetes", "assert_valid", "sarif_schema"]
+__all__ = ["STATEMENT_SCHEMA", "assert_kubernetes", "assert_valid", "sarif_schema"]
+
+STATEMENT_SCHEMA = str(Path(__file__).with_name("in_toto_statement.json"))
+"""What the specification says of an in-toto statement, as a schema."""
 
 _VALIDATOR = Path(sys.executable).with_name("check-jsonschema")
 

@@ -55,6 +55,8 @@ class Advice:
     """What is behind it, in a sentence or two."""
     code: str = ""
     """What to write into the Dockerfile; empty: nothing that would hold for all."""
+    cache: str = ""
+    """Of which package manager it is about the cache, as in `analysis.caches`; empty: of none."""
 
 
 _WORDS: Mapping[AdviceKind, tuple[str, str, str]] = {
@@ -182,7 +184,7 @@ def advise(analysis: Analysis, squash: Saving | None) -> tuple[Advice, ...]:
 
 def _say(kind: AdviceKind, saved: int, layers: Sequence[int], **facts: object) -> Advice:
     text, why, code = (words.format_map(facts) for words in _WORDS[kind])
-    return Advice(kind, saved, tuple(layers), text, why, code)
+    return Advice(kind, saved, tuple(layers), text, why, code, str(facts.get("cache", "")))
 
 
 def _about_secrets(secrets: Sequence[Secret]) -> Iterator[Advice]:

@@ -159,6 +159,21 @@ class Contents:
         """Return what all layers together come to; nothing in it is a change."""
         return View(self, self.layers)
 
+    def live(self, path: bytes) -> dict[int, int]:
+        """Return what the image shows of a path and of what is in it: bytes by layer, from 1."""
+        folder, _, name = path.rpartition(b"/")
+        members = [member for member in self.files.get(folder, ()) if member.name == name]
+        inside = path + b"/"
+        for lists in (self.own, self.files):
+            for below, more in lists.items():
+                if below == path or below.startswith(inside):
+                    members += more
+        sizes: defaultdict[int, int] = defaultdict(int)
+        for member in members:
+            if id(member) not in self.deaths:
+                sizes[member.origin + 1] += member.span
+        return dict(sorted(sizes.items()))
+
 
 class View:
     """What is there after a layer, and what that layer did."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lamella.analysis.known_base import Base, kept_layers
 from lamella.merge.causes import Cause, Dropped
 
 __all__ = [
     "Analysis",
-    "Base",
     "Dead",
     "HistoryLine",
     "LayerFacts",
@@ -112,6 +112,8 @@ class Usage:
     entries: int
     kids: tuple[Usage, ...]
     """The biggest; what is left of the sums lies in what is too small to be told."""
+    layers: tuple[tuple[int, int], ...] = ()
+    """Which layers the live bytes are in, lowest first, and how many each has."""
 
 
 @dataclass(frozen=True)
@@ -163,26 +165,6 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Base:
-    """What is taken for the image's base."""
-
-    layers: int
-    """How many of the lowest."""
-    name: str
-    """What it is called; empty: nothing says so."""
-    why: str
-    """What speaks for it, for people; empty: an image of the same engine has just these layers."""
-
-    def __str__(self) -> str:
-        """Return it as a sentence without an end."""
-        one = self.layers == 1
-        layers, name = "layer 1" if one else f"layers 1-{self.layers}", self.name or "the base"
-        if not self.why:
-            return f"{layers} {'is' if one else 'are'} all of {name}"
-        return f"{layers} {'looks' if one else 'look'} like {name} ({self.why})"
-
-
-@dataclass(frozen=True)
 class Analysis:
     """All of it."""
 
@@ -221,7 +203,7 @@ class Analysis:
     @property
     def kept(self) -> int:
         """How many of the lowest layers are better kept: they are shared, or the base."""
-        return max(self.shared, self.base.layers if self.base else 0)
+        return kept_layers(self.shared, self.base)
 
     def sharing_lost(self, saving: Saving) -> int:
         """Bytes of layers that would no longer be shared: they stay for others, and come again."""

@@ -165,36 +165,80 @@ def make_places(dead: Mapping[int, DeadOf], laid: Laid) -> Usage:
         laid: the layers.
     """
     direct: defaultdict[bytes, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for of_layer in laid.lots:
+    live: list[defaultdict[bytes, int]] = []
+    for position, of_layer in enumerate(laid.lots):
+        live.append(defaultdict(int))
         for folder, size, entries in of_layer.by_folder():
             numbers = direct[folder]
             numbers[0] += size
             numbers[2] += entries
+            live[position][folder] += size
     total = sum(size for size, _, _ in direct.values())
-    for dead_of_layer in dead.values():
+    for position, dead_of_layer in dead.items():
         for folder, size in dead_of_layer.by_folder():
             numbers = direct[folder]
             numbers[0] -= size
             numbers[1] += size
+            live[position][folder] -= size
     smallest = max(1, total // _SMALLEST)
-    return _Drawing(Inside(direct, 3), _big_files(laid, smallest), smallest).place(b"", b"", _DEPTH)
+    inside = Inside(direct, 3)
+    told = (path for path, sums in inside.sums.items() if sums[0] + sums[1] >= smallest)
+    layers = _by_layer(live, told)
+    return _Drawing(inside, layers, _big_files(laid, smallest), smallest).place(b"", b"", _DEPTH)
 
 
-def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, Sequence[int]]]:
-    """Return live and dead bytes and the number of entries of files, by directory and name."""
-    files: defaultdict[bytes, dict[bytes, list[int]]] = defaultdict(dict)
+def _by_layer(
+    live: Sequence[Mapping[bytes, int]], told: Iterable[bytes]
+) -> Mapping[bytes, Mapping[int, int]]:
+    """Return live bytes of some directories by layer, counted from 1, each with all in it.
+
+    Args:
+        live: of each layer, bytes in each directory without those in it.
+        told: which, with all that they are in.
+    """
+    sums: dict[bytes, defaultdict[int, int]] = {
+        path: defaultdict(int) for path in sorted({b"", *told}, reverse=True)
+    }
+    for number, of_layer in enumerate(live, 1):
+        for folder, size in of_layer.items():
+            path = folder
+            while path not in sums:
+                path = path.rpartition(b"/")[0]
+            sums[path][number] += size
+    for path, found in sums.items():  # a directory comes after what is in it
+        if path:
+            above = sums[path.rpartition(b"/")[0]]
+            for number, size in found.items():
+                above[number] += size
+    return sums
+
+
+def _big_files(laid: Laid, smallest: int) -> Mapping[bytes, Mapping[bytes, _BigFile]]:
+    """Return files, by directory and name."""
+    files: defaultdict[bytes, dict[bytes, _BigFile]] = defaultdict(dict)
     for changeset in laid.changesets:
         for member in changeset.entries:
             if member[5] + member[6] + 511 >= smallest <= member.span and member[2] != DIRECTORY:
-                numbers = files[member.folder].setdefault(member.name, [0, 0, 0])
-                numbers[laid.fates.get(id(member)) is not None] += member.span
-                numbers[2] += 1
+                file = files[member.folder].setdefault(member.name, _BigFile([0, 0, 0], {}))
+                is_dead = laid.fates.get(id(member)) is not None
+                file.numbers[is_dead] += member.span
+                file.numbers[2] += 1
+                if not is_dead:
+                    file.layers[member.origin + 1] = member.span
     return files
+
+
+class _BigFile(NamedTuple):
+    numbers: list[int]
+    """Live bytes, dead bytes, entries."""
+    layers: dict[int, int]
+    """Live bytes by layer."""
 
 
 class _Drawing(NamedTuple):
     inside: Inside
-    files: Mapping[bytes, Mapping[bytes, Sequence[int]]]
+    layers: Mapping[bytes, Mapping[int, int]]
+    files: Mapping[bytes, Mapping[bytes, _BigFile]]
     smallest: int
 
     def place(self, path: bytes, name: bytes, depth: int) -> Usage:
@@ -204,8 +248,14 @@ class _Drawing(NamedTuple):
                 live, dead, _ = self.inside.sums[kid]
                 if live + dead >= self.smallest:
                     kids.append(self.place(kid, kid.rpartition(b"/")[2], depth - 1))
-            for base, (live, dead, entries) in self.files.get(path, {}).items():
-                kids.append(Usage(base, live, dead, entries, ()))
+            for base, file in self.files.get(path, {}).items():
+                live, dead, entries = file.numbers
+                kids.append(Usage(base, live, dead, entries, (), _in_order(file.layers)))
         live, dead, entries = self.inside.sums[path]
         biggest = nlargest(_BREADTH, kids, key=lambda kid: (kid.live + kid.dead, kid.name))
-        return Usage(name, live, dead, entries, tuple(biggest))
+        layers = _in_order(self.layers.get(path, {}))
+        return Usage(name, live, dead, entries, tuple(biggest), layers)
+
+
+def _in_order(sizes: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted((number, size) for number, size in sizes.items() if size))

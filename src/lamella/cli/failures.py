@@ -17,8 +17,8 @@ PARAMETERS = frozenset(
         *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
         *("platform", "source", "tls_verify", "tmp_dir"),
-        *("clamp_mtime", "engine", "exclude", "journal", "keep", "remove_secrets", "resume"),
-        *("since", "to"),
+        *("clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
+        *("remove_secrets", "resume", "since", "to"),
     }
 )
 """Of the calls, and fields of what they are given: an option each."""

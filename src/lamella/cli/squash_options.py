@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from lamella.cli.completion import complete_file, complete_layer
-from lamella.cli.shared_options import Decorator, platform_option
-from lamella.cli.text_file import read_text
+from lamella.cli.completion import complete_layer
+from lamella.cli.shared_options import (
+    Decorator,
+    clamp_option,
+    exclude_options,
+    platform_option,
+)
 
 __all__ = ["HEADINGS", "squash_options"]
 
@@ -25,7 +28,7 @@ _OPTIONS: Sequence[Decorator] = (
         "base",
         metavar="LAYER",
         shell_complete=complete_layer,
-        help="Squash every layer above LAYER.",
+        help="Squash the layers above LAYER, or auto.",
     ),
     click.option("--last", type=int, metavar="N", help="Squash the newest N layers."),
     click.option(
@@ -69,43 +72,15 @@ _OPTIONS: Sequence[Decorator] = (
         help="Creation time, such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH if set, "
         "else source).",
     ),
-    click.option(
-        "--exclude",
-        multiple=True,
-        metavar="PATTERN",
-        help="Leave out these paths; as in .dockerignore.",
-    ),
-    click.option(
-        "--exclude-from",
-        multiple=True,
-        shell_complete=complete_file,
-        metavar="FILE",
-        help="Leave out what the patterns in FILE match.",
-    ),
+    exclude_options(),
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
-    click.option(
-        "--clamp-mtime",
-        metavar="TIME",
-        help="Limit modification times of the new layer.",
-    ),
+    clamp_option(),
 )
 
 
 def squash_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command, whose parameters have the names of `lamella.squash`'s."""
-
-    @functools.wraps(command)
-    def read(
-        *args: Any,  # noqa: ANN401 - click's
-        exclude: tuple[str, ...],
-        exclude_from: tuple[str, ...],
-        **choices: Any,  # noqa: ANN401 - click's
-    ) -> Any:  # noqa: ANN401 - the command's
-        texts = [read_text(path, "--exclude-from") for path in exclude_from]
-        patterns = [line for text in texts for line in text.splitlines()]
-        return command(*args, exclude=(*patterns, *exclude), **choices)
-
-    wrapped: Callable[..., Any] = read
+    wrapped = command
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped

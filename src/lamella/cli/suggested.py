@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamella.analysis.model import Analysis
 
-__all__ = ["best_squash"]
+__all__ = ["best_squash", "naming"]
 
 
 def best_squash(
@@ -22,15 +22,29 @@ def best_squash(
         place: where it is, if it is not yet there where the command will be typed.
         platform: which one of it was asked for.
     """
-    from lamella.report.analyze import best_savings  # noqa: PLC0415 - completion needs none of it
+    from lamella.report.analyze import best_savings, squash_words  # noqa: PLC0415 - completion needs none of it
     from lamella.report.text import printable  # noqa: PLC0415 - as above
-    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     best = best_savings(analysis)
     if not best:
         return ""
-    tag, output = parse_location(place or image).suggest(analysis.tags)
-    words = ["lamella", "squash", image, "--layers", f"{best[0].first}-{best[0].last}"]
+    words = ["lamella", "squash", image, *squash_words(analysis, best[0])]
+    named = naming(place or image, analysis, platform)
+    return " ".join(filter(None, (printable(shlex.join(words)), named)))
+
+
+def naming(place: str, analysis: Analysis, platform: str | None = None) -> str:
+    """Return the options that say what the result of a squash is called, and where it goes.
+
+    Args:
+        place: where the image is.
+        analysis: what was found in it.
+        platform: which one of it was asked for.
+    """
+    from lamella.report.text import printable  # noqa: PLC0415 - completion needs none of it
+    from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
+
+    tag, output = parse_location(place).suggest(analysis.tags)
     options = {"--platform": platform, "-t": tag, "-o": output}
-    words += [word for name, value in options.items() if value for word in (name, value)]
+    words = [word for name, value in options.items() if value for word in (name, value)]
     return printable(shlex.join(words))

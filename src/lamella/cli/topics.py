@@ -33,6 +33,7 @@ TOPICS = {
     "limits": Topic("limits.md", "limits on the sizes of parts of an image"),
     "plans": Topic("plan.md", "how to plan a squash of many images"),
     "platforms": Topic("how-to/multi-platform.md", "how to squash for several platforms"),
+    "proof": Topic("how-to/prove.md", "how to prove what a squash did, and sign it"),
     "registries": Topic("registries.md", "credentials, TLS and proxies of registries"),
     "registry": Topic("how-to/registry.md", "how to squash an image in a registry"),
     "report": Topic("report.md", "the page that `lamella analyze --html` writes"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lamella.errors import ImageNotFound, LamellaError, UsageError
-from lamella.selection import is_layer_name
+from lamella.selection import AUTO, is_layer_name
 from lamella.transport.environment import Environment
 from lamella.transport.location import Location
 from lamella.transport.transports import locate
@@ -41,7 +41,7 @@ class Bases:
             Cancelled: the work was cancelled.
             LamellaError: the place of the base can't be asked, or what it has makes no sense.
         """
-        if layer is None or is_layer_name(layer):
+        if layer is None or layer == AUTO or is_layer_name(layer):
             return FoundBase(layer)
         found = self._known.get(layer) or self._known.get(_beside(layer, source))
         if found is None:

@@ -32,6 +32,8 @@ _LOOK_SECONDS = 0.02
 """Who waits for workers looks so often whether they are still wanted."""
 _AHEAD = 4
 """Tasks handed over for each thread of the workers, so that none has nothing to do."""
+_ENDED = frozenset({"finished", "error", "cancelled"})
+"""States of a future that stay; of one that is lost the scheduler has the task done again."""
 _mine = threading.local()
 
 
@@ -169,6 +171,9 @@ def _results(
             yield None
             continue
         future = next(running)
+        if future.status not in _ENDED:  # its worker died before the result was fetched
+            running.add(future)
+            continue
         task = of.pop(future.key)
         watch.end(task.source)
         for _ in range(crew.most() - len(of)):  # workers come and go
@@ -178,12 +183,16 @@ def _results(
 
 
 def _outcome_of(future: Any, task: Task) -> Outcome:  # noqa: ANN401 - a Future of Dask's
-    """Return what came of a task; of one whose workers all died, that."""
-    if future.status == "finished":
+    """Return what came of a task that has ended; of one whose workers all died, that.
+
+    Its state is not asked for: it changes whenever a worker dies, and a result that died with one
+    is waited for once more.
+    """
+    try:
         outcome: Outcome = future.result()
-        return outcome
-    why = f"its Dask workers were lost: {future.exception()!r}"
-    return failure(task, EngineError(why))
+    except Exception as error:  # noqa: BLE001 - whatever ended it in a worker
+        return failure(task, EngineError(f"its Dask workers were lost: {error!r}"))
+    return outcome
 
 
 def _run_remote(task: Task, make_env: MakeEnvironment, retries: int) -> Outcome:

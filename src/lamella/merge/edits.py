@@ -6,17 +6,18 @@ Entries are left out of the difference; those that stay may get another header w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamella.merge.changeset import Changeset
 from lamella.merge.nodes import Folder, Node
 from lamella.merge.overlay import Tree
-from lamella.merge.patterns import PathPatterns
+from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.tar.entry import Header
 from lamella.tar.writer import FURTHEST_TIME
 
-__all__ = ["NO_EDITS", "Edits", "Meant", "meant_in_layer", "meant_in_tree"]
+__all__ = ["NOTHING_MEANT", "NO_EDITS", "Edits", "Meant", "meant_in_layer", "meant_in_tree"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,16 @@ class Edits:
         """Whether a layer becomes what it would be anyway."""
         return self.leave_out is None and self.latest is None and self.change is None
 
-    def apply(self, difference: Tree) -> Meant:
-        """Leave out of a difference, and of what it shows of the layers below, what is meant."""
+    def apply(self, difference: Tree, staying: AbstractSet[bytes] = frozenset()) -> Meant:
+        """Leave out of a difference, and of what it shows of the layers below, what is meant.
+
+        Args:
+            difference: is changed.
+            staying: directories that stay, for something that layers above put into them.
+        """
         if self.leave_out is None:
-            return Meant([], 0)
-        meant = meant_in_tree(difference, self.leave_out)
+            return NOTHING_MEANT
+        meant = meant_in_tree(difference, self.leave_out, staying)
         for path in meant.paths:
             difference.leave_out(path)
         return meant
@@ -72,38 +78,47 @@ class Meant(NamedTuple):
 
     paths: list[bytes]
     """Of a directory that is gone with all that is in it, its own alone."""
-    matching: int
-    """All patterns that match anything."""
+    used: AbstractSet[int]
+    """The numbers of the patterns that match anything."""
+    stay: AbstractSet[bytes] = frozenset()
+    """Directories that are meant but stay, for what is brought back of them."""
+
+
+NOTHING_MEANT = Meant([], frozenset())
 
 
 class _Visited(NamedTuple):
     path: bytes
     node: Node
     parent: int
-    matching: int
+    last: int
 
 
-def meant_in_tree(tree: Tree, patterns: PathPatterns) -> Meant:
+def meant_in_tree(
+    tree: Tree, patterns: PathPatterns, staying: AbstractSet[bytes] = frozenset()
+) -> Meant:
     """Return which of the paths that a tree shows, with those below it, patterns mean.
 
     A directory of which something is brought back stays.
+
+    Args:
+        tree: the tree.
+        patterns: the patterns.
+        staying: further directories that stay.
     """
-    seen = [_Visited(b"", tree.root, -1, 0)]
+    used: set[int] = set()
+    seen = [_Visited(b"", tree.root, -1, NO_PATTERN)]
     for at, (path, node, _, above) in enumerate(seen):  # which grows meanwhile
         prefix = path + b"/" if path else b""
         for name, kid in _shown(node):
             kid_path = prefix + name
-            seen.append(_Visited(kid_path, kid, at, patterns.match(kid_path, above)))
-    stays = [not patterns.mean(one.matching) for one in seen]
+            seen.append(_Visited(kid_path, kid, at, patterns.match(kid_path, above, used)))
+    stays = [not patterns.mean(one.last) or one.path in staying for one in seen]
     for at in range(len(seen) - 1, 0, -1):
         stays[seen[at].parent] |= stays[at]
-    matching = 0
-    paths = []
-    for at, one in enumerate(seen):
-        matching |= one.matching
-        if not stays[at] and stays[one.parent]:
-            paths.append(one.path)
-    return Meant(paths, matching)
+    gone = [one.path for at, one in enumerate(seen) if not stays[at] and stays[one.parent]]
+    stay = {one.path for at, one in enumerate(seen) if stays[at] and patterns.mean(one.last)}
+    return Meant(gone, used, stay)
 
 
 def _shown(node: Node) -> Iterator[tuple[bytes, Node]]:
@@ -121,7 +136,8 @@ def _shown(node: Node) -> Iterator[tuple[bytes, Node]]:
 
 def meant_in_layer(changeset: Changeset, patterns: PathPatterns) -> Meant:
     """Return which entries of a layer patterns mean, seen in the image or not."""
-    known: dict[bytes, int] = {b"": 0}
+    known: dict[bytes, int] = {b"": NO_PATTERN}
+    used: set[int] = set()
 
     def of_folder(path: bytes) -> int:
         todo = []
@@ -129,19 +145,17 @@ def meant_in_layer(changeset: Changeset, patterns: PathPatterns) -> Meant:
             todo.append(path)
             path = path.rpartition(b"/")[0]
         for below in reversed(todo):
-            known[below] = patterns.match(below, known[below.rpartition(b"/")[0]])
+            known[below] = patterns.match(below, known[below.rpartition(b"/")[0]], used)
         return known[todo[0]] if todo else known[path]
 
-    matching, paths = 0, []
+    paths = []
     for member in changeset.entries:
         if not member.name:  # the root, which is no path in the image
             continue
-        above = of_folder(member.folder)
-        found = patterns.match(member.path, above)
-        matching |= found
-        if patterns.mean(found):
-            paths.append(member.path)
-    return Meant(_topmost(paths), matching)
+        path = member.path
+        if patterns.mean(patterns.match(path, of_folder(member.folder), used)):
+            paths.append(path)
+    return Meant(_topmost(paths), used)
 
 
 def _topmost(paths: Sequence[bytes]) -> list[bytes]:

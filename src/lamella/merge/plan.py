@@ -66,7 +66,7 @@ class Plan:
     left_out: list[Member] = field(default_factory=list)
     """Entries that are not in it because the edits say so."""
     edited: bool = False
-    """An entry was changed by the edits."""
+    """An entry of the squashed layers was changed by the edits."""
 
 
 def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
@@ -121,6 +121,7 @@ class _Planner:
         self._folders: list[tuple[bytes, Folder, int]] = []
         self._written: set[int] = set()
         self._is_edited = False
+        self._first = tree.lower.top + 1 if tree.lower else 0  # of the squashed layers
         self._leaders: dict[int, bytes] = {}  # inode -> the path it was written under
         self._headers: dict[int, Header] = {}  # of inodes with several names
         self._linked: set[int] = set()
@@ -265,12 +266,17 @@ class _Planner:
             self._check_device(member)
         self._entries += 1
         own = member.name == name and member.folder == folder and not member.flags & REWRITE
-        changed = self._changes and self._entries_of.is_changed(member)
-        self._is_edited |= changed
+        changed = self._changes and self._note_change(member)
         if own and not changed:
             self._copy(member.origin, member.start, member.span)
         else:
             self._anew(member, join(folder, name))
+
+    def _note_change(self, member: Member) -> bool:
+        """Whether the edits change an entry; it is told of those of the squashed layers."""
+        changed = self._changes and self._entries_of.is_changed(member)
+        self._is_edited |= changed and member.origin >= self._first
+        return changed
 
     def _anew(self, member: Member, path: bytes) -> None:
         entry = self._entries_of.anew(member, path)
@@ -294,12 +300,14 @@ class _Planner:
         if leader is None:  # its first name is gone: this one takes its place
             self._leaders[id(link.inode)] = path
             self._promotions.append(Promotion(link.inode.path, path))
+            self._note_change(link.inode)
             self._anew(link.inode, path)
             return
         member = link.member
         if member.path == path and self._entries_of.is_sound_link(member, leader, link.inode):
             self._copy(member.origin, member.start, member.span)
         else:
+            self._note_change(member)
             header = self._inode_header(link.inode)
             self._literal(self._entries_of.link(header, leader, path).header)
 

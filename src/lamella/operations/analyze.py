@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from lamella.analysis.base import guess_base
 from lamella.analysis.browse import Contents
 from lamella.analysis.compare import Comparison, compare
 from lamella.analysis.facts import Label, dead_shares, take_apart
@@ -20,6 +19,7 @@ from lamella.image import Image
 from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar
 from lamella.layer_list import LayerLine, layer_lines
+from lamella.operations.find_base import base_here
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
 from lamella.transport.environment import Environment
@@ -106,9 +106,8 @@ def _taken_apart(
         env.progress.phase("verify layers")
         opener.verify()
         others = source.tags_by_chain()
-        analysis = replace(
-            analysis, shared=shared_layers(image, others), base=guess_base(image, others)
-        )
+        base = base_here(source, location, env, others)
+        analysis = replace(analysis, shared=shared_layers(image, others), base=base)
         yield analysis, laid, image, opener.open_headers(image.layers)
 
 

@@ -17,8 +17,7 @@ from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.plan import Plan
-from lamella.operations.planning import NOT_EDITED, Edited, Planning, Reading
-from lamella.operations.secrets import SecretSearch
+from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
 from lamella.selection import Selection
@@ -40,7 +39,7 @@ class Prepared:
     tars: Mapping[int, LayerTar]
     """By position: the layers that were read; those below a range only if it depends on them."""
     plans: Mapping[range, Plan]
-    edited: Edited = NOT_EDITED
+    edited: Edited
 
     def count_dropped(self) -> None:
         """Read what `dropped` has to compare, now rather than when it is asked for."""
@@ -84,7 +83,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress: Progress,
     edits: Edits = NO_EDITS,
     *,
-    search: SecretSearch | None = None,
+    remove_secrets: bool = False,
     headers_only: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
@@ -95,7 +94,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         opener: opens them.
         progress: is told.
         edits: what the merged layers are to say otherwise.
-        search: finds the secrets that merged layers leave out; None: they leave out none.
+        remove_secrets: merged layers leave out what is likely a secret, too.
         headers_only: content of squashed layers will not be asked for.
 
     Raises:
@@ -110,7 +109,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only)
     with opener.explaining(), collector_paused():
-        planned = Planning(reading, ranges, edits, search)
+        planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets)
         plans = planned.plans()
         edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lamella.operations.planning import Edited
 from lamella.progress import Progress
@@ -13,8 +13,15 @@ __all__ = ["tell_edited"]
 _SHOWN = 5
 
 
-def tell_edited(edited: Edited, progress: Progress) -> None:
-    """Say which patterns are of no use, and what ships all the same."""
+def tell_edited(edited: Edited, ranges: Sequence[range], progress: Progress) -> None:
+    """Say which patterns are of no use, and what ships all the same.
+
+    Args:
+        edited: what came of the edits.
+        ranges: positions of the layers that are squashed.
+        progress: is told.
+    """
+    first = min((positions.start for positions in ranges), default=None)
     for pattern in edited.unused:
         progress.note(f"`exclude` {pattern}: no layer has such a path")
     for position, paths in edited.shipped.items():
@@ -24,7 +31,7 @@ def tell_edited(edited: Edited, progress: Progress) -> None:
             f"/{path_text(paths[0])}{more} with it"
         )
     if edited.shipped:
-        _tell_way_out("`exclude`", "these bytes", edited.shipped, progress)
+        _tell_way_out("`exclude`", "these bytes", edited.shipped, first, progress)
     kept = edited.kept_secrets
     for secret in kept[:_SHOWN]:
         progress.note(
@@ -32,13 +39,17 @@ def tell_edited(edited: Edited, progress: Progress) -> None:
             f"({secret.kind}) with it"
         )
     if len(kept) > _SHOWN:
-        progress.note(f"`remove_secrets`: {len(kept) - _SHOWN} more secrets are in kept layers")
+        progress.note(f"`remove_secrets`: {len(kept) - _SHOWN} more in kept layers")
     if kept:
         layers = [secret.layer - 1 for secret in kept]
-        _tell_way_out("`remove_secrets`", "them", layers, progress)
+        _tell_way_out("`remove_secrets`", "them", layers, first, progress)
 
 
-def _tell_way_out(option: str, what: str, positions: Iterable[int], progress: Progress) -> None:
+def _tell_way_out(
+    option: str, what: str, positions: Iterable[int], first: int | None, progress: Progress
+) -> None:
+    """Say what to squash so that these layers go, too; `first` is the lowest that is squashed."""
     lowest = min(positions)
+    lowest = lowest if first is None else min(lowest, first)
     way_out = f"`base` {lowest}" if lowest else "all layers"
     progress.note(f"{option}: to remove {what}, too, squash {way_out}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
@@ -14,16 +15,16 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
-from lamella.merge.edits import Edits, Meant, meant_in_layer, meant_in_tree
+from lamella.merge.edits import Edits, meant_in_layer, meant_in_tree
 from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import PathPatterns
 from lamella.merge.plan import Plan, make_plan
-from lamella.operations.secrets import FoundSecret, SecretSearch
+from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.tar.entry import path_text
 
-__all__ = ["NOT_EDITED", "Cut", "Edited", "Planning", "Reading"]
+__all__ = ["Cut", "Edited", "Planning", "Reading"]
 
 
 class Cut(NamedTuple):
@@ -49,9 +50,6 @@ class Edited:
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets in layers that are kept."""
-
-
-NOT_EDITED = Edited()
 
 
 class Reading:
@@ -101,7 +99,8 @@ class Planning:
         reading: Reading,
         ranges: Sequence[range],
         edits: Edits,
-        search: SecretSearch | None = None,
+        *,
+        remove_secrets: bool = False,
     ) -> None:
         """Plan nothing yet.
 
@@ -109,14 +108,16 @@ class Planning:
             reading: the layers.
             ranges: of those that are squashed.
             edits: what the merged layers are to say otherwise.
-            search: finds the secrets that are left out, too; None: none is.
+            remove_secrets: what is likely a secret is left out, too.
         """
         self._reading, self._ranges, self._edits = reading, ranges, edits
-        self._search = search
+        self._removes_secrets = remove_secrets
         self._below = _Below(reading)
         self._left_out: list[bytes] = []
+        self._tops: dict[bytes, int] = {}  # of what is left out: the first layer above its range
         self._cuts: list[Cut] = []
-        self._matching = 0
+        self._used: set[int] = set()
+        self._staying: AbstractSet[bytes] = frozenset()
 
     def plans(self) -> dict[range, Plan]:
         """Return the plan of each range that becomes another layer.
@@ -126,14 +127,16 @@ class Planning:
         """
         reading, edits, ranges = self._reading, self._edits, self._ranges
         reading.squashed(ranges)
-        if self._search is not None:
+        if self._removes_secrets:
             reading.others()
         changesets = reading.changesets
-        leaves_out = edits.leave_out is not None or self._search is not None
+        leaves_out = edits.leave_out is not None or self._removes_secrets
         alone = {
             r: None if leaves_out else difference_alone([changesets[p] for p in r]) for r in ranges
         }
         reading.below(max((r.start for r in ranges if alone[r] is None), default=0))
+        if edits.leave_out:
+            self._staying = self._find_staying(edits.leave_out)
         plans: dict[range, Plan] = {}
         for positions in ranges:
             difference, before = alone[positions], len(self._left_out)
@@ -147,15 +150,22 @@ class Planning:
             if len(positions) > 1 or is_changed or self._drops_secret(plan, positions.start):
                 plans[positions] = plan
         if leaves_out:
+            reading.below(len(reading.image.layers))
+            self._check_removals()
             self._check_above()
         return plans
 
     def _leave_out(self, difference: Tree, top: int) -> None:
-        meant = self._edits.apply(difference)
-        self._matching |= meant.matching
-        secrets = self._search.in_difference(difference, self._reading.tars) if self._search else []
+        meant = self._edits.apply(difference, self._staying)
+        self._used |= meant.used
+        for path in meant.paths:
+            self._tops.setdefault(path, top)
+        tars = self._reading.tars
+        secrets = secrets_shown(difference, tars) if self._removes_secrets else []
         gone = dict.fromkeys(secret.path for secret in secrets)
         for path in gone:
+            if isinstance(difference.find(path), Folder):
+                self._tops.setdefault(path, top)
             difference.leave_out(path)
         self._cuts += [Cut(secret, top) for secret in secrets]
         paths = [*meant.paths, *gone]
@@ -164,10 +174,28 @@ class Planning:
 
     def _drops_secret(self, plan: Plan, position: int) -> bool:
         """Whether a layer alone says a path twice, and what it says first is a secret."""
-        if self._search is None:
+        if not self._removes_secrets:
             return False
         dropped = [member for member, _ in plan.dropped if member.origin == position]
-        return bool(self._search.in_entries(dropped, self._reading.tars[position]))
+        return bool(secrets_among(dropped, self._reading.tars[position]))
+
+    @property
+    def _reaches_top(self) -> bool:
+        """Whether no layer that is kept lies above the ranges."""
+        return bool(self._ranges) and self._ranges[-1].stop == len(self._reading.image.layers)
+
+    def _find_staying(self, patterns: PathPatterns) -> AbstractSet[bytes]:
+        """Return the directories of which something is brought back in the image as a whole.
+
+        What is brought back may be in another range, or in a layer that is kept.
+        """
+        reading, count = self._reading, len(self._reading.image.layers)
+        if not patterns.bring_back or (self._reaches_top and len(self._ranges) == 1):
+            return frozenset()
+        reading.below(count)
+        tree = Tree()
+        _lay(tree, reading.changesets, range(count), reading.image)
+        return meant_in_tree(tree, patterns).stay
 
     def _check_above(self) -> None:
         """See to it that no layer above the ranges brings back what was left out.
@@ -176,7 +204,8 @@ class Planning:
         would be in a folder without attributes.
         """
         image, patterns = self._reading.image, self._edits.leave_out
-        self._reading.below(len(image.layers))
+        if self._reaches_top and not self._cuts:
+            return
         tree = self._below.up_to(len(image.layers))
         if patterns is not None and (shown := meant_in_tree(tree, patterns).paths):
             raise self._brought_back("`exclude`", shown[0], tree)
@@ -187,29 +216,61 @@ class Planning:
     def _brought_back(self, option: str, path: bytes, tree: Tree) -> UsageError:
         # Not always by that path: an entry may lead through a symlink that its own layer made.
         position = newest_origin(tree.find(path))
+        has = f"layer {position + 1} has"
+        if not self._is_kept(position):
+            position = len(self._reading.image.layers) - 1
+            has = "a layer has the last of"  # it deletes what the directory stayed for
         first = self._ranges[0].start + 1 if self._ranges else position + 1
         return UsageError(
-            f"{option}: layer {position + 1} has /{path_text(path)} and is above the "
+            f"{option}: {has} /{path_text(path)} and is above the "
             f"squashed layers; squash it, too: `layers` {first}-{position + 1}"
         )
+
+    def _check_removals(self) -> None:
+        """See to it that no layer that is kept deletes anything in a directory that is left out.
+
+        Overlay engines make the directory for that.
+        """
+        for position, changeset in self._reading.changesets.items():
+            if not self._is_kept(position):
+                continue
+            folders = {path.rpartition(b"/")[0] for path in changeset.whiteouts}
+            for folder in folders.union(changeset.opaques):
+                names = folder.split(b"/")
+                for count in range(1, len(names) + 1):
+                    path = b"/".join(names[:count])
+                    if self._tops.get(path, position + 1) <= position:
+                        raise UsageError(
+                            f"{self._option_of(path)}: layer {position + 1} deletes something in "
+                            f"/{path_text(path)}, which is left out of a layer below; squash both "
+                            "layers in one range"
+                        )
+
+    def _option_of(self, path: bytes) -> str:
+        by_secret = any(secret.path == path for secret, _ in self._cuts)
+        return "`remove_secrets`" if by_secret else "`exclude`"
+
+    def _is_kept(self, position: int) -> bool:
+        return not any(position in positions for positions in self._ranges)
 
     def edited(self) -> Edited:
         """Return what came of the edits; the plans are made."""
         patterns = self._edits.leave_out or PathPatterns.parse(())
-        matching, shipped = self._matching, {}
+        used, shipped = self._used, {}
         kept_secrets: list[FoundSecret] = []
         for position, changeset in sorted(self._reading.changesets.items()):
-            is_kept = not any(position in positions for positions in self._ranges)
-            meant = meant_in_layer(changeset, patterns) if patterns.texts else Meant([], 0)
-            matching |= meant.matching
-            if meant.paths and is_kept:
-                shipped[position] = tuple(meant.paths)
-            if is_kept and self._search is not None:
+            is_kept = self._is_kept(position)
+            if patterns.texts and (is_kept or len(used) < len(patterns.texts)):
+                meant = meant_in_layer(changeset, patterns)
+                used |= meant.used
+                if meant.paths and is_kept:
+                    shipped[position] = tuple(meant.paths)
+            if is_kept and self._removes_secrets:
                 tar = self._reading.tars[position]
-                kept_secrets += self._search.in_entries(changeset.entries, tar)
-        unused = patterns.unused(matching)
+                kept_secrets += secrets_among(changeset.entries, tar)
+        unused = tuple(patterns.unused(used))
         return Edited(
-            tuple(self._left_out), shipped, tuple(unused), tuple(self._cuts), tuple(kept_secrets)
+            tuple(self._left_out), shipped, unused, tuple(self._cuts), tuple(kept_secrets)
         )
 
 
@@ -277,7 +338,7 @@ def _lay(
         except MalformedTar as error:
             if lacks:
                 raise UsageError(
-                    f"`exclude`: layer {position + 1} has a {error.what}: that is left out of "
-                    "a layer below; squash both layers in one range"
+                    f"layer {position + 1} has a {error.what}: `exclude` or `remove_secrets` "
+                    "leaves that out of a layer below; squash both layers in one range"
                 ) from error
             raise error.at(image.layers[position].where) from error

@@ -23,6 +23,8 @@ def prove(prepared: Prepared, edits: Edits) -> None:
         ImageError: they differ, which would be a fault of lamella; nothing is published then.
     """
     top = max((positions.stop for positions in prepared.plans), default=0)
+    if edits.leave_out is not None:  # a directory may stay for what a layer above has in it
+        top = len(prepared.image.layers)
     old = prepared.opener.open_headers(prepared.image.layers[:top])
     above = prepared.image.layers[top:]
     prepared.opener.open([layer for layer in above if isinstance(layer.blob, FileRange)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
-from lamella.operations.secrets import SecretSearch
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
+from lamella.tar.entry import time_text
 from lamella.transport.location import Location
 
 __all__ = ["Layers", "Name", "Request", "range_texts", "reference_text"]
@@ -29,7 +30,7 @@ class Request:
     location: Location
     output: Location
     base: str | None = None
-    """LAYER: what is above it is squashed."""
+    """LAYER: what is above it is squashed; `AUTO`: the base is to be found."""
     last: int | None = None
     ranges: tuple[str, ...] = ()
     max_layers: int | None = None
@@ -47,10 +48,12 @@ class Request:
     """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
-    secrets: SecretSearch | None = None
-    """Finds the secrets that merged layers leave out, too; None: they leave out none."""
+    remove_secrets: bool = False
+    """Merged layers leave out what is likely a secret, too."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
+    referrers: Literal["copy", "drop"] | None = None
+    """What becomes of what is attached to the image; None: it is not even looked for."""
     dry_run: bool = False
     sizes_only: bool = False
     """Of a dry run: tell no reasons why bytes are gone, for which content must be compared."""
@@ -78,19 +81,52 @@ class Request:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
+        self._check_referrers()
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)
 
+    def _check_referrers(self) -> None:
+        if self.referrers not in {None, "copy", "drop"}:
+            raise UsageError(f"`referrers` {self.referrers!r:.60}: expected copy or drop")
+        if self.referrers != "copy":
+            return
+        if not self.check:
+            raise UsageError(
+                "`referrers` copy goes with `check`: an SBOM is only attached to an image that is "
+                "proven to have the same files"
+            )
+        if not self.output.keeps_manifest:
+            raise UsageError(
+                f"`referrers` copy: nothing can be attached to an image in {self.output}; expected "
+                "a registry, oci:DIR or oci-archive:FILE as `output`"
+            )
+
     @property
     def changes_layers(self) -> bool:
         """Whether a layer alone may become another one."""
-        return not self.edits.is_none or self.secrets is not None
+        return not self.edits.is_none or self.remove_secrets
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the destination will call the image."""
         return self.output.names(self.tags)
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the new image is to be, as JSON values: parameters, if they are given."""
+        patterns, latest = self.edits.leave_out, self.edits.latest
+        history = self.wording.history
+        given: dict[str, Any] = {
+            "compression": str(self.compression) if self.compression else None,
+            "message": self.wording.message,
+            "history": history if history != "merge" else None,
+            "created": self.wording.created,
+            "annotations": dict(self.annotations),
+            "exclude": list(patterns.texts) if patterns else None,
+            "remove_secrets": self.remove_secrets or None,
+            "clamp_mtime": time_text(latest) if latest is not None else None,
+        }
+        return {name: value for name, value in given.items() if value not in (None, "", {}, [])}
 
 
 def reference_text(name: Name) -> str:

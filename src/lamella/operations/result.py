@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
+from lamella.analysis.known_base import Base
 from lamella.merge.causes import Dropped
 from lamella.operations.secrets import FoundSecret
 from lamella.tar.entry import path_text
 
-__all__ = ["FORMAT_VERSION", "Result", "SquashedRange"]
+__all__ = ["FORMAT_VERSION", "ReferrerOutcome", "Result", "SquashedRange"]
 
 FORMAT_VERSION = 1
 """Of the JSON documents; grows when a field changes its meaning or goes, not when one is added."""
@@ -35,6 +36,19 @@ class SquashedRange:
 
 
 @dataclass(frozen=True)
+class ReferrerOutcome:
+    """Something that is attached to the source: an SBOM, a signature; and what became of it."""
+
+    artifact_type: str
+    digest: str
+    """Of its manifest."""
+    state: Literal["copied", "left"]
+    """``copied``: it is attached to the new image, too; ``left``: to the source alone."""
+    reason: str = ""
+    """Why it was left, for people."""
+
+
+@dataclass(frozen=True)
 class Result:
     """Facts of one squash. Sizes are bytes of uncompressed layer tars.
 
@@ -53,7 +67,7 @@ class Result:
     """Layers below the first squashed range, shared with the base."""
     kept_bytes: int
     kept_name: str
-    """What the base is called, if the user named it."""
+    """What the base is called, if there is an image that has these layers."""
     ranges: tuple[SquashedRange, ...]
     dropped: Dropped
     reason: str = ""
@@ -76,6 +90,9 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     platform: str = ""
     """``OS/ARCH[/VARIANT]``; empty for several."""
+    base: Base | None = None
+    """The image whose layers are kept, or what is taken for the base: LAYER names it, or was to be
+    found; None: layers were chosen otherwise."""
     platforms: tuple[Result, ...] = ()
     """One for each image of the index, in its order, if every platform was squashed."""
     left_out: tuple[str, ...] = ()
@@ -84,6 +101,13 @@ class Result:
     """Paths that the image had and the new one has not; of a directory its own alone."""
     shipped: tuple[tuple[int, str], ...] = ()
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
+    kept_digest: str = ""
+    """Of the manifest of the base that the user named, or the base's ID where it has none."""
+    referrers: tuple[ReferrerOutcome, ...] = ()
+    """What is attached to the source, if that was looked for."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What the new image was to be, but for which layers are squashed: parameters that were given,
+    as JSON values."""
     secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
@@ -117,6 +141,7 @@ class Result:
                 "destination": self.destination,
                 "tags": list(self.tags),
             },
+            "base": None if self.base is None else asdict(self.base),
             "layers": {"before": self.layers_before, "after": self.layers_after, "kept": self.kept},
             "bytes": {
                 "before": self.bytes_before,
@@ -126,6 +151,7 @@ class Result:
             "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
+            "referrers": [asdict(referrer) for referrer in self.referrers],
             "secrets": {
                 "removed": [_secret_to_json(secret) for secret in self.secrets],
                 "kept": [_secret_to_json(secret) for secret in self.kept_secrets],

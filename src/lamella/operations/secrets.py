@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -11,7 +11,7 @@ from lamella.layer.protocols import LayerTar
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.tar.entry import Member
 
-__all__ = ["FoundSecret", "SecretSearch"]
+__all__ = ["FoundSecret", "secrets_among", "secrets_shown"]
 
 
 @dataclass(frozen=True)
@@ -26,46 +26,39 @@ class FoundSecret:
     """The number of the layer that its bytes are in, from 1."""
 
 
-@dataclass(frozen=True)
-class SecretSearch:
-    """Looks for secrets, but for those that are allowed."""
+def secrets_among(entries: Iterable[Member], tar: LayerTar) -> list[FoundSecret]:
+    """Return the secrets among entries of one layer, seen in the image or not.
 
-    allows: Callable[[FoundSecret], bool] = lambda _: False
+    Raises:
+        LamellaError: content can't be read.
+    """
+    return [_secret(member, member.path, kind) for member, kind in _found(entries, tar)]
 
-    def in_entries(self, entries: Iterable[Member], tar: LayerTar) -> list[FoundSecret]:
-        """Return the secrets among entries of one layer, seen in the image or not.
 
-        Raises:
-            LamellaError: content can't be read.
-        """
-        found = (_secret(member, member.path, kind) for member, kind in _found(entries, tar))
-        return [one for one in found if not self.allows(one)]
+def secrets_shown(difference: Tree, tars: Mapping[int, LayerTar]) -> list[FoundSecret]:
+    """Return the secrets that a difference shows, under each of their names.
 
-    def in_difference(self, difference: Tree, tars: Mapping[int, LayerTar]) -> list[FoundSecret]:
-        """Return the secrets that a difference shows, under each of their names.
+    A new name of a file of the layers below counts: a merged layer repeats that file.
 
-        A new name of a file of the layers below counts: a merged layer repeats that file.
-
-        Raises:
-            LamellaError: content can't be read.
-        """
-        names = defaultdict[int, list[bytes]](list)
-        inodes: dict[int, dict[int, Member]] = {}
-        for path, node in difference.walk():
-            if isinstance(node, Folder):
-                continue
-            inode = node.inode if isinstance(node, Link) else node
-            names[id(inode)].append(path)
-            inodes.setdefault(inode.origin, {})[id(inode)] = inode
-        found = [
-            _secret(member, path, kind)
-            for position, members in sorted(inodes.items())
-            for member, kind in _found(
-                sorted(members.values(), key=attrgetter("start")), tars[position]
-            )
-            for path in names[id(member)]
-        ]
-        return [one for one in found if not self.allows(one)]
+    Raises:
+        LamellaError: content can't be read.
+    """
+    names = defaultdict[int, list[bytes]](list)
+    inodes: dict[int, dict[int, Member]] = {}
+    for path, node in difference.walk():
+        if isinstance(node, Folder):
+            continue
+        inode = node.inode if isinstance(node, Link) else node
+        names[id(inode)].append(path)
+        inodes.setdefault(inode.origin, {})[id(inode)] = inode
+    return [
+        _secret(member, path, kind)
+        for position, members in sorted(inodes.items())
+        for member, kind in _found(
+            sorted(members.values(), key=attrgetter("start")), tars[position]
+        )
+        for path in names[id(member)]
+    ]
 
 
 def _found(entries: Iterable[Member], tar: LayerTar) -> Iterator[tuple[Member, str]]:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from lamella.errors import (
-    EngineUnreachable,
-    ImageNotFound,
-    MalformedImage,
-    UnknownLayer,
-    Unsupported,
-    UsageError,
-)
+from lamella.errors import EngineUnreachable, MalformedImage, UnknownLayer, Unsupported
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
+from lamella.operations.base import BaseOf
+from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
-from lamella.operations.merge_layers import (
-    Prepared,
-    WrittenImage,
-    prepare,
-    reason_against,
-    write,
-)
+from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
 from lamella.operations.notes import tell_edited
 from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
+from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
-from lamella.selection import Selection, is_number, select, select_above_image
+from lamella.selection import AUTO, Selection, is_number, select
 from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
@@ -47,7 +36,6 @@ from lamella.transport.base import (
 )
 from lamella.transport.environment import Environment
 from lamella.transport.location import Location
-from lamella.transport.transports import locate
 from lamella.waiting import published
 
 __all__ = ["Job", "Made"]
@@ -64,6 +52,8 @@ class Made:
     stored: Manifest | None
     """The manifest as the destination keeps it; None if it keeps none, or makes its own."""
     converted: str
+    base: Mapping[str, str] | None
+    """What its manifest says of its base; None: what the old one says."""
 
 
 class Job:
@@ -90,15 +80,16 @@ class Job:
             OutputError: the output can't be written; this is found out before anything is read.
         """
         self._request, self._env, self._stack = request, env, stack
-        self._clock = _Clock()
+        self._clock = Clock()
         self._source = source or self._open(request.location)
-        self._kept_name = ""
+        self._base = BaseOf(request, self._source, env)
         self._reason = ""
         """Why there is nothing to squash."""
         self._base_layers = 0
         """How many of the lowest layers are kept because they are the base."""
         self._is_alone = destination is None
         """Not one of several that are published together."""
+        self._attached = Attached(request.referrers, env.progress)
         self._whole: Image | None = None
         """With all its content, if that had to be looked at to choose layers."""
         if destination is None and not request.dry_run:
@@ -138,14 +129,14 @@ class Job:
             raise MalformedImage(image.name, "it has no layers")
         if request.auto or request.max_layers is not None:
             return self._choose(image)
+        if request.base == AUTO:
+            return self._base.select_above_found()
         try:
             return select(image, above=request.base, last=request.last, layers=request.ranges)
         except UnknownLayer as unknown:
             if request.base is None or is_number(request.base):
                 raise
-            base = self._base_image(request.base, unknown)
-        self._kept_name = base.name
-        return select_above_image(image, base)
+            return self._base.select_above_named(unknown)
 
     def _choose(self, image: Image) -> Selection:
         """Let the layers' content say which are worth squashing."""
@@ -155,9 +146,9 @@ class Job:
         request = self._request
         if reason := reason_against(image):
             raise Unsupported(f"{image.name}: {reason}")
-        self._base_layers = base = 0 if request.include_base else self._find_base(image)
+        self._base_layers = base = 0 if request.include_base else self._base.kept_by_choice()
         # All of it, and only once: an engine would save the whole image a second time.
-        if request.sizes_only and request.secrets is None:
+        if request.sizes_only and not request.remove_secrets:
             every = frozenset(range(len(image.layers)))
             self._whole = self._source.fetch(frozenset(), every)
         else:
@@ -175,42 +166,19 @@ class Job:
         others = [range(p, p + 1) for p in range(base, len(image.layers)) if p not in chosen]
         return Selection(tuple(sorted((*selection.ranges, *others), key=lambda r: r.start)))
 
-    def _find_base(self, image: Image) -> int:
-        """Return how many of the lowest layers are shared, or look like the base."""
-        from lamella.analysis.base import guess_base  # noqa: PLC0415 - as above
-        from lamella.analysis.sharing import shared_layers  # noqa: PLC0415 - as above
-
-        others = self._source.tags_by_chain()
-        guess, shared = guess_base(image, others), shared_layers(image, others)
-        if guess is None or guess.layers <= shared:
-            return shared
-        if self._request.auto:
-            self._env.progress.note(f"{guess}; kept, unless `include_base` is given")
-        return guess.layers
-
-    def _base_image(self, name: str, unknown: UnknownLayer) -> Image:
-        """LAYER may be another image: of the place it says, or of the source's own."""
-        location = locate(name, self._env)
-        beside = location.is_bare
-        try:
-            return self._source.beside(name) if beside else self._open(location).describe()
-        except (ImageNotFound, UsageError) as error:
-            if beside:
-                raise UnknownLayer(str(error), unknown.expected) from None
-            raise
-
     def prepare(self, selection: Selection) -> Prepared:
         """Fetch what is needed, and plan."""
         ranges = selection.squashing
-        search = self._request.secrets
-        headers_only = self._request.sizes_only and search is None
+        removes = self._request.remove_secrets
+        headers_only = self._request.sizes_only and not removes
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
-        if search is not None:
+        if removes:
             content = frozenset(range(len(self._source.describe().layers)))
         if self._destination is not None:
             content |= self._destination.needs(self._source.describe(), ranges, self._source)
         listed = frozenset(range(ranges[-1].stop if ranges else 0)) - content
+        self._attached.look(self._source, self._source.describe().manifest)
         image = self._whole or self._source.fetch(content, listed)
         self._clock.lap("fetch")
         prepared = prepare(
@@ -219,7 +187,7 @@ class Job:
             self._opener,
             self._env.progress,
             self._request.edits,
-            search=search,
+            remove_secrets=removes,
             headers_only=headers_only,
         )
         if not prepared.plans:
@@ -228,9 +196,10 @@ class Job:
                 selection,
                 len(image.layers),
                 base_layers=self._base_layers,
-                kept_name=self._kept_name,
+                kept_name=self._base.kept_name,
             )
-        tell_edited(prepared.edited, self._env.progress)
+        tell_edited(prepared.edited, ranges, self._env.progress)
+        self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
 
@@ -264,19 +233,25 @@ class Job:
             self._clock.lap("verify")
         manifest = image.manifest
         marked = request.annotations and manifest is not None and not manifest.is_docker
+        base = self._annotations_of_base(prepared)
         if prepared.plans or manifest is None or marked:
             manifest = new_manifest(
-                image.manifest, written.config, written.descriptors, request.annotations
+                image.manifest, written.config, written.descriptors, request.annotations, base
             )
         stored = destination.stored_manifest(manifest)
         converted = conversion(image, written.kept, stored, unpacked=destination.unpacks)
-        return Made(prepared, writer, written, stored or manifest, stored, converted)
+        return Made(prepared, writer, written, stored or manifest, stored, converted, base)
+
+    def _annotations_of_base(self, prepared: Prepared) -> Mapping[str, str] | None:
+        kept = min((positions.start for positions in prepared.plans), default=None)
+        return None if kept is None else self._base.annotations(prepared.image, kept)
 
     def publish(self, made: Made) -> Result:
         """Let the new image be seen."""
         request = self._request
         self._source.recheck()
         self._env.progress.phase("publish")
+        self._attached.carry(self._written_to, made.stored)
         try:
             image_id = self._commit(made)
         except LayersMissing:
@@ -331,8 +306,12 @@ class Job:
             bytes_after=after,
             kept=kept,
             kept_bytes=sum(sizes[:kept]),
-            kept_name=self._kept_name,
+            kept_name=self._base.kept_name,
+            kept_digest=self._base.kept_digest,
+            asked=self._request.asked(),
+            base=self._base.base,
             source_tags=image.tags,
+            referrers=self._attached.outcomes,
             ranges=tuple(_ranges(prepared, written)),
             reason=self._reason,
             dropped=dropped,
@@ -378,17 +357,3 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
         )
-
-
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._start = self._last = time.monotonic()
-
-    def lap(self, phase: str) -> None:
-        now = time.monotonic()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
-        self.seconds["total"] = now - self._start
-        self._last = now

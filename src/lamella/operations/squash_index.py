@@ -12,9 +12,10 @@ from functools import cache
 from lamella.errors import MalformedImage, UsageError
 from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
+from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.result import Result
-from lamella.operations.squash import Job
+from lamella.operations.squash import Job, Made
 from lamella.progress import Progress
 from lamella.rewrite import new_entry, new_index
 from lamella.selection import Selection
@@ -100,7 +101,8 @@ class _EveryPlatform:
         self._nested = cache(source.nested)  # it is asked for more than once
         self._left_out: list[str] = []
         self._artifacts: dict[Digest, Artifact] = {}
-        self._new: dict[Digest, Manifest] = {}
+        self._new: dict[Digest, Made] = {}
+        self._attached = Attached(request.referrers, env.progress)
 
     def run(self) -> Result:
         ones = list(self._images())
@@ -114,14 +116,17 @@ class _EveryPlatform:
             if it.plans or self._changes(it)
         }
         self._judge(self._index, rewritten)
+        self._attached.look(self._source, self._index)
+        self._attached.judge(complete=not any(it.edited.left_out for it in prepared))
         if self._destination is None:
             done = [one.job.planned(it) for one, it in zip(ones, prepared, strict=True)]
             return self._result(done, None)
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
-        self._new = {one.descriptor.digest: it.manifest for one, it in zip(ones, made, strict=True)}
+        self._new = {one.descriptor.digest: it for one, it in zip(ones, made, strict=True)}
         renewed = self._renew(self._index, self._destination, self._request.annotations)
         index = self._destination.stored_index(renewed)
+        self._attached.carry(self._destination, index)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
@@ -205,15 +210,17 @@ class _EveryPlatform:
             if descriptor.media_type in INDEXES:
                 return self._nested_entry(descriptor, destination)
             if is_image(descriptor):
-                manifest = self._new.get(descriptor.digest)
-                return _entry(descriptor, manifest) if manifest else None
+                made = self._new.get(descriptor.digest)
+                return _entry(descriptor, made.manifest, made.base) if made else None
             artifact = self._artifacts.get(descriptor.digest)
             if artifact is None:
                 return None
             destination.put_artifact(descriptor, artifact)
             return descriptor
 
-        return new_index(index, entry_of, annotations)
+        bases = [made.base for made in self._new.values()]
+        base = bases[0] if all(one == bases[0] for one in bases) else {}
+        return new_index(index, entry_of, annotations, base)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)
@@ -242,6 +249,8 @@ class _EveryPlatform:
             kept=total(lambda one: one.kept),
             kept_bytes=total(lambda one: one.kept_bytes),
             kept_name="",
+            referrers=self._attached.outcomes,
+            asked=self._request.asked(),
             ranges=(),
             dropped=sum((one.dropped for one in done), Dropped()),
             id=digest,
@@ -255,8 +264,10 @@ class _EveryPlatform:
         )
 
 
-def _entry(old: Descriptor, document: Manifest | Index) -> Descriptor:
-    return old if document.digest == old.digest else new_entry(old, document)
+def _entry(
+    old: Descriptor, document: Manifest | Index, base: Mapping[str, str] | None = None
+) -> Descriptor:
+    return old if document.digest == old.digest else new_entry(old, document, base)
 
 
 def _name(descriptor: Descriptor) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from lamella.errors import UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
+from lamella.merge.edits import NO_EDITS, Edits
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
@@ -20,19 +21,30 @@ __all__ = ["compare_images", "compare_platforms"]
 
 
 def compare_images(
-    names: tuple[str, str], platform: Platform | None, env: Environment
+    names: tuple[str, str],
+    platform: Platform | None,
+    env: Environment,
+    edits: Edits = NO_EDITS,
 ) -> list[Difference]:
     """Compare two images: file systems in every attribute, and configs.
+
+    Args:
+        names: references of both.
+        platform: of images for several.
+        env: how to reach them.
+        edits: what the second is to have otherwise than the first.
 
     Raises:
         LamellaError: one of them can't be read, or is malformed.
     """
     with ExitStack() as stack:
         one, other = _open(names, platform, env, stack)
-        return _compare(one, other, env)
+        return _compare(one, other, env, edits)
 
 
-def compare_platforms(names: tuple[str, str], env: Environment) -> list[Difference]:
+def compare_platforms(
+    names: tuple[str, str], env: Environment, edits: Edits = NO_EDITS
+) -> list[Difference]:
     """Compare all images of two indexes; a platform that only one has is a difference.
 
     Raises:
@@ -48,7 +60,7 @@ def compare_platforms(names: tuple[str, str], env: Environment) -> list[Differen
                 has = ("present" if mine else "missing", "present" if other else "missing")
                 found.append(Difference(b"", "image", *has, platform))
             else:
-                found += [replace(d, platform=platform) for d in _compare(mine, other, env)]
+                found += [replace(d, platform=platform) for d in _compare(mine, other, env, edits)]
         return found
 
 
@@ -73,15 +85,20 @@ def _by_platform(source: Source, name: str) -> dict[str, Source]:
     return images
 
 
-def _compare(one: Source, other: Source, env: Environment) -> list[Difference]:
+def _compare(one: Source, other: Source, env: Environment, edits: Edits) -> list[Difference]:
     with LayerOpener(env.spool) as opener:
         images = [fetch_all(source) for source in (one, other)]
-        found = [*compare_configs(*images), *_compare_files(images, opener)]
+        found = [*compare_configs(*images), *_compare_files(images, opener, edits)]
         opener.verify()
         return found
 
 
-def _compare_files(images: Sequence[Image], opener: LayerOpener) -> list[Difference]:
+def _compare_files(images: Sequence[Image], opener: LayerOpener, edits: Edits) -> list[Difference]:
     with opener.explaining():
-        roots = [read_rootfs(opener.open(image.layers)) for image in images]
-    return list(compare_rootfs(*roots))
+        ours, theirs = (read_rootfs(opener.open(image.layers)) for image in images)
+    if not edits.is_none:
+        # A layer that both have was kept: the edits are not about its entries.
+        kept = frozenset(images[1].diff_ids)
+        changed = {p for p, diff_id in enumerate(images[0].diff_ids) if diff_id not in kept}
+        ours = ours.edited(edits, changed)
+    return list(compare_rootfs(ours, theirs))

@@ -24,6 +24,7 @@ __all__ = [
     "head",
     "kept_text",
     "screen",
+    "squash_words",
     "to_json",
 ]
 
@@ -67,6 +68,17 @@ def advice_of(analysis: Analysis) -> tuple[Advice, ...]:
     """Return what to do about an image, most pressing first."""
     best = best_savings(analysis)
     return advise(analysis, best[0] if best else None)
+
+
+def squash_words(analysis: Analysis, saving: Saving) -> list[str]:
+    """Return the options that choose what a squash takes.
+
+    What is above a base that the image names needs no numbers: it is found again.
+    """
+    base, above = analysis.base, (saving.first - 1, saving.last)
+    if base and base.found_by == "annotation" and above == (base.layers, len(analysis.layers)):
+        return ["--from", "auto"]
+    return ["--layers", f"{saving.first}-{saving.last}"]
 
 
 def kept_text(analysis: Analysis) -> str:

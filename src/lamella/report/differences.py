@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from lamella.analysis.hidden import hide_setting, hide_values
 from lamella.rootfs import Difference
+from lamella.tar.entry import path_text
 
-__all__ = ["without_secrets"]
+__all__ = ["difference_details", "without_secrets"]
 
 _SETTINGS = frozenset({"Env", "Labels"})
 """Fields of a config with names that users chose."""
@@ -21,6 +23,21 @@ def without_secrets(difference: Difference) -> Difference:
         return difference
     ours, theirs = (_hidden(name, value) for value in (difference.ours, difference.theirs))
     return replace(difference, ours=ours, theirs=theirs)
+
+
+def difference_details(difference: Difference) -> dict[str, Any]:
+    """Return a difference as JSON values (see docs/json.md)."""
+    return {
+        "path": path_text(difference.path),
+        "what": difference.what,
+        "ours": _plain(difference.ours),
+        "theirs": _plain(difference.theirs),
+        "platform": difference.platform,
+    }
+
+
+def _plain(value: object) -> object:
+    return path_text(value) if isinstance(value, bytes) else value
 
 
 def _hidden(name: str, value: object) -> object:

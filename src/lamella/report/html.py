@@ -10,20 +10,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lamella.analysis.advice import advise
+from lamella.analysis.advice import Advice, advise
 from lamella.analysis.grade import RULE, grade
 from lamella.analysis.hidden import hide_setting, hide_values, shown_instruction
 from lamella.analysis.model import Analysis, Saving, Usage
-from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text
+from lamella.report.analyze import NOT_CHECKED_SENTENCE, best_savings, kept_text, squash_words
+from lamella.report.leaving import marks, own_pattern
 from lamella.report.page_parts import fold, home, title_of
 from lamella.report.text import count_of, human_size, one_line, percent, printable
-from lamella.tar.entry import path_text
+from lamella.tar.entry import join, path_text
 
 __all__ = ["fill_page", "render"]
 
@@ -32,33 +33,36 @@ _LETTERS = "ABC"
 _NEARLY_ALL = 0.98
 
 
-def render(analysis: Analysis, typed: str | None = None, squash: str = "") -> str:
+def render(analysis: Analysis, typed: str | None = None, squash: str = "", naming: str = "") -> str:
     """Return the page. The same analysis gives the same page.
 
     Args:
         analysis: what was found.
         typed: what to type for the image, where its name alone doesn't say where it is.
         squash: what to type for the squash that saves most, if there is more to it.
+        naming: options that say what the result of any squash is called, and where it goes.
     """
     typed = typed or analysis.reference
     best = best_savings(analysis)
     if best and not squash:
-        squash = shlex.join(["lamella", "squash", typed, "--layers", _range(best[0])])
+        squash = shlex.join(["lamella", "squash", typed, *squash_words(analysis, best[0])])
+    analysis = replace(analysis, root=_join(analysis.root))
+    advice = advise(analysis, best[0] if best else None)
     return fill_page(
         "page.html",
-        analysis=replace(analysis, root=_join(analysis.root)),
+        analysis=analysis,
         title=title_of(analysis),
         names=_other_names(analysis),
         grade=grade(analysis),
         rule=RULE,
-        advice=advise(analysis, best[0] if best else None),
+        advice=advice,
         squash=squash,
         largest=max((layer.size for layer in analysis.layers), default=0),
         best=list(zip(_LETTERS, best, strict=False)),
         kept=kept_text(analysis),
-        data=_data(analysis, best, typed),
+        data=_data(analysis, best, typed) | _leaving(analysis, advice, best, naming),
         not_checked=NOT_CHECKED_SENTENCE,
-        places=list(_with_rest(_join(analysis.root))),
+        places=list(_with_rest(analysis.root)),
         rows=fold(analysis.dead),
     )
 
@@ -86,7 +90,8 @@ def fill_page(template: str, **facts: object) -> str:
         "step": _step,
         "text": printable,
     }
-    style, script = (_part(pages, name) for name in ("style.css", "script.js"))
+    style = _part(pages, "style.css")
+    script = _part(pages, "leave.js") + _part(pages, "script.js")
     return pages.get_template(template).render(
         facts,
         home=home(),
@@ -121,10 +126,6 @@ def _other_names(analysis: Analysis) -> list[str]:
     return [*names]
 
 
-def _range(saving: Saving) -> str:
-    return f"{saving.first}-{saving.last}"
-
-
 def _step(command: str) -> str:
     return one_line(shown_instruction(command))
 
@@ -144,11 +145,25 @@ def _data(analysis: Analysis, best: list[Saving], typed: str) -> dict[str, Any]:
         "chosen": chosen,
         "command": ["lamella", "squash", printable(shlex.quote(typed)), "--layers"],
         "layers": [_step(layer.command) for layer in analysis.layers],
-        "places": _place(_join(analysis.root)),
+        "places": _place(analysis.root, b""),
         "shared": analysis.shared,
         # by first layer; from there on by last: bytes before, bytes after
         "savings": [[_sizes(analysis.savings[a, b]) for b in layers if b >= a] for a in layers],
         "total": analysis.total,
+    }
+
+
+def _leaving(
+    analysis: Analysis, advice: Sequence[Advice], best: list[Saving], naming: str
+) -> dict[str, Any]:
+    """Return what the script needs to leave out paths that are marked."""
+    return {
+        "leave": {
+            **marks(analysis, advice),
+            "range": (best[0].first, best[0].last) if best else None,
+            "kept": analysis.kept,
+            "naming": naming,
+        }
     }
 
 
@@ -162,14 +177,20 @@ def _join(place: Usage) -> Usage:
     if place.name and len(kids) == 1 and kids[0].kids:
         only, size = kids[0], place.live + place.dead
         if only.live + only.dead > _NEARLY_ALL * size:
-            return replace(place, name=place.name + b"/" + only.name, kids=only.kids)
+            name = place.name + b"/" + only.name
+            return replace(place, name=name, kids=only.kids, layers=only.layers)
     return replace(place, kids=kids)
 
 
-def _place(place: Usage) -> list[Any]:
-    """Name, live, dead, entries, places in it; the biggest come first."""
-    kids = [_place(kid) for kid in _with_rest(place)]
-    return [_path(place.name), place.live, place.dead, place.entries, kids]
+def _place(place: Usage, path: bytes) -> list[Any]:
+    """Name, live, dead, entries, places in it, live bytes by layer, its own pattern.
+
+    The biggest come first. What is too small to be told has no name and no pattern.
+    """
+    kids = [_place(kid, join(path, kid.name)) for kid in _with_rest(place)]
+    made = [_path(place.name), place.live, place.dead, place.entries, kids, place.layers]
+    pattern = own_pattern(path) if place.name else ""
+    return [*made, pattern] if pattern else made
 
 
 def _with_rest(place: Usage) -> Iterator[Usage]:

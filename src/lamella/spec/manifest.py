@@ -59,6 +59,11 @@ class Manifest:
         return Digest.of(self.raw)
 
     @property
+    def descriptor(self) -> Descriptor:
+        """What names it elsewhere."""
+        return Descriptor(self.media_type or OCI_MANIFEST, self.digest, len(self.raw))
+
+    @property
     def media_type(self) -> str:
         """As the manifest itself says; empty where it doesn't (OCI 1.0)."""
         return self.value.get("mediaType") or ""
@@ -109,6 +114,11 @@ class Index:
     def digest(self) -> Digest:
         """Digest of the raw bytes."""
         return Digest.of(self.raw)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What names it elsewhere."""
+        return Descriptor(self.media_type, self.digest, len(self.raw))
 
     @property
     def media_type(self) -> str:

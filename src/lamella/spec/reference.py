@@ -63,6 +63,16 @@ class Reference:
         return cls(reference.name, reference.tag or "latest")
 
     @property
+    def has_registry(self) -> bool:
+        """Whether the name says a registry: its first part has a dot, a port or upper case.
+
+        https://github.com/distribution/reference, splitDockerDomain
+        """
+        first, slash, _ = self.name.partition("/")
+        is_host = not {".", ":"}.isdisjoint(first) or first != first.lower()
+        return bool(slash) and (first == "localhost" or is_host)
+
+    @property
     def familiar(self) -> str:
         """The name as Docker shows it: without ``docker.io/`` and ``library/``."""
         name = self.name.removeprefix("docker.io/").removeprefix("library/")

@@ -53,6 +53,17 @@ class Artifact:
     """Digest of what it is about; empty if it doesn't say."""
     blobs: tuple[tuple[Descriptor, Blob], ...]
     """What it names: to be had where it is."""
+    artifact_type: str = ""
+    """The type that it says it has, else that of its config."""
+    layer_types: tuple[str, ...] = ()
+    """Media types of its content."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: its type, or that of its content if its own is that of any image."""
+        if self.artifact_type not in {"", OCI_CONFIG, DOCKER_CONFIG}:
+            return self.artifact_type
+        return next(iter(self.layer_types), self.artifact_type)
 
 
 class HasIndex(Source):
@@ -153,7 +164,10 @@ def artifact_of(
     named = [value.get("config"), *(d for found in lists for d in found)]
     blobs = [Descriptor.parse(d, where) for d in named if d is not None]
     about = descriptor.annotations.get("vnd.docker.reference.digest") or told or ""
-    return Artifact(raw, str(about), tuple((d, blob_of(d)) for d in blobs))
+    kind = value.get("artifactType") or (value.get("config") or {}).get("mediaType") or ""
+    content = blobs[1:] if value.get("config") is not None else blobs
+    types = tuple(descriptor.media_type for descriptor in content)
+    return Artifact(raw, str(about), tuple((d, blob_of(d)) for d in blobs), kind, types)
 
 
 def find_images(

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from lamella.image import Image
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
@@ -124,6 +125,15 @@ class Location(ABC):
         Raises:
             InvalidReference: it is no name.
         """
+
+    def public_name(self, image: Image) -> str:
+        """Return what names an image for everybody: a registry, a repository and a tag or digest.
+
+        Args:
+            image: the one that is here; empty: its place gives it no such name.
+        """
+        del image
+        return ""
 
     @abstractmethod
     def _source(

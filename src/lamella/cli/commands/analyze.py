@@ -22,7 +22,7 @@ from lamella.cli.report_files import (
 from lamella.cli.rules import rule_options
 from lamella.cli.session import Session, image_session
 from lamella.cli.shared_options import html_option, json_option, platform_option
-from lamella.cli.suggested import best_squash
+from lamella.cli.suggested import best_squash, naming
 from lamella.cli.terminal import say, say_json, say_text, tell
 from lamella.errors import UsageError
 
@@ -126,7 +126,8 @@ def command(
     if html is not None:
         from lamella.report.html import render as render_page  # noqa: PLC0415 - for Jinja2
 
-        write_page(html, render_page(found, image, squash))
+        named = naming(image, found, platform)
+        write_page(html, render_page(found, image, squash, named))
     write_reports(reports, rendered)
     _print(gate, squash, form, to_stderr=html == STDOUT)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")

@@ -14,7 +14,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import write_page
 from lamella.cli.session import Session, plain_session
 from lamella.cli.shared_options import html_option
-from lamella.cli.suggested import best_squash
+from lamella.cli.suggested import best_squash, naming
 from lamella.cli.terminal import say_text
 from lamella.demo import BASE_LAYERS, write_demo_image
 from lamella.errors import ImageError, UsageError
@@ -97,8 +97,9 @@ def _draw(source: Path, html: str, env: api.Environment) -> None:
     _say("\n5. Where the bytes are, as a page\n")
     _say(f"   $ lamella analyze demo.tar --html {html}\n")
     found = replace(api.analyze(str(source), env=env), reference=source.name)
-    squash = best_squash(source.name, found, f"docker-archive:{source.name}")
-    write_page(html, render(found, squash=squash))
+    place = f"docker-archive:{source.name}"
+    squash, named = best_squash(source.name, found, place), naming(place, found)
+    write_page(html, render(found, squash=squash, naming=named))
     _say(f"{html} is ready: open it in a browser. It needs no network.")
 
 

@@ -38,7 +38,8 @@ def command(
     """Browse IMAGE on the terminal: its layers, their files, and what each squash would save.
 
     Layers are on the left, files of the layer (or of the image) on the right. Space marks a range,
-    s squashes it and verifies the result, v views a file, x saves it, ? lists all keys.
+    s squashes it and verifies the result, v views a file, x saves it, e marks it to be left out of
+    the squash, ? lists all keys.
 
     \b
       lamella explore app:latest

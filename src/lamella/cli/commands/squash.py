@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,8 @@ _NOTHING = 3
     cls=HeadedCommand,
     headings={
         **HEADINGS,
-        "Output": (
-            *("output", "dry_run", "verify", "digestfile", "exit_code", "cleanup", "as_json"),
-        ),
+        "Output": ("output", "dry_run", "exit_code", "cleanup", "as_json"),
+        "Proof": ("verify", "attest", "digestfile", "referrers"),
     },
 )
 @click.argument("image", shell_complete=complete_image)
@@ -70,6 +70,19 @@ _NOTHING = 3
     metavar="FILE",
     help="Write the digest of the new manifest to FILE.",
 )
+@click.option(
+    "--attest",
+    shell_complete=complete_file,
+    metavar="FILE",
+    help="Write an in-toto statement to FILE.",
+)
+@click.option(
+    "--referrers",
+    type=click.Choice(["copy", "drop"]),
+    default="drop",
+    show_default=True,
+    help="SBOMs attached to IMAGE.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit 3 if there was nothing to squash.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the sizes; write nothing.")
 @click.option(
@@ -89,6 +102,7 @@ def command(
     created: str | None,
     verify: bool,
     digestfile: str | None,
+    attest: str | None,
     exit_code: bool,
     dry_run: bool,
     as_json: bool,
@@ -133,8 +147,9 @@ def command(
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     if digestfile is not None and not dry_run and not (target.home() or target).keeps_manifest:
         raise UsageError(f"--digestfile: {target} keeps no manifest, so there is no digest of it")
-    if digestfile is not None and not dry_run:
-        check_writable(digestfile)
+    for file in (digestfile, attest):
+        if file is not None and not dry_run:
+            check_writable(file)
     with session.open(to_stdout=to_stdout) as env:
         result = api.squash(
             image,
@@ -149,9 +164,22 @@ def command(
         )
     if digestfile is not None and result.digest:
         write_whole(digestfile, result.digest)
+    if attest is not None and not dry_run:
+        write_attestation(attest, result)
     shown = "" if to_stdout else result.reference
     print_result(result, shown, as_json=as_json, quiet=session.quiet)
     return _NOTHING if exit_code and not result.squashed else 0
+
+
+def write_attestation(path: str, result: Result) -> None:
+    """Write what is stated about the new image.
+
+    Raises:
+        OutputError: it can't be written there.
+    """
+    from lamella.operations.attestation import attestation  # noqa: PLC0415 - as above
+
+    write_whole(path, json.dumps(attestation(result), indent=2) + "\n")
 
 
 def print_result(result: Result, shown: str, *, as_json: bool, quiet: bool) -> None:

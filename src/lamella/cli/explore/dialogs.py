@@ -34,6 +34,7 @@ Space        mark one end of a range of layers, then the
              other; what squashing it saves is shown below
 b            mark the range that saves most
 s            squash the marked range
+E            list of the paths to leave out; e unmarks one
 w            worst dead paths, by size; Enter goes there
 p            secrets that were found; Enter goes there
 i            the image: config, labels, history in full
@@ -41,6 +42,8 @@ i            the image: config, labels, history in full
 For the selected file or layer:
 d            details: all attributes, what changed; for a
              layer, the whole command that made it
+e            leave it out of a squash, with all in it; again:
+             keep it
 v            view the file, as text or in hex
 x            save it; a directory becomes a tar
 y            copy its path to the clipboard
@@ -50,6 +53,7 @@ r            in a window: show hidden values
 Esc          end the search; unmark
 q, Ctrl-C    quit; q closes a window like this one first
 
+✗ before a name: it is left out when you squash.
 Layers: the size, and how much of it is dead.
 Files of a layer:  + added   ~ changed   - deleted
 The first number is the bytes that the layer adds, the

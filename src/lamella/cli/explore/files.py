@@ -17,15 +17,22 @@ from lamella.analysis.browse import (
     SearchResult,
     View,
 )
+from lamella.cli.explore.leaving import LeftOut
 from lamella.cli.explore.lines import Lines
 from lamella.cli.explore.texts import row_text
 
 __all__ = ["FileTree", "FoundList"]
 
 
-_KEYS = "v View  x Save  y Copy  d Details"
-_CORNERS = 4
-"""Columns of a border that have no text: at each end a corner and a blank."""
+_KEYS = (
+    "e Exclude  v View  x Save  y Copy  d Details  o Sort: {order}",
+    "e Exclude  v View  x Save  y Copy  o Sort: {order}",
+    "e Exclude  v View  x Save  y Copy  o Sort",
+    "e Exclude  v View  x Save  y Copy",
+)
+"""What can be done with a row: as many words as there is room for."""
+_CORNERS = 6
+"""Columns of a border that have no text: at each end a corner, a line and a blank."""
 
 
 class _FileLine(NamedTuple):
@@ -46,8 +53,9 @@ class FileTree(Lines):
         Binding("left,h", "close", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, marks: LeftOut) -> None:
         super().__init__(id="files")
+        self._marks = marks
         self._lines: list[_FileLine] = []
         self._open: set[bytes] = set()
         self._view: View | None = None
@@ -65,9 +73,9 @@ class FileTree(Lines):
 
     def keys_text(self, before: str) -> str:
         """Return what can be done with a row, in as many words as the border has room for."""
-        text, order = f"{before}{_KEYS}  o Sort", f": {self.order.name}"
         room = self.outer_size.width - _CORNERS
-        return text + order if len(text + order) <= room else text
+        texts = [before + keys.format(order=self.order.name) for keys in _KEYS]
+        return next((text for text in texts if len(text) <= room), texts[-1])
 
     def sort(self) -> None:
         """Take the next order."""
@@ -123,7 +131,8 @@ class FileTree(Lines):
         if line.row.directory:
             arrow = "▾ " if line.path in self._open else "▸ "
         indent = "  " * line.depth + arrow
-        return row_text(indent, line.row.name, line.row, width, image=self._image)
+        out = self._marks.above(line.path) is not None
+        return row_text(indent, line.row.name, line.row, width, image=self._image, left_out=out)
 
     def action_open(self) -> None:
         """Open a directory; in one that is open go to the first row."""
@@ -167,10 +176,11 @@ class FileTree(Lines):
 class FoundList(Lines):
     """What a search found, with whole paths."""
 
-    BORDER_SUBTITLE = _KEYS
+    BORDER_SUBTITLE = _KEYS[-1]
 
-    def __init__(self) -> None:
+    def __init__(self, marks: LeftOut) -> None:
         super().__init__(id="found")
+        self._marks = marks
         self._rows: list[tuple[bytes, Row]] = []
         self._image = False
 
@@ -200,4 +210,6 @@ class FoundList(Lines):
     def draw(self, index: int, width: int) -> Text:
         """Draw a row."""
         folder, row = self._rows[index]
-        return row_text("", row.path(folder), row, width, image=self._image)
+        path = row.path(folder)
+        out = self._marks.above(path) is not None
+        return row_text("", path, row, width, image=self._image, left_out=out)

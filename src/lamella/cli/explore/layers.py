@@ -42,6 +42,10 @@ class LayerList(Lines):
         first, last = sorted((self._ends[0], self._ends[-1] if self._ends[1:] else self.cursor))
         return max(1, first), last
 
+    def tell_left_out(self, text: str) -> None:
+        """Say what is marked to be left out; empty: nothing is."""
+        self.border_subtitle = f"E {text}" if text else self.BORDER_SUBTITLE
+
     def mark(self) -> None:
         """Set one end of the range, then the other, then start again."""
         number = max(1, self.cursor)

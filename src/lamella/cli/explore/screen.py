@@ -23,8 +23,9 @@ from lamella.cli.explore.at_hand import AtHand
 from lamella.cli.explore.dialogs import FilterScreen, HelpScreen, SecretsScreen, WorstScreen
 from lamella.cli.explore.files import FileTree, FoundList
 from lamella.cli.explore.layers import LayerList, layer_facts
+from lamella.cli.explore.leaving import LeftOut, LeftOutScreen
 from lamella.cli.explore.lines import Lines
-from lamella.cli.explore.squashing import Squasher, SquashScreen, saving_text
+from lamella.cli.explore.squashing import Squasher, SquashScreen, layers_to_squash, saving_text
 from lamella.cli.explore.windows import TextScreen
 from lamella.operations.analyze import Explored
 from lamella.operations.result import Result
@@ -56,6 +57,8 @@ class ImageScreen(Screen[None]):
         Binding("p", "secrets", show=False),
         Binding("i", "config", show=False),
         Binding("d", "details", show=False),
+        Binding("e", "leave_out", show=False),
+        Binding("E", "left_out", show=False),
         Binding("v", "view", show=False),
         Binding("x", "save", show=False),
         Binding("y", "copy", show=False),
@@ -71,6 +74,7 @@ class ImageScreen(Screen[None]):
         self._image = explored.image
         self._reader = FileReader(explored.contents, explored.tars)
         self._squasher, self._suggestion, self._results = squasher, suggestion, results
+        self._marks = LeftOut(explored.contents.live)
         self._changes, self._smallest = CHANGES, 0
         self._view: View | None = None
         self._number = 0
@@ -81,11 +85,8 @@ class ImageScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
-        self._layers, self._files, self._found = (
-            LayerList(self._analysis),
-            FileTree(),
-            FoundList(),
-        )
+        self._layers = LayerList(self._analysis)
+        self._files, self._found = FileTree(self._marks), FoundList(self._marks)
         self._search = Input(placeholder="name, or part/of/a/path", id="search")
         self._search.border_title = "Search"
         self._search.border_subtitle = "Enter: go to the list   Esc: end search"
@@ -270,6 +271,33 @@ class ImageScreen(Screen[None]):
             lines, revealed = (config_lines(self._image, hide=hide) for hide in _BOTH)
             self.app.push_screen(TextScreen("Image", lines, revealed))
 
+    # -- what is left out
+
+    def action_leave_out(self) -> None:
+        """Mark the file at hand to be left out, or keep it."""
+        if at_hand := self._at_hand():
+            refused = self._marks.toggle(at_hand.path)
+            if refused:
+                self.notify(refused, markup=False)
+            self._show_marks()
+
+    def _show_marks(self) -> None:
+        self._layers.tell_left_out(self._marks.text() if self._marks else "")
+        self._files.refresh()
+        self._found.refresh()
+
+    def action_left_out(self) -> None:
+        """Show what is marked; go to the one that is chosen."""
+
+        def go(path: bytes | None) -> None:
+            self._show_marks()
+            if path is not None:
+                self._target = path
+                self._layers.cursor = 0
+                self._load(0)
+
+        self.app.push_screen(LeftOutScreen(self._marks), go)
+
     # -- search
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -357,13 +385,13 @@ class ImageScreen(Screen[None]):
 
     def action_squash(self) -> None:
         """Ask what the result is to be called, and squash the marked range."""
-        marked = self._layers.range
-        if marked is None or marked[0] == marked[1]:
+        ends = layers_to_squash(self._analysis, self._layers.range, self._marks)
+        if ends is None:
             self.notify("mark a range of layers first: Space at one end, Space at the other")
             return
-
-        saving, done = self._analysis.savings[marked], self._results.append
-        self.app.push_screen(SquashScreen(saving, self._squasher, done, self._suggestion))
+        saving, done = self._analysis.savings[ends], self._results.append
+        window = SquashScreen(saving, self._squasher, done, self._suggestion, self._marks)
+        self.app.push_screen(window)
 
     def action_help(self) -> None:
         """Show which key does what."""

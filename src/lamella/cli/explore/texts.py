@@ -15,6 +15,7 @@ COLUMN = 9
 """Columns of a size."""
 _WIDEST = 400
 
+_LEFT_OUT = "✗"
 MARKS = {ADDED: "+", CHANGED: "~", DELETED: "-", UNCHANGED: " "}
 _LOOKS = {
     ADDED: "black on bright_green",
@@ -31,7 +32,9 @@ def shown(name: bytes) -> str:
     return printable(path_text(name[:_WIDEST]))
 
 
-def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> Text:
+def row_text(
+    indent: str, name: bytes, row: Row, width: int, *, image: bool, left_out: bool = False
+) -> Text:
     """Return a row: its mark, what it is called, and two columns.
 
     Args:
@@ -40,18 +43,21 @@ def row_text(indent: str, name: bytes, row: Row, width: int, *, image: bool) -> 
         row: what it is.
         width: columns in all.
         image: tell the size and the layer; else what the layer adds and what it makes dead.
+        left_out: it is marked to be left out, or in something that is.
     """
     label = shown(name[-_WIDEST:] if b"/" in name else name)
     if row.directory:
         label += "/"
     elif row.link:
         label += f" → {shown(row.link)}"
-    start = f"{MARKS[row.change]} {indent}"
+    start = f"{MARKS[row.change]}{_LEFT_OUT if left_out else ' '}{indent}"
     room = max(1, width - len(start) - 2 * (COLUMN + 1))
     if b"/" in name and cell_len(label) > room:
         label = "…" + chop_cells(label[::-1], max(1, room - 1))[0][::-1]
     text = Text(start + label, no_wrap=True)
     text.stylize(_LOOKS[row.change], 0, 1)
+    if left_out:
+        text.stylize("strike", len(start))
     text.truncate(len(start) + room, overflow="ellipsis", pad=True)
     if image:
         columns = human_size(row.size), f"{row.layer or ''}"

@@ -27,6 +27,8 @@
 
   for (const hidden of document.querySelectorAll(".script-only")) hidden.hidden = false;
 
+  const leaving = makeLeaving(data, { at, element, human });
+
   // -- tables
 
   const valueOf = (cell) => (cell.dataset.v === undefined ? cell.textContent : Number(cell.dataset.v));
@@ -179,11 +181,16 @@
 
   // -- the map: a squarified treemap (Bruls, Huizing, van Wijk), one level and a look at the next
 
-  const [NAME, LIVE, DEAD, ENTRIES, KIDS] = [0, 1, 2, 3, 4];
+  const [NAME, LIVE, DEAD, ENTRIES, KIDS, LAYERS, PATTERN] = [0, 1, 2, 3, 4, 5, 6];
   const sizeOf = (place) => place[LIVE] + place[DEAD];
   const nameOf = (place) => place[NAME] || "(smaller)";
   const partOf = (place) => (100 * place[DEAD]) / (sizeOf(place) || 1);
   const told = (place) => human(sizeOf(place)) + ", " + partOf(place).toFixed(1) + " % dead";
+  // Of a place in the one that is shown: what marks it; null: there is nothing to leave out.
+  const markOf = (place) =>
+    place[NAME] && place[LIVE]
+      ? leaving.makeMark([...way.slice(1), place].map(nameOf).join("/"), place[LAYERS], place[PATTERN])
+      : null;
   const HEAD = 22; // pixels above what is in a directory, for its name
   const map = at("map");
   let way = [data.places];
@@ -235,6 +242,8 @@
     cell.type = "button";
     cell.tabIndex = -1;
     cell.place = place;
+    cell.mark = markOf(place);
+    leaving.paint(cell);
     set(cell, x, y, width, height, whole);
     const opens = place[KIDS].length > 0;
     if (opens && width > 60 && height > 60) {
@@ -314,6 +323,7 @@
     for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
     const rows = way[way.length - 1][KIDS].map((place) => {
       const row = element("tr"), name = element("td", "path");
+      name.append(leaving.makeBox(markOf(place)));
       name.append(element("bdi", "", nameOf(place) + (place[KIDS].length ? "/" : "")));
       row.append(name);
       for (const value of [sizeOf(place), place[LIVE], place[DEAD], place[ENTRIES]]) {
@@ -334,6 +344,8 @@
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if ((event.key === "Escape" || event.key === "Backspace") && way.length > 1) {
       go(way.slice(0, -1));
+    } else if (event.key === "x" && document.activeElement.mark) {
+      leaving.toggle(document.activeElement.mark);
     } else if (event.key in STEP) {
       const cells = [...map.children];
       const next = cells.indexOf(document.activeElement) + STEP[event.key];

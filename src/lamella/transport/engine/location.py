@@ -12,8 +12,10 @@ from lamella.errors import InvalidReference, LamellaError
 from lamella.spec.reference import Reference
 from lamella.transport.engine.names import docker_name, podman_name
 from lamella.transport.location import Location, Suggestion, slim
+from lamella.transport.registry.name import RegistryName
 
 if TYPE_CHECKING:
+    from lamella.image import Image
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.engine.options import EngineOptions
@@ -64,6 +66,13 @@ class EngineLocation(Location):
     def beside(self, name: str) -> EngineLocation:
         """Return another image of the same engine."""
         return EngineLocation(self.prefix, name)
+
+    def public_name(self, image: Image) -> str:
+        """Return what the engine means by its name; an ID is no name."""
+        spelled = self.names([self.name.partition("@")[0]])[0]
+        if _ID.fullmatch(self.name) and spelled not in image.tags:
+            return ""
+        return spelled if self.prefix == "podman" else str(RegistryName.parse(spelled))
 
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""

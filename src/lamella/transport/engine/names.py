@@ -31,19 +31,12 @@ def podman_name(tag: str) -> str:
         InvalidReference: it is no name for an image.
     """
     reference = Reference.parse_tag(tag)
-    if not _has_registry(reference):
+    if not reference.has_registry:
         return f"localhost/{reference}"
     head, _, rest = reference.name.partition("/")
     if head == "docker.io" and "/" not in rest:
         return f"docker.io/library/{rest}:{reference.tag}"
     return str(reference)
-
-
-def _has_registry(reference: Reference) -> bool:
-    head, slash, _ = reference.name.partition("/")
-    return bool(slash) and (
-        head == "localhost" or not set(".:").isdisjoint(head) or head != head.lower()
-    )
 
 
 def choose_removal(
@@ -80,5 +73,5 @@ def choose_removal(
 def _spellings(name: str) -> tuple[str, ...]:
     """How Docker shows a name, and how Podman does; a short one may be of either registry there."""
     found = (docker_name(name), podman_name(name))
-    short = not _has_registry(Reference.parse_tag(name))
+    short = not Reference.parse_tag(name).has_registry
     return (*found, podman_name(f"docker.io/{name}")) if short else found

@@ -24,6 +24,7 @@ from lamella.transport.file.oci_folder import FolderBlobs
 from lamella.transport.file.oci_writer import ArchiveBlobs, LayoutImage, LayoutWriter
 from lamella.transport.file.packed import PackedStream, ending_of
 from lamella.transport.index import Artifact, IndexWriter, TakesIndex
+from lamella.transport.referrers import Referrer, TakesReferrers, renewed
 
 __all__ = ["open_file_destination"]
 
@@ -128,7 +129,7 @@ class _DockerArchive(Destination):
         """None: a docker-archive has no manifest of that kind."""
 
 
-class _Layout(TakesIndex):
+class _Layout(TakesIndex, TakesReferrers):
     """An OCI layout, in a folder or an archive."""
 
     home = None
@@ -158,6 +159,11 @@ class _Layout(TakesIndex):
     def stored_manifest(self, manifest: Manifest) -> Manifest:
         """Return it as an OCI manifest, which layouts consist of."""
         return manifest.as_oci()
+
+    def put_referrer(self, referrer: Referrer, artifact: Artifact, subject: Descriptor) -> None:
+        """Take something that is attached to an image; see `TakesReferrers`."""
+        where = f"{self._location}: {referrer.descriptor.digest.short}"
+        self._layout.put_referrer(renewed(referrer, artifact, subject), artifact, where)
 
     def _opened(
         self, new: NewImage, publish: Callable[[Config, Manifest, Sequence[str]], None]

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    ImageError,
     ImageNotFound,
     InvalidReference,
     MalformedImage,
@@ -39,7 +41,7 @@ from lamella.transport.base import AsItIs, ImageWriter, NewImage, copy_stored, s
 from lamella.transport.file.oci_layout import LayoutFiles
 from lamella.transport.file.tarball import ArchiveWriter
 
-__all__ = ["ArchiveImage", "DockerArchiveWriter", "images_in", "read_image"]
+__all__ = ["ArchiveImage", "DockerArchiveWriter", "chains_in", "images_in", "read_image"]
 
 MANIFEST = "manifest.json"
 # Since Docker 25 a config lies where its digest says. The older `DIGEST.json` is just a name: no
@@ -83,6 +85,13 @@ def images_in(archive: LayoutFiles) -> list[ArchiveImage]:
             what = "expected a docker-archive, got a tar without manifest.json"
         raise MalformedImage(archive.where, what)
     return ArchiveImage.parse(archive.read(MANIFEST), archive.where)
+
+
+def chains_in(archive: LayoutFiles) -> Iterator[tuple[tuple[Digest, ...], Sequence[str]]]:
+    """Yield the diff_ids and the tags of each image of an archive that is not broken."""
+    for image in images_in(archive):
+        with suppress(ImageError):
+            yield Config.parse(archive.read(image.config), archive.where).diff_ids, image.tags
 
 
 def _choose(images: Sequence[ArchiveImage], wanted: str, where: str) -> ArchiveImage:

@@ -18,8 +18,10 @@ from lamella.transport.file.oci_layout import FolderFiles, tags_of
 from lamella.transport.file.source import FileSource
 from lamella.transport.location import Glimpse, Location, Suggestion, slim
 from lamella.transport.patterns import is_pattern, matcher
+from lamella.transport.registry.name import RegistryName
 
 if TYPE_CHECKING:
+    from lamella.image import Image
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
@@ -84,6 +86,14 @@ class FileLocation(FileName, Location):
     def beside(self, name: str) -> FileLocation:
         """Return another image of the same file."""
         return replace(self, tag=name)
+
+    def public_name(self, image: Image) -> str:
+        """Return the tag in a docker-archive, as Docker means it; a layout's is no such name."""
+        name = self.tag or next(iter(image.tags), "")
+        try:
+            return "" if image.manifest else str(RegistryName.parse_tag(name))
+        except InvalidReference:  # `@N`, and names that Docker would not give
+            return ""
 
     def home(self) -> FileLocation | None:
         """Return standard output for standard input; a file is not written to again."""

@@ -7,8 +7,8 @@ Tags are the annotation ``org.opencontainers.image.ref.name`` of a descriptor in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedReader
@@ -19,6 +19,7 @@ from lamella import limits
 from lamella.errors import (
     Ambiguous,
     DigestMismatch,
+    ImageError,
     ImageNotFound,
     MalformedImage,
     Unsupported,
@@ -49,6 +50,7 @@ __all__ = [
     "FolderFiles",
     "LayoutFiles",
     "blob_name",
+    "chains_of",
     "find_index",
     "is_there",
     "read_artifact",
@@ -175,10 +177,13 @@ def read_layout(files: LayoutFiles, wanted: str, platform: Platform | None, name
         MalformedImage: a part is missing or makes no sense.
         DigestMismatch: metadata are not what their digest says.
     """
-    found = list(find_images(_entries(files, wanted), partial(read_index, files), files.where))
+    entries = _entries(files, wanted)
+    found = list(find_images(entries, partial(read_index, files), files.where))
     platforms = tuple(Platform.of(f.descriptor.platform) for f in found)
     image = read_entry(files, choose(found, platform, files.where), name)
-    return replace(image, platforms=platforms if len(found) > 1 else ())
+    first = entries[0].descriptor
+    index = first.digest if len(entries) == 1 and first.media_type in INDEXES else None
+    return replace(image, platforms=platforms if len(found) > 1 else (), index=index)
 
 
 def read_entry(files: LayoutFiles, chosen: TaggedDescriptor, name: str) -> Image:
@@ -226,6 +231,15 @@ def _entries(files: LayoutFiles, wanted: str) -> list[TaggedDescriptor]:
         message = f"no image {wanted!r} in {files.where}; it has: {tags or 'none'}"
         raise ImageNotFound(message)
     return fits
+
+
+def chains_of(files: LayoutFiles) -> Iterator[tuple[tuple[Digest, ...], Sequence[str]]]:
+    """Yield the diff_ids and the tag of each image of a layout that is there and not broken."""
+    for found in find_images(_entries(files, ""), partial(read_index, files), files.where):
+        with suppress(ImageError):
+            manifest = Manifest.parse(_metadata(files, found.descriptor), files.where)
+            config = Config.parse(_metadata(files, manifest.config), files.where)
+            yield config.diff_ids, (found.tag,) if found.tag else ()
 
 
 def tags_of(files: LayoutFiles) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
@@ -20,6 +21,7 @@ from lamella.transport.file.entry_names import named
 from lamella.transport.file.oci_layout import blob_name
 from lamella.transport.file.tarball import ArchiveWriter
 from lamella.transport.index import Artifact
+from lamella.transport.referrers import NewReferrer
 
 __all__ = ["OCI_LAYOUT", "ArchiveBlobs", "BlobWriter", "LayoutImage", "LayoutWriter"]
 
@@ -100,6 +102,7 @@ class LayoutWriter:
 
     def __init__(self, blobs: Blobs, *, archive: bool) -> None:
         self.blobs, self._archive = blobs, archive
+        self._attached: list[Descriptor] = []
 
     def default_compression(self, image: Image) -> Compression:
         """In an archive plain; in a folder as the source's layers are."""
@@ -133,6 +136,11 @@ class LayoutWriter:
                 blob.settle(descriptor.digest)
         self.put_raw(artifact.raw)
 
+    def put_referrer(self, new: NewReferrer, artifact: Artifact, where: str) -> None:
+        """Write something that is attached to an image; ``index.json`` will list it."""
+        self.put_artifact(replace(artifact, raw=new.raw), where)
+        self._attached.append(named(new.entry, new.tag))
+
     def finish_image(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> None:
         """Write config, manifest and the index entry (one for each tag)."""
         self.put_image(config, manifest)
@@ -150,7 +158,8 @@ class LayoutWriter:
 
     def _finish(self, entry: Descriptor, tags: Sequence[str]) -> None:
         names = [name for name in dict.fromkeys(tags) if name]
-        self.blobs.finish([named(entry, name) for name in names or [""]])
+        entries = [named(entry, name) for name in names or [""]]
+        self.blobs.finish([*entries, *self._attached])
 
 
 class ArchiveBlobs:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,13 @@ from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
-from lamella.transport.file.docker_archive import MANIFEST, read_image
+from lamella.transport.file.docker_archive import MANIFEST, chains_in, read_image
 from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_layout import (
     INDEX,
     FolderFiles,
     LayoutFiles,
+    chains_of,
     find_index,
     is_there,
     read_artifact,
@@ -31,16 +33,20 @@ from lamella.transport.file.oci_layout import (
     read_index,
     read_layout,
 )
+from lamella.transport.file.referrers import find_referrers
 from lamella.transport.file.tarball import open_archive
 from lamella.transport.index import Artifact, HasIndex, TaggedDescriptor
+from lamella.transport.referrers import HasReferrers, Referrer
 
 __all__ = ["FileSource"]
 
 _OLDEST = "repositories"
 """What archives of Docker before 1.10 have."""
+_MOST_OTHERS = 1000
+"""Images of a file that are looked at to know what they share: all of them are for each image."""
 
 
-class FileSource(HasIndex):
+class FileSource(HasIndex, HasReferrers):
     """An image in an archive, a stream or a layout folder."""
 
     home = None
@@ -93,8 +99,14 @@ class FileSource(HasIndex):
         return image
 
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
-        """Nothing: a file tells of the images in it alone."""
-        return {}
+        """Return the tags of the images in the file, by their layers."""
+        found: dict[tuple[Digest, ...], list[str]] = {}
+        files = self._files()
+        with suppress(ImageError):  # of an image that nobody has asked for
+            chains = chains_of(files) if self._is_layout(files) else chains_in(files)
+            for chain, tags in islice(chains, _MOST_OTHERS):
+                found.setdefault(chain, []).extend(tags)
+        return {chain: sorted(set(tags)) for chain, tags in found.items()}
 
     def remove(self, *, new_tags: Sequence[str]) -> str:
         """Leave it: a file is not ours to remove."""
@@ -121,6 +133,11 @@ class FileSource(HasIndex):
         """Return something of the index that is no image; None if the layout hasn't got it."""
         there = is_there(self._files(), descriptor)
         return read_artifact(self._files(), descriptor) if there else None
+
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to a manifest or an index; in a docker-archive nothing is."""
+        files = self._files()
+        return find_referrers(files, digest) if self._is_layout(files) else []
 
     # -- reading
 
@@ -161,8 +178,8 @@ class FileSource(HasIndex):
         return archive
 
 
-class _OneOfIndex(Source):
-    """One image of an index in a layout."""
+class _OneOfIndex(HasIndex, HasReferrers):
+    """One image of an index in a layout; what is beside it is told by the whole."""
 
     home = None
 
@@ -196,12 +213,32 @@ class _OneOfIndex(Source):
         return self._whole.named(name, Platform.of(parts) if parts else None)
 
     def tags_by_chain(self) -> Mapping[tuple[Digest, ...], Sequence[str]]:
-        """Nothing, as for the whole index."""
+        """Return those of the whole file."""
         return self._whole.tags_by_chain()
 
     def remove(self, *, new_tags: Sequence[str]) -> str:
         """Leave it, as the whole index."""
         return self._whole.remove(new_tags=new_tags)
+
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to an image of the layout."""
+        return self._whole.referrers(digest)
+
+    def index(self) -> Index | None:
+        """Return the index that the image is listed in."""
+        return self._whole.index()
+
+    def nested(self, descriptor: Descriptor) -> Index | None:
+        """Return an index of the index."""
+        return self._whole.nested(descriptor)
+
+    def image_of(self, descriptor: Descriptor) -> Source | None:
+        """Return the source of another image of the index."""
+        return self._whole.image_of(descriptor)
+
+    def artifact(self, descriptor: Descriptor) -> Artifact | None:
+        """Return something of the index that is no image, or what is attached to an image."""
+        return self._whole.artifact(descriptor)
 
 
 def _is_regular(file: BinaryIO) -> bool:

@@ -35,9 +35,11 @@ from lamella.transport.base import (
 )
 from lamella.transport.environment import Environment
 from lamella.transport.index import Artifact, IndexWriter, TakesIndex
+from lamella.transport.referrers import Referrer, TakesReferrers, renewed
 from lamella.transport.registry.client import Refused, Registry
 from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
+from lamella.transport.registry.referrers import put_attached
 from lamella.transport.registry.repository import Repository, Stored
 from lamella.transport.registry.sent import Sent
 from lamella.transport.registry.source import RemoteBlob
@@ -140,6 +142,11 @@ class _Sending:
         self.progress.debug(f"{where}: send {digest}")
         put_blob(repository, blob, digest, advance)
         return True
+
+    def ensure_all(self, artifact: Artifact, descriptor: Descriptor) -> None:
+        """See to it that the repository has what a manifest names that is no image."""
+        for blob_descriptor, blob in artifact.blobs:
+            self.ensure(blob_descriptor, blob, descriptor.digest.short)
 
     def publish(self, raw: bytes, media_type: str, tags: Sequence[str]) -> None:
         """Put a manifest or an index under each of its names, or under its digest alone.
@@ -246,7 +253,7 @@ class _RegistryImage(ImageWriter):
         return str(config.digest)
 
 
-class _RegistryDestination(TakesIndex, IndexWriter):
+class _RegistryDestination(TakesIndex, IndexWriter, TakesReferrers):
     """A repository."""
 
     def __init__(self, sending: _Sending) -> None:
@@ -277,9 +284,14 @@ class _RegistryDestination(TakesIndex, IndexWriter):
 
     def put_artifact(self, descriptor: Descriptor, artifact: Artifact) -> None:
         """Take something that is no image, as it is."""
-        for blob_descriptor, blob in artifact.blobs:
-            self._sending.ensure(blob_descriptor, blob, descriptor.digest.short)
+        self._sending.ensure_all(artifact, descriptor)
         self._sending.publish(artifact.raw, descriptor.media_type, ())
+
+    def put_referrer(self, referrer: Referrer, artifact: Artifact, subject: Descriptor) -> None:
+        """Take something that is attached to an image; see `TakesReferrers`."""
+        self._sending.ensure_all(artifact, referrer.descriptor)
+        new = renewed(referrer, artifact, subject)
+        put_attached(self._sending.repository, new, subject.digest)
 
     def stored_index(self, index: Index) -> Index:
         """Return it as it is."""

@@ -12,6 +12,7 @@ from lamella.transport.location import Glimpse, Location, Suggestion, annotation
 from lamella.transport.registry.name import PREFIX, RegistryName
 
 if TYPE_CHECKING:
+    from lamella.image import Image
     from lamella.spec.platform import Platform
     from lamella.transport.base import Destination, Source
     from lamella.transport.environment import Environment
@@ -59,6 +60,11 @@ class RegistryLocation(Location):
     def beside(self, name: str) -> RegistryLocation:
         """Return another image, of the same registry unless its name says another."""
         return RegistryLocation(RegistryName.parse(name, host=self.name.host))
+
+    def public_name(self, image: Image) -> str:
+        """Return its name; without the digest if it has a tag."""
+        del image
+        return str(self.name.tagged(self.name.tag) if self.name.tag else self.name)
 
     def _repository(self, env: Environment) -> Repository:
         from lamella.transport.registry.connect import registry_of  # noqa: PLC0415 - needs HTTP

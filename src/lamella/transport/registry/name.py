@@ -42,12 +42,9 @@ class RegistryName:
         reference = Reference.parse(bare)
         if reference.digest:
             Digest.parse(reference.digest)
-        first, slash, rest = reference.name.partition("/")
-        # https://github.com/distribution/reference, splitDockerDomain: upper case makes a host, too
-        if slash and (first == "localhost" or {".", ":"} & set(first) or first != first.lower()):
-            host, repository = first, rest
-        else:
-            repository = reference.name
+        repository = reference.name
+        if reference.has_registry:
+            host, _, repository = reference.name.partition("/")
         try:
             Url.parse(f"https://{host}/")
         except BadUrl:

@@ -79,14 +79,25 @@ class Repository:
             ImageNotFound: there is none.
             DigestMismatch: it is not what its digest says.
         """
+        stored = self.find_manifest(reference)
+        if stored is None:
+            raise ImageNotFound(self._not_there(reference))
+        return stored
+
+    def find_manifest(self, reference: str) -> Stored | None:
+        """Fetch a manifest or an index by tag or digest; None: there is none.
+
+        Raises:
+            DigestMismatch: it is not what its digest says.
+        """
         path, what = self.path(f"manifests/{reference}"), f"read the manifest of {reference}"
         request = self.request("GET", path, what, _OK, headers={"Accept": _ACCEPT})
         if ":" in reference:
             Digest(reference).check_algorithm(f"{self}: the manifest of {reference:.24}")
         try:
             fetched = self.registry.fetch(request, limits.DOCUMENT)
-        except Missing as error:
-            raise ImageNotFound(self._not_there(reference)) from error
+        except Missing:
+            return None
         raw, answer = fetched.body, fetched.answer
         if is_page(raw):
             raise self.registry.page(request, raw)
@@ -142,8 +153,11 @@ class Repository:
         if "errors" in value and not value.keys() & {"schemaVersion", "layers", "manifests"}:
             raise EngineError(f"{failing}: {words_of(raw) or 'it answers with errors'}")
 
-    def put_manifest(self, stored: Stored, reference: str) -> None:
+    def put_manifest(self, stored: Stored, reference: str) -> str:
         """Store a manifest or an index under a tag, or under its digest.
+
+        Returns:
+            The digest of its subject, if it has one and the registry lists it as a referrer.
 
         Raises:
             EngineError: the registry refused it, or took it for something else.
@@ -165,6 +179,7 @@ class Repository:
             )
         if said and said != stored.digest:
             raise EngineError(f"{self}: {reference} was stored as {said}; expected {stored.digest}")
+        return answer.header("OCI-Subject")
 
     # -- blobs
 

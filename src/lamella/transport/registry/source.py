@@ -34,8 +34,10 @@ from lamella.transport.index import (
     choose,
     images_of,
 )
+from lamella.transport.referrers import HasReferrers, Referrer
 from lamella.transport.registry.connect import registry_of
 from lamella.transport.registry.name import RegistryName
+from lamella.transport.registry.referrers import find_referrers
 from lamella.transport.registry.repository import Repository
 
 __all__ = ["RegistrySource", "RemoteBlob"]
@@ -43,7 +45,7 @@ __all__ = ["RegistrySource", "RemoteBlob"]
 _FOREIGN = "a non-distributable layer that is not in the registry; it can't be read"
 
 
-class RegistrySource(HasIndex):
+class RegistrySource(HasIndex, HasReferrers):
     """An image in a registry."""
 
     def __init__(
@@ -135,6 +137,10 @@ class RegistrySource(HasIndex):
         raw = repository.manifest(descriptor.digest).raw
         return artifact_of(raw, descriptor, partial(self._blob, repository, where=where), where)
 
+    def referrers(self, digest: Digest) -> list[Referrer]:
+        """Return what is attached to a manifest or an index of the repository."""
+        return find_referrers(self._repository(self._name), digest)
+
     # -- reading
 
     def _repository(self, name: RegistryName) -> Repository:
@@ -143,8 +149,9 @@ class RegistrySource(HasIndex):
     def _read(self, name: RegistryName, chosen: Descriptor | None = None) -> Image:
         repository, where = self._repository(name), f"docker://{name}"
         platforms: tuple[Platform, ...] = ()
+        index: Digest | None = None
         if chosen is None:
-            manifest, platforms = self._choose(name)
+            manifest, platforms, index = self._choose(name)
         else:
             where = f"{where} ({Platform.of(chosen.platform)})"
             raw = repository.manifest(chosen.digest).raw
@@ -155,7 +162,7 @@ class RegistrySource(HasIndex):
             for number, (diff_id, descriptor) in enumerate(config.layers(manifest.layers, where), 1)
         )
         tags = (str(name.tagged(name.tag)),) if name.tag else ()
-        return Image(where, config, layers, manifest, tags, platforms=platforms)
+        return Image(where, config, layers, manifest, tags, platforms=platforms, index=index)
 
     def _look_up(self, name: RegistryName) -> tuple[bytes, Index | None]:
         where = f"docker://{name}"
@@ -168,17 +175,17 @@ class RegistrySource(HasIndex):
         raw = self._repository(name).manifest(descriptor.digest).raw
         return Index.parse(raw, f"docker://{name}: nested index")
 
-    def _choose(self, name: RegistryName) -> tuple[Manifest, tuple[Platform, ...]]:
-        """Return the manifest of the platform that is wanted, and which platforms there are."""
+    def _choose(self, name: RegistryName) -> tuple[Manifest, tuple[Platform, ...], Digest | None]:
+        """Return the manifest of the platform that is wanted, all platforms, and their index."""
         where = f"docker://{name}"
         raw, index = self._look_up(name)
         if index is None:
-            return Manifest.parse(raw, f"{where}: manifest"), ()
+            return Manifest.parse(raw, f"{where}: manifest"), (), None
         images = images_of(index, partial(self._nested, name), where)
         chosen = choose([TaggedDescriptor(d) for d in images], self._platform, where).descriptor
         raw = self._repository(name).manifest(chosen.digest).raw
         platforms = tuple(Platform.of(d.platform) for d in images)
-        return Manifest.parse(raw, f"{where}: manifest"), platforms
+        return Manifest.parse(raw, f"{where}: manifest"), platforms, index.digest
 
     def _layer(
         self, repository: Repository, descriptor: Descriptor, diff_id: Digest, where: str
