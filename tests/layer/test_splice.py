@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import zlib
-from dataclasses import dataclass
-from typing import BinaryIO
 
 import pytest
 
@@ -18,35 +15,19 @@ from lamella.layer.spool import Spool
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Piece, Plan, Run
 from lamella.spec.digest import Digest
+from tests.support.far import Far
 from tests.support.gzip_members import member, words
 
 PLAIN = words(1_000_000)
 PACKED = member(PLAIN)
 
 
-@dataclass(frozen=True)
-class Far:
-    """A blob that is read from its beginning alone."""
-
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are."""
-        return len(self.content)
-
-    def open(self) -> BinaryIO:
-        """Return a new stream."""
-        return io.BytesIO(self.content)
-
-
 def packed(blob: Blob, text: str = "gzip", *, damage: bool = False) -> tuple[bytes, int]:
     """Return a layer of the most of another, and how much of that was taken over."""
     layer = Layer(Digest.of(PLAIN), blob, "the layer")
     with LayerOpener(Spool()) as opener:
-        opener.finds_blocks = True
-        tars = dict(enumerate(opener.open([layer])))
-        blocks = opener.blocks(layer)
+        tars = dict(enumerate(opener.open([layer], finds_blocks=True)))
+        [blocks] = opener.blocks([layer])
         assert blocks is not None
         if damage:
             content = bytearray(PACKED)

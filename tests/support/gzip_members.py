@@ -9,7 +9,7 @@ from functools import cache
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
-__all__ = ["HEADERS", "MAKERS", "member", "words"]
+__all__ = ["HEADERS", "MAKERS", "member", "member_for_isal", "words"]
 
 
 @cache
@@ -70,3 +70,17 @@ def member(plain: bytes, maker: str = "zlib 6", step: int = 0, header: int = 0) 
     body = _deflated(library, level, memory, strategy, plain, step)
     sums = zlib.crc32(plain).to_bytes(4, "little") + len(plain).to_bytes(4, "little")
     return HEADERS[header] + body + sums
+
+
+INCOMPLETE = bytes.fromhex("05c0810000000080a0fda90f01")
+"""The last block of a stream: a zero byte, in codes that are not complete. They are 00 and 01; none
+begins with 1. zlib refuses them, isal does not."""
+
+
+def member_for_isal(plain: bytes) -> bytes:
+    """Return a member of some bytes and a zero byte that isal reads and zlib does not."""
+    deflate = zlib.compressobj(6, wbits=-15)
+    body = deflate.compress(plain) + deflate.flush(zlib.Z_SYNC_FLUSH) + INCOMPLETE
+    plain += b"\0"
+    sums = zlib.crc32(plain).to_bytes(4, "little") + len(plain).to_bytes(4, "little")
+    return HEADERS[0] + body + sums

@@ -157,7 +157,7 @@ def open_packer(
     """
     workers = workers or _cores()
     if compression.kind == Codec.GZIP:
-        copies = choose(runs) if compression.level is None else ()
+        copies = choose(runs) if compression.takes_over else ()
         return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
     return _ZstdPacker(compression.level or _ZSTD_LEVEL, write, workers)
 

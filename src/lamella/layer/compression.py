@@ -112,6 +112,11 @@ class Compression:
     """Not at all, or by gzip or zstd."""
     level: int | None = None
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether compressed blocks of gzip layers are taken over, as far as they are known."""
+        return self.kind == Codec.GZIP and self.level is None
+
     @classmethod
     def parse(cls, text: str) -> Compression:
         """Read ``gzip``, ``zstd:9`` or ``none``.

@@ -106,7 +106,7 @@ class HashingReader(io.RawIOBase):
         keep: Callable[[bytes], object] | None = None,
     ) -> None:
         self._stream, self._hasher, self._unwanted = stream, Hasher(), stop
-        self._keep = keep
+        self.keep = keep
 
     def readable(self) -> bool:
         """Return that it is."""
@@ -117,8 +117,8 @@ class HashingReader(io.RawIOBase):
         chunk = b"" if self._unwanted.is_set() else self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
         self._hasher.update(chunk)
-        if self._keep:
-            self._keep(chunk)
+        if self.keep:
+            self.keep(chunk)
         return len(chunk)
 
     def check(self, layer: Layer) -> None:

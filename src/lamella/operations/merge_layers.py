@@ -85,6 +85,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     *,
     remove_secrets: bool = False,
     headers_only: bool = False,
+    finds_blocks: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -96,6 +97,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         edits: what the merged layers are to say otherwise.
         remove_secrets: merged layers leave out what is likely a secret, too.
         headers_only: content of squashed layers will not be asked for.
+        finds_blocks: find what of them can be taken over compressed.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -107,7 +109,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     if ranges and reason:
         raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
-    reading = Reading(image, opener, headers_only=headers_only)
+    reading = Reading(image, opener, headers_only=headers_only, finds_blocks=finds_blocks)
     with opener.explaining(), collector_paused():
         planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets)
         plans = planned.plans()
@@ -148,7 +150,8 @@ def write(
             positions = starts[position]
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
-            tar = PlanTar(plan, prepared.tars, progress.advance, _blocks(prepared, positions))
+            blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
+            tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
             merged[positions], descriptor = writer.put_merged(tar)
             if tar.spliced:
                 anew = plan.size - tar.spliced
@@ -169,5 +172,6 @@ def write(
 
 def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
     """Return what can be taken over of the layers of a range, by position."""
-    found = {p: prepared.opener.blocks(prepared.image.layers[p]) for p in positions}
-    return {position: blocks for position, blocks in found.items() if blocks is not None}
+    layers = prepared.image.layers[positions.start : positions.stop]
+    found = zip(positions, prepared.opener.blocks(layers), strict=True)
+    return {position: blocks for position, blocks in found if blocks is not None}

@@ -22,7 +22,6 @@ from lamella.operations.request import Request
 from lamella.operations.result import Result, SquashedRange
 from lamella.rewrite import new_manifest
 from lamella.selection import AUTO, Selection, is_number, select
-from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
@@ -96,7 +95,6 @@ class Job:
             destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
-        self._opener.finds_blocks = _may_splice(request, destination)
 
     def run(self) -> Result:
         """Do all of it."""
@@ -189,6 +187,7 @@ class Job:
             self._request.edits,
             remove_secrets=removes,
             headers_only=headers_only,
+            finds_blocks=self._takes_over(image),
         )
         if not prepared.plans:
             self._reason = reason_for_nothing(
@@ -202,6 +201,13 @@ class Job:
         self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
+
+    def _takes_over(self, image: Image) -> bool:
+        """Whether compressed blocks of squashed layers will be taken over."""
+        destination = self._destination
+        if destination is None:
+            return False
+        return destination.compression(image, self._request.compression).takes_over
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -326,14 +332,6 @@ class Job:
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
         )
-
-
-def _may_splice(request: Request, destination: Destination | None) -> bool:
-    """Whether new layers may be gzip, at no level that was asked for."""
-    if destination is None or destination.unpacks:
-        return False
-    asked = request.compression
-    return asked is None or (asked.kind == Codec.GZIP and asked.level is None)
 
 
 def _size(prepared: Prepared, position: int) -> int:
