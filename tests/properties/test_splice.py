@@ -8,7 +8,7 @@ import zlib
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
 
@@ -19,6 +19,7 @@ from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
 from lamella.layer.inflate import BlockReader
 from lamella.layer.splice import Taken
 from lamella.spec.codec import Codec
+from tests.support.examples import examples
 from tests.support.gzip_members import HEADERS, MAKERS, member, words
 
 PLAIN = 600_000
@@ -112,7 +113,7 @@ def check(packed: bytes, plain: bytes) -> None:
         assert inflate.unused_data == b""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(st.data())
 def test_a_spliced_stream_says_what_its_pieces_say(data: st.DataObject) -> None:
     """Whatever the sources are; and the same bytes for any number of threads and any chunks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from lamella.errors import Unsupported
 from lamella.image import Image
@@ -21,12 +22,13 @@ from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
 from lamella.selection import Selection
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.transport.base import ImageWriter
 
-__all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
+__all__ = ["Packing", "Prepared", "WrittenImage", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,14 @@ class Prepared:
         return PlanTar(self.plans[positions], self.tars)
 
 
+class Packing(NamedTuple):
+    """How many bytes of a new layer's tar were compressed in which way, if it is compressed."""
+
+    spliced: int = 0
+    """Their compressed form was taken over."""
+    recompressed: int = 0
+
+
 @dataclass(frozen=True)
 class WrittenImage:
     """What a new image is made of, once its layers are written."""
@@ -74,6 +84,8 @@ class WrittenImage:
     descriptors: tuple[Descriptor, ...]
     kept: tuple[tuple[Layer, Descriptor], ...]
     """Layers that stay, and in which form."""
+    packing: Mapping[range, Packing]
+    """How the layer that takes the place of a range was compressed."""
 
 
 def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
@@ -139,6 +151,7 @@ def write(
     image, opener = prepared.image, prepared.opener
     squashed = {position for positions in prepared.plans for position in positions}
     merged: dict[range, Digest] = {}
+    packing: dict[range, Packing] = {}
     descriptors: list[Descriptor] = []
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
@@ -153,9 +166,7 @@ def write(
             blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
             tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
             merged[positions], descriptor = writer.put_merged(tar)
-            if tar.spliced:
-                anew = plan.size - tar.spliced
-                progress.debug(f"{tar.spliced} bytes taken over compressed, {anew} compressed anew")
+            packing[positions] = _packing(tar, writer)
             descriptors.append(descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
@@ -167,7 +178,14 @@ def write(
     config = image.config
     if merged:
         config = new_config(image, prepared.selection, merged, wording)
-    return WrittenImage(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))
+    kept_forms = tuple(zip(kept, forms, strict=True))
+    return WrittenImage(config, tuple(descriptors), kept_forms, packing)
+
+
+def _packing(tar: PlanTar, writer: ImageWriter) -> Packing:
+    if writer.compression.kind == Codec.NONE:
+        return Packing()
+    return Packing(tar.spliced, tar.size - tar.spliced)
 
 
 def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
