@@ -14,6 +14,7 @@ import pytest
 import lamella
 from lamella.layer import unpack
 from lamella.layer.deflate_spans import SpanFinder
+from lamella.report.text import summary
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
 from tests.support.gzip_members import words
@@ -126,6 +127,7 @@ def test_little_is_compressed_anew(layout: str, tmp_path: Path) -> None:
     [merged] = result.ranges
     assert merged.spliced + merged.recompressed == merged.bytes_after
     assert merged.recompressed < 0.3 * merged.bytes_after
+    assert any(line.startswith("spliced   ") for line in summary(result))
     told = result.to_json()["ranges"][0]
     assert (told["spliced"], told["recompressed"]) == (merged.spliced, merged.recompressed)
     anew = lamella.squash(layout, output=f"oci:{tmp_path}/new:anew", compression="gzip:6")
