@@ -23,9 +23,11 @@ from lamella.layer.deflate_spans import GzipBlocks, Span
 
 __all__ = ["Copy", "HasRuns", "Taken", "choose"]
 
-_PAYS = 1 << 16
+_PAYS = 1 << 15
 """Plain bytes that are copied at the least. A cut costs up to 30 bytes and the start of two Huffman
-tables; what is copied mostly was compressed with more effort than lamella's own default."""
+tables. Measured on system files of which a tenth or a third is gone: from 0 to 128 KiB time and
+size are within a twentieth and 0.04 %, at 32 KiB the time is least; at 1 MiB it is half as much
+again, or twice."""
 
 _STORED = b"\0\0\xff\xff"
 """RFC 1951, 3.2.4: the length of a stored block of nothing."""
