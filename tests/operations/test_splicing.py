@@ -135,3 +135,21 @@ def test_little_is_compressed_anew(layout: str, tmp_path: Path) -> None:
     assert anew.ranges[0].recompressed == merged.bytes_after
     plain = lamella.squash(layout, output=f"oci:{tmp_path}/new:plain", compression="none")
     assert (plain.ranges[0].spliced, plain.ranges[0].recompressed) == (0, 0)
+
+
+def test_each_platform_takes_over_its_own(tmp_path: Path) -> None:
+    """All of an index at once, from a registry into it and out of it again."""
+    made = Layout()
+    images = []
+    for arch in ("amd64", "arm64"):
+        platform = {"os": "linux", "architecture": arch}
+        tars = [layer(("arch", arch.encode())), *TARS[:2]]
+        images.append({**made.manifest(tars, config=platform), "platform": platform})
+    made.add(made.index(*images), "app")
+    source = f"oci:{made.write(tmp_path / 'layout')}:app"
+    with registry_in_memory(Oddly(0)) as registry:
+        there = f"docker://{registry.host}/app:new"
+        pushed = lamella.squash(source, output=there, platform="all", check=True)
+        assert [one.ranges[0].spliced > 400_000 for one in pushed.platforms] == [True, True]
+        assert sum(line.startswith("spliced   ") for line in summary(pushed)) == len(images)
+        assert lamella.verify(source, there, platform="all") == []
