@@ -11,7 +11,7 @@ nothing; then whole bytes are copied, and a stored block of nothing ends at a by
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -74,16 +74,21 @@ class Copy:
         Raises:
             ImageError: they are not what they were.
         """
-        held, stop = 0, -1
+        for row in self._rows():
+            head, held = _to_phase(row[0].start % 8)
+            write(head)
+            _copy(self.blocks, row, held, write)
+            write(_to_byte(row[-1].rest, row[-1].stop % 8))
+
+    def _rows(self) -> Iterator[list[Span]]:
+        """Return the spans of each member, one ending at the bit where the next one begins."""
+        row: list[Span] = []
         for span in self.blocks.spans[self.first : self.last]:
-            if span.start != stop:  # another member, or the first one
-                if stop >= 0:
-                    write(_to_byte(held, stop % 8))
-                head, held = _to_phase(span.start % 8)
-                write(head)
-            _copy(self.blocks, span, held, write)
-            held, stop = span.rest, span.stop
-        write(_to_byte(held, stop % 8))
+            if row and row[-1].stop != span.start:
+                yield row
+                row = []
+            row.append(span)
+        yield row
 
 
 def choose(runs: Iterable[Taken]) -> Iterator[Copy]:
@@ -125,28 +130,55 @@ def _joined(runs: Iterable[Taken]) -> Iterator[Taken]:
         yield open_run
 
 
-def _copy(blocks: GzipBlocks, span: Span, held: int, write: Callable[[bytes], object]) -> None:
-    """Write the whole bytes of a span; `held` are the bits of the first one before it."""
-    at, stop, checksum = span.start >> 3, span.stop >> 3, 0
-    while at < stop:
-        packed = blocks.packed.read_at(at, min(CHUNK, stop - at))
-        if not packed:
-            break
-        checksum = isal_zlib.crc32(packed, checksum)
-        if at == span.start >> 3:
-            packed = _begin(packed[0], span, held) + packed[1:]
-        write(packed)
-        at += len(packed)
-    if checksum != span.checksum or at < stop:
-        raise ImageError(f"{blocks.where}: the compressed data changed while they were read")
+def _copy(
+    blocks: GzipBlocks, row: Sequence[Span], held: int, write: Callable[[bytes], object]
+) -> None:
+    """Write the whole bytes of spans, one after the other; `held` are the bits before the first."""
+    at, stop = row[0].start >> 3, row[-1].stop >> 3
+    number = checksum = 0
+    while at < stop and (packed := blocks.packed.read_at(at, min(CHUNK, stop - at))):
+        view, base, end = memoryview(packed), at, at + len(packed)
+        others: dict[int, int] = {}
+        while at < end:
+            span = row[number]
+            upto = min(end, span.stop >> 3)
+            checksum = isal_zlib.crc32(view[at - base : upto - base], checksum)
+            if at == span.start >> 3 and (span.final or not number):
+                others[at - base] = _begin(packed[at - base], span, None if number else held)
+            at = upto
+            if at == span.stop >> 3:
+                if checksum != span.checksum:
+                    raise _changed(blocks)
+                number, checksum = number + 1, 0
+        write(_with(packed, others) if others else packed)
+    if at < stop:
+        raise _changed(blocks)
 
 
-def _begin(byte: int, span: Span, held: int) -> bytes:
-    """Return a span's first byte: none of its blocks is the last one of the new stream."""
+def _changed(blocks: GzipBlocks) -> ImageError:
+    return ImageError(f"{blocks.where}: the compressed data changed while they were read")
+
+
+def _with(packed: bytes, others: Mapping[int, int]) -> bytes:
+    """Return bytes of which some are others."""
+    changed = bytearray(packed)
+    for at, byte in others.items():
+        changed[at] = byte
+    return bytes(changed)
+
+
+def _begin(byte: int, span: Span, held: int | None) -> int:
+    """Return a span's first byte: none of its blocks is the last one of the new stream.
+
+    Args:
+        byte: as it is.
+        span: begins in it.
+        held: the bits before the span; None: as they are.
+    """
     within = span.start & 7
     if span.final:
         byte &= ~(1 << within)
-    return bytes([byte >> within << within | held])
+    return byte if held is None else byte >> within << within | held
 
 
 class _Bits:
