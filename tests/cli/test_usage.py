@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -265,13 +266,32 @@ def test_parameters_are_said_as_options() -> None:
         assert in_options(f"`{parameter}`") in options, parameter
 
 
+def loaded(*args: str, **env: str) -> set[str]:
+    """Return the modules that a command loads."""
+    code = f"import sys; sys.argv = {['lamella', *args]}\nfrom lamella.cli.main import main\n"
+    code += "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **env},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stderr.split())
+
+
 def test_a_start_loads_what_it_needs() -> None:
     """The version is there at once: what is large, and what other commands need, is not loaded."""
-    code = "import sys; sys.argv = ['lamella', '--version']\nfrom lamella.cli.main import main\n"
-    code += "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     late = {"asyncio", "hashlib", "http", "jinja2", "json", "rich", "textual", "urllib3", "yaml"}
-    assert late & set(done.stderr.split()) == set()
+    assert late & loaded("--version") == set()
+
+
+def test_without_an_engine_no_client_is_loaded(in_work: str, tmp_path: Path) -> None:
+    """A bare name may also be an image of the engine: not where no engine listens."""
+    nowhere = f"unix://{tmp_path / 'docker.sock'}"
+    found = loaded("squash", "-q", in_work, "-o", "slim.tar", DOCKER_HOST=nowhere)
+    assert {"http.client", "lamella.transport.engine.client"} & found == set()
+    assert Path("slim.tar").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.demo import put_demo
+
 __all__ = ["commands_of", "run_all", "without_times"]
 
 # Progress is shown of what takes long, which depends on the machine.
@@ -58,8 +60,7 @@ def run_all(page: str, more: Mapping[str, str] | None = None) -> str:
     """
     more = more or {}
     with tempfile.TemporaryDirectory(prefix="lamella-docs-") as folder:
-        _run("lamella demo --keep .", folder, more)
-        (Path(folder) / "demo-squashed.tar").unlink()
+        put_demo(Path(folder) / "demo.tar")
         return _BLOCK.sub(lambda match: _fill(match["text"], folder, more), page)
 
 

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from lamella.errors import ImageNotFound, InvalidReference, UsageError
+from lamella.errors import Ambiguous, ImageNotFound, InvalidReference, UsageError
 from lamella.transport.engine.location import EngineLocation
+from lamella.transport.engine.options import EngineOptions
+from lamella.transport.environment import Environment
 from lamella.transport.file.location import FileLocation
 from lamella.transport.location import Location
 from lamella.transport.registry import RegistryName
 from lamella.transport.registry.location import RegistryLocation
-from lamella.transport.transports import parse_location
-from tests.transport.forms import layout_of
+from lamella.transport.transports import locate, parse_location
+from tests.odd.answers import Oddly
+from tests.odd.engine import engine_in_memory
+from tests.support.images import docker_archive, image
+from tests.transport.forms import TARS, layout_of
 
 
 @pytest.fixture(autouse=True)
@@ -199,3 +204,23 @@ def test_a_location_reads_as_it_was_typed(text: str) -> None:
 def test_suggestions(text: str, tags: list[str], suggested: tuple[str, str]) -> None:
     """What a smaller image is called beside this one, and where it goes if that must be said."""
     assert parse_location(text).suggest(tags) == suggested
+
+
+def test_a_file_and_an_image_of_the_engine_have_one_name(tmp_path: Path) -> None:
+    """Which of them is meant has to be said; where no engine listens, it is the file."""
+    archive = docker_archive(*TARS, tags=["app:1"])
+    Path("app").write_bytes(archive)
+
+    def env_of(address: str) -> Environment:
+        return Environment(engine=EngineOptions({"DOCKER_HOST": address}))
+
+    with (
+        engine_in_memory(Oddly(0), archive, image(*TARS).config.raw, tmp_path) as address,
+        env_of(address) as env,
+    ):
+        with pytest.raises(Ambiguous, match=r"give \./app or docker-daemon:app$"):
+            locate("app", env)
+        assert locate("./app", env) == FileLocation("archive", "./app")
+    for nowhere in (f"unix://{tmp_path / 'engine.sock'}", f"unix://{tmp_path}/none", "nonsense"):
+        with env_of(nowhere) as env:
+            assert locate("app", env) == FileLocation("archive", "app")

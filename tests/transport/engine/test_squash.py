@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ from lamella.transport.engine.options import EngineOptions
 from lamella.transport.environment import Environment
 from lamella.transport.file.location import FileLocation
 from tests.engines.daemon import Engine
-from tests.engines.images import build, load
+from tests.engines.images import build, load, unpack_anew
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman
 from tests.support.images import docker_archive
@@ -323,7 +324,7 @@ def test_attestations_are_left_out(docker_containerd: Engine) -> None:
     """They tell of the digest of the image they belong to; the new one has another."""
     engine, tag, told = docker_containerd, "engine-tests/attested:1", Recorder()
     made = with_attestation(TARS)
-    made.entries[0]["annotations"] = {"io.containerd.image.name": f"docker.io/{tag}"}
+    made.entries[0]["annotations"] = {"io.containerd.image.name": f"localhost/{tag}"}
     engine.docker("load", input=made.tar())
     squash_engine(engine.host, tag, "engine-tests/attested:2", progress=told)
     assert any("attestations" in line for line in told.lines)
@@ -504,24 +505,53 @@ def test_cleanup_of_an_image_that_is_gone(engine: Engine, app: str) -> None:
         assert source.remove(new_tags=["engine-tests/elsewhere:1"]) is not None
 
 
-# -- --exclude
+# -- --exclude, --clamp-mtime, --remove-secrets
+
+LATEST = datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
+"""Earlier than all that is built here."""
+LEFT_OUT = ("/srv/data/", "/opt/owned/deep", "/capable", "/root/.ssh/id_rsa", "/root/key")
 
 
-def test_what_is_left_out_is_gone_in_a_container(engine: Engine, app: str) -> None:
-    """Of the base by a whiteout, of a squashed layer altogether; nothing else is another thing."""
-    tag = "engine-tests/left-out:1"
-    env = world(engine.host)
+def test_what_is_asked_for_and_nothing_else_is_another_thing(
+    engine: Engine, podman: Podman, app: str, tmp_path: Path
+) -> None:
+    """Paths and secrets are gone in containers, times are earlier; in the engine and in Podman.
+
+    Of the base something goes by a whiteout, of a squashed layer altogether.
+    """
+    key, tag = "-----BEGIN OPENSSH PRIVATE KEY-----", "engine-tests/left-out:1"
+    made = f"mkdir -p /root/.ssh && echo {key} >/root/.ssh/id_rsa && ln /root/.ssh/id_rsa /root/key"
+    build(engine, "engine-tests/secret:1", f"FROM {app}\nRUN {made}\n")
+    if engine.containerd_store:
+        unpack_anew(engine, "engine-tests/secret:1")
     exclude = ["srv/data", "!srv/data/two", "opt/owned/deep", "capable"]
-    result = squash_image(app, "1", tag, exclude=exclude, check=True, env=env)
-    assert result.verified
-    before, after = export_rootfs(engine, app), export_rootfs(engine, tag)
-    gone = before.keys() - after.keys()
-    assert gone == {
-        path
-        for path in before
-        if path.startswith(("/srv/data/", "/opt/owned/deep", "/capable"))
-        and path != "/srv/data/two"
-    }
-    assert len(gone) > 3
-    names = {path: row for path, row in before.items() if path not in gone}
-    assert after == names
+    env, archive = world(engine.host), tmp_path / "edited.tar"
+    for output in (None, f"docker-archive:{archive}"):
+        result = squash_image(
+            "engine-tests/secret:1",
+            "1",
+            tag,
+            output=output,
+            exclude=exclude,
+            clamp_mtime=LATEST,
+            remove_secrets=True,
+            check=True,
+            env=env,
+        )
+        assert result.verified
+        assert {found.path for found in result.secrets} == {b"root/.ssh/id_rsa", b"root/key"}
+    latest = int(LATEST.timestamp()) * 10**9
+    before, base = export_rootfs(engine, "engine-tests/secret:1"), export_rootfs(engine, BASE)
+    del before["/"]  # no layer has an entry for the root: each engine makes its own
+    gone = {p for p in before if p.startswith(LEFT_OUT)} - {"/srv/data/two"}
+    podman("load", "-i", str(archive))
+    for after in (export_rootfs(engine, tag), export_rootfs(podman, f"localhost/{tag}")):
+        del after["/"]
+        assert before.keys() - after.keys() == gone
+        assert {path: replace(node, mtime=0) for path, node in after.items()} == {
+            path: replace(node, mtime=0) for path, node in before.items() if path not in gone
+        }
+        for path, node in after.items():
+            old = before[path].mtime
+            assert node.mtime in {old, min(old, latest)}, path
+            assert node.mtime <= latest or base[path].mtime == old, path

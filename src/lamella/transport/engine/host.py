@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -107,6 +108,10 @@ class Host:
     def is_local(self) -> bool:
         """Whether it is a socket of this machine."""
         return self.url.startswith("unix://")
+
+    def may_listen(self) -> bool:
+        """Whether an engine may listen there: False if it is a socket that does not exist."""
+        return not self.is_local or os.path.exists(self.url.removeprefix("unix://"))  # noqa: PTH110
 
 
 def find_host(environment: Mapping[str, str]) -> Host:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lamella.errors import InvalidReference, LamellaError
 from lamella.spec.reference import Reference
+from lamella.transport.engine.host import find_host
 from lamella.transport.engine.names import docker_name, podman_name
 from lamella.transport.location import Location, Suggestion, slim
 from lamella.transport.registry.name import RegistryName
@@ -77,6 +78,9 @@ class EngineLocation(Location):
     def has_image(self, env: Environment) -> bool:
         """Whether there is an engine that has the image; that there is none is no error here."""
         try:
+            options = self._options(env)
+            if not options.podman and not find_host(options.environment).may_listen():
+                return False  # asked of every bare file name: the client need not be loaded
             with self.open_source(None, env) as source:
                 source.describe()
         except LamellaError:
