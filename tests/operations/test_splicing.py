@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zlib_ng import zlib_ng
 
 import lamella
 from lamella.layer import unpack
@@ -121,10 +122,26 @@ def test_the_same_layers_give_the_same_bytes(layout: str, tmp_path: Path) -> Non
     assert diff_ids == {f"sha256:{sha256(zlib.decompress(stored, 31)).hexdigest()}"}
 
 
-def test_little_is_compressed_anew(layout: str, tmp_path: Path) -> None:
+def test_little_is_compressed_anew(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of layers that survive whole only heads, tails and headers: a guard for the work done."""
+    deflated: list[int] = []
+    deflate_with = zlib_ng.compressobj
+
+    class Counted:
+        def __init__(self, *settings: Any, **more: Any) -> None:  # noqa: ANN401 - as they are
+            self._deflate = deflate_with(*settings, **more)
+            self.flush = self._deflate.flush
+
+        def compress(self, plain: bytearray) -> bytes:
+            deflated.append(len(plain))
+            return self._deflate.compress(plain)
+
+    monkeypatch.setattr(zlib_ng, "compressobj", Counted)
     result = lamella.squash(layout, output=f"oci:{tmp_path}/new:new")
     [merged] = result.ranges
+    assert merged.recompressed == sum(deflated)
     assert merged.spliced + merged.recompressed == merged.bytes_after
     assert merged.recompressed < 0.3 * merged.bytes_after
     assert any(line.startswith("spliced   ") for line in summary(result))
@@ -135,6 +152,17 @@ def test_little_is_compressed_anew(layout: str, tmp_path: Path) -> None:
     assert anew.ranges[0].recompressed == merged.bytes_after
     plain = lamella.squash(layout, output=f"oci:{tmp_path}/new:plain", compression="none")
     assert (plain.ranges[0].spliced, plain.ranges[0].recompressed) == (0, 0)
+
+
+def test_without_the_library_all_is_compressed(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is the same but for how its layer is stored."""
+    spliced = lamella.squash(layout, output=f"oci:{tmp_path}/new:1", check=True)
+    monkeypatch.setattr(unpack, "can_find_blocks", lambda: False)
+    result = lamella.squash(layout, output=f"oci:{tmp_path}/new:2", check=True)
+    assert result.ranges[0].spliced == 0
+    assert (result.id, result.digest != spliced.digest) == (spliced.id, True)
 
 
 def test_each_platform_takes_over_its_own(tmp_path: Path) -> None:

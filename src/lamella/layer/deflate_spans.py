@@ -18,6 +18,9 @@ WINDOW = 1 << 15
 
 _LEAST = 1 << 14
 """Plain bytes of a span at the least, so that there are not many of tiny blocks."""
+_MANY = 18
+"""From 4 GiB on spans grow with what is before them, by this power of two: a span takes 300 bytes
+of memory, and a stream of some megabytes may have blocks for a hundred gigabytes."""
 _TINY_BLOCKS, _TINY = 1000, 512
 """So many blocks are looked at in any case. Beyond, they must have this many bytes on average: to
 stop at each takes some microseconds, and a stream may have ten million empty ones in 12 MB."""
@@ -102,7 +105,7 @@ class SpanFinder:
         if self._start is None:
             if not ended:
                 self._restart(bit, plain, final=final)
-        elif plain - self._start[1] >= _LEAST:
+        elif plain - self._start[1] >= max(_LEAST, plain >> _MANY):
             self._add(bit, plain)
             self._restart(bit, plain, final=final)
         elif final:
