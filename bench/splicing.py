@@ -1,4 +1,4 @@
-"""Cases of gzip layers that become a gzip layer: files that nothing replaces, compressed by others.
+"""Cases of gzip layers that become a gzip layer: real files, which nothing replaces.
 
 The floor is what nobody can do without: read (or fetch) what is stored, hash it, inflate it, hash
 that; then hash the new layer as a tar and as it is stored, and write (or send) it.
@@ -32,8 +32,15 @@ _LEVEL = "gzip:5"
 
 
 def splicing(shop: Shop) -> Iterator[Case]:
-    """From layout to layout."""
-    name = _name(shop)
+    """From layout to layout: long runs, and runs of single files."""
+    title = "layout folder → layout folder, gzip layers"
+    for case, name in (("spliced", "folders"), ("spliced-files", "real")):
+        image = _size(shop, name)
+        ways = _between_layouts(shop, image)
+        yield Case(case, title, shop.facts[image], ways)
+
+
+def _between_layouts(shop: Shop, name: str) -> list[Way]:
     source, result = shop.layout(name, "gzip:6"), shop.folder / "result"
 
     def by_lamella(*more: str) -> Sample:
@@ -55,19 +62,17 @@ def splicing(shop: Shop) -> Iterator[Case]:
         copy.unlink()
         return sample
 
-    ways = [
+    return [
         Way(INFLATED, floor),
         Way("lamella", by_lamella),
         Way(ANEW, lambda: by_lamella("--compression", _LEVEL)),
     ]
-    title = "layout folder → layout folder, gzip layers of real files"
-    yield Case("spliced", title, shop.facts[name], ways)
 
 
 def between_registries(shop: Shop) -> Iterator[Case]:
     """From registry to registry, beside crane."""
-    name = _name(shop)
-    push(shop, shop.layout(name, "gzip:6"), "real:latest")
+    name = _size(shop, "folders")
+    push(shop, shop.layout(name, "gzip:6"), "files:latest")
     host = shop.registry.host
     client = Client(host)
     targets = (f"spliced/{number}:latest" for number in range(1000))
@@ -84,17 +89,17 @@ def between_registries(shop: Shop) -> Iterator[Case]:
         new = client.blob(made, layer["digest"])
 
         def work() -> None:
-            read("real")
+            read("files")
             _inflate(new)
             client.put_blob(f"{made}-again", new)
 
         return inside(work)
 
     def by_lamella(target: str, *more: str) -> Sample:
-        return squash(shop, "real:latest", target, *more)
+        return squash(shop, "files:latest", target, *more)
 
     def crane() -> Sample:
-        words: list[str | Path] = [shop.crane, "flatten", "--insecure", f"{host}/real:latest"]
+        words: list[str | Path] = [shop.crane, "flatten", "--insecure", f"{host}/files:latest"]
         command = [*words, "-t", f"{host}/{next(targets)}"]
         return shop.run(command, helper=registry_helper(shop.registry))
 
@@ -108,8 +113,8 @@ def between_registries(shop: Shop) -> Iterator[Case]:
     yield Case("registry-spliced", title, shop.facts[name], ways)
 
 
-def _name(shop: Shop) -> str:
-    return "real-large" if shop.full else "real"
+def _size(shop: Shop, name: str) -> str:
+    return f"{name}-large" if shop.full else name
 
 
 def _layers_of(layout: Path) -> list[Path]:
