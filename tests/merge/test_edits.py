@@ -142,6 +142,18 @@ def test_patterns_without_a_path_are_told() -> None:
     assert merged.plans[0].edited.unused == ("nowhere", "*/*x")
 
 
+def test_a_pattern_of_what_is_dropped_anyway_has_a_path() -> None:
+    """A file that is deleted or lies in a deleted directory, and a file's first name."""
+    layers = (
+        layer("f/deep/one", "two", entry("three", b"3"), link("other", "three"), "stays"),
+        layer(whiteout("f"), whiteout("two"), whiteout("three")),
+    )
+    asked = ("f/deep", "**/one", "two", "three", "four")
+    merged = edited(image(*layers), range(2), edits=leaving_out(*asked))
+    assert merged.plans[0].edited.unused == ("four",)
+    assert merged.names() == ["other", "stays"]
+
+
 def test_bytes_left_out_have_a_cause_of_their_own() -> None:
     """Neither deleted nor overwritten: excluded."""
     merged = edited(image(*LAYERS), range(1, 3), edits=leaving_out("e", "d/other"))

@@ -11,12 +11,11 @@ import pytest
 from lamella.errors import LamellaError
 from lamella.layer.whiteout import OPAQUE
 from lamella.merge import edits, entries, overlay, plan
-from lamella.merge.patterns import NO_PATTERN, PathPatterns
+from lamella.merge.patterns import NO_PATTERN, InFolder, PathPatterns
 from lamella.operations import planning
 from lamella.selection import Selection
 from lamella.tar import writer
 from lamella.tar.entry import Header, Member
-from lamella.tar.header import BLOCK
 from tests.properties.check_edits import check_finished
 from tests.support.tars import (
     MTIME,
@@ -221,27 +220,26 @@ def bring_nothing_back(patch: pytest.MonkeyPatch) -> None:
 
 def first_pattern_counts(patch: pytest.MonkeyPatch) -> None:
     """The first pattern that matches a path counts."""
-    match = PathPatterns.match
+    match = InFolder.match
 
-    def wrong(self: PathPatterns, path: bytes, above: int, used: set[int]) -> int:
-        for number, text in enumerate(self.texts):
-            if above == NO_PATTERN and match(PathPatterns.parse([text]), path, above, set()) == 0:
-                used.add(number)
-                return number
-        return above
+    def wrong(self: InFolder, name: bytes, above: int, used: set[int]) -> int:
+        found: set[int] = set()
+        match(self, name, NO_PATTERN, found)
+        used |= found
+        return min(found) if found and above == NO_PATTERN else above
 
-    patch.setattr(PathPatterns, "match", wrong)
+    patch.setattr(InFolder, "match", wrong)
 
 
 def match_one_by_one(patch: pytest.MonkeyPatch) -> None:
     """What matches a directory does not match what is in it."""
-    match = PathPatterns.match
+    match = InFolder.match
 
-    def wrong(self: PathPatterns, path: bytes, above: int, used: set[int]) -> int:
+    def wrong(self: InFolder, name: bytes, above: int, used: set[int]) -> int:
         del above
-        return match(self, path, NO_PATTERN, used)
+        return match(self, name, NO_PATTERN, used)
 
-    patch.setattr(PathPatterns, "match", wrong)
+    patch.setattr(InFolder, "match", wrong)
 
 
 def forget_other_ranges(patch: pytest.MonkeyPatch) -> None:
@@ -317,18 +315,17 @@ def forget_links_alone(patch: pytest.MonkeyPatch) -> None:
 
 def limit_records_alone(patch: pytest.MonkeyPatch) -> None:
     """Only times in PAX records are limited."""
-    patch.setattr(entries.Entries, "_is_early", lambda self, member: member.head == BLOCK)
+    patch.setattr(entries._Early, "__missing__", lambda self, field: True)
 
 
 def octal_digits_alone(patch: pytest.MonkeyPatch) -> None:
     """A time in base-256 is early."""
-    is_early = entries.Entries._is_early
+    is_early = entries._Early.__missing__
 
-    def wrong(self: entries.Entries, member: Member) -> bool:
-        field = self._sources[member.origin].read_at(member.start + 136, 1)
-        return field >= b"\x80" or is_early(self, member)
+    def wrong(self: entries._Early, field: bytes) -> bool | None:
+        return field >= b"\x80" or is_early(self, field)
 
-    patch.setattr(entries.Entries, "_is_early", wrong)
+    patch.setattr(entries._Early, "__missing__", wrong)
 
 
 def whole_seconds(patch: pytest.MonkeyPatch) -> None:
@@ -354,7 +351,7 @@ def limit_early_ones(patch: pytest.MonkeyPatch) -> None:
         return header._replace(mtime=self.latest or 0)
 
     patch.setattr(edits.Edits, "edited", wrong)
-    patch.setattr(entries.Entries, "_is_early", lambda self, member: False)
+    patch.setattr(entries._Early, "__missing__", lambda self, field: False)
 
 
 def seal_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from lamella.analysis.instruction import instruction
 
-__all__ = ["HIDDEN", "hide_setting", "hide_values", "shown_instruction"]
+__all__ = ["HIDDEN", "hide_field", "hide_setting", "hide_values", "shown_instruction"]
 
 HIDDEN = "(hidden)"
 """What stands for such a value."""
@@ -26,6 +27,8 @@ _VALUES = [
 ]
 _PATTERNS = [re.compile(f"(?ix) {pattern}") for pattern in _VALUES]
 _SETTING = re.compile(rf"(?ix) {_NAME}")
+_NAMED = re.compile(r"(?:[\w-]+\.)*?(?:Env|Labels|annotations)\.")
+"""Fields of a config or a manifest whose parts have names that users chose."""
 _SETS = re.compile(r"(?:ENV|ARG|LABEL)\s")
 _PAIR = re.compile(
     rf"(?ix) (?<=\s) (?P<kept>{_NAME}=) (?:{_QUOTED} | .*? (?=\s+[\w.-]+=|$)) | "
@@ -34,21 +37,39 @@ _PAIR = re.compile(
 """What these set: a value may have blanks without quotes, as builders write it."""
 
 
-def hide_values(text: str) -> str:
-    """Replace the values of what is called a password, a token or the like, and those in URLs."""
+def hide_values(text: str, hidden: str = HIDDEN) -> str:
+    """Replace the values of what is called a password, a token or the like, and those in URLs.
+
+    Args:
+        text: a command, say.
+        hidden: what stands for such a value.
+    """
     if _SETS.match(text):
-        text = _PAIR.sub(lambda found: f"{found['kept'] or found['first']}{HIDDEN}", text)
+        text = _PAIR.sub(lambda found: f"{found['kept'] or found['first']}{hidden}", text)
     for pattern in _PATTERNS:
-        text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
+        text = pattern.sub(lambda found: f"{found['kept']}{hidden}", text)
     return text
 
 
-def hide_setting(line: str) -> str:
+def hide_setting(line: str, hidden: str = HIDDEN) -> str:
     """Do the same for ``NAME=value``, of which all the rest is the value: a variable, a label."""
     name, _, value = line.partition("=")
     if value and _SETTING.fullmatch(name):
-        return f"{name}={HIDDEN}"
-    return hide_values(line)
+        return f"{name}={hidden}"
+    return hide_values(line, hidden)
+
+
+def hide_field(name: str, value: object) -> object:
+    """Return the value of a config's field, such as ``Env.PATH``, without such values."""
+    if isinstance(value, dict | list):
+        return hide_values(json.dumps(value, ensure_ascii=False))
+    if not isinstance(value, str):
+        return value
+    kinds = _NAMED.match(name)
+    if kinds is None:
+        return hide_values(value)
+    key = name[kinds.end() :]
+    return hide_setting(f"{key}={value}").removeprefix(f"{key}=")
 
 
 def shown_instruction(created_by: str, *, hide: bool = True) -> str:

@@ -5,19 +5,18 @@ Entries are left out of the difference; those that stay may get another header w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lamella.merge.changeset import Changeset
 from lamella.merge.nodes import Folder, Node
 from lamella.merge.overlay import Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
-from lamella.tar.entry import Header
+from lamella.tar.entry import Header, Member
 from lamella.tar.writer import FURTHEST_TIME
 
-__all__ = ["NOTHING_MEANT", "NO_EDITS", "Edits", "Meant", "meant_in_layer", "meant_in_tree"]
+__all__ = ["NOTHING_MEANT", "NO_EDITS", "Edits", "Meant", "meant_among", "meant_in_tree"]
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,6 @@ class Meant(NamedTuple):
 NOTHING_MEANT = Meant([], frozenset())
 
 
-class _Visited(NamedTuple):
-    path: bytes
-    node: Node
-    parent: int
-    last: int
-
-
 def meant_in_tree(
     tree: Tree, patterns: PathPatterns, staying: AbstractSet[bytes] = frozenset()
 ) -> Meant:
@@ -107,24 +99,31 @@ def meant_in_tree(
         staying: further directories that stay.
     """
     used: set[int] = set()
-    seen = [_Visited(b"", tree.root, -1, NO_PATTERN)]
+    # Directories, and files of which a pattern says something: path, node, whose kid it is, and the
+    # last pattern that matches it.
+    seen: list[tuple[bytes, Node, int, int]] = [(b"", tree.root, 0, NO_PATTERN)]
+    stays = [True]
     for at, (path, node, _, above) in enumerate(seen):  # which grows meanwhile
-        prefix = path + b"/" if path else b""
+        if not isinstance(node, Folder):
+            continue
+        match, prefix = patterns.inside(path).match, path + b"/" if path else b""
         for name, kid in _shown(node):
+            last = match(name, above, used)
+            if last == NO_PATTERN and not isinstance(kid, Folder):
+                stays[at] = True
+                continue
             kid_path = prefix + name
-            seen.append(_Visited(kid_path, kid, at, patterns.match(kid_path, above, used)))
-    stays = [not patterns.mean(one.last) or one.path in staying for one in seen]
+            seen.append((kid_path, kid, at, last))
+            stays.append(not patterns.mean(last) or kid_path in staying)
     for at in range(len(seen) - 1, 0, -1):
-        stays[seen[at].parent] |= stays[at]
-    gone = [one.path for at, one in enumerate(seen) if not stays[at] and stays[one.parent]]
-    stay = {one.path for at, one in enumerate(seen) if stays[at] and patterns.mean(one.last)}
+        stays[seen[at][2]] |= stays[at]
+    gone = [path for at, (path, _, parent, _) in enumerate(seen) if not stays[at] and stays[parent]]
+    stay = {path for at, (path, *_, last) in enumerate(seen) if stays[at] and patterns.mean(last)}
     return Meant(gone, used, stay)
 
 
-def _shown(node: Node) -> Iterator[tuple[bytes, Node]]:
+def _shown(node: Folder) -> Iterator[tuple[bytes, Node]]:
     """Yield what is in a directory, here and below."""
-    if not isinstance(node, Folder):
-        return
     if node.lower is None:
         kids: Mapping[bytes, Node] = node.kids
     else:
@@ -134,8 +133,8 @@ def _shown(node: Node) -> Iterator[tuple[bytes, Node]]:
             yield name, kid
 
 
-def meant_in_layer(changeset: Changeset, patterns: PathPatterns) -> Meant:
-    """Return which entries of a layer patterns mean, seen in the image or not."""
+def meant_among(entries: Iterable[Member], patterns: PathPatterns) -> Meant:
+    """Return which entries of layers patterns mean, seen in the image or not."""
     known: dict[bytes, int] = {b"": NO_PATTERN}
     used: set[int] = set()
 
@@ -149,12 +148,15 @@ def meant_in_layer(changeset: Changeset, patterns: PathPatterns) -> Meant:
         return known[todo[0]] if todo else known[path]
 
     paths = []
-    for member in changeset.entries:
+    folder: bytes | None = None
+    for member in entries:
         if not member.name:  # the root, which is no path in the image
             continue
-        path = member.path
-        if patterns.mean(patterns.match(path, of_folder(member.folder), used)):
-            paths.append(path)
+        if member.folder is not folder:  # neighbours share one
+            folder = member.folder
+            match, above = patterns.inside(folder).match, of_folder(folder)
+        if patterns.mean(match(member.name, above, used)):
+            paths.append(member.path)
     return Meant(_topmost(paths), used)
 
 

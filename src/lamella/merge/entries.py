@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from lamella.errors import MalformedTar
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.tar.blocks import HeaderBlocks
 from lamella.tar.entry import (
     DIRECTORY,
     HARD_LINK,
@@ -29,6 +30,8 @@ __all__ = ["Anew", "Entries"]
 
 
 _NANO = 10**9
+_FEW = 4096
+"""Times that are remembered: neighbours often have the same."""
 
 
 class Anew(NamedTuple):
@@ -39,7 +42,7 @@ class Anew(NamedTuple):
     offset: int = 0
     """Of the content in the layer's tar."""
     length: int = 0
-    """Bytes of the content, which is padded to whole blocks."""
+    """Bytes of the content, perhaps with its padding: what is missing to whole blocks is added."""
 
     @property
     def padding(self) -> int:
@@ -52,14 +55,35 @@ class Anew(NamedTuple):
         return len(self.header) + self.length + self.padding
 
 
+class _Early(dict[bytes, bool | None]):
+    """Whether the time in such a field needs no change; None: it is no number."""
+
+    def __init__(self, latest: int) -> None:
+        super().__init__()
+        self._latest = latest
+
+    def __missing__(self, field: bytes) -> bool | None:
+        if len(self) >= _FEW:
+            self.clear()
+        try:
+            early = parse_number(field) <= self._latest
+        except ValueError:  # reading the header in full reports it
+            early = None
+        self[field] = early
+        return early
+
+
 class Entries:
     """Entries of layers, as a merged layer has them."""
 
     def __init__(self, sources: Mapping[int, ReadAt], edits: Edits = NO_EDITS) -> None:
         """Take over what reads the layers, by position, and how entries are changed."""
         self._sources, self._edits = sources, edits
-        self._seconds = None if edits.latest is None else edits.latest // _NANO
+        self._seconds = (edits.latest or 0) // _NANO
+        self._only_time = edits.latest is not None and edits.change is None
         self._is_copy = edits.change is None and edits.latest is None
+        self._blocks: dict[int, HeaderBlocks] = {}
+        self._early = _Early(self._seconds)
 
     def header(self, member: Member) -> Header:
         """Return an entry's header in full, as it is to be.
@@ -76,20 +100,22 @@ class Entries:
         Raises:
             MalformedTar: its header is damaged.
         """
-        if self._is_copy or self._is_early(member):
+        if self._only_time and member.head == BLOCK and not member.flags:
+            early = self._early[self._block(member)[136:148]]
+            if early is not None:
+                return not early
+        if self._is_copy:
             return False
         header = self._read(member)
         return self._edits.edited(header) != header
 
-    def _is_early(self, member: Member) -> bool:
-        """Whether nothing but a time may change, and this one is early enough at a glance."""
-        if self._seconds is None or self._edits.change is not None or member.head != BLOCK:
-            return False
-        field = self._sources[member.origin].read_at(member.start + 136, 12)
-        try:
-            return parse_number(field) <= self._seconds
-        except ValueError:  # reading the header in full reports it
-            return False
+    def _block(self, member: Member) -> bytes:
+        """Return the header block of a member that has no other."""
+        blocks = self._blocks.get(member.origin)
+        if blocks is None:
+            blocks = HeaderBlocks(self._sources[member.origin])
+            self._blocks[member.origin] = blocks
+        return blocks.at(member.start)
 
     def _read(self, member: Member) -> Header:
         try:
@@ -103,25 +129,18 @@ class Entries:
         Raises:
             MalformedTar: its header is damaged.
         """
+        if self._only_time and member.head == BLOCK and not member.flags and member.path == path:
+            block = self._block(member)
+            if self._early[block[136:148]] is False:
+                return Anew(with_time(block, self._seconds), member.data, member.span - BLOCK)
         header = self.header(member)
-        written = self._retimed(member, path)
-        if written is None:
-            name = path + b"/" if member.type == DIRECTORY else path
-            written = format_header(header._replace(name=name or b"./"))
+        name = path + b"/" if member.type == DIRECTORY else path
+        written = format_header(header._replace(name=name or b"./"))
         return (
             Anew(written, *stored_content(member, header))
             if member.type == REGULAR
             else Anew(written)
         )
-
-    def _retimed(self, member: Member, path: bytes) -> bytes | None:
-        """Return a header of which nothing but the time is another; None: it can't be said so."""
-        plain = member.head == BLOCK and member.path == path and not member.flags & REWRITE
-        if self._seconds is None or self._edits.change is not None or not plain:
-            return None
-        if self._is_early(member):
-            return None
-        return with_time(self._sources[member.origin].read_at(member.start, BLOCK), self._seconds)
 
     def is_sound_link(self, member: Member, leader: bytes, inode: Member) -> bool:
         """Whether a hard link that has its own path may be copied as it is.

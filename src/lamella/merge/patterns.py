@@ -13,14 +13,14 @@ thing: brackets never match a slash.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamella.errors import UsageError
 
-__all__ = ["NO_PATTERN", "PathPatterns", "pattern_of"]
+__all__ = ["NO_PATTERN", "InFolder", "PathPatterns", "pattern_of"]
 
 NO_PATTERN = -1
 """The number of the last pattern that matches a path which none matches."""
@@ -34,7 +34,80 @@ _AT_AN_END = re.compile(r" (?=/|\Z)")
 _UNSEEN = "[^ -~]"
 """Stands for a character that can't be typed or shown: it is none of printable ASCII."""
 
-_Numbered: TypeAlias = tuple[int, re.Pattern[str]]
+_NAME = "\0"
+"""Stands for the name in a path: it is in none."""
+_FEW = 4096
+"""Directories and names that are remembered at the same time."""
+
+
+class _Pattern(NamedTuple):
+    """A pattern that is no plain path."""
+
+    number: int
+    folder: re.Pattern[str] | None
+    """Matches the directory that a path is in, followed by `_NAME`; None: every directory."""
+    name: re.Pattern[str] | None
+    """Matches the path's name; None: every name."""
+    path: re.Pattern[str] | None = None
+    """Matches the whole path instead, where it is not known which part is the name."""
+
+
+class _Names(dict[bytes, Sequence[int]]):
+    """By name: which of some patterns match it. Names repeat themselves a lot."""
+
+    def __init__(self, patterns: Sequence[_Pattern]) -> None:
+        super().__init__()
+        self._patterns = [(one.number, one.name) for one in patterns]
+        regexes = dict.fromkeys(one.name.pattern for one in patterns if one.name)
+        is_any = any(one.name is None for one in patterns)
+        self._any = None if is_any else re.compile("|".join(regexes) or _NAME, re.DOTALL)
+
+    def __missing__(self, name: bytes) -> Sequence[int]:
+        if len(self) >= _FEW:
+            self.clear()
+        text = name.decode("utf-8", "surrogateescape")
+        found: list[int] = []
+        if self._any is None or self._any.fullmatch(text):
+            found = [n for n, regex in self._patterns if regex is None or regex.fullmatch(text)]
+        self[name] = found
+        return found
+
+
+class InFolder:
+    """What patterns say of the names in one directory."""
+
+    def __init__(
+        self,
+        prefix: str,
+        names: Mapping[bytes, Sequence[int]],
+        plain: Mapping[bytes, Sequence[int]],
+        odd: Sequence[_Pattern],
+    ) -> None:
+        self._prefix, self._names, self._plain, self._odd = prefix, names, plain, odd
+        self._has_more = bool(plain or odd)
+
+    def match(self, name: bytes, above: int, used: set[int]) -> int:
+        """Return the last pattern that matches a name's path, or a directory that it is in.
+
+        Args:
+            name: in this directory.
+            above: what this returned for the directory.
+            used: gets the numbers of all patterns that match anything.
+        """
+        found = self._names[name]
+        if self._has_more:
+            found = [*found, *self._more(name)]
+        if not found:
+            return above
+        used.update(found)
+        return max(above, *found)
+
+    def _more(self, name: bytes) -> Iterator[int]:
+        yield from self._plain.get(name, ())
+        path = self._prefix + name.decode("utf-8", "surrogateescape")
+        for one in self._odd:
+            if one.path and one.path.fullmatch(path):
+                yield one.number
 
 
 @dataclass(frozen=True)
@@ -43,11 +116,12 @@ class PathPatterns:
 
     texts: tuple[str, ...]
     """As they were given, in order."""
-    _plain: Mapping[str, Sequence[int]]
-    """By path: the patterns that are just this path."""
-    _others: tuple[_Numbered, ...]
-    _any_other: re.Pattern[str] | None
-    """Matches what any of the others matches: most paths are asked this one question alone."""
+    _plain: Mapping[bytes, Mapping[bytes, Sequence[int]]]
+    """By directory and name: the patterns that are just this path."""
+    _others: tuple[_Pattern, ...]
+    _folders: dict[bytes, InFolder] = field(default_factory=dict, compare=False, repr=False)
+    _names: dict[tuple[int, ...], _Names] = field(default_factory=dict, compare=False, repr=False)
+    """By the numbers of the patterns that count in a directory."""
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> PathPatterns:
@@ -57,21 +131,42 @@ class PathPatterns:
             UsageError: one makes no sense.
         """
         texts = tuple(text for line in lines if (text := line.strip()))
-        plain: dict[str, list[int]] = {}
-        others: list[_Numbered] = []
-        regexes: dict[str, None] = {}
+        plain: dict[bytes, dict[bytes, list[int]]] = {}
+        others: list[_Pattern] = []
         for number, text in enumerate(texts):
             names = _names(text)
             parts = _PARTS.findall("/".join(names))
             _check(text, parts)
             if all(map(_is_plain, parts)):
-                plain.setdefault("".join(map(_unescaped, parts)), []).append(number)
-                continue
-            regex = _regex(names, parts)
-            regexes[regex] = None
-            others.append((number, _compile(regex, text)))
-        any_other = _compile("|".join(regexes), "") if regexes else None
-        return cls(texts, plain, tuple(others), any_other)
+                path = "".join(map(_unescaped, parts)).encode("utf-8", "surrogateescape")
+                folder, _, name = path.rpartition(b"/")
+                plain.setdefault(folder, {}).setdefault(name, []).append(number)
+            else:
+                others.append(_pattern(number, text, names, parts))
+        return cls(texts, plain, tuple(others))
+
+    def inside(self, folder: bytes) -> InFolder:
+        """Return what they say of the names in a directory; empty: the root."""
+        known = self._folders.get(folder)
+        if known is None:
+            if len(self._folders) >= _FEW:
+                self._folders.clear()
+            known = self._folders[folder] = self._inside(folder)
+        return known
+
+    def _inside(self, folder: bytes) -> InFolder:
+        prefix = folder.decode("utf-8", "surrogateescape") + "/" if folder else ""
+        there = f"{prefix}{_NAME}"
+        active = [
+            one
+            for one in self._others
+            if not one.path and (one.folder is None or one.folder.fullmatch(there))
+        ]
+        numbers = tuple(one.number for one in active)
+        if numbers not in self._names:
+            self._names[numbers] = _Names(active)
+        odd = [one for one in self._others if one.path]
+        return InFolder(prefix, self._names[numbers], self._plain.get(folder, {}), odd)
 
     @property
     def bring_back(self) -> bool:
@@ -86,16 +181,8 @@ class PathPatterns:
             above: what this returned for its directory.
             used: gets the numbers of all patterns that match anything.
         """
-        text = path.decode("utf-8", "surrogateescape")
-        for number in self._plain.get(text, ()):
-            used.add(number)
-            above = max(above, number)
-        if self._any_other is not None and self._any_other.fullmatch(text):
-            for number, pattern in self._others:
-                if (number > above or number not in used) and pattern.fullmatch(text):
-                    used.add(number)
-                    above = max(above, number)
-        return above
+        folder, _, name = path.rpartition(b"/")
+        return self.inside(folder).match(name, above, used)
 
     def mean(self, last: int) -> bool:
         """Whether a path is meant of which this is the last pattern that matches it."""
@@ -143,6 +230,18 @@ def _check(text: str, parts: Iterable[str]) -> None:
             raise UsageError(f"`exclude` {text!r}: expected characters in brackets, got a class")
 
 
+def _pattern(number: int, text: str, names: Sequence[str], parts: Sequence[str]) -> _Pattern:
+    """Return what matches the paths that a pattern says."""
+    if _is_odd(names, parts):
+        return _Pattern(number, None, None, _compile(_regex_of_odd(parts), text))
+    *above, name = names
+    is_any_name = name == _ANY
+    folder = None
+    if above != [_ANY] and names != [_ANY]:
+        folder = _compile(_regex([*above, _ANY if is_any_name else _NAME]), text)
+    return _Pattern(number, folder, None if is_any_name else _compile(_regex_of_name(name), text))
+
+
 def _compile(regex: str, text: str) -> re.Pattern[str]:
     try:
         return re.compile(regex, re.DOTALL)
@@ -158,14 +257,12 @@ def _unescaped(part: str) -> str:
     return part[1:] if part[0] == "\\" else part
 
 
-def _regex(names: Sequence[str], parts: Sequence[str]) -> str:
-    """Return what matches the paths that a pattern says.
+def _regex(names: Sequence[str]) -> str:
+    """Return what matches the paths that a pattern of these names says.
 
     Each gap but the last one ends where what is behind it is found first, and is not tried again:
     the next gap takes what is left. So no path takes longer than its length times the pattern's.
     """
-    if _is_odd(names, parts):
-        return _regex_of_odd(parts)
     groups = [""]
     for name in names:
         if name == _ANY:

@@ -274,16 +274,18 @@ class _Planner:
 
     def _note_change(self, member: Member) -> bool:
         """Whether the edits change an entry; it is told of those of the squashed layers."""
-        changed = self._changes and self._entries_of.is_changed(member)
-        self._is_edited |= changed and member.origin >= self._first
-        return changed
+        if not self._entries_of.is_changed(member):
+            return False
+        self._is_edited |= member.origin >= self._first
+        return True
 
     def _anew(self, member: Member, path: bytes) -> None:
         entry = self._entries_of.anew(member, path)
         self._literal(entry.header)
         if entry.length:
             self._copy(member.origin, entry.offset, entry.length)
-            self._literal(bytes(entry.padding))
+            if entry.padding:
+                self._literal(bytes(entry.padding))
 
     def _check_device(self, member: Member) -> None:
         header = self._entries_of.header(member)

@@ -15,11 +15,11 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
-from lamella.merge.edits import Edits, meant_in_layer, meant_in_tree
+from lamella.merge.edits import Edits, meant_among, meant_in_tree
 from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
-from lamella.merge.patterns import PathPatterns
+from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.merge.plan import Plan, make_plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.tar.entry import path_text
@@ -150,6 +150,7 @@ class Planning:
                 _lay(difference, changesets, positions, reading.image, lacks=lacks)
                 self._leave_out(difference, positions.stop)
             plan = make_plan(difference, changesets, edits)
+            self._note_dead(plan)
             is_changed = len(self._left_out) > before or plan.edited
             if len(positions) > 1 or is_changed or self._drops_secret(plan, positions.start):
                 plans[positions] = plan
@@ -175,6 +176,15 @@ class Planning:
         paths = [*meant.paths, *gone]
         self._left_out += paths
         self._below.leave_out(top, paths)
+
+    def _note_dead(self, plan: Plan) -> None:
+        """Note which patterns mean what a range drops anyway."""
+        patterns = self._edits.leave_out
+        if patterns is None or len(self._used) == len(patterns.texts):
+            return
+        self._used |= meant_among((member for member, _ in plan.dropped), patterns).used
+        for promotion in plan.promotions:
+            patterns.match(promotion.gone, NO_PATTERN, self._used)
 
     def _drops_secret(self, plan: Plan, position: int) -> bool:
         """Whether a layer alone says a path twice, and what it says first is a secret."""
@@ -263,13 +273,14 @@ class Planning:
         used, shipped = self._used, {}
         kept_secrets: list[FoundSecret] = []
         for position, changeset in sorted(self._reading.changesets.items()):
-            is_kept = self._is_kept(position)
-            if patterns.texts and (is_kept or len(used) < len(patterns.texts)):
-                meant = meant_in_layer(changeset, patterns)
+            if not self._is_kept(position):
+                continue
+            if patterns.texts:
+                meant = meant_among(changeset.entries, patterns)
                 used |= meant.used
-                if meant.paths and is_kept:
+                if meant.paths:
                     shipped[position] = tuple(meant.paths)
-            if is_kept and self._removes_secrets:
+            if self._removes_secrets:
                 tar = self._reading.tars[position]
                 kept_secrets += secrets_among(changeset.entries, tar)
         unused = tuple(patterns.unused(used))
