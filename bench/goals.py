@@ -94,8 +94,14 @@ def _analysis(r: Results) -> list[float]:
     return [whole / (2 * scan + copies) for scan, copies, whole in zip(*parts, strict=True)]
 
 
+def _per_gigabyte(r: Results) -> list[float]:
+    size = r.document["cases"]["spliced"]["facts"]["bytes"] / 1e9
+    return [seconds / size for seconds in r.values("spliced", "lamella", "cpu")]
+
+
 COPIES = "SHA-256 of copies and originals"
 LOAD, SAVE = "docker load of the new layer", "docker save, then that load"
+INFLATED, ANEW = "floor: inflate and hash", "lamella, all compressed anew"
 PLACE, API = "lamella, layers in place", "lamella, layers by the API"
 
 GOALS = [
@@ -157,6 +163,27 @@ GOALS = [
         "the same, bytes written by lamella and the registry",
         lambda r: r.times("registry", "lamella, large base", "lamella, small base", "written"),
         at_most=1.1,
+    ),
+    Goal(
+        "registry → registry, gzip layers of real files, times the floor",
+        lambda r: r.times("registry-spliced", "lamella", INFLATED),
+        at_most=1.3,
+    ),
+    Goal(
+        "the same, times faster than crane flatten",
+        lambda r: r.times("registry-spliced", "crane flatten", "lamella"),
+        at_least=20,
+    ),
+    Goal(
+        "layout → layout, gzip layers of real files, processor time for each GB",
+        _per_gigabyte,
+        at_most=5,
+        unit="s",
+    ),
+    Goal(
+        "the same, times faster than with all compressed anew",
+        lambda r: r.times("spliced", ANEW, "lamella"),
+        at_least=3,
     ),
     Goal(
         "gzip out, times faster on all cores than on one",

@@ -237,8 +237,12 @@ def copied(layer: FileRange, variant: int) -> Iterator[Maker]:
     yield make
 
 
-def of_this_machine(size: int, layers: int = 4) -> Iterator[Maker]:
-    """Real files out of /usr, which compress as those of images do: `size` bytes, in `layers`."""
+def of_this_machine(size: int, layers: int = 4, *, dealt: bool = True) -> Iterator[Maker]:
+    """Real files out of /usr, which compress as those of images do: `size` bytes, in `layers`.
+
+    They are dealt out one by one, so that each layer has all directories; or each layer has
+    directories of its own.
+    """
     found = sorted(
         (path, path.stat().st_size)
         for path in Path("/usr").rglob("*")
@@ -249,7 +253,9 @@ def of_this_machine(size: int, layers: int = 4) -> Iterator[Maker]:
 
     def files(number: int) -> Maker:
         def make(layer: LayerWriter) -> None:
-            for path, _ in chosen[number::layers]:
+            share = -(-len(chosen) // layers)
+            own = chosen[number * share : (number + 1) * share]
+            for path, _ in chosen[number::layers] if dealt else own:
                 content = path.read_bytes()
                 name = str(path).lstrip("/")
                 layer.parents(name)

@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import lamella
-from bench import archives, engines, registries, report
+from bench import archives, engines, registries, report, splicing
 from bench.case import Case, say
 from bench.measure import FAILURES, reason_of, versions
 from bench.shop import Shop, temporary
@@ -38,13 +38,15 @@ SECTIONS: dict[str, Callable[[Shop], Iterator[Case]]] = {
     "archive": archives.large_archive,
     "entries": archives.many_entries,
     "compression": archives.compressed,
+    "splicing": splicing.splicing,
     "archive-peers": archives.peers_of_archives,
     "docker": engines.in_docker,
     "podman": engines.in_podman,
     "registry": registries.in_a_registry,
     "registry-peers": registries.peers_of_registries,
+    "registry-splicing": splicing.between_registries,
 }
-QUICK = ("start", "archive", "entries", "compression")
+QUICK = ("start", "archive", "entries", "compression", "splicing")
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 
 

@@ -41,6 +41,14 @@ IMAGES: dict[str, tuple[str, Callable[[], Iterator[images.Maker]]]] = {
     "one-layer": ("one layer of 4 GB, and a small one", images.one_layer),
     "one-small": ("one layer of 0.8 GB, and a small one", lambda: images.one_layer(800_000_000)),
     "real": ("100 MB of files out of /usr", lambda: images.of_this_machine(100_000_000)),
+    "folders": (
+        "100 MB of files out of /usr, each layer with directories of its own",
+        lambda: images.of_this_machine(100_000_000, dealt=False),
+    ),
+    "folders-large": (
+        "600 MB of files out of /usr, each layer with directories of its own",
+        lambda: images.of_this_machine(600_000_000, dealt=False),
+    ),
     "real-large": ("600 MB of files out of /usr", lambda: images.of_this_machine(600_000_000)),
 }
 

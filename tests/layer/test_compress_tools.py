@@ -11,7 +11,7 @@ from tests.engines.tools import Podman, Tool
 from tests.layer.test_compress import like_a_tar
 from tests.support.images import docker_archive, made_by
 from tests.support.tars import layer
-from tests.transport.forms import to_file
+from tests.transport.forms import Layout, to_file
 
 pytestmark = pytest.mark.engine
 
@@ -25,14 +25,21 @@ def layout(tmp_path: Path, compression: str) -> str:
         layer("etc/", ("etc/big", CONTENT)),
         layer("etc/", ("etc/new", CONTENT[9:])),
     ]
+    target = f"oci:{tmp_path}/new:slim"
+    if compression == "spliced":
+        made = Layout()
+        made.add(made.manifest(tars), "app")
+        source = f"oci:{made.write(tmp_path / 'old')}:app"
+        result = lamella.squash(source, output=target, last=2)
+        assert result.ranges[0].spliced > len(CONTENT)
+        return target
     history = made_by("FROM", "RUN one", "RUN two")
     source = to_file(tmp_path / "app.tar", docker_archive(*tars, history=history))
-    target = f"oci:{tmp_path}/new:slim"
     lamella.squash(source, output=target, compression=compression, last=2)
     return target
 
 
-@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "gzip:9"])
+@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "gzip:9", "spliced"])
 def test_umoci_unpacks_all_of_it(tmp_path: Path, umoci: Tool, compression: str) -> None:
     """To the last byte."""
     layout(tmp_path, compression)
@@ -41,7 +48,7 @@ def test_umoci_unpacks_all_of_it(tmp_path: Path, umoci: Tool, compression: str) 
     assert (tmp_path / "rootfs/etc/new").read_bytes() == CONTENT[9:]
 
 
-@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "gzip:9"])
+@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "gzip:9", "spliced"])
 def test_skopeo_repacks_all_of_it(tmp_path: Path, skopeo: Tool, compression: str) -> None:
     """It has to decompress for that, and checks the diff_id."""
     target = layout(tmp_path, compression)
@@ -49,7 +56,7 @@ def test_skopeo_repacks_all_of_it(tmp_path: Path, skopeo: Tool, compression: str
     assert lamella.verify(target, f"docker-archive:{tmp_path}/copy.tar") == []
 
 
-@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "zstd"])
+@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "zstd", "spliced"])
 def test_podman_pulls_all_of_it(tmp_path: Path, podman: Podman, compression: str) -> None:
     """A reader that unpacks into its own storage."""
     image = podman("pull", "-q", layout(tmp_path, compression)).strip()

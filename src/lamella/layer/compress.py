@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
@@ -17,6 +17,8 @@ from zlib_ng import zlib_ng
 from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import Compression
+from lamella.layer.deflate_spans import WINDOW
+from lamella.layer.splice import Copy, HasRuns, Taken, choose
 from lamella.spec.codec import Codec
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
@@ -32,9 +34,6 @@ __all__ = ["BLOCK", "Packed", "Packer", "open_packer", "write_packed"]
 BLOCK = 1 << 20
 """Plain bytes that one thread deflates at a time. The cut costs 5 bytes and the start of a new
 Huffman table; what repeats is found across it, as a block begins with the window before it."""
-
-_WINDOW = 1 << 15
-"""How far back deflate looks. RFC 1951, 3.2.5: distances are at most 32K bytes."""
 
 _HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 """RFC 1952, 2.3: deflate, no flags, no time, no hint at the level, made on an unknown system."""
@@ -75,6 +74,9 @@ _LEVELS = {
 
 class Packer(Protocol):
     """Takes plain bytes and writes compressed ones. Used as a context, which ends its threads."""
+
+    spliced: int
+    """Plain bytes whose compressed form was taken over."""
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Take bytes; they are copied, and may change afterwards."""
@@ -125,15 +127,21 @@ def write_packed(
         diff_id = merged.write_to(write)
         return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
     out = _HashingWriter(write)
-    with open_packer(compression, out.write) as packer:
+    runs = merged.runs() if isinstance(merged, HasRuns) else ()
+    with open_packer(compression, out.write, runs=runs) as packer:
         diff_id = merged.write_to(packer.write)
         packer.finish()
+    if isinstance(merged, HasRuns):
+        merged.note_spliced(packer.spliced)
     stored = Descriptor(oci_layer(compression.kind), Digest.of_hash(out.hash), out.size)
     return Packed(diff_id, stored)
 
 
 def open_packer(
-    compression: Compression, write: Callable[[bytes], object], workers: int | None = None
+    compression: Compression,
+    write: Callable[[bytes], object],
+    workers: int | None = None,
+    runs: Iterable[Taken] = (),
 ) -> Packer:
     """Return a packer for one stream.
 
@@ -144,10 +152,13 @@ def open_packer(
         compression: gzip or zstd, and the level.
         write: takes the result, in order; is called from the thread that calls the packer.
         workers: threads that compress; one for each core if not given.
+        runs: what comes from gzip layers. Blocks of theirs are taken over by gzip, unless a level
+            is asked for: then all is compressed.
     """
     workers = workers or _cores()
     if compression.kind == Codec.GZIP:
-        return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers)
+        copies = choose(runs) if compression.takes_over else ()
+        return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
     return _ZstdPacker(compression.level or _ZSTD_LEVEL, write, workers)
 
 
@@ -169,6 +180,8 @@ class _HashingWriter:
 
 
 class _Context:
+    spliced = 0
+
     def __enter__(self) -> Self:
         return self
 
@@ -185,48 +198,98 @@ class _Context:
 
 
 class _GzipPacker(_Context):
-    """Blocks of one deflate stream, made in threads and joined to one gzip member.
+    """Blocks of one deflate stream, made in threads or taken over, and joined to one gzip member.
 
     At most two blocks for each thread are under way.
     """
 
-    def __init__(self, deflate: _Deflate, write: Callable[[bytes], object], workers: int) -> None:
+    def __init__(
+        self,
+        deflate: _Deflate,
+        write: Callable[[bytes], object],
+        workers: int,
+        copies: Iterable[Copy] = (),
+    ) -> None:
         self._deflate, self._write = deflate, write
         self._write(_HEADER)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-gzip")
         self._limit = 2 * workers
-        self._jobs: deque[Future[bytes]] = deque()
+        self._jobs: deque[Future[bytes] | Copy] = deque()
+        self._copies = iter(copies)
+        self._copy = next(self._copies, None)
         self._block, self._before = bytearray(), b""
-        self._crc, self._size = 0, 0
+        self._crc, self._size = 0, 0  # of all that was taken
 
     def write(self, chunk: bytes | memoryview) -> None:
         view = memoryview(chunk)
         while view:
-            room = BLOCK - len(self._block)
-            self._block += view[:room]
-            view = view[room:]
-            if len(self._block) == BLOCK:
-                self._submit()
+            copy = self._copy
+            if copy is not None and copy.start <= self._size:
+                used = self._pass(view[: copy.stop - self._size], copy)
+            elif copy is not None:
+                used = self._gather(view[: copy.start - self._size])
+                if self._size == copy.start:
+                    self._submit()
+            else:
+                used = self._gather(view)
+            view = view[used:]
+
+    def _pass(self, view: memoryview, copy: Copy) -> int:
+        """Take bytes whose compressed form is taken over."""
+        self._count(view)
+        self._before = (self._before + bytes(view[-WINDOW:]))[-WINDOW:]
+        if self._size == copy.stop:
+            self.spliced += copy.stop - copy.start
+            self._add(copy)
+            self._copy = next(self._copies, None)
+        return len(view)
+
+    def _gather(self, view: memoryview) -> int:
+        """Take bytes that are compressed."""
+        view = view[: BLOCK - len(self._block)]
+        self._block += view
+        self._count(view)
+        if len(self._block) == BLOCK:
+            self._submit()
+        return len(view)
+
+    def _count(self, view: memoryview) -> None:
+        self._crc = isal_zlib.crc32(view, self._crc)
+        self._size += len(view)
 
     def _submit(self) -> None:
+        if not self._block:
+            return
         block, self._block = self._block, bytearray()
-        self._crc = isal_zlib.crc32(block, self._crc)
-        self._size += len(block)
-        self._jobs.append(self._pool.submit(self._deflate.block, block, self._before))
-        self._before = bytes(block[-_WINDOW:])
-        while self._jobs and (len(self._jobs) > self._limit or self._jobs[0].done()):
-            self._write(self._jobs.popleft().result())
+        before = self._before
+        self._before = (before + bytes(block[-WINDOW:]))[-WINDOW:]
+        self._add(self._pool.submit(self._deflate.block, block, before))
+
+    def _add(self, job: Future[bytes] | Copy) -> None:
+        self._jobs.append(job)
+        while len(self._jobs) > self._limit or (self._jobs and _is_ready(self._jobs[0])):
+            self._write_first()
+
+    def _write_first(self) -> None:
+        job = self._jobs.popleft()
+        if isinstance(job, Copy):
+            job.write_to(self._write)
+        else:
+            self._write(job.result())
 
     def finish(self) -> None:
-        if self._block:
-            self._submit()
+        self._submit()
         while self._jobs:
-            self._write(self._jobs.popleft().result())
+            self._write_first()
         size = self._size & 0xFFFFFFFF  # RFC 1952, 2.3.1: ISIZE is modulo 2^32
         self._write(_LAST + self._crc.to_bytes(4, "little") + size.to_bytes(4, "little"))
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_ready(job: Future[bytes] | Copy) -> bool:
+    return isinstance(job, Copy) or job.done()
 
 
 class _ZstdPacker(_Context):

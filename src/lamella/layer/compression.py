@@ -13,6 +13,8 @@ from isal import igzip, isal_zlib
 
 from lamella import limits
 from lamella.errors import MalformedImage, Unsupported, UsageError
+from lamella.layer.deflate_spans import SpanFinder
+from lamella.layer.inflate import BlockReader
 from lamella.layer.streams import Damaged, Joined, WindowTooLarge
 from lamella.spec.codec import Codec
 
@@ -50,10 +52,14 @@ class PlainReader:
     Close it: it may hold memory that others wait for. The stream below stays open.
     """
 
-    def __init__(self, stream: BinaryIO, kind: Codec, where: str) -> None:
+    def __init__(
+        self, stream: BinaryIO, kind: Codec, where: str, finder: SpanFinder | None = None
+    ) -> None:
         self._kind, self._where = kind, where
         self._plain: BinaryIO
-        if kind == Codec.GZIP:
+        if kind == Codec.GZIP and finder is not None:
+            self._plain = io.BufferedReader(BlockReader(stream, finder), _BUFFER)
+        elif kind == Codec.GZIP:
             self._plain = cast("BinaryIO", igzip.IGzipFile(fileobj=stream, mode="rb"))
         else:
             self._plain = cast("BinaryIO", io.BufferedReader(Joined(stream, kind), _BUFFER))
@@ -84,9 +90,18 @@ class PlainReader:
         self._plain.close()
 
 
-def open_plain(stream: BinaryIO, kind: Codec, where: str) -> BinaryIO | PlainReader:
-    """Return a reader of the uncompressed bytes; `kind` is as `detect` tells it."""
-    return stream if kind == Codec.NONE else PlainReader(stream, kind, where)
+def open_plain(
+    stream: BinaryIO, kind: Codec, where: str, finder: SpanFinder | None = None
+) -> BinaryIO | PlainReader:
+    """Return a reader of the uncompressed bytes.
+
+    Args:
+        stream: the stored bytes.
+        kind: as `detect` tells it.
+        where: what a message calls them.
+        finder: is told of the deflate blocks of gzip data; `can_find_blocks` has been asked.
+    """
+    return stream if kind == Codec.NONE else PlainReader(stream, kind, where, finder)
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,11 @@ class Compression:
     kind: Codec
     """Not at all, or by gzip or zstd."""
     level: int | None = None
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether compressed blocks of gzip layers are taken over, as far as they are known."""
+        return self.kind == Codec.GZIP and self.level is None
 
     @classmethod
     def parse(cls, text: str) -> Compression:

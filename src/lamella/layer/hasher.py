@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import BinaryIO, ClassVar
@@ -95,10 +96,17 @@ class HashingReader(io.RawIOBase):
     Args:
         stream: what is read.
         stop: when it is set, reading stops: the rest is not needed.
+        keep: takes the same bytes.
     """
 
-    def __init__(self, stream: BinaryIO, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        stop: threading.Event,
+        keep: Callable[[bytes], object] | None = None,
+    ) -> None:
         self._stream, self._hasher, self._unwanted = stream, Hasher(), stop
+        self.keep = keep
 
     def readable(self) -> bool:
         """Return that it is."""
@@ -109,6 +117,8 @@ class HashingReader(io.RawIOBase):
         chunk = b"" if self._unwanted.is_set() else self._stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
         self._hasher.update(chunk)
+        if self.keep:
+            self.keep(chunk)
         return len(chunk)
 
     def check(self, layer: Layer) -> None:

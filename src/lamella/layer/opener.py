@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from functools import lru_cache, partial
+from contextlib import contextmanager
+from functools import partial
 from typing import Self, cast
 
 from lamella.errors import DigestMismatch, ImageError
-from lamella.layer.blob import CHUNK, Layer
-from lamella.layer.compression import detect, open_plain
-from lamella.layer.hasher import HashingReader, step_back
+from lamella.layer.blob import Layer
+from lamella.layer.deflate_spans import GzipBlocks
+from lamella.layer.hasher import step_back
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
 from lamella.layer.spool import Spool
+from lamella.layer.unpack import compare, find_blocks, is_local, unpack
 from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 from lamella.waiting import Stoppable, finish
@@ -52,6 +52,7 @@ class LayerOpener:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
+        self._blocks: dict[int, tuple[Layer, GzipBlocks | None]] = {}
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
@@ -79,16 +80,23 @@ class LayerOpener:
         for pool in (self._pool, self._hashers):
             finish(pool)
         # Tars may know this as what gets the whole of them: in a circle, files would stay open.
-        for known in (self._tars, self._headers, self._checks):
+        for known in (self._tars, self._headers, self._checks, self._blocks):
             known.clear()
 
-    def open(self, layers: Sequence[Layer], sieves: Sequence[Sieve | None] = ()) -> list[LayerTar]:
+    def open(
+        self,
+        layers: Sequence[Layer],
+        sieves: Sequence[Sieve | None] = (),
+        *,
+        finds_blocks: bool = False,
+    ) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
 
         Args:
             layers: which.
             sieves: one for each layer, None for one that is to be kept as a whole. The last layer
                 is unpacked first then.
+            finds_blocks: `blocks` will be asked for. Stored bytes that are far away are kept, too.
 
         Raises:
             DigestMismatch: a compressed layer isn't what its diff_id or digest says.
@@ -96,11 +104,14 @@ class LayerOpener:
             OutputError: there is no room for the spool.
         """
         unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
-        self.spool.check_room(sum(layer.blob.size for layer in unpacked))
+        far = [layer for layer in unpacked if finds_blocks and not is_local(layer)]
+        self.spool.check_room(sum(layer.blob.size for layer in (*unpacked, *far)))
         for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
-            self._started(layer, sieve)
+            self._started(layer, sieve, finds_blocks=finds_blocks)
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
-            self._started(layer)  # large ones first, or one thread would be left alone with one
+            self._started(
+                layer, finds_blocks=finds_blocks
+            )  # large ones first, or one thread would be left alone with one
         return [self._started(layer).result() for layer in layers]
 
     def open_headers(self, layers: Sequence[Layer]) -> list[LayerTar]:
@@ -112,6 +123,17 @@ class LayerOpener:
             LamellaError: as `open`, or a layer can't be fetched.
         """
         return [future.result() for future in [self._listed(layer) for layer in layers]]
+
+    def blocks(self, layers: Sequence[Layer]) -> list[GzipBlocks | None]:
+        """Return what can be taken over of layers that were opened, or None.
+
+        Where it was not looked for then, as far as a layer is at hand, it is unpacked once more.
+        """
+        missing = [layer for layer in layers if id(layer) not in self._blocks]
+        found = self._pool.map(partial(find_blocks, stop=self._stop), missing)
+        for layer, blocks in zip(missing, found, strict=True):
+            self._blocks[id(layer)] = layer, blocks
+        return [self._blocks[id(layer)][1] for layer in layers]
 
     def check(self, layer: Layer) -> None:
         """See to it that `verify` also answers for a layer that is only copied.
@@ -133,7 +155,7 @@ class LayerOpener:
         for _, opened in self._tars.values():
             opened.result()
         for layer, check in self._checks.values():
-            _compare(layer, check.result())
+            compare(layer, check.result())
             _compare_stored(layer)
 
     @contextmanager
@@ -152,9 +174,12 @@ class LayerOpener:
                 raise reason from error
             raise
 
-    def _started(self, layer: Layer, sieve: Sieve | None = None) -> Future[LayerTar]:
+    def _started(
+        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: bool = False
+    ) -> Future[LayerTar]:
         if id(layer) not in self._tars:
-            self._tars[id(layer)] = layer, self._start(layer, sieve)
+            started = self._start(layer, sieve, finds_blocks=finds_blocks)
+            self._tars[id(layer)] = layer, started
         return self._tars[id(layer)][1]
 
     def _listed(self, layer: Layer) -> Future[LayerTar]:
@@ -172,7 +197,7 @@ class LayerOpener:
     def _whole(self, layer: Layer) -> LayerTar:
         return self.open([layer])[0]
 
-    def _start(self, layer: Layer, sieve: Sieve | None) -> Future[LayerTar]:
+    def _start(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and is_near(layer):
             if not (layer.verified or isinstance(blob, HasChecksums)):
@@ -182,40 +207,23 @@ class LayerOpener:
             return done
         if isinstance(blob, Stoppable):
             self._stoppable.append(blob)
-        return self._pool.submit(self._unpack, layer, sieve)
+        return self._pool.submit(self._unpack, layer, sieve, finds_blocks=finds_blocks)
 
     def _hash(self, layer: Layer) -> None:
         if id(layer) not in self._checks:
             blob = cast("LayerTar", layer.blob)
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
-    def _unpack(self, layer: Layer, sieve: Sieve | None = None) -> LayerTar:
-        with layer.blob.open() as stream:
-            stored = HashingReader(stream, self._stop)
-            # The kind is seen in passing: to open a remote layer once more would cost a request.
-            passing = io.BufferedReader(stored, CHUNK)
-            kind = detect(passing.peek(6)[:6])
-            tar: LayerTar
-            with closing(open_plain(passing, kind, layer.where)) as plain:
-                if sieve is None:
-                    tar, diff_id = self.spool.keep(plain, self._stop)
-                else:
-                    whole = lru_cache(partial(self._unpack, layer))
-                    tar, diff_id = sieve.keep(plain, self.spool, self._stop, whole)
-                if not self._stop.is_set():
-                    stored.check(layer)
-        _compare(layer, diff_id)
+    def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> LayerTar:
+        tar, blocks = unpack(layer, self.spool, self._stop, sieve, finds_blocks=finds_blocks)
+        if finds_blocks:
+            self._blocks[id(layer)] = layer, blocks
         return tar
 
 
 def is_near(layer: Layer) -> bool:
     """Whether a layer can be read where it is."""
     return isinstance(layer.blob, LayerTar) and layer.compression == Codec.NONE
-
-
-def _compare(layer: Layer, diff_id: Digest) -> None:
-    if diff_id != layer.diff_id:
-        raise DigestMismatch(layer.where, layer.diff_id, diff_id)
 
 
 def _compare_stored(layer: Layer) -> None:

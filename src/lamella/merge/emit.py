@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
+from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.protocols import LayerTar
+from lamella.layer.splice import Taken
 from lamella.merge.plan import Piece, Plan
 from lamella.spec.digest import Digest
 
@@ -27,6 +29,7 @@ class PlanTar:
         plan: Plan,
         tars: Mapping[int, LayerTar],
         advance: Callable[[int], None] = lambda _: None,
+        blocks: Mapping[int, GzipBlocks] | None = None,
     ) -> None:
         """Make one.
 
@@ -34,13 +37,27 @@ class PlanTar:
             plan: what it consists of.
             tars: the layers' tars, by position.
             advance: is told how many more bytes `write_to` has written.
+            blocks: what can be taken over of the layers as it is, by position.
         """
         self.size = plan.size
         self._advance = advance
         self._pieces = plan.pieces
         self._tars = tars
+        self._blocks = blocks or {}
+        self.spliced = 0
+        """Bytes of it whose compressed form was taken over when it was packed."""
         lengths = (_length(piece) for piece in plan.pieces)
         self._starts = list(accumulate(lengths, initial=0))
+
+    def runs(self) -> Iterator[Taken]:
+        """Return what comes from gzip layers; see `HasRuns`."""
+        for piece, start in zip(self._pieces, self._starts, strict=False):
+            if not isinstance(piece, bytes) and (blocks := self._blocks.get(piece.position)):
+                yield Taken(start, piece.length, blocks, piece.offset)
+
+    def note_spliced(self, spliced: int) -> None:
+        """Learn how much was taken over; see `HasRuns`."""
+        self.spliced = spliced
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes from `offset`; see `ReadAt`."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
+from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.merge.causes import Dropped, count_dropped
@@ -21,12 +23,13 @@ from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
 from lamella.selection import Selection
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.transport.base import ImageWriter
 
-__all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
+__all__ = ["Packing", "Prepared", "WrittenImage", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,14 @@ class Prepared:
         return PlanTar(self.plans[positions], self.tars)
 
 
+class Packing(NamedTuple):
+    """How many bytes of a new layer's tar were compressed in which way, if it is compressed."""
+
+    spliced: int = 0
+    """Their compressed form was taken over."""
+    recompressed: int = 0
+
+
 @dataclass(frozen=True)
 class WrittenImage:
     """What a new image is made of, once its layers are written."""
@@ -74,6 +85,8 @@ class WrittenImage:
     descriptors: tuple[Descriptor, ...]
     kept: tuple[tuple[Layer, Descriptor], ...]
     """Layers that stay, and in which form."""
+    packing: Mapping[range, Packing]
+    """How the layer that takes the place of a range was compressed."""
 
 
 def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
@@ -86,6 +99,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     remove_secrets: bool = False,
     allow: Sequence[str] = (),
     headers_only: bool = False,
+    finds_blocks: bool = False,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -98,6 +112,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         remove_secrets: merged layers leave out what is likely a secret, too.
         allow: what is none, as `Allowed.parse` reads it.
         headers_only: content of squashed layers will not be asked for.
+        finds_blocks: find what of them can be taken over compressed.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -109,7 +124,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     if ranges and reason:
         raise Unsupported(f"{image.name}: {reason}")
     progress.phase("read layers")
-    reading = Reading(image, opener, headers_only=headers_only)
+    reading = Reading(image, opener, headers_only=headers_only, finds_blocks=finds_blocks)
     with opener.explaining(), collector_paused():
         planned = Planning(
             reading, ranges, edits, remove_secrets=remove_secrets, allowed=Allowed.parse(allow)
@@ -150,6 +165,7 @@ def write(
     image, opener = prepared.image, prepared.opener
     squashed = {position for positions in prepared.plans for position in positions}
     merged: dict[range, Digest] = {}
+    packing: dict[range, Packing] = {}
     descriptors: list[Descriptor] = []
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
@@ -161,8 +177,10 @@ def write(
             positions = starts[position]
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
-            tar = PlanTar(plan, prepared.tars, progress.advance)
+            blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
+            tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
             merged[positions], descriptor = writer.put_merged(tar)
+            packing[positions] = _packing(tar, writer)
             descriptors.append(descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
@@ -174,4 +192,18 @@ def write(
     config = image.config
     if merged or renewed:
         config = new_config(image, prepared.selection, merged, wording)
-    return WrittenImage(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))
+    kept_forms = tuple(zip(kept, forms, strict=True))
+    return WrittenImage(config, tuple(descriptors), kept_forms, packing)
+
+
+def _packing(tar: PlanTar, writer: ImageWriter) -> Packing:
+    if writer.compression.kind == Codec.NONE:
+        return Packing()
+    return Packing(tar.spliced, tar.size - tar.spliced)
+
+
+def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
+    """Return what can be taken over of the layers of a range, by position."""
+    layers = prepared.image.layers[positions.start : positions.stop]
+    found = zip(positions, prepared.opener.blocks(layers), strict=True)
+    return {position: blocks for position, blocks in found if blocks is not None}

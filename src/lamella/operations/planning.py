@@ -58,8 +58,11 @@ class Edited:
 class Reading:
     """The layers of an image, each read once, when it is asked for."""
 
-    def __init__(self, image: Image, opener: LayerOpener, *, headers_only: bool) -> None:
+    def __init__(
+        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: bool
+    ) -> None:
         self.image, self._opener, self._headers_only = image, opener, headers_only
+        self._finds_blocks = finds_blocks
         self.tars: dict[int, LayerTar] = {}
         self.changesets: dict[int, Changeset] = {}
 
@@ -74,7 +77,8 @@ class Reading:
             squashed = self.image.layers[positions.start : positions.stop]
             layers += squashed
             through += sieves(squashed, positions.start)
-        self._take(list(chain(*ranges)), self._opener.open(layers, through))
+        opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
+        self._take(list(chain(*ranges)), opened)
 
     def others(self) -> None:
         """Read the layers that are not squashed, with their content."""

@@ -34,6 +34,10 @@ class SquashedRange:
     """Hard links: the name that is gone, and the one that holds the content now."""
     diff_id: str = ""
     """Empty after a dry run."""
+    spliced: int = 0
+    """Bytes of the new layer whose compressed form was taken over."""
+    recompressed: int = 0
+    """Bytes of it that were compressed anew; 0 where it is stored plain, and after a dry run."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,8 @@ def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:
         "bytes_after": squashed.bytes_after,
         "entries": squashed.entries,
         "diff_id": squashed.diff_id,
+        "spliced": squashed.spliced,
+        "recompressed": squashed.recompressed,
         "whiteouts": [{"path": p, "reason": r} for p, r in squashed.whiteouts],
         "promoted": [{"gone": a, "path": b} for a, b in squashed.promoted],
     }

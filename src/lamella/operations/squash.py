@@ -13,7 +13,14 @@ from lamella.merge.causes import Dropped
 from lamella.operations.base import BaseOf
 from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
-from lamella.operations.merge_layers import Prepared, WrittenImage, prepare, reason_against, write
+from lamella.operations.merge_layers import (
+    Packing,
+    Prepared,
+    WrittenImage,
+    prepare,
+    reason_against,
+    write,
+)
 from lamella.operations.notes import tell_edited
 from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
@@ -197,6 +204,7 @@ class Job:
             remove_secrets=removes,
             allow=self._request.allow,
             headers_only=headers_only,
+            finds_blocks=self._takes_over(image),
         )
         if not prepared.plans:
             self._reason = reason_for_nothing(
@@ -212,6 +220,13 @@ class Job:
         self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
+
+    def _takes_over(self, image: Image) -> bool:
+        """Whether compressed blocks of squashed layers will be taken over."""
+        destination = self._destination
+        if destination is None:
+            return False
+        return destination.compression(image, self._request.compression).takes_over
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -349,6 +364,7 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
     gone = 0
     for positions, plan in prepared.plans.items():
         diff_id = written.config.diff_ids[positions.start - gone] if written else ""
+        packing = written.packing[positions] if written else Packing()
         gone += len(positions) - 1
         yield SquashedRange(
             first=positions.start + 1,
@@ -359,4 +375,6 @@ def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[Squash
             whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
             diff_id=str(diff_id),
+            spliced=packing.spliced,
+            recompressed=packing.recompressed,
         )

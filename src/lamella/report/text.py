@@ -121,6 +121,10 @@ def _rows(result: Result) -> Iterator[str]:
         yield f"{'squashed':<{_LABEL}} {ranges:<9} {before:>8} → {after}{which}"
     if result.ranges:
         yield _saved(result)
+    spliced = sum(squashed.spliced for squashed in result.ranges)
+    if spliced:
+        anew = human_size(sum(squashed.recompressed for squashed in result.ranges))
+        yield f"{'spliced':<{_LABEL}} {human_size(spliced)}; compressed anew: {anew}"
     if result.converted:
         yield f"converted {result.converted}"
     if not result.ranges:

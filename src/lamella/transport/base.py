@@ -209,6 +209,15 @@ class Destination(ABC):
         """
 
     @abstractmethod
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """Return how new layers will be stored here.
+
+        Args:
+            image: the one that they are made of; its layers can be read as far as they are needed.
+            asked: what the user says; None: nothing.
+        """
+
+    @abstractmethod
     def open_image(self, new: NewImage) -> ImageWriter:
         """Return what takes one image.
 

@@ -15,6 +15,7 @@ from lamella.transport.engine.options import EngineOptions
 from tests.engines.daemon import Engine
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman
+from tests.support.gzip_members import words
 from tests.support.images import docker_archive
 from tests.support.tars import folder, layer
 from tests.transport.engine.squashing import state_of
@@ -142,3 +143,24 @@ def test_a_base_that_is_gone_at_the_load_is_fetched_then(
     pull(target, f"{plain.host}/{name}:app")
     files = export_rootfs(target.engine, f"{plain.host}/{name}:app")
     assert export_rootfs(target.engine, new) == files
+
+
+def test_blocks_are_taken_over_by_the_store_that_keeps_them(
+    target: Target, plain: Server, client: Client, name: str
+) -> None:
+    """Into the containerd store, and out of it again; others keep no compressed layers."""
+    tops = [layer(folder("app"), (f"app/{n}", words(400_000, n))) for n in range(1, 4)]
+    client.push(f"{name}:app", tops)
+    env, new = lamella.Environment(engine=target.options), f"{name.rpartition('/')[2]}:spliced"
+    source, place = f"docker://{plain.host}/{name}", f"{target.place}:{new}"
+
+    into = lamella.squash(f"{source}:app", output=place, env=env)
+    out = lamella.squash(place, layers="1-1", exclude="app/1", output=f"{source}:out", env=env)
+
+    keeps = isinstance(target.engine, Engine) and target.engine.containerd_store
+    for result in (into, out):
+        assert (result.ranges[0].spliced > 400_000) == keeps
+    pull(target, f"{plain.host}/{name}:app")
+    files = export_rootfs(target.engine, f"{plain.host}/{name}:app")
+    assert export_rootfs(target.engine, f"{target.home}{new}") == files
+    assert lamella.verify(place, f"{source}:out", exclude="app/1", env=env) == []

@@ -74,20 +74,21 @@ class _EngineDestination(Destination):
 
     def open_image(self, new: NewImage) -> EngineImage:
         """Return what takes one image; how much room an engine has it doesn't say."""
-        compression = new.compression or self._default_compression(new.image)
-        if not self._containerd and compression.kind != Codec.NONE:
-            if new.ranges:
-                note = "this engine keeps layers unpacked: `compression` has no effect"
-                self._engine.env.progress.note(note)
-            compression = NONE
+        asked = new.compression
+        if not self._containerd and asked and asked.kind != Codec.NONE and new.ranges:
+            note = "this engine keeps layers unpacked: `compression` has no effect"
+            self._engine.env.progress.note(note)
+        compression = self.compression(new.image, asked)
         request = LoadRequest(self._engine.client)
         self._stack.callback(request.drop)  # a load that is not finished makes no image
         return EngineImage(self._engine, request, new, compression)
 
-    def _default_compression(self, image: Image) -> Compression:
-        """Plain for the classic store, which unpacks layers; else as the image's others are."""
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """Plain for the classic store, which unpacks layers; else as asked, or as others are."""
         if not self._containerd:
             return NONE
+        if asked:
+            return asked
         manifest = image.manifest
         return Compression(newest_codec(manifest, Codec.NONE) if manifest else Codec.GZIP)
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 from lamella.files import write_all
 from lamella.image import Image
 from lamella.layer.blob import FileRange, Layer
+from lamella.layer.compression import Compression
 from lamella.layer.room import check_room
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -18,7 +19,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Index, Manifest
 from lamella.transport.base import Destination, ImageWriter, NewImage, Source, staying
 from lamella.transport.file.atomic import AtomicFile, writing
-from lamella.transport.file.docker_archive import DockerArchiveWriter
+from lamella.transport.file.docker_archive import DockerArchiveWriter, archive_compression
 from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_folder import FolderBlobs
 from lamella.transport.file.oci_writer import ArchiveBlobs, LayoutImage, LayoutWriter
@@ -116,6 +117,10 @@ class _DockerArchive(Destination):
         del source
         return staying(image, ranges)
 
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """See `archive_compression`."""
+        return archive_compression(image, asked)
+
     def open_image(self, new: NewImage) -> ImageWriter:
         """Return what takes the image; see `Destination`."""
         output = self._output
@@ -143,6 +148,10 @@ class _Layout(TakesIndex, TakesReferrers):
         """All layers that stay: a layout has everything in it."""
         del source
         return staying(image, ranges)
+
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """See `LayoutWriter.compression`."""
+        return self._layout.compression(image, asked)
 
     def open_image(self, new: NewImage) -> ImageWriter:
         """Return what takes one image, with a name of its own."""

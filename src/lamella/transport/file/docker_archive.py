@@ -159,6 +159,15 @@ def read_image(archive: LayoutFiles, wanted: str, name: str) -> Image:
     return Image(name, config, layers, tags=chosen.tags)
 
 
+def archive_compression(image: Image, asked: Compression | None) -> Compression:
+    """Return how layers are stored in an archive: as asked, or as the image's are.
+
+    All are stored alike, those that stay too, for crane takes every layer for what the first one
+    is: plain, as `docker save` writes them, or gzip if all of the image's are.
+    """
+    return asked or (Compression(Codec.GZIP) if all(map(_is_gzip, image.layers)) else NONE)
+
+
 class DockerArchiveWriter(ImageWriter):
     """Writes one image as a docker-archive, front to back: it can go into a pipe."""
 
@@ -166,9 +175,6 @@ class DockerArchiveWriter(ImageWriter):
         self, out: BinaryIO, where: str, spool: Spool, new: NewImage, finish: Callable[[], None]
     ) -> None:
         """Begin an archive.
-
-        All its layers are stored alike, those that stay too, for crane takes every layer for what
-        the first one is: plain, as `docker save` writes them, or gzip if all of the image's are.
 
         Args:
             out: takes the archive.
@@ -180,8 +186,7 @@ class DockerArchiveWriter(ImageWriter):
         Raises:
             Unsupported: Docker 20.10 can't read that compression here.
         """
-        by_default = Compression(Codec.GZIP) if all(map(_is_gzip, new.image.layers)) else NONE
-        self.compression = new.compression or by_default
+        self.compression = archive_compression(new.image, new.compression)
         if self.compression.kind == Codec.ZSTD:
             raise Unsupported(
                 "Docker 20.10 loads no zstd layers from a docker-archive; use gzip, or oci-archive:"

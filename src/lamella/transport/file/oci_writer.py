@@ -63,7 +63,7 @@ class LayoutImage(ImageWriter):
         """Begin an image; `publish` writes what names its layers, once they are all there."""
         self._layout, self._opener, self._publish = layout, new.opener, publish
         self._advance = new.advance
-        self.compression = new.compression or layout.default_compression(new.image)
+        self.compression = layout.compression(new.image, new.compression)
 
     def put_layer(self, layer: Layer) -> Descriptor:
         """Take a layer in its stored form; without a descriptor only if OCI has a name for it."""
@@ -104,8 +104,10 @@ class LayoutWriter:
         self.blobs, self._archive = blobs, archive
         self._attached: list[Descriptor] = []
 
-    def default_compression(self, image: Image) -> Compression:
-        """In an archive plain; in a folder as the source's layers are."""
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """As asked, or in an archive plain; in a folder as the source's newest layer is."""
+        if asked:
+            return asked
         if self._archive or not image.layers:
             return NONE
         kind = image.layers[-1].compression

@@ -168,6 +168,11 @@ class _Sending:
             done.append(reference)
 
 
+def _compression(image: Image, asked: Compression | None) -> Compression:
+    newest = newest_codec(image.manifest, Codec.GZIP) if image.manifest else Codec.GZIP
+    return asked or Compression(newest)
+
+
 class _RegistryImage(ImageWriter):
     """One image on its way into a repository.
 
@@ -179,8 +184,7 @@ class _RegistryImage(ImageWriter):
         self._sending, self._opener, self._advance = sending, new.opener, new.advance
         self._docker = manifest is not None and manifest.is_docker
         self._pending: list[Future[None]] = []
-        by_default = newest_codec(manifest, Codec.GZIP) if manifest else Codec.GZIP
-        self.compression = new.compression or Compression(by_default)
+        self.compression = _compression(new.image, new.compression)
         if new.ranges and self._docker and self.compression.kind == Codec.ZSTD:
             raise Unsupported(
                 "zstd layers can't be in a Docker manifest (schema 2), which this image has; "
@@ -265,6 +269,10 @@ class _RegistryDestination(TakesIndex, IndexWriter, TakesReferrers):
         del source  # each layer tells by itself where it is
         kept = staying(image, ranges)
         return frozenset(p for p in kept if not self._sending.is_near(image.layers[p].blob))
+
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """As asked, or as the image's newest layer is that is compressed."""
+        return _compression(image, asked)
 
     def open_image(self, new: NewImage) -> ImageWriter:
         """Return what takes one image; how much room a registry has it doesn't say.

@@ -1,0 +1,99 @@
+"""A layer is read alike, and refused alike, whether its blocks are looked for or not."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import zlib
+
+import pytest
+
+from lamella.errors import ImageError
+from lamella.layer.blob import Bytes, Layer
+from lamella.layer.partial.sieve import sieves
+from lamella.layer.spool import Spool
+from lamella.layer.unpack import find_blocks, unpack
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.digest import Digest
+from tests.support.far import Far
+from tests.support.gzip_members import member, member_for_isal, words
+from tests.support.tars import layer
+
+TAR = layer(("a", words(300_000)), "b")
+PACKED = member(TAR)
+BY_ISAL = member_for_isal(TAR)
+
+
+def stored(tar: bytes, packed: bytes, *, far: bool, described: bool = True) -> Layer:
+    """Return a layer, here or far away."""
+    want = Descriptor("", Digest.of(packed), len(packed)) if described else None
+    return Layer(Digest.of(tar), Far(packed) if far else Bytes(packed), "there", want)
+
+
+def unpacked(one: Layer, *, sifted: bool, finds_blocks: bool) -> tuple[bytes | str, bool]:
+    """Return a layer's tar, or why there is none; and whether anything can be taken over."""
+    sieve = sieves([one])[0] if sifted else None
+    try:
+        tar, blocks = unpack(one, Spool(), threading.Event(), sieve, finds_blocks=finds_blocks)
+    except ImageError as error:
+        return f"{type(error).__name__}: {error}", False
+    return tar.read_at(0, tar.size), blocks is not None
+
+
+@pytest.mark.parametrize("sifted", [False, True])
+@pytest.mark.parametrize("far", [False, True])
+def test_what_isal_alone_reads_is_read(far: bool, sifted: bool) -> None:
+    """Codes that are not complete: nothing is taken over of such a layer."""
+    with pytest.raises(zlib.error, match="invalid literal/lengths set"):
+        zlib.decompress(BY_ISAL, 31)
+    tar = TAR + b"\0"
+    one = stored(tar, BY_ISAL, far=far)
+    assert unpacked(one, sifted=sifted, finds_blocks=True) == (tar, False)
+    assert find_blocks(one, threading.Event()) is None
+    sound = stored(TAR, PACKED, far=far)
+    assert unpacked(sound, sifted=sifted, finds_blocks=True) == (TAR, True)
+
+
+DAMAGED = {
+    "cut off": PACKED[:-9],
+    "cut off early": PACKED[:5],
+    "a bit": PACKED[:5000] + bytes([PACKED[5000] ^ 4]) + PACKED[5001:],
+    "type of a block": PACKED[:10] + b"\7" + PACKED[11:],
+    "method": PACKED[:2] + b"\7" + PACKED[3:],
+    "checksum": PACKED[:-5] + b"x" + PACKED[-4:],
+    "length": PACKED[:-1] + b"x",
+    "garbage behind": PACKED + b"garbage",
+    "another member is cut off": PACKED + PACKED[:50],
+    "another tar": gzip.compress(TAR + bytes(512)),
+    "no tar": gzip.compress(b"x" * 9000),
+    "not gzip": TAR[:9000],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_gives_the_same_error(name: str, far: bool, described: bool) -> None:
+    """As if nothing were to be taken over, also where the descriptor is another's."""
+    one = stored(TAR, DAMAGED[name], far=far)
+    if not described:
+        one = Layer(one.diff_id, one.blob, "there", Descriptor("", Digest.of(b"x"), 1))
+    for sifted in (False, True):
+        before = unpacked(one, sifted=sifted, finds_blocks=False)
+        assert isinstance(before[0], str)
+        assert unpacked(one, sifted=sifted, finds_blocks=True) == before
+
+
+def test_blocks_are_found_of_what_was_unpacked_already() -> None:
+    """Those that would have been found then; of what is no more what it was, an error says so."""
+    one = stored(TAR, PACKED, far=False, described=False)
+    found = find_blocks(one, threading.Event())
+    at_once = unpack(one, Spool(), threading.Event(), finds_blocks=True).blocks
+    assert found is not None
+    assert at_once is not None
+    assert list(found.spans) == list(at_once.spans)
+    changed = Layer(one.diff_id, Bytes(gzip.compress(TAR + bytes(512))), "there")
+    with pytest.raises(ImageError, match="there"):
+        find_blocks(changed, threading.Event())
+    assert find_blocks(stored(TAR, PACKED, far=True), threading.Event()) is None

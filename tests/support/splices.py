@@ -1,0 +1,102 @@
+"""Random gzip sources, random runs of them, and the stream that is spliced of those."""
+
+from __future__ import annotations
+
+import io
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from lamella.layer.blob import Bytes
+from lamella.layer.compress import open_packer
+from lamella.layer.compression import Compression
+from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
+from lamella.layer.inflate import BlockReader
+from lamella.layer.splice import Taken
+from lamella.spec.codec import Codec
+from tests.support.gzip_members import HEADERS, MAKERS, member, words
+
+__all__ = ["PLAIN", "Piece", "Source", "pieces", "source_of", "sources", "spliced"]
+
+PLAIN = 600_000
+"""Bytes of a source."""
+
+
+class Source(NamedTuple):
+    """A gzip stream, and what it says."""
+
+    plain: bytes
+    blocks: GzipBlocks
+
+
+def source_of(packed: bytes, step: int = 1 << 18) -> Source:
+    """Inflate a stream block by block."""
+    finder = SpanFinder()
+    reader = BlockReader(io.BytesIO(packed), finder)
+    parts = []
+    buffer = bytearray(step)
+    while got := reader.readinto(buffer):
+        parts.append(bytes(buffer[:got]))
+    reader.close()
+    return Source(b"".join(parts), GzipBlocks(Bytes(packed), finder.spans, "a layer"))
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> Source:
+    """Members behind each other, each made in its own way, with zeros after some."""
+    plain = words(PLAIN, draw(st.integers(1, 3)))
+    cuts = draw(st.lists(st.integers(0, PLAIN), max_size=4))
+    bounds = sorted({0, PLAIN, *cuts})
+    packed = b""
+    for start, stop in pairwise(bounds):
+        step = draw(st.sampled_from([0, 0, 7_000, 70_000, 200_000]))
+        maker = draw(st.sampled_from(sorted(MAKERS)))
+        header = draw(st.integers(0, len(HEADERS) - 1))
+        packed += member(plain[start:stop], maker, step, header)
+        packed += bytes(draw(st.sampled_from([0, 0, 1, 512])))
+    made = source_of(packed, draw(st.sampled_from([1 << 18, 4097])))
+    assert made.plain == plain
+    return made
+
+
+class Piece(NamedTuple):
+    """What is put into the new stream."""
+
+    plain: bytes
+    source: Source | None = None
+    offset: int = 0
+
+
+@st.composite
+def pieces(draw: st.DrawFn, given_: list[Source]) -> list[Piece]:
+    """Literal bytes and runs; a run may go on where the one before ended."""
+    found: list[Piece] = []
+    for _ in range(draw(st.integers(0, 6))):
+        if draw(st.booleans()):
+            found.append(Piece(words(draw(st.integers(0, 70_000)), 9)))
+            continue
+        source = draw(st.sampled_from(given_))
+        start = draw(st.integers(0, PLAIN))
+        if found and found[-1].source is source and draw(st.booleans()):
+            start = found[-1].offset + len(found[-1].plain)
+        stop = min(PLAIN, start + draw(st.sampled_from([100, 90_000, 250_000, PLAIN])))
+        found.append(Piece(source.plain[start:stop], source, start))
+    return found
+
+
+def spliced(found: list[Piece], workers: int, step: int) -> tuple[bytes, int]:
+    """Return the new stream, and how many bytes were taken over."""
+    starts = accumulate((len(piece.plain) for piece in found), initial=0)
+    runs = [
+        Taken(start, len(piece.plain), piece.source.blocks, piece.offset)
+        for start, piece in zip(starts, found, strict=False)
+        if piece.source is not None
+    ]
+    plain = b"".join(piece.plain for piece in found)
+    out: list[bytes] = []
+    with open_packer(Compression(Codec.GZIP), out.append, workers, runs) as packer:
+        for at in range(0, len(plain), step):
+            packer.write(plain[at : at + step])
+        packer.finish()
+    return b"".join(out), packer.spliced
