@@ -34,7 +34,7 @@ else:
     from backports import zstd
 
 GZIP = ["gzip", *(f"gzip:{level}" for level in range(1, 10))]
-ZSTD = ["zstd", "zstd:1", "zstd:9"]
+ZSTD = ["zstd", "zstd:1", "zstd:9", "zstd:1,long"]
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "none": bytes,
     "gzip": gzip.decompress,
@@ -125,6 +125,16 @@ def test_zstd_is_one_frame() -> None:
     assert one.decompress(pack("zstd", plain)) == plain
     assert one.eof
     assert one.unused_data == b""
+
+
+def test_a_long_window_finds_what_is_far_away() -> None:
+    """What came 12 MiB before costs nothing; the zstd command reads it without an option."""
+    plain = random.Random(1).randbytes(12 * BLOCK) * 2
+    packed = pack("zstd:long", plain)
+    assert len(packed) < 13 * BLOCK < 24 * BLOCK < len(pack("zstd", plain))
+    assert packed == pack("zstd:3,long", plain, step=BLOCK + 1, workers=5)
+    command = ["zstd", "--decompress", "--stdout"]
+    assert subprocess.run(command, input=packed, capture_output=True, check=True).stdout == plain
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])

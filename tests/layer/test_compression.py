@@ -226,9 +226,33 @@ def test_large_windows_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "lzma", "GZIP", "gzip:0", "gzip:10", "gzip:x", "gzip:-1", "zstd:0", "zstd:23", "none:1"],
+    [
+        "",
+        "lzma",
+        "GZIP",
+        "gzip:0",
+        "gzip:10",
+        "gzip:x",
+        "gzip:-1",
+        "zstd:0",
+        "zstd:23",
+        "none:1",
+        "gzip:",
+        "gzip:long",
+        "gzip:9,long",
+        "zstd:3,",
+        "zstd:,long",
+        "zstd:long,3",
+        "zstd:\N{SUPERSCRIPT TWO}",
+    ],
 )
 def test_unknown_compression_is_refused(text: str) -> None:
     """Unknown kinds and levels."""
     with pytest.raises(UsageError, match="compression"):
         Compression.parse(text)
+
+
+@pytest.mark.parametrize("text", ["none", "gzip", "gzip:9", "zstd:22", "zstd:long", "zstd:3,long"])
+def test_a_compression_reads_as_it_was_typed(text: str) -> None:
+    """In messages, in attestations, and as a parameter."""
+    assert str(Compression.parse(text)) == text

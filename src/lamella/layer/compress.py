@@ -16,7 +16,7 @@ from zlib_ng import zlib_ng
 
 from lamella.errors import OutputError
 from lamella.layer.blob import Merged
-from lamella.layer.compression import Compression
+from lamella.layer.compression import LONG_WINDOW, Compression
 from lamella.layer.deflate_spans import WINDOW
 from lamella.layer.splice import Copy, HasRuns, Taken, choose
 from lamella.spec.codec import Codec
@@ -159,7 +159,7 @@ def open_packer(
     if compression.kind == Codec.GZIP:
         copies = choose(runs) if compression.takes_over else ()
         return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
-    return _ZstdPacker(compression.level or _ZSTD_LEVEL, write, workers)
+    return _ZstdPacker(compression, write, workers)
 
 
 def _cores() -> int:
@@ -298,14 +298,19 @@ class _ZstdPacker(_Context):
     With any number of them it gives the same bytes, which are not those of zstd without threads.
     """
 
-    def __init__(self, level: int, write: Callable[[bytes], object], workers: int) -> None:
+    def __init__(
+        self, compression: Compression, write: Callable[[bytes], object], workers: int
+    ) -> None:
         self._write = write
         setting = zstd.CompressionParameter
         most = setting.nb_workers.bounds()[1]  # 0 where libzstd was built without threads
         options: dict[int, int] = {
-            setting.compression_level: level,
+            setting.compression_level: compression.level or _ZSTD_LEVEL,
             setting.nb_workers: min(workers, most),
         }
+        if compression.long:
+            options[setting.window_log] = LONG_WINDOW
+            options[setting.enable_long_distance_matching] = 1
         self._frame = zstd.ZstdCompressor(options=options)
 
     def write(self, chunk: bytes | memoryview) -> None:

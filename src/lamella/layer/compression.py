@@ -6,6 +6,7 @@ import io
 import lzma
 import sys
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -23,7 +24,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["NONE", "Compression", "detect", "open_plain"]
+__all__ = ["LONG_WINDOW", "NONE", "Compression", "detect", "open_plain"]
 
 _MAGIC = (
     (b"\x1f\x8b", Codec.GZIP),
@@ -104,6 +105,24 @@ def open_plain(
     return stream if kind == Codec.NONE else PlainReader(stream, kind, where, finder)
 
 
+LONG_WINDOW = 27
+"""The base-2 logarithm of the bytes that ``long`` looks back: 128 MiB, that of ``zstd --long``.
+
+Each reader needs as much memory. It is the most that the zstd command reads without an option.
+"""
+_LONG = "long"
+_LEVELS: Mapping[str, range] = {
+    Codec.NONE: range(0),
+    Codec.GZIP: range(1, 10),
+    Codec.ZSTD: range(1, 23),
+}
+_EXPECTED: Mapping[str, str] = {
+    Codec.NONE: "no level",
+    Codec.GZIP: "a level from 1 to 9",
+    Codec.ZSTD: "a level from 1 to 22, and `,long` for a large window",
+}
+
+
 @dataclass(frozen=True)
 class Compression:
     """How a new layer is to be compressed."""
@@ -111,6 +130,8 @@ class Compression:
     kind: Codec
     """Not at all, or by gzip or zstd."""
     level: int | None = None
+    long: bool = False
+    """Of zstd: what repeats is found over `LONG_WINDOW` bytes, not over a few millions."""
 
     @property
     def takes_over(self) -> bool:
@@ -119,30 +140,28 @@ class Compression:
 
     @classmethod
     def parse(cls, text: str) -> Compression:
-        """Read ``gzip``, ``zstd:9`` or ``none``.
+        """Read ``gzip``, ``zstd:9``, ``zstd:9,long`` or ``none``.
 
         Raises:
-            UsageError: another kind, or a level that it doesn't have.
+            UsageError: another kind, or what it doesn't have.
         """
-        kind, _, level = text.partition(":")
-        levels: dict[str, range] = {
-            Codec.NONE: range(0),
-            Codec.GZIP: range(1, 10),
-            Codec.ZSTD: range(1, 23),
-        }
-        if kind not in levels:
-            message = f"unknown compression {kind!r}; expected gzip, zstd or none, or KIND:LEVEL"
-            raise UsageError(message)
-        if level and not (level.isdigit() and int(level) in levels[kind]):
-            allowed = levels[kind]
-            limits = f"a level from {allowed[0]} to {allowed[-1]}" if allowed else "no level"
-            message = f"`compression` {kind}: expected {limits}, got {level!r}"
-            raise UsageError(message)
-        return cls(Codec(kind), int(level) if level else None)
+        kind, colon, rest = text.partition(":")
+        if kind not in _LEVELS:
+            raise UsageError(
+                f"unknown compression {kind!r}; expected gzip, zstd or none, with :LEVEL if need be"
+            )
+        words = rest.split(",") if colon else []
+        is_long = kind == Codec.ZSTD and words[-1:] == [_LONG]
+        level = words[:-1] if is_long else words
+        if len(level) > 1 or any(word not in map(str, _LEVELS[kind]) for word in level):
+            raise UsageError(f"`compression` {kind}: expected {_EXPECTED[kind]}, got {rest!r:.200}")
+        return cls(Codec(kind), int(level[0]) if level else None, is_long)
 
     def __str__(self) -> str:
         """Return what `parse` reads."""
-        return self.kind if self.level is None else f"{self.kind}:{self.level}"
+        level = "" if self.level is None else str(self.level)
+        rest = ",".join(filter(None, (level, _LONG if self.long else "")))
+        return f"{self.kind}:{rest}" if rest else self.kind
 
 
 NONE = Compression(Codec.NONE)

@@ -164,3 +164,22 @@ def test_blocks_are_taken_over_by_the_store_that_keeps_them(
     files = export_rootfs(target.engine, f"{plain.host}/{name}:app")
     assert export_rootfs(target.engine, f"{target.home}{new}") == files
     assert lamella.verify(place, f"{source}:out", exclude="app/1", env=env) == []
+
+
+@pytest.mark.parametrize("target", ["docker_modern", "docker_containerd", "podman"], indirect=True)
+def test_a_long_window_is_read(
+    target: Target, plain: Server, client: Client, name: str, tars: list[bytes]
+) -> None:
+    """Engines that read zstd, which Docker 20.10 does not, pull `zstd:LEVEL,long`, too."""
+    client.push(f"{name}:app", tars)
+    where = f"docker://{plain.host}/{name}"
+
+    lamella.squash(f"{where}:app", "#1", output=f"{where}:new", compression="zstd:3,long")
+
+    digest = client.manifest(name, "new")["layers"][-1]["digest"]
+    stored = client.blob(name, digest)
+    assert stored[5] == (27 - 10) << 3  # RFC 8878, 3.1.1.1.2: a window of 2^27 bytes
+    for tag in ("app", "new"):
+        pull(target, f"{plain.host}/{name}:{tag}")
+    files = export_rootfs(target.engine, f"{plain.host}/{name}:app")
+    assert export_rootfs(target.engine, f"{plain.host}/{name}:new") == files
