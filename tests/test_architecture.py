@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selection": {"errors", "image"},
     # the merged layer is known by its digest, a word of spec's
     "merge": {"errors", "limits", "tar", "layer", "spec"},
-    "rootfs": {"tar", "layer", "image", "merge"},
+    "rootfs": {"tar", "layer", "image", "merge", "spec"},
     "rewrite": {"spec", "image", "selection"},
     "inside": {
         *{"errors", "spec", "tar", "layer", "image", "selection", "merge", "rootfs"},
@@ -50,15 +50,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "image",
     },
     "analysis": {"errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
+    # which values are secrets is known to the analysis
+    "restate": {"errors", "spec", "analysis"},
     "operations": {
         *{"errors", "progress", "waiting", "spec", "tar", "layer", "image"},
-        *{"layer_list", "selection", "merge", "rootfs", "rewrite", "transport"},
+        *{"layer_list", "selection", "merge", "rootfs", "rewrite", "restate", "transport"},
         "analysis",
     },
     # the façade is how one image of many is squashed
     "fleet": {
         *{"analysis", "api", "errors", "files", "image", "layer", "layer_list", "operations"},
-        *{"progress", "rewrite", "selection", "spec", "tar", "transport", "waiting"},
+        *{"progress", "restate", "rewrite", "selection", "spec", "tar", "transport", "waiting"},
     },
     "report": {
         *{"errors", "tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis"},
@@ -66,8 +68,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "fleet",
     },
     "api": {
-        *{"errors", "spec", "layer", "image", "layer_list", "rewrite", "rootfs", "transport"},
-        *{"analysis", "inside", "operations"},
+        *{"errors", "spec", "layer", "image", "layer_list", "restate", "rewrite", "rootfs"},
+        *{"analysis", "inside", "operations", "transport"},
     },
     "demo": {"spec", "tar", "transport"},
     # options of the calls are values of their rooms
@@ -78,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",  # what is written to a file is written completely, or not at all
         "inside",  # what `ls`, `cat` and `export` look into
         *{"fleet", "progress"},  # many images
+        "restate",  # annotations as they are typed
     },
     "__init__": {
         *{"analysis", "api", "errors", "fleet", "image", "inside", "layer", "merge"},
@@ -147,7 +150,10 @@ OTHERS_OPTIONS: set[str] = {
 }
 
 # What they name are instructions of a Dockerfile and options of package managers.
-SPEAK_DOCKERFILE = {"analysis/advice.py", "analysis/caches.py", "analysis/instruction.py"}
+SPEAK_DOCKERFILE = {
+    *("analysis/advice.py", "analysis/caches.py", "analysis/instruction.py"),
+    "restate/health.py",
+}
 
 # Rooms that may print, read the environment and exit.
 OUTER = {"cli", "__main__"}

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rootfs import Difference
+    from lamella.spec.changes import FieldChange
     from lamella.spec.codec import Codec
     from lamella.spec.config import Config
     from lamella.spec.descriptor import Descriptor
@@ -102,6 +103,7 @@ __all__ = [
     "EngineOptions",
     "EngineUnreachable",
     "Environment",
+    "FieldChange",
     "File",
     "FlatTar",
     "FleetImage",
@@ -179,6 +181,7 @@ _HOMES = {
     "EngineOptions": "transport.engine.options",
     "EngineUnreachable": "errors",
     "Environment": "transport.environment",
+    "FieldChange": "spec.changes",
     "File": "inside.file",
     "FlatTar": "inside.export",
     "FleetImage": "fleet.tree",

@@ -11,7 +11,6 @@ Nothing here prints, or asks.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -25,12 +24,12 @@ from lamella.operations.editing import allow_texts, edits_of
 from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
+from lamella.operations.target import target_of
+from lamella.restate.changes import Changes, texts_of
 from lamella.rewrite import HistoryMode, Wording
 from lamella.spec.platform import Platform
-from lamella.transport.engine.location import EngineLocation
 from lamella.transport.environment import Environment, used
-from lamella.transport.location import Location
-from lamella.transport.transports import locate, parse_location
+from lamella.transport.transports import locate
 
 if TYPE_CHECKING:
     from lamella.analysis.compare import Comparison
@@ -71,6 +70,11 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     history: HistoryMode = "merge",
     created: datetime | str | None = None,
     annotations: Mapping[str, str] | None = None,
+    change: str | Sequence[str] = (),
+    unset_env: str | Sequence[str] = (),
+    unset_label: str | Sequence[str] = (),
+    redact: bool = False,
+    redact_names: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     remove_secrets: bool = False,
     allow: str | Sequence[str] = (),
@@ -100,11 +104,17 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         compression: of new layers, ``gzip``, ``zstd`` or ``none``, with ``:LEVEL``; None: what the
             destination wants.
         message: comment in the merged layer's history entry.
-        history: ``merge`` or ``keep`` the squashed layers' history entries.
+        history: ``merge`` or ``keep`` the squashed layers' history entries; ``drop``: entries of
+            all layers tell nothing.
         created: time of the new image, with a time zone, as a value or in RFC 3339; ``now``;
             ``source``; None: what `env` says, else the source's.
-        annotations: are added to the new manifest (of all platforms: to the new index), if it is
-            an OCI one.
+        annotations: are added to each new manifest and to the index; keys that begin with
+            ``manifest:`` or ``index:`` to one of both.
+        change: instructions as of a Dockerfile that change the config; docs/cli.md lists them.
+        unset_env: names of variables that the new image is not to have.
+        unset_label: the same of labels.
+        redact: replace what looks like a secret in config, history and annotations by ``***``.
+        redact_names: the same for what has one of these names.
         exclude: patterns, as in ``.dockerignore``, of paths that the new image is not to have. A
             layer of a range is written again even if it is the only one, where it has such a path.
         remove_secrets: leave out files of the squashed layers that `analyze` takes for secrets.
@@ -119,8 +129,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         dry_run: only plan; ``sizes``: without the reasons why bytes are gone (`dropped`), so that
             only headers of layers are read, and of those that are remembered not even these.
         cleanup: remove the source image from its engine afterwards.
-        env: temporary folder, progress, streams, how to reach engines and registries; None:
-            `Environment.from_env`.
+        env: folder, progress, streams, engines and registries; None: `Environment.from_env`.
 
     Returns:
         Facts of what was done. When there was nothing to squash the image is written as it is.
@@ -134,9 +143,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     """
     with used(env) as world, ExitStack() as stack:
         location = locate(reference_text(image), world)
-        tags = (tag,) if isinstance(tag, str) else tuple(tag)
-        target, tags = _target(location, output, dry_run=bool(dry_run)).named(tags)
-        every = platform == "all"
+        target, tags = target_of(location, output, dry_run=bool(dry_run)).named(texts_of(tag))
         request = Request(
             location,
             target,
@@ -147,10 +154,11 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             auto=auto,
             include_base=include_base,
             tags=tags,
-            platform=None if every else _platform(platform),
+            platform=None if platform == "all" else _platform(platform),
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
+            changes=Changes.parse(change, unset_env, unset_label, redact_names, redact=redact),
             remove_secrets=remove_secrets,
             allow=allow_texts(allow),
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
@@ -160,11 +168,15 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             sizes_only=dry_run == "sizes",
             cleanup=cleanup,
         )
-        if every:
-            from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
+        return _run(request, world, stack, every=platform == "all")
 
-            return squash_every_platform(request, world, stack)
+
+def _run(request: Request, world: Environment, stack: ExitStack, *, every: bool) -> Result:
+    if not every:
         return Job(request, world, stack).run()
+    from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
+
+    return squash_every_platform(request, world, stack)
 
 
 def _compression(given: str | Compression | None) -> Compression | None:
@@ -175,19 +187,6 @@ def _platform(given: str | Platform | None) -> Platform | None:
     if given == "all":
         raise UsageError("`platform` all: expected one platform here, like linux/arm64")
     return Platform.parse(given) if isinstance(given, str) and given else given or None
-
-
-def _target(location: Location, output: Name | None, *, dry_run: bool) -> Location:
-    """Return where the new image goes."""
-    if output is not None:
-        return parse_location(reference_text(output), output=True, source=location)
-    home = location.home()
-    if home is None and not dry_run:
-        raise UsageError(
-            f"no destination: {location} is a file; say where the new image goes: "
-            f"`output` {shlex.quote(location.suggest().output)}"
-        )
-    return home or EngineLocation("", "")
 
 
 @contextmanager

@@ -25,9 +25,17 @@ from lamella.spec.media_type import (
     docker_layer,
 )
 
-__all__ = ["HistoryMode", "Wording", "new_config", "new_entry", "new_index", "new_manifest"]
+__all__ = [
+    "HistoryMode",
+    "Wording",
+    "annotated",
+    "new_config",
+    "new_entry",
+    "new_index",
+    "new_manifest",
+]
 
-HistoryMode = Literal["merge", "keep"]
+HistoryMode = Literal["merge", "keep", "drop"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Wording:
     """What a new config says of its making."""
 
     history: HistoryMode = "merge"
-    """``merge``: one entry stands for the squashed ones; ``keep``: all stay, marked empty."""
+    """``merge``: one entry stands for the squashed ones; ``keep``: all stay, marked empty;
+    ``drop``: each layer has one that tells nothing."""
     message: str = ""
     """Comment of the merged layer's entry."""
     created: str | None = None
@@ -45,7 +54,7 @@ class Wording:
 def new_config(
     image: Image, selection: Selection, merged: Mapping[range, Digest], wording: Wording
 ) -> Config:
-    """Return the config of the squashed image.
+    """Return the config of the squashed image; the source's own if nothing of it changes.
 
     Args:
         image: the source.
@@ -57,9 +66,14 @@ def new_config(
     value["rootfs"] = {**value["rootfs"], "diff_ids": _diff_ids(image, merged)}
     steps = image.steps()
     if steps is not None:
-        value["history"] = _history(steps, selection, list(merged), wording)
+        if wording.history == "drop":
+            value["history"] = _blank_history(image, list(merged), wording)
+        else:
+            value["history"] = _history(steps, selection, list(merged), wording)
     if wording.created is not None:
         value["created"] = wording.created
+    if value == image.config.value:
+        return image.config
     return Config.parse(format_json(value), "new config")
 
 
@@ -71,6 +85,19 @@ def _diff_ids(image: Image, merged: Mapping[range, Digest]) -> list[str]:
         for position, diff_id in enumerate(image.diff_ids)
         if position in starts or position not in squashed
     ]
+
+
+def _blank_history(
+    image: Image, ranges: Sequence[range], wording: Wording
+) -> list[Mapping[str, Any]]:
+    """Return an entry for each layer, so that engines show its size, which tells only the time."""
+    created = wording.created or image.config.text("created")
+    blank = {"created": created} if created else {}
+    comment = {"comment": wording.message} if wording.message else {}
+    starts = {positions.start for positions in ranges}
+    gone = {position for positions in ranges for position in positions} - starts
+    left = [position for position in range(len(image.layers)) if position not in gone]
+    return [{**blank, **comment} if position in starts else blank for position in left]
 
 
 def _history(
@@ -179,6 +206,14 @@ def new_manifest(
     return Manifest.parse(format_json(value), "new manifest")
 
 
+def annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """Return a manifest with more annotations; itself if it has them, or is Docker's."""
+    value = _annotated(manifest.value, annotations, None)
+    if manifest.is_docker or value == manifest.value:
+        return manifest
+    return Manifest.parse(format_json(value), "new manifest")
+
+
 def _annotated(
     value: Mapping[str, Any],
     annotations: Mapping[str, str] | None,
@@ -210,10 +245,12 @@ def new_index(
     about = base if _tells_base(source.value) else None
     entries = [entry_of(descriptor) for descriptor in source.manifests]
     kept = [entry for entry in entries if entry is not None]
-    if [*source.manifests] == kept and not own:
-        return source
-    value = {**source.value, "manifests": [entry.to_json() for entry in kept]}
+    value: Mapping[str, Any] = source.value
+    if [*source.manifests] != kept:
+        value = {**value, "manifests": [entry.to_json() for entry in kept]}
     value = _annotated(value, own, about)
+    if value == source.value:
+        return source
     return Index.parse(format_json(value), "new index")
 
 

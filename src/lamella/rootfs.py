@@ -8,7 +8,6 @@ and the time of directories that no layer has an entry for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -22,14 +21,14 @@ from lamella.merge.gc_pause import collector_paused
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Link, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
+from lamella.spec import changes
+from lamella.spec.changes import shown_value
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
 __all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_rootfs"]
 
-_CHANGED_BY_SQUASH = frozenset({"rootfs", "history", "created"})
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
-_VARIABLES = "Env"
 _CONFIG = "config"
 """How a field of the config is told; those of its ``config`` have their own names alone."""
 
@@ -59,18 +58,7 @@ class Difference:
                 return f"{where}{path}: the content differs"
         if not self.what.startswith(_CONFIG):
             where += f"{path}: "
-        return f"{where}{self.what}: {_show(self.ours)} != {_show(self.theirs)}"
-
-
-def _show(value: object) -> str:
-    match value:
-        case None:
-            return "none"
-        case bytes():
-            return value.decode("utf-8", "backslashreplace")
-        case dict() | list():
-            return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return f"{where}{self.what}: {shown_value(self.ours)} != {shown_value(self.theirs)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +230,7 @@ def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Ite
     one, other = _xattrs(a), _xattrs(b)
     for key in sorted(one.keys() | other.keys()):
         if one.get(key) != other.get(key):
-            yield Difference(path, f"xattr {_show(key)}", one.get(key), other.get(key))
+            yield Difference(path, f"xattr {shown_value(key)}", one.get(key), other.get(key))
 
 
 def _times(one: int, other: int) -> tuple[str, str]:
@@ -285,34 +273,7 @@ def _even(chunks: Iterator[bytes], size: int = 1 << 18) -> Iterator[bytes]:
 
 
 def compare_configs(ours: Image, theirs: Image) -> Iterator[Difference]:
-    """Yield the fields of the configs that differ, but for those that a squash has to change.
-
-    Each variable and each label is a difference of its own: ``config Env.PATH``.
-    """
-    a, b = ours.config.value, theirs.config.value
-    for key in sorted((a.keys() | b.keys()) - _CHANGED_BY_SQUASH):
-        yield from _compare_values("" if key == _CONFIG else key, a.get(key), b.get(key))
-
-
-def _compare_values(name: str, one: object, other: object) -> Iterator[Difference]:
-    if one == other:
-        return
-    ours, theirs = (_fields(name, value) for value in (one, other))
-    if ours == theirs or ours is None or theirs is None:
-        yield Difference(b"", f"{_CONFIG} {name}".rstrip(), one, other)
-        return
-    for key in sorted(ours.keys() | theirs.keys()):
-        inner = f"{name}.{key}" if name else key
-        yield from _compare_values(inner, ours.get(key), theirs.get(key))
-
-
-def _fields(name: str, value: object) -> Mapping[str, object] | None:
-    """Return what can be compared one by one; nothing at all is no fields; None: it can't be."""
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return value
-    if name != _VARIABLES or not isinstance(value, list):
-        return None
-    found = dict(str(line).partition("=")[::2] for line in value)
-    return found if len(found) == len(value) else None
+    """Yield the fields of the configs that differ; see `spec.changes.compare_configs`."""
+    for change in changes.compare_configs(ours.config.value, theirs.config.value):
+        what = f"{_CONFIG} {change.field}".rstrip()
+        yield Difference(b"", what, change.before, change.after)

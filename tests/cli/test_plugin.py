@@ -386,4 +386,4 @@ def test_completion_in_the_words_of_docker(
     said = lamella("docker-cli-plugin", how, "squash", f"docker-archive:{work}/").worked().text
     assert said.splitlines() == [app, ":4"]
     said = lamella("docker-cli-plugin", how, "squash", app, "--history", "").worked().text
-    assert said.splitlines() == ["merge", "keep", ":4"]
+    assert said.splitlines() == ["merge", "keep", "drop", ":4"]

@@ -175,7 +175,7 @@ def test_usage_errors_look_like_all_others(
             ["analyze", "a", "--max-layers", "x"],
             "--max-layers: expected a whole number, 1 or more, got 'x'",
         ),
-        (["squash", "a", "--history", "x y"], "--history: expected merge or keep, got 'x y'"),
+        (["squash", "a", "--history", "x y"], "--history: expected merge, keep or drop, got 'x y'"),
         (
             ["layers", "a", "--progress", "is not one of it"],
             "--progress: expected auto, plain or none, got 'is not one of it'",

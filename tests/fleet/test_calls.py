@@ -86,6 +86,25 @@ def test_options_are_those_of_squash(tmp_path: Path) -> None:
         assert len(image.layers) == wanted.layers_after
 
 
+def test_changes_of_documents_are_options_too(tmp_path: Path) -> None:
+    """In which order names are given is no matter; in which order instructions are, it is."""
+    (tmp_path / "a.tar").write_bytes(docker_archive(*TARS))
+
+    def run(**options: Any) -> list[str]:  # noqa: ANN401 - see SquashOptions
+        to = f"oci:{tmp_path}/all:x"
+        return states(lamella.batch(tmp_path / "a.tar", to, last=1, history="drop", **options))
+
+    given: dict[str, Any] = {"annotations": {"a": "1", "b": "2"}, "unset_env": ["A", "B"]}
+    same: dict[str, Any] = {"annotations": {"b": "2", "a": "1"}, "unset_env": ["B", "A"]}
+    assert run(change=["ENV X=1", "ENV X=2"], redact=True, **given) == ["changed"]
+    assert run(change=["ENV X=1", "ENV X=2"], redact=True, **same) == ["unchanged"]
+    assert run(change=["ENV X=2", "ENV X=1"], redact=True, **same) == ["changed"]
+    with pytest.raises(lamella.UsageError, match="`change` 'FOO': expected one of"):
+        run(change="FOO")
+    with pytest.raises(lamella.UsageError, match="`annotations` 'index:': expected KEY"):
+        run(annotations={"index:": ""})
+
+
 def test_a_plan_is_carried_out(registry: MemoryRegistry, tmp_path: Path) -> None:
     """What it promises is what is stored, to the byte."""
     plan: lamella.FleetPlan = lamella.plan(f"docker://{registry.host}/team/*:v*", max_layers=1)

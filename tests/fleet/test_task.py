@@ -82,6 +82,22 @@ def test_what_has_nothing_to_squash_is_copied_once(registry: MemoryRegistry) -> 
     assert "3 layers, and 9 are allowed" in first.reason
 
 
+def test_documents_alone_may_change(registry: MemoryRegistry) -> None:
+    """With nothing to squash, too: the marks are beside what a user adds, and neither are told."""
+    changes = {"change": ("USER me",), "annotations": {"a": "b", "manifest:c": "d"}}
+    task = replace(task_of(registry.host), options={"max_layers": 9, **changes})
+    dry = run_task(replace(task, dry_run=True), Environment())
+    first, second = run_task(task, Environment()), run_task(task, Environment())
+    assert (dry.state, first.state, second.state) == ("planned", "changed", "unchanged")
+    told = [one["field"] for one in first.to_json()["config_changes"]]
+    assert told == ["User", "manifest.annotations.a", "manifest.annotations.c"]
+    assert dry.config_changes == first.config_changes
+    annotations = manifest_of(registry, "team/app", "slim")["annotations"]
+    assert annotations == {"a": "b", "c": "d", SOURCE: first.source_digest, PLAN: task.plan}
+    other = replace(task, options={"max_layers": 9, "unset_env": ("NONE",)})
+    assert run_task(other, Environment()).state == "copied"
+
+
 def test_a_tag_that_moves_meanwhile(registry: MemoryRegistry) -> None:
     """What is squashed is the image of which the digest was asked: the mark is never wrong."""
     with front_of(registry.host) as front, Environment() as env:

@@ -17,12 +17,15 @@ PARAMETERS = frozenset(
         *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
         *("platform", "source", "tls_verify", "tmp_dir"),
+        *("annotations", "change", "redact_names", "unset_env", "unset_label"),
         *("clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
         *("allow", "remove_secrets", "resume", "since", "to"),
     }
 )
 """Of the calls, and fields of what they are given: an option each."""
 _OTHERWISE = {
+    "annotations": "--annotation",
+    "redact_names": "--redact-name",
     "base": "--from",
     "check": "--verify",
     "output": "-o",

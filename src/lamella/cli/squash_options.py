@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,39 @@ __all__ = ["HEADINGS", "squash_options"]
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
     "The new image": ("tags", "platform", "compression", "message", "history", "created"),
-    "What changes": ("exclude", "exclude_from", "remove_secrets", "allow", "clamp_mtime"),
+    "What changes": (
+        *("exclude", "exclude_from", "remove_secrets", "allow", "clamp_mtime", "change"),
+        *("unset_env", "unset_label", "annotations", "redact", "redact_names"),
+    ),
 }
+
+
+def _annotation_option() -> Decorator:
+    """Return ``--annotation``; what is given is read as soon as the command runs."""
+    option = click.option(
+        "--annotation",
+        "annotations",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Annotate manifest and index.",
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def read(
+            *args: Any,  # noqa: ANN401 - click's
+            annotations: tuple[str, ...],
+            **choices: Any,  # noqa: ANN401 - click's
+        ) -> Any:  # noqa: ANN401 - the command's
+            from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
+
+            return command(*args, annotations=read_pairs(annotations), **choices)
+
+        return option(read)
+
+    return add
+
+
 _OPTIONS: Sequence[Decorator] = (
     click.option(
         "--from",
@@ -62,7 +94,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     click.option(
         "--history",
-        type=click.Choice(["merge", "keep"]),
+        type=click.Choice(["merge", "keep", "drop"]),
         default="merge",
         show_default=True,
         help="History of squashed layers.",
@@ -77,6 +109,23 @@ _OPTIONS: Sequence[Decorator] = (
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
     allow_option("With --remove-secrets: what is no secret."),
     clamp_option(),
+    click.option(
+        "--change",
+        multiple=True,
+        metavar="INSTRUCTION",
+        help="Change the config, such as 'ENV A=b'.",
+    ),
+    click.option("--unset-env", multiple=True, metavar="NAME", help="Remove a variable."),
+    click.option("--unset-label", multiple=True, metavar="NAME", help="Remove a label."),
+    _annotation_option(),
+    click.option("--redact", is_flag=True, help="Replace likely secrets in the config by ***."),
+    click.option(
+        "--redact-name",
+        "redact_names",
+        multiple=True,
+        metavar="NAME",
+        help="Replace values of NAME by ***.",
+    ),
 )
 
 

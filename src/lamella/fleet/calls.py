@@ -121,7 +121,8 @@ def batch(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         worker_env: makes the environment in each worker of Dask; it is sent there.
         env: as for `squash`; as a session it is used for all images. Whoever cancels it ends all.
         options: as for `squash`: `last`, `layers`, `max_layers`, `auto`, `include_base`,
-            `platform`, `compression`, `message`, `history`, `created`, `exclude`, `remove_secrets`,
+            `platform`, `compression`, `message`, `history`, `created`, `annotations`, `change`,
+            `unset_env`, `unset_label`, `redact`, `redact_names`, `exclude`, `remove_secrets`,
             `allow` and `clamp_mtime`. With `created` ``now``, no result is out of date for that.
 
     Raises:

@@ -82,7 +82,7 @@ def _entries(lines: Iterator[bytes], path: str) -> Iterator[tuple[tuple[str, str
             continue  # cut off
         if not isinstance(value, dict) or "source_digest" not in value:
             raise UsageError(f"journal {path}: line {number} is not an entry of a journal")
-        if value.get("state") in {"squashed", "copied", "unchanged"}:
+        if value.get("state") in {"squashed", "changed", "copied", "unchanged"}:
             key = str(value["source"]), str(value["destination"])
             known = (value["source_digest"], value["plan"], value["digest"])
             yield key, Noted(*map(str, known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from lamella.operations.created import created_text
 from lamella.operations.editing import allow_texts, clamp_text, pattern_texts
 from lamella.operations.options import SquashOptions
 from lamella.operations.request import range_texts
+from lamella.restate.changes import texts_of
 from lamella.transport.environment import Environment
 
 __all__ = ["task_options"]
@@ -32,7 +33,7 @@ def task_options(options: SquashOptions, env: Environment) -> dict[str, Any]:
     return {
         name: value
         for name, value in settled.items()
-        if value is not None and value is not False and value not in ((), "")
+        if value is not None and value is not False and value not in ((), "", {})
     }
 
 
@@ -46,6 +47,11 @@ def _settled(env: Environment) -> Mapping[str, Callable[[Any], object]]:
         "layers": range_texts,
         "platform": _text,
         "compression": _text,
+        "annotations": _sorted,
+        "change": texts_of,
+        "unset_env": _names,
+        "unset_label": _names,
+        "redact_names": _names,
         "exclude": pattern_texts,
         "allow": allow_texts,
         "created": lambda created: _created(created, env),
@@ -63,6 +69,14 @@ def _created(created: datetime | str | None, env: Environment) -> str | None:
 def _clamp(latest: datetime | str | None, env: Environment) -> str | None:
     """Return the latest time as a task says it, whatever the variable is where that is done."""
     return None if latest is None else clamp_text(latest, env.source_date_epoch)
+
+
+def _sorted(given: Mapping[str, str] | None) -> dict[str, str]:
+    return dict(sorted((given or {}).items()))
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(texts_of(given)))
 
 
 def _same(value: object) -> object:

@@ -19,7 +19,9 @@ from lamella.operations.created import created_text
 from lamella.operations.editing import allow_texts, edits_of
 from lamella.operations.request import Request
 from lamella.operations.result import FORMAT_VERSION, Result
+from lamella.restate.changes import Changes
 from lamella.rewrite import Wording
+from lamella.spec.changes import FieldChange
 from lamella.spec.digest import Digest
 from lamella.spec.json import format_json
 from lamella.spec.platform import Platform
@@ -47,9 +49,9 @@ PLAN = "dev.lamella.plan.digest"
 _MAKING = 1
 """To be increased if the same options give other bytes: then every result is made again."""
 
-State = Literal["squashed", "copied", "unchanged", "planned", "passed over", "failed"]
-"""``copied``: there was nothing to squash. ``unchanged``: the result was there already.
-``passed over``: the image is older than asked for."""
+State = Literal["squashed", "changed", "copied", "unchanged", "planned", "passed over", "failed"]
+"""``copied``: there was nothing to squash; ``changed``: nor that, but its documents are others.
+``unchanged``: the result was there already. ``passed over``: the image is older than asked for."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Outcome:
     message: str = ""
     """Of the error."""
     verified: bool = False
+    config_changes: tuple[FieldChange, ...] = ()
+    """Fields of the image's documents that are changed, or would be, beside the squash itself."""
     may_pass: bool = False
     """Whether it failed for what another try may not meet: an engine, a registry; no login."""
 
@@ -149,7 +153,10 @@ def check_options(task: Task) -> None:
         remove_secrets=options.get("remove_secrets", False),
         allow=allow_texts(options.get("allow") or ()),
         wording=Wording(message=options.get("message") or ""),
+        annotations=options.get("annotations") or {},
     )
+    names = ("change", "unset_env", "unset_label", "redact_names")
+    Changes.parse(*(options.get(name) or () for name in names))
     created_text(options.get("created"), None)
     edits_of(options.get("exclude") or (), options.get("clamp_mtime"), None)
     if compression := options.get("compression"):
@@ -214,16 +221,18 @@ def _done(task: Task, outcome: Outcome, env: Environment) -> Outcome:
             )
         if age := _older(image, task):
             return replace(outcome, state="passed over", reason=age)
+    given = dict(task.options)
+    marks = {SOURCE: outcome.source_digest, PLAN: outcome.plan}
     result = squash(
         str(source),
         task.layer,
         output=task.destination,
-        annotations={SOURCE: outcome.source_digest, PLAN: outcome.plan},
+        annotations={**given.pop("annotations", {}), **marks},
         check=task.check,
         dry_run="sizes" if task.dry_run else False,
         env=env,
         # What the variables of this process say must not count: its own may be others.
-        **{"created": "source", **task.options},
+        **{"created": "source", **given},
     )
     return _told(outcome, result)
 
@@ -267,7 +276,8 @@ def _is_made(task: Task, source_digest: str, there: Glimpse) -> bool:
 
 
 def _told(outcome: Outcome, result: Result) -> Outcome:
-    made: State = "squashed" if result.squashed else "copied"
+    kept: State = "changed" if result.restated else "copied"
+    made: State = "squashed" if result.squashed else kept
     return replace(
         outcome,
         state="planned" if result.dry_run else made,
@@ -278,4 +288,5 @@ def _told(outcome: Outcome, result: Result) -> Outcome:
         bytes_before=result.bytes_before,
         bytes_after=result.bytes_after,
         verified=result.verified,
+        config_changes=result.all_changes,
     )

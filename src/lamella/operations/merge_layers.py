@@ -131,8 +131,17 @@ def write(
     writer: ImageWriter,
     wording: Wording,
     progress: Progress,
+    *,
+    renewed: bool = False,
 ) -> WrittenImage:
     """Write the new image's layers, base first; all that was read is verified when this returns.
+
+    Args:
+        prepared: the plans.
+        writer: takes the layers.
+        wording: of the new config.
+        progress: is told.
+        renewed: the config becomes another one even if no layer does.
 
     Raises:
         DigestMismatch: a layer is not what it should be.
@@ -163,6 +172,6 @@ def write(
     prepared.count_dropped()  # while the last layers are hashed by other threads
     opener.verify()
     config = image.config
-    if merged:
+    if merged or renewed:
         config = new_config(image, prepared.selection, merged, wording)
     return WrittenImage(config, tuple(descriptors), tuple(zip(kept, forms, strict=True)))

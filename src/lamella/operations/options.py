@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
@@ -27,6 +27,12 @@ class SquashOptions(TypedDict, total=False):
     message: str
     history: HistoryMode
     created: datetime | str | None
+    annotations: Mapping[str, str] | None
+    change: str | Sequence[str]
+    unset_env: str | Sequence[str]
+    unset_label: str | Sequence[str]
+    redact: bool
+    redact_names: str | Sequence[str]
     exclude: str | Sequence[str]
     remove_secrets: bool
     allow: str | Sequence[str]

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lamella.analysis.hidden import hide_field
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.restate.annotations import check_annotations
+from lamella.restate.changes import NO_CHANGES, Changes
 from lamella.rewrite import Wording
 from lamella.spec.platform import Platform
 from lamella.tar.entry import time_text
@@ -45,7 +48,9 @@ class Request:
     compression: Compression | None = None
     wording: Wording = field(default_factory=Wording)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Of the new manifest, or the new index, where these are OCI's; Docker's have none."""
+    """As `restate.annotations` has them; Docker's manifests have none."""
+    changes: Changes = NO_CHANGES
+    """What the image's documents are to say otherwise."""
     edits: Edits = NO_EDITS
     """What merged layers leave out and change."""
     remove_secrets: bool = False
@@ -85,6 +90,7 @@ class Request:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
         if self.allow and not self.remove_secrets:
             raise UsageError("`allow` goes with `remove_secrets`")
+        check_annotations(self.annotations)
         self._check_referrers()
         _check_text("`message`", self.wording.message)
         for name in self.tags:
@@ -117,7 +123,10 @@ class Request:
         return self.output.names(self.tags)
 
     def asked(self) -> dict[str, Any]:
-        """Return what the new image is to be, as JSON values: parameters, if they are given."""
+        """Return what the new image is to be, as JSON values: parameters, if they are given.
+
+        Values of likely secrets are hidden.
+        """
         patterns, latest = self.edits.leave_out, self.edits.latest
         history = self.wording.history
         given: dict[str, Any] = {
@@ -125,7 +134,11 @@ class Request:
             "message": self.wording.message,
             "history": history if history != "merge" else None,
             "created": self.wording.created,
-            "annotations": dict(self.annotations),
+            "annotations": {
+                key: hide_field(f"annotations.{key}", text)
+                for key, text in self.annotations.items()
+            },
+            **self.changes.to_json(),
             "exclude": list(patterns.texts) if patterns else None,
             "remove_secrets": self.remove_secrets or None,
             "allow": list(self.allow),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lamella.analysis.known_base import Base
 from lamella.merge.causes import Dropped
 from lamella.operations.secrets import FoundSecret
+from lamella.spec.changes import FieldChange
 from lamella.tar.entry import path_text
 
 __all__ = ["FORMAT_VERSION", "ReferrerOutcome", "Result", "SquashedRange"]
@@ -101,6 +102,8 @@ class Result:
     """Paths that the image had and the new one has not; of a directory its own alone."""
     shipped: tuple[tuple[int, str], ...] = ()
     """Paths that were to be left out, but that a kept layer still has: its number, and the path."""
+    config_changes: tuple[FieldChange, ...] = ()
+    """Fields of config, history, manifest and index that are changed beside the squash itself."""
     kept_digest: str = ""
     """Of the manifest of the base that the user named, or the base's ID where it has none."""
     referrers: tuple[ReferrerOutcome, ...] = ()
@@ -117,6 +120,19 @@ class Result:
     def squashed(self) -> bool:
         """Whether there was anything to squash."""
         return bool(self.ranges) or any(one.squashed for one in self.platforms)
+
+    @property
+    def restated(self) -> bool:
+        """Whether the image says of itself something else than before, beside the squash."""
+        return bool(self.all_changes)
+
+    @property
+    def all_changes(self) -> tuple[FieldChange, ...]:
+        """What is changed in the index and in any of its images; what is the same in all, once."""
+        found = list(self.config_changes)
+        for one in self.platforms:
+            found += [change for change in one.config_changes if change not in found]
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``lamella squash --json`` (see docs/json.md)."""
@@ -151,6 +167,7 @@ class Result:
             "removed": {**self.dropped.to_json(), "excluded": self.dropped.excluded},
             "excluded": list(self.excluded),
             "shipped": [{"layer": layer, "path": path} for layer, path in self.shipped],
+            "config_changes": [change.to_json() for change in self.config_changes],
             "referrers": [asdict(referrer) for referrer in self.referrers],
             "secrets": {
                 "removed": [_secret_to_json(secret) for secret in self.secrets],

@@ -19,8 +19,8 @@ from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
+from lamella.operations.restating import Restating
 from lamella.operations.result import Result, SquashedRange
-from lamella.rewrite import new_manifest
 from lamella.selection import AUTO, Selection, is_number, select
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
@@ -95,6 +95,8 @@ class Job:
             destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
+        self.secrets: frozenset[str] = frozenset()
+        """Of other documents of the same index: they go from this image's, too."""
 
     def run(self) -> Result:
         """Do all of it."""
@@ -115,6 +117,10 @@ class Job:
             if request.location.is_bare:
                 self._source.describe()  # its message also says that no such file is here
             raise
+
+    def restating(self) -> Restating:
+        """Return what becomes of the image's documents."""
+        return Restating.of(self._source.describe(), self._request, self.secrets)
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -169,6 +175,9 @@ class Job:
         ranges = selection.squashing
         removes = self._request.remove_secrets
         headers_only = self._request.sizes_only and not removes
+        restating = self.restating()
+        if self._destination is not None:
+            restating.check(self._destination, str(self._request.output))
         squashed = frozenset(position for positions in ranges for position in positions)
         content = frozenset[int]() if headers_only else squashed
         if removes:
@@ -198,6 +207,8 @@ class Job:
                 kept_name=self._base.kept_name,
             )
         tell_edited(prepared.edited, ranges, self._env.progress)
+        for note in restating.notes():
+            self._env.progress.note(note)
         self._attached.judge(complete=not prepared.edited.left_out)
         self._clock.lap("plan")
         return prepared
@@ -225,19 +236,19 @@ class Job:
             self._env.progress.advance,
         )
         writer = destination.open_image(new)
-        written = write(prepared, writer, request.wording, self._env.progress)
+        restating, wording = self.restating(), request.wording
+        renewed = restating.renews_config
+        written = write(prepared, writer, wording, self._env.progress, renewed=renewed)
+        written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
             prove(prepared, request.edits)
             self._clock.lap("verify")
-        manifest = image.manifest
-        marked = request.annotations and manifest is not None and not manifest.is_docker
-        base = self._annotations_of_base(prepared)
-        if prepared.plans or manifest is None or marked:
-            manifest = new_manifest(
-                image.manifest, written.config, written.descriptors, request.annotations, base
-            )
+        anew, base = bool(prepared.plans), self._annotations_of_base(prepared)
+        manifest = restating.manifest(written.config, written.descriptors, base, anew=anew)
         stored = destination.stored_manifest(manifest)
+        if stored is not None:
+            stored = restating.annotated(stored)
         converted = conversion(image, written.kept, stored, unpacked=destination.unpacks)
         return Made(prepared, writer, written, stored or manifest, stored, converted, base)
 
@@ -324,6 +335,7 @@ class Job:
             secrets=tuple(cut.secret for cut in prepared.edited.secrets),
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
+            config_changes=tuple(self.restating().told()),
         )
 
 

@@ -14,11 +14,14 @@ from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
+from lamella.operations.restating import check_index, documents_of, index_changes
 from lamella.operations.result import Result
 from lamella.operations.squash import Job, Made
 from lamella.progress import Progress
+from lamella.restate.annotations import for_images, for_index
 from lamella.rewrite import new_entry, new_index
 from lamella.selection import Selection
+from lamella.spec.changes import FieldChange
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.manifest import Index, Manifest
@@ -103,17 +106,23 @@ class _EveryPlatform:
         self._artifacts: dict[Digest, Artifact] = {}
         self._new: dict[Digest, Made] = {}
         self._attached = Attached(request.referrers, env.progress)
+        self._annotations = for_index(request.annotations)
+        self._secrets: frozenset[str] = frozenset()
 
     def run(self) -> Result:
+        if self._destination is not None:
+            stored = self._destination.stored_index(self._index)
+            check_index(self._annotations, stored, str(self._request.location))
         ones = list(self._images())
         if not ones:
             raise MalformedImage(str(self._request.location), "no image of its index is here")
+        self._share_secrets(ones)
         selections = list(self._pool.map(self._select, ones))
         prepared = list(self._pool.map(_One.prepare, ones, selections))
         rewritten = {
             str(one.descriptor.digest): _name(one.descriptor)
             for one, it in zip(ones, prepared, strict=True)
-            if it.plans or self._changes(it)
+            if it.plans or one.job.restating().renews or self._changes(it)
         }
         self._judge(self._index, rewritten)
         self._attached.look(self._source, self._index)
@@ -124,14 +133,36 @@ class _EveryPlatform:
         made = [one.job.write(it) for one, it in zip(ones, prepared, strict=True)]
         done = [one.job.publish(it) for one, it in zip(ones, made, strict=True)]
         self._new = {one.descriptor.digest: it for one, it in zip(ones, made, strict=True)}
-        renewed = self._renew(self._index, self._destination, self._request.annotations)
-        index = self._destination.stored_index(renewed)
+        renewed = self._renew(self._index, self._destination, self._annotations)
+        index = self._annotated(self._destination.stored_index(renewed))
         self._attached.carry(self._destination, index)
         self._destination.commit_index(index, self._request.tags)
         published()
         if self._request.cleanup:
             self._env.progress.note("`cleanup`: images of several platforms are left alone")
         return self._result(done, index)
+
+    def _share_secrets(self, ones: list[_One]) -> None:
+        """Let what is a secret in one document be one in all of them."""
+        redaction = self._request.changes.redaction
+        if redaction.is_none:
+            return
+        documents: list[object] = [self._index.value]
+        for described in self._pool.map(lambda one: one.source.describe(), ones):
+            documents += documents_of(described)
+        self._secrets = redaction.values_in(documents)
+        for one in ones:
+            one.job.secrets = self._secrets
+
+    def _told(self) -> Iterator[FieldChange]:
+        """Yield which annotations of the index change."""
+        new = self._annotated(self._index)
+        return index_changes(self._index, new, self._request.changes, self._secrets)
+
+    def _annotated(self, index: Index) -> Index:
+        """Return an index with the annotations, if its dialect has any, and without secrets."""
+        new = new_index(index, lambda entry: entry, self._annotations)
+        return self._request.changes.index(new, self._secrets)
 
     def _images(self) -> Iterator[_One]:
         where = str(self._request.location)
@@ -148,7 +179,7 @@ class _EveryPlatform:
             self._request,
             output=self._request.output.unnamed(),
             tags=(),
-            annotations={},
+            annotations=for_images(self._request.annotations),
             platform=Platform.of(descriptor.platform) if descriptor.platform else None,
             cleanup=False,
         )
@@ -220,7 +251,8 @@ class _EveryPlatform:
 
         bases = [made.base for made in self._new.values()]
         base = bases[0] if all(one == bases[0] for one in bases) else {}
-        return new_index(index, entry_of, annotations, base)
+        renewed = new_index(index, entry_of, annotations, base)
+        return self._request.changes.index(renewed, self._secrets)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)
@@ -261,6 +293,7 @@ class _EveryPlatform:
             seconds={"total": time.monotonic() - self._started},
             platforms=tuple(done),
             left_out=tuple(self._left_out),
+            config_changes=tuple(self._told()),
         )
 
 

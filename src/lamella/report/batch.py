@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lamella.errors import common_exit_code
-from lamella.report.text import count_of, human_size, percent, printable
+from lamella.report.text import count_of, fields_text, human_size, percent, printable
 
 if TYPE_CHECKING:
     from lamella.fleet.task import Outcome
@@ -30,8 +30,11 @@ def outcome_line(outcome: Outcome) -> str:
     if outcome.state in {"squashed", "planned"}:
         layers = f"{outcome.layers_before} → {count_of(outcome.layers_after, 'layer')}"
         sizes = f"{human_size(outcome.bytes_before)} → {human_size(outcome.bytes_after)}"
-        return f"{told}  {layers}, {sizes}"
-    return f"{told}: {outcome.reason}" if outcome.reason else told
+        told = f"{told}  {layers}, {sizes}"
+        changes = fields_text(outcome)
+        return f"{told}; changes {changes}" if changes else told
+    reason = fields_text(outcome) or outcome.reason
+    return f"{told}: {reason}" if reason else told
 
 
 def _failure(outcome: Outcome) -> str:

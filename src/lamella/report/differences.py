@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
-from lamella.analysis.hidden import hide_setting, hide_values
+from lamella.analysis.hidden import hide_field
 from lamella.rootfs import Difference
 from lamella.tar.entry import path_text
 
 __all__ = ["difference_details", "without_secrets"]
-
-_SETTINGS = frozenset({"Env", "Labels"})
-"""Fields of a config with names that users chose."""
 
 
 def without_secrets(difference: Difference) -> Difference:
@@ -21,7 +17,7 @@ def without_secrets(difference: Difference) -> Difference:
     of, _, name = difference.what.partition(" ")
     if of != "config":
         return difference
-    ours, theirs = (_hidden(name, value) for value in (difference.ours, difference.theirs))
+    ours, theirs = (hide_field(name, value) for value in (difference.ours, difference.theirs))
     return replace(difference, ours=ours, theirs=theirs)
 
 
@@ -38,14 +34,3 @@ def difference_details(difference: Difference) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     return path_text(value) if isinstance(value, bytes) else value
-
-
-def _hidden(name: str, value: object) -> object:
-    if isinstance(value, dict | list):
-        return hide_values(json.dumps(value, ensure_ascii=False))
-    if not isinstance(value, str):
-        return value
-    field, _, key = name.partition(".")
-    if field not in _SETTINGS:
-        return hide_values(value)
-    return hide_setting(f"{key}={value}").removeprefix(f"{key}=")

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from lamella.tar.entry import path_text
 
 if TYPE_CHECKING:
+    from lamella.fleet.task import Outcome
     from lamella.merge.causes import Dropped
     from lamella.operations.result import Result
 
 __all__ = [
     "causes_text",
     "count_of",
+    "fields_text",
     "human_size",
     "one_line",
     "percent",
@@ -27,6 +29,8 @@ __all__ = [
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000
 _SHOWN = 10
+_NAMED = 5
+"""Fields in one line."""
 _LABEL = 9
 _TIE = "\u00a0"
 _BLANKS = re.compile(r"[ \t\r\n]+")
@@ -79,6 +83,7 @@ def summary(result: Result, width: int | None = None) -> list[str]:
     """
     if result.platforms:
         lines = [line for one in result.platforms for line in _head_and_rows(one)]
+        lines += _changed(result)
     else:
         lines = _head_and_rows(result)
     return [part for line in (*lines, _outcome(result)) for part in _broken(printable(line), width)]
@@ -120,6 +125,19 @@ def _rows(result: Result) -> Iterator[str]:
         yield f"converted {result.converted}"
     if not result.ranges:
         yield f"nothing to squash: {result.reason}"
+    yield from _changed(result)
+
+
+def _changed(result: Result) -> Iterator[str]:
+    if fields := fields_text(result):
+        yield f"{'changed':<{_LABEL}} {fields}"
+
+
+def fields_text(made: Result | Outcome) -> str:
+    """Name the fields that are changed, as many as a line takes; empty if none is."""
+    names = [printable(change.field or "config") for change in made.config_changes]
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _saved(result: Result) -> str:
@@ -155,6 +173,7 @@ def plan_lines(result: Result) -> list[str]:
     lines: list[str] = []
     for one in result.platforms:
         lines += [f"{one.platform}: {line}" for line in plan_lines(one)]
+    lines += _some("fields changed", [printable(str(one)) for one in result.config_changes])
     lines += _some("paths left out", [f"/{printable(path)}" for path in result.excluded])
     secrets = [f"/{printable(path_text(one.path))} ({one.kind})" for one in result.secrets]
     lines += _some("likely secrets among them", secrets)

@@ -15,6 +15,7 @@ import click
 
 from lamella.cli.batch_progress import make_board
 from lamella.cli.completion import complete_file, complete_image
+from lamella.cli.failures import in_options
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import check_writable, write_whole
 from lamella.cli.session import Session, image_session
@@ -228,10 +229,10 @@ def _report(totals: Totals, seconds: float, html: str | None, *, quiet: bool) ->
         write_whole(html, page(totals.kept, totals, seconds))
     if not quiet:
         flush()
-        tell(*summary_lines(totals, seconds))
+        tell(*map(in_options, summary_lines(totals, seconds)))
 
 
 def _line_of(outcome: Outcome, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(outcome.to_json(), separators=(",", ":"))
-    return outcome_line(outcome)
+    return in_options(outcome_line(outcome))

@@ -168,7 +168,7 @@ def command(
         write_attestation(attest, result)
     shown = "" if to_stdout else result.reference
     print_result(result, shown, as_json=as_json, quiet=session.quiet)
-    return _NOTHING if exit_code and not result.squashed else 0
+    return _NOTHING if exit_code and not (result.squashed or result.restated) else 0
 
 
 def write_attestation(path: str, result: Result) -> None:

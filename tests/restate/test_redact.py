@@ -1,0 +1,223 @@
+"""Secrets in documents are replaced wherever they lie, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamella.restate.redact import REDACTED, Redaction
+
+LIKELY = Redaction(likely=True)
+SECRET = "hunter2-hunter2"
+
+
+def redacted(value: object, redaction: Redaction = LIKELY) -> Any:  # noqa: ANN401 - JSON
+    """Return a document without secrets, of which those in it alone are known."""
+    return redaction.apply(value, redaction.values_in([value]))
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ({"Env": ["A=b", "DB_PASSWORD=x"]}, {"Env": ["A=b", "DB_PASSWORD=***"]}),
+        ({"Env": ["URL=https://me:pw@host/"]}, {"Env": ["URL=https://me:***@host/"]}),
+        ({"Labels": {"a": "b", "api_key": "x"}}, {"Labels": {"a": "b", "api_key": "***"}}),
+        ({"annotations": {"org.x.token": "x"}}, {"annotations": {"org.x.token": "***"}}),
+        ({"Cmd": ["app", "--token", "x", "y"]}, {"Cmd": ["app", "--token", "***", "y"]}),
+        ({"Cmd": ["app", "--token=x"]}, {"Cmd": ["app", "--token=***"]}),
+        ({"OnBuild": ["ENV TOKEN=x"]}, {"OnBuild": ["ENV TOKEN=***"]}),
+        (
+            {"Healthcheck": {"Test": ["CMD-SHELL", "curl -u a --password x b"]}},
+            {"Healthcheck": {"Test": ["CMD-SHELL", "curl -u a --password *** b"]}},
+        ),
+        ({"history": [{"comment": "TOKEN=x"}]}, {"history": [{"comment": "TOKEN=***"}]}),
+        ("/bin/sh -c #(nop)  ENV TOKEN=a b", "/bin/sh -c #(nop)  ENV TOKEN=***"),
+        ("ENV TOKEN=a A=b", "ENV TOKEN=*** A=b"),
+        ("ENV TOKEN a b", "ENV TOKEN ***"),
+        ("|2 A=b TOKEN=x y /bin/sh -c make", "|2 A=b TOKEN=*** /bin/sh -c make"),
+        (
+            "RUN |1 TOKEN=x /bin/sh -c make # buildkit",
+            "RUN |1 TOKEN=*** /bin/sh -c make # buildkit",
+        ),
+    ],
+)
+def test_likely_secrets_are_gone(value: object, left: object) -> None:
+    """Wherever documents have names with values; they are short here, so found by name alone."""
+    assert redacted(value) == left
+
+
+def test_build_arguments_that_cannot_be_told_apart_all_go() -> None:
+    """A value may look like the next argument: then no part of a secret may stay."""
+    assert redacted("|2 TOKEN=a B=c D=e /bin/sh -c x") == "|2 TOKEN=*** B=*** D=*** /bin/sh -c x"
+    assert redacted("|2 A=a B=c D=e /bin/sh -c x") == "|2 A=a B=c D=e /bin/sh -c x"
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ({"Env": ["NAME=x", "name=x", "NAME_2=x"]}, {"Env": ["NAME=***", "name=x", "NAME_2=x"]}),
+        ({"Labels": {"NAME": "x"}}, {"Labels": {"NAME": "***"}}),
+        ({"annotations": {"NAME": "x", "a": "x"}}, {"annotations": {"NAME": "***", "a": "x"}}),
+        ("RUN NAME='a b' make", "RUN NAME=*** make"),
+        ("ENV NAME a b", "ENV NAME ***"),
+        ("ENV B=c NAME=a b C=d", "ENV B=c NAME=*** C=d"),
+        ("|1 NAME=x /bin/sh -c make", "|1 NAME=*** /bin/sh -c make"),
+        ({"Cmd": ["--NAME", "x"]}, {"Cmd": ["--NAME", "***"]}),
+    ],
+)
+def test_values_of_names_that_a_user_gives_are_gone(value: object, left: object) -> None:
+    """Of just these names; likely secrets are not asked for and stay."""
+    named = Redaction(names=("NAME",))
+    assert redacted(value, named) == left
+    assert redacted({"Env": ["TOKEN=x"]}, named) == {"Env": ["TOKEN=x"]}
+
+
+def test_a_secret_is_gone_wherever_else_it_is() -> None:
+    """In other words, in other documents, in names, and as JSON in a text."""
+    odd = f'{SECRET}"\\ü'
+    config = {"Env": [f"TOKEN={odd}"], "Cmd": ["x", f"see {odd}"], odd: [odd, {"y": f"<{odd}>"}]}
+    inner = [json.dumps({"it": odd}, ensure_ascii=ascii_only) for ascii_only in (True, False)]
+    manifest = {"annotations": {"a": inner[0], "b": inner[1], odd: "b"}}
+    secrets = LIKELY.values_in([config, manifest])
+    for document in (config, manifest):
+        left = json.dumps(LIKELY.apply(document, secrets), ensure_ascii=False)
+        assert SECRET not in left
+    assert LIKELY.apply(config, secrets)["Cmd"] == ["x", "see ***"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("one-secret", "***"),
+        ("one-secret-two", "***"),
+        ("one-secret-two-three", "***"),
+        ("one-secreone-secret!", "one-secre***!"),
+        ("one-secretone-secret", "******"),
+        ("one-secre", "one-secre"),
+    ],
+)
+def test_no_part_of_a_secret_is_left(text: str, left: str) -> None:
+    """One may begin with another, or overlap it."""
+    secrets = ("one-secret", "one-secret-two", "secret-two-three")
+    value = {"Env": [f"TOKEN_{n}={secret}" for n, secret in enumerate(secrets)], "User": text}
+    assert redacted(value)["User"] == left
+
+
+def test_many_secrets_cost_no_more_than_few() -> None:
+    """A config of some MB may have 10,000: 16 times as much takes no 64 times as long."""
+
+    def seconds(count: int) -> float:
+        secrets = frozenset(f"secret-{n:06d}" for n in range(count))
+        labels = {f"l{n}": f"see secret-{n:06d}" for n in range(count)}
+        start = time.process_time()
+        left = LIKELY.apply({"Labels": labels}, secrets)
+        assert set(left["Labels"].values()) == {"see ***"}
+        return time.process_time() - start
+
+    assert seconds(8000) < 64 * max(seconds(500) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "secret", ["1234567", "/run/secrets/db", "$FROM_ELSEWHERE", "${A}", "***", "(hidden)"]
+)
+def test_what_is_short_or_stands_for_a_secret_is_no_secret_elsewhere(secret: str) -> None:
+    """Seven characters are in other words by chance; a path and a variable tell nothing."""
+    value = {"Env": [f"TOKEN={secret}"], "Cmd": ["cat", secret]}
+    assert redacted(value) == {"Env": ["TOKEN=***"], "Cmd": ["cat", secret]}
+
+
+def test_a_plain_word_is_no_secret_elsewhere() -> None:
+    """A weak password is often the name of the program, of its user, or a part of its paths."""
+    runs = {"Cmd": ["postgres"], "User": "postgres", "Volumes": {"/var/lib/postgresql": {}}}
+    env = [
+        "PATH=/usr/lib/postgresql/16/bin:/bin",
+        "POSTGRES_PASSWORD=postgres",
+        "PIN_TOKEN=20240101",
+    ]
+    made = "ENV POSTGRES_PASSWORD=postgres # 20240101"
+    left = redacted({**runs, "Env": env, "history": [{"created_by": made}]})
+    assert {key: left[key] for key in runs} == runs
+    assert left["Env"] == [env[0], "POSTGRES_PASSWORD=***", "PIN_TOKEN=***"]
+    assert "postgres" not in left["history"][0]["created_by"]
+
+
+def test_digests_and_types_are_no_places_for_secrets() -> None:
+    """A document must go on saying what it is, whatever a secret looks like."""
+    digest = f"sha256:{'0' * 64}"
+    structure = {
+        "mediaType": "application/json",
+        "digest": digest,
+        "size": 12345678,
+        "platform": {"os": "linux"},
+    }
+    value = {**structure, "Env": [f"TOKEN={'0' * 64}", "SECRET=application/json"]}
+    assert {key: redacted(value)[key] for key in structure} == structure
+    rootfs = {"type": "layers", "diff_ids": [digest]}
+    assert redacted({**value, "rootfs": rootfs})["rootfs"] == rootfs
+    # but a label of such a name is a user's
+    assert redacted({"Labels": {"digest": SECRET}, "Env": [f"TOKEN={SECRET}"]})["Labels"] == {
+        "digest": REDACTED
+    }
+
+
+def test_nothing_asked_for_is_nothing_done() -> None:
+    """The very same value."""
+    value = {"Env": [f"TOKEN={SECRET}"]}
+    assert redacted(value, Redaction()) is value
+
+
+WORDS = st.sampled_from(
+    [
+        *("TOKEN", "DB_PASSWORD", "NAME", "A", "--token", "/bin/sh -c", "|2", "RUN", "ENV", "ARG"),
+        *(
+            "=",
+            " ",
+            ":",
+            '"',
+            "'",
+            "\\",
+            ",",
+            "[",
+            "]",
+            "https://",
+            "@",
+            "#(nop)",
+            "\n",
+            "\0",
+            "$A",
+        ),
+        *(SECRET, "hunter2", "***", "(hidden)", "ü", "x", "{", "}"),
+    ]
+)
+TEXTS = st.lists(WORDS, max_size=12).map("".join)
+NAMES = TEXTS | st.sampled_from(
+    ["Env", "Labels", "annotations", "Cmd", "config", "history", "created_by", "digest", "data"]
+)
+DOCUMENTS = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+REDACTIONS = st.sampled_from(
+    [LIKELY, Redaction(names=("NAME",)), Redaction(likely=True, names=("NAME", "A"))]
+)
+
+
+@given(DOCUMENTS, REDACTIONS)
+def test_done_again_it_changes_nothing(document: object, redaction: Redaction) -> None:
+    """Whatever a document says."""
+    once = redacted(document, redaction)
+    assert redacted(once, redaction) == once
+
+
+@given(DOCUMENTS, st.sampled_from(["Env", "Labels"]))
+def test_no_secret_of_a_setting_is_left(document: object, where: str) -> None:
+    """Nor in the document's other parts."""
+    setting: object = [f"TOKEN={SECRET}"] if where == "Env" else {"token": SECRET}
+    left = json.dumps(redacted({"x": document, where: setting}))
+    assert SECRET not in left
