@@ -245,5 +245,5 @@ def test_every_kind_is_gone() -> None:
     for document in (dict(made.config.value), {"history": made.config.value["history"]}):
         raw = json.dumps(redacted(document))
         assert [text for text in texts if text in raw] == []
-    raw = json.dumps(redacted(dict(made.config.value))).encode()
-    assert config_secrets(replace(made, config=Config.parse(raw, "new"))) == ()
+    new = json.dumps(redacted(dict(made.config.value))).encode()
+    assert config_secrets(replace(made, config=Config.parse(new, "new"))) == ()
