@@ -16,7 +16,7 @@ from lamella.operations.prove import prove
 from lamella.operations.secrets import FoundSecret
 from lamella.progress import SILENT
 from lamella.selection import Selection
-from tests.analysis.secrets.examples import base62_token
+from tests.analysis.secrets.examples import EXAMPLES, base62_token
 from tests.properties.reference import flatten
 from tests.support.images import image
 from tests.support.progress import Recorder
@@ -200,3 +200,14 @@ def test_a_secret_in_an_ordinary_file_is_gone() -> None:
     assert not new.holds(token)
     assert new.removed == ["run.sh"]
     assert Squashed(image(dead, live, layer("x")), range(1, 3)).kept == [(1, "d/notes.txt")]
+
+
+def test_every_kind_is_gone() -> None:
+    """Each planted live and dead; no layer has any of the values after it."""
+    files = {f"srv/{n:03}.txt": text.encode() for n, (_, text) in enumerate(EXAMPLES)}
+    dead = layer(*(entry(f"old/{path}", body) for path, body in files.items()))
+    live = layer(whiteout("old"), *(entry(path, body) for path, body in files.items()), "kept")
+    new = Squashed(image(BASE, dead, live), range(1, 3))
+    assert set(new.removed) == files.keys()
+    assert new.paths == {"etc", "etc/app.key", "etc/passwd", "srv", "kept"}
+    assert not any(map(new.holds, files.values()))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamella.analysis.secrets.config import config_secrets
 from lamella.restate.redact import REDACTED, Redaction
+from lamella.spec.config import Config
+from tests.analysis.secrets.examples import EXAMPLES
+from tests.support.images import image
+from tests.support.tars import layer
 
 LIKELY = Redaction(likely=True)
 SECRET = "hunter2-hunter2"
@@ -221,3 +227,23 @@ def test_no_secret_of_a_setting_is_left(document: object, where: str) -> None:
     setting: object = [f"TOKEN={SECRET}"] if where == "Env" else {"token": SECRET}
     left = json.dumps(redacted({"x": document, where: setting}))
     assert SECRET not in left
+
+
+def test_every_kind_is_gone() -> None:
+    """Tokens that are known by their form, in each place; nothing is found after it."""
+    texts = [text for _, text in EXAMPLES if "\n" not in text]
+    settings = {f"THING{number}": text for number, text in enumerate(texts)}
+    half = len(texts) // 2
+    steps = [f"|1 X={text} /bin/sh -c make" for text in texts[:half]]
+    steps += [f"/bin/sh -c use '{text}'" for text in texts[half:]]
+    made = image(
+        layer("a"),
+        config={"Env": [f"{name}={text}" for name, text in settings.items()], "Labels": settings},
+        history=[{"created_by": step, "empty_layer": True} for step in steps],
+    )
+    assert len(config_secrets(made)) == len(texts)
+    for document in (dict(made.config.value), {"history": made.config.value["history"]}):
+        raw = json.dumps(redacted(document))
+        assert [text for text in texts if text in raw] == []
+    new = json.dumps(redacted(dict(made.config.value))).encode()
+    assert config_secrets(replace(made, config=Config.parse(new, "new"))) == ()
