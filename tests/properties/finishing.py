@@ -60,6 +60,8 @@ def finished(
         if position in chosen:
             known = set(before.values())
             linked += [n for p, n in files.nodes.items() if n in known and before.get(p) is not n]
+            again = {clean(entry.name) for entry in entries if entry.type == b"1"}
+            linked += [n for p, n in files.nodes.items() if p in again and before.get(p) is n]
         if position in ends:
             linked += [node for node, count in Counter(files.nodes.values()).items() if count > 1]
             meant = {path for path in files.nodes if _is_meant(path, lines)}

@@ -43,3 +43,13 @@ def test_exactly_what_is_asked_for_is_another_thing(
     And it is refused where a layer that is kept makes it impossible, but nowhere else.
     """
     check_finished(drawn, data.draw(ranges_of(len(drawn))), lines, latest)
+
+
+def test_what_a_squashed_layer_links_to_anew_is_of_that_layer() -> None:
+    """A file of the base loses its first name; the squashed layer says the other one once more."""
+    drawn = [
+        [Entry(b"file")],
+        [Entry(b"other", type=b"1", link=b"file")],
+        [Entry(b"other", type=b"1", link=b"file"), Entry(b"file/in")],
+    ]
+    assert check_finished(drawn, [range(2, 3)], [], 0)
