@@ -141,6 +141,7 @@ def test_docker_makes_the_same_of_each_instruction(docker_classic: Engine, tmp_p
         with pytest.raises(lamella.UsageError):
             lamella.squash(app, change=change, dry_run=True, env=env)
     taken = [change for change in REFUSED if takes(docker_classic, container, change)]
+    docker("rm", container)
     assert taken == []
 
 
@@ -178,6 +179,7 @@ def test_podman_makes_the_same_of_plain_instructions(podman: Podman, tmp_path: P
     found = [
         shown(json.loads(podman("image", "inspect", one))[0]["Config"]) for one in (ours, theirs)
     ]
+    podman("rm", container)
     for config in found:  # in an order of Podman's own
         config["Env"] = set(config["Env"]) - OF_PODMAN
     assert found[0] == found[1]

@@ -125,9 +125,13 @@ class Job:
                 self._source.describe()  # its message also says that no such file is here
             raise
 
-    def restating(self) -> Restating:
-        """Return what becomes of the image's documents."""
-        return Restating.of(self._source.describe(), self._request, self.secrets)
+    def restating(self, image: Image | None = None) -> Restating:
+        """Return what becomes of the image's documents.
+
+        Args:
+            image: as it was fetched: some engines tell its manifest only then; None: as described.
+        """
+        return Restating.of(image or self._source.describe(), self._request, self.secrets)
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -251,7 +255,7 @@ class Job:
             self._env.progress.advance,
         )
         writer = destination.open_image(new)
-        restating, wording = self.restating(), request.wording
+        restating, wording = self.restating(image), request.wording
         renewed = restating.renews_config
         written = write(prepared, writer, wording, self._env.progress, renewed=renewed)
         written = replace(written, config=restating.config(written.config))
@@ -350,7 +354,7 @@ class Job:
             secrets=tuple(cut.secret for cut in prepared.edited.secrets),
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
-            config_changes=tuple(self.restating().told()),
+            config_changes=tuple(self.restating(prepared.image).told()),
         )
 
 

@@ -122,7 +122,7 @@ class _EveryPlatform:
         rewritten = {
             str(one.descriptor.digest): _name(one.descriptor)
             for one, it in zip(ones, prepared, strict=True)
-            if it.plans or one.job.restating().renews or self._changes(it)
+            if it.plans or one.job.restating(it.image).renews or self._changes(it)
         }
         self._judge(self._index, rewritten)
         self._attached.look(self._source, self._index)

@@ -324,7 +324,7 @@ def test_attestations_are_left_out(docker_containerd: Engine) -> None:
     """They tell of the digest of the image they belong to; the new one has another."""
     engine, tag, told = docker_containerd, "engine-tests/attested:1", Recorder()
     made = with_attestation(TARS)
-    made.entries[0]["annotations"] = {"io.containerd.image.name": f"localhost/{tag}"}
+    made.entries[0]["annotations"] = {"io.containerd.image.name": f"docker.io/{tag}"}
     engine.docker("load", input=made.tar())
     squash_engine(engine.host, tag, "engine-tests/attested:2", progress=told)
     assert any("attestations" in line for line in told.lines)

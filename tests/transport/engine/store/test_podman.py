@@ -151,7 +151,7 @@ def records_of(podman: Podman) -> list[dict[str, Any]]:
 
 def ids_of(podman: Podman, name: str) -> list[str]:
     """What the storage calls the layers of an image made by `built`."""
-    named = {record["diff-digest"]: record["id"] for record in records_of(podman)}
+    named = {record.get("diff-digest"): record["id"] for record in records_of(podman)}
     return [named[diff_id] for diff_id in layers_of(podman, name)]
 
 
