@@ -65,9 +65,7 @@ def shares(reference: str, there: lamella.Environment) -> list[float | None]:
 def test_registry_gives_each_layer_once(
     front: Front, client: Client, name: str, env: Make, tmp_path: Path
 ) -> None:
-    """Though files are compared; without a look for secrets, which may be in any file, the second
-    time only what is compared comes at all.
-    """
+    """Though files are compared. The second time little comes, if nobody looks for secrets."""
     client.push(f"{name}:1", LAYERS, OCI)
     there = env(cache=str(tmp_path / "cache"))
     found = lamella.analyze(f"docker://{front.host}/{name}:1", env=there)
