@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ __all__ = [
     "json_option",
     "list_option",
     "platform_option",
+    "read_late",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -66,21 +67,11 @@ def exclude_options(
         help=about_file,
     )
 
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def read(
-            *args: Any,  # noqa: ANN401 - click's
-            exclude: tuple[str, ...],
-            exclude_from: tuple[str, ...],
-            **choices: Any,  # noqa: ANN401 - click's
-        ) -> Any:  # noqa: ANN401 - the command's
-            texts = [read_text(path, "--exclude-from") for path in exclude_from]
-            patterns = [line for text in texts for line in text.splitlines()]
-            return command(*args, exclude=(*patterns, *exclude), **choices)
+    def put(choices: dict[str, Any]) -> None:
+        patterns = _lines(choices.pop("exclude_from"), "--exclude-from")
+        choices["exclude"] = (*patterns, *choices["exclude"])
 
-        return typed(from_file(read))
-
-    return add
+    return read_late((typed, from_file), put)
 
 
 def allow_option(about: str = "File that lists what is no secret.") -> Decorator:
@@ -89,20 +80,37 @@ def allow_option(about: str = "File that lists what is no secret.") -> Decorator
         "--allow", multiple=True, shell_complete=complete_file, metavar="FILE", help=about
     )
 
+    def put(choices: dict[str, Any]) -> None:
+        choices["allow"] = _lines(choices["allow"], "--allow")
+
+    return read_late((option,), put)
+
+
+def read_late(options: Sequence[Decorator], put: Callable[[dict[str, Any]], None]) -> Decorator:
+    """Return options whose values are read when the command runs; completion reads no file.
+
+    Args:
+        options: in the order of the help.
+        put: is given all values by parameter, and puts there what the command is to get.
+    """
+
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def read(
-            *args: Any,  # noqa: ANN401 - click's
-            allow: tuple[str, ...],
-            **choices: Any,  # noqa: ANN401 - click's
-        ) -> Any:  # noqa: ANN401 - the command's
-            texts = [read_text(path, "--allow") for path in allow]
-            lines = tuple(line for text in texts for line in text.splitlines())
-            return command(*args, allow=lines, **choices)
+        def read(*args: Any, **choices: Any) -> Any:  # noqa: ANN401 - click's, and the command's
+            put(choices)
+            return command(*args, **choices)
 
-        return option(read)
+        found: Callable[..., Any] = read
+        for option in reversed(options):
+            found = option(found)
+        return found
 
     return add
+
+
+def _lines(paths: Sequence[str], option: str) -> tuple[str, ...]:
+    """Return the lines of files."""
+    return tuple(line for path in paths for line in read_text(path, option).splitlines())
 
 
 def clamp_option(about: str = "Limit modification times of the new layer.") -> Decorator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from lamella.cli.shared_options import (
     clamp_option,
     exclude_options,
     platform_option,
+    read_late,
 )
 
 __all__ = ["HEADINGS", "squash_options"]
@@ -39,20 +39,12 @@ def _annotation_option() -> Decorator:
         help="Annotate manifest and index.",
     )
 
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def read(
-            *args: Any,  # noqa: ANN401 - click's
-            annotations: tuple[str, ...],
-            **choices: Any,  # noqa: ANN401 - click's
-        ) -> Any:  # noqa: ANN401 - the command's
-            from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
+    def put(choices: dict[str, Any]) -> None:
+        from lamella.restate.annotations import read_pairs  # noqa: PLC0415 - completion needs none
 
-            return command(*args, annotations=read_pairs(annotations), **choices)
+        choices["annotations"] = read_pairs(choices["annotations"])
 
-        return option(read)
-
-    return add
+    return read_late((option,), put)
 
 
 _OPTIONS: Sequence[Decorator] = (

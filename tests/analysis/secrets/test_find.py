@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.analysis.secrets.find import find_secrets
+from lamella.analysis.secrets.find import SecretSearch
 from lamella.layer.blob import FileRange
 from lamella.merge.changeset import read_changeset
 from tests.analysis.looking import analyze
@@ -193,4 +193,5 @@ def test_plain_debian_has_no_secrets(tmp_path: Path) -> None:
         source = FileRange.whole(file)
         changeset = read_changeset(source, 0)
         assert len(changeset.entries) > 5000
-        assert find_secrets({0: changeset}, {0: source}, {}) == ()
+        with SecretSearch({0: changeset}, {0: source}) as search:
+            assert list(search.found({})) == []

@@ -16,7 +16,7 @@ from lamella.layer.protocols import LayerTar
 from lamella.merge.changeset import Changeset
 from lamella.tar.entry import Member
 
-__all__ = ["REPOSITORY", "FileSecret", "SecretSearch", "find_secrets", "secrets_in"]
+__all__ = ["REPOSITORY", "FileSecret", "SecretSearch", "secrets_in"]
 
 
 class FileSecret(NamedTuple):
@@ -70,16 +70,6 @@ class SecretSearch:
                 killed = fates.get(id(member))
                 removed_by = None if killed is None else killed + 1
                 yield Secret(path, what, position + 1, removed_by, shown=shown)
-
-
-def find_secrets(
-    changesets: Mapping[int, Changeset],
-    tars: Mapping[int, LayerTar],
-    fates: Mapping[int, int | None],
-) -> tuple[Secret, ...]:
-    """Return the files that look like secrets, layer by layer; see `SecretSearch`."""
-    with SecretSearch(changesets, tars) as search:
-        return tuple(search.found(fates))
 
 
 def secrets_in(entries: Iterable[Member], tar: LayerTar) -> Iterator[FileSecret]:
