@@ -39,7 +39,9 @@ _SHORTEST, _SHORTEST_IN_TEXT = 3, 6
 _IN_TEXT = re.compile(r"[^\s$`*(){}<>|;\\]+")
 """What a value in a command consists of; others are made when the command runs."""
 _ARGUMENTS = re.compile(r"(?:RUN )?\|\d+ (?P<all>.*?) ?/bin/(?:ba)?sh -[a-z]*c ", re.DOTALL)
-_ARGUMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*?)(?=\s+[A-Za-z_]\w*=|\s*$)", re.DOTALL)
+_ARGUMENT = re.compile(
+    r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*?)(?<!\s)(?=\s+[A-Za-z_]\w*=|\s*$)", re.DOTALL
+)
 _DECLARED = re.compile(r"(?:.*?#\(nop\)\s+)?(?P<verb>ARG|ENV|LABEL)\s+(?P<rest>.*)", re.DOTALL)
 _TEXTS = ("Entrypoint", "Cmd", "Healthcheck", "Shell", "OnBuild")
 
