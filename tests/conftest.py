@@ -2,8 +2,6 @@
 
 import os
 
-import pytest
-
 from tests.engines.fixtures import *  # noqa: F403 - its __all__ names the fixtures
 from tests.support.heeding import heed_signals
 

@@ -306,7 +306,7 @@ def test_what_this_machine_trusts_is_read_once(monkeypatch: pytest.MonkeyPatch) 
     own = RegistryOptions(tls_verify=False)
     for options in (RegistryOptions(), RegistryOptions(), own):
         registry = Registry("127.0.0.1:1", options)
-        with pytest.raises(EngineError, match="127.0.0.1:1"):
+        with pytest.raises(EngineError, match=r"127\.0\.0\.1:1"):
             registry.find()
         registry.close()
     assert len([context for context in read if context.verify_mode == ssl.CERT_REQUIRED]) <= 1
