@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.warm import warm_command
+
 __all__ = ["COMMAND", "SETTINGS", "Ran", "environment", "run", "start"]
 
 COMMAND = Path(sys.executable).with_name("lamella")
@@ -72,8 +74,9 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
         settings: for `subprocess.run`; `env` is added to the environment.
     """
     env = environment(tmp, settings.pop("env", None))
+    command = warm_command() if settings.keys() <= {"cwd"} else COMMAND
     done = subprocess.run(
-        [*settings.pop("before", ()), COMMAND, *_silent(args)],
+        [*settings.pop("before", ()), command, *_silent(args)],
         input=stdin,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         capture_output=True,

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Lamella
-from tests.cli.running import COMMAND, environment, run
+from tests.cli.running import environment, run
 from tests.engines.daemon import Engine
 from tests.engines.images import build_base
+from tests.support.warm import warm_command
 from tests.transport.forms import layout_of, to_file
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_bash(here: Path, tmp: Path) -> None:
         printf '%s\\n' "${COMPREPLY[@]}"
         case $COMP_WORDBREAKS in *:*) echo broken;; esac
     """
-    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    env = environment(tmp, {"PATH": f"{warm_command().parent}:/usr/bin:/bin"})
     done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
     assert done.stdout.decode().split() == ["docker-archive:app.tar"]
     assert done.stderr == b""
@@ -142,7 +143,7 @@ def test_bash_leads_on(here: Path, tmp: Path) -> None:
             printf '%s\\n' "${COMPREPLY[@]}"
         done
     """
-    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    env = environment(tmp, {"PATH": f"{warm_command().parent}:/usr/bin:/bin"})
     done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
     assert done.stdout.decode().splitlines() == ["my\\ images/", "my images/"]
     assert done.stderr == b""
@@ -170,7 +171,7 @@ def test_bash_takes_an_equals_sign_for_a_word(
         printf '%s ' "${{COMPREPLY[@]}}"
         case $COMP_WORDBREAKS in *=*) ;; *) echo broken;; esac
     """
-    env = environment(tmp, {"PATH": f"{COMMAND.parent}:/usr/bin:/bin"})
+    env = environment(tmp, {"PATH": f"{warm_command().parent}:/usr/bin:/bin"})
     done = subprocess.run(["bash", "-c", ask], cwd=here, env=env, check=True, capture_output=True)
     assert done.stdout.decode() == f"{offered} "
     assert done.stderr == b""

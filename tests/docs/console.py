@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.demo import put_demo
+from tests.support.warm import warm_command
 
 __all__ = ["commands_of", "run_all", "without_times"]
 
@@ -78,8 +79,9 @@ def _run(command: str, folder: str, more: Mapping[str, str]) -> str:
     }
     env = {
         **kept,
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(warm_command().parent), tools, os.environ["PATH"]]),
         "COLUMNS": "80",
+        "PYTHONUNBUFFERED": "1",
         "DOCKER_HOST": "unix:///nowhere/docker.sock",
         **more,
     }

@@ -15,20 +15,22 @@ from tests.engines.daemon import Engine
 from tests.engines.images import named
 from tests.engines.rootfs import export_rootfs
 from tests.engines.tools import Podman, Tool
+from tests.support.warm import warm_command
 
 pytestmark = pytest.mark.engine
 
+LAMELLA = "lamella"
 ROOT = Path(__file__).resolve().parents[2]
-LAMELLA = Path(sys.executable).with_name("lamella")
 
 
 def run(
     engine: Engine, *command: str | Path, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would who has set DOCKER_HOST."""
+    path = f"{warm_command().parent}:{os.environ['PATH']}"
     done = subprocess.run(
         [str(part) for part in command],
-        env={**os.environ, "DOCKER_HOST": engine.host, "NO_COLOR": "1"},
+        env={**os.environ, "DOCKER_HOST": engine.host, "NO_COLOR": "1", "PATH": path},
         capture_output=True,
         text=True,
         check=False,
@@ -104,7 +106,14 @@ def test_squashing_again_to_the_same_base_finds_nothing_to_do(
     first = run(engine, LAMELLA, "squash", app, base, squashed)
 
     again = run(
-        engine, LAMELLA, "squash", squashed, base, f"{squashed}-again", "--exit-code", check=False
+        engine,
+        LAMELLA,
+        "squash",
+        squashed,
+        base,
+        f"{squashed}-again",
+        "--exit-code",
+        check=False,
     )
 
     assert again.returncode == 3
@@ -256,7 +265,17 @@ def test_what_is_written_loads_everywhere(
     """Docker before and since 25, with either store, Podman and skopeo take the archive."""
     base, app, squashed = names
     archive = tmp_path / "app.tar"
-    run(engine, LAMELLA, "squash", app, base, "-o", f"docker-archive:{archive}", "-t", squashed)
+    run(
+        engine,
+        LAMELLA,
+        "squash",
+        app,
+        base,
+        "-o",
+        f"docker-archive:{archive}",
+        "-t",
+        squashed,
+    )
 
     loaded = engine.docker("load", "-i", archive)
     podman("load", "-i", str(archive))

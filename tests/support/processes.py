@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from xdist.remote import Producer
-    from xdist.scheduler import LoadGroupScheduling
+    from xdist.remote import Producer  # type: ignore[import-untyped]
+    from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 __all__ = [
     "pytest_collection_finish",
@@ -84,7 +84,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGro
         return None
     from xdist.scheduler import LoadGroupScheduling  # noqa: PLC0415 - not where tests run in one process
 
-    class GroupsAndTests(LoadGroupScheduling):
+    class GroupsAndTests(LoadGroupScheduling):  # type: ignore[misc]
         """One piece of work for each group, and for each test with all of its cases."""
 
         def _split_scope(self, nodeid: str) -> str:
