@@ -156,8 +156,13 @@ class Planning:
                 self._leave_out(difference, positions.stop)
             plan = make_plan(difference, changesets, edits)
             self._note_dead(plan)
-            is_changed = len(self._left_out) > before or plan.edited
-            if len(positions) > 1 or is_changed or self._drops_secret(plan, positions.start):
+            first = positions.start
+            if (
+                len(positions) > 1
+                or len(self._left_out) > before
+                or plan.changes_layer(first, reading.tars[first])
+                or self._drops_secret(plan, first)
+            ):
                 plans[positions] = plan
         if leaves_out:
             reading.below(len(reading.image.layers))
