@@ -309,10 +309,9 @@ class _Planner:
 
     def _note_change(self, member: Member) -> bool:
         """Whether the edits change an entry; it is told of those of the squashed layers."""
-        if not self._entries_of.is_changed(member):
-            return False
-        self._is_edited |= member.origin >= self._first
-        return True
+        changed = self._entries_of.is_changed(member)
+        self._is_edited |= changed and member.origin >= self._first
+        return changed
 
     def _anew(self, member: Member, path: bytes) -> None:
         entry = self._entries_of.anew(member, path)
@@ -337,14 +336,14 @@ class _Planner:
         if leader is None:  # its first name is gone: this one takes its place
             self._leaders[id(link.inode)] = path
             self._promotions.append(Promotion(link.inode.path, path))
-            self._note_change(link.inode)
+            self._is_edited = self._is_edited or self._note_change(link.inode)
             self._anew(link.inode, path)
             return
         member = link.member
         if member.path == path and self._entries_of.is_sound_link(member, leader, link.inode):
             self._copy(member.origin, member.start, member.span)
         else:
-            self._note_change(member)
+            self._is_edited = self._is_edited or self._note_change(member)
             header = self._inode_header(link.inode)
             self._literal(self._entries_of.link(header, leader, path).header)
 
