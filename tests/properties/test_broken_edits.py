@@ -310,17 +310,17 @@ def forget_links_alone(patch: pytest.MonkeyPatch) -> None:
 
 def limit_records_alone(patch: pytest.MonkeyPatch) -> None:
     """Only times in PAX records are limited."""
-    patch.setattr(time_limit._Changes, "__missing__", lambda self, field: None)
+    patch.setattr(time_limit._Differences, "__missing__", lambda self, field: None)
 
 
 def octal_digits_alone(patch: pytest.MonkeyPatch) -> None:
     """A time in base-256 is early."""
-    change_of = time_limit._Changes.__missing__
+    change_of = time_limit._Differences.__missing__
 
-    def wrong(self: time_limit._Changes, field: bytes) -> int | None:
+    def wrong(self: time_limit._Differences, field: bytes) -> int | None:
         return None if field >= b"\x80" else change_of(self, field)
 
-    patch.setattr(time_limit._Changes, "__missing__", wrong)
+    patch.setattr(time_limit._Differences, "__missing__", wrong)
 
 
 def whole_seconds(patch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,9 @@ def limit_early_ones(patch: pytest.MonkeyPatch) -> None:
         return header._replace(mtime=self.latest or 0)
 
     patch.setattr(edits.Edits, "edited", wrong)
-    patch.setattr(time_limit._Changes, "__missing__", lambda self, field: self._sum - sum(field))
+    patch.setattr(
+        time_limit._Differences, "__missing__", lambda self, field: self._sum - sum(field)
+    )
 
 
 def seal_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from lamella.analysis.secrets.allowed import Allowed
+from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
@@ -97,7 +97,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     edits: Edits = NO_EDITS,
     *,
     remove_secrets: bool = False,
-    allow: Sequence[str] = (),
+    allowed: Allowed = NOTHING_ALLOWED,
     headers_only: bool = False,
     finds_blocks: bool = False,
 ) -> Prepared:
@@ -110,7 +110,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         progress: is told.
         edits: what the merged layers are to say otherwise.
         remove_secrets: merged layers leave out what is likely a secret, too.
-        allow: what is none, as `Allowed.parse` reads it.
+        allowed: what is none.
         headers_only: content of squashed layers will not be asked for.
         finds_blocks: find what of them can be taken over compressed.
 
@@ -126,9 +126,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only, finds_blocks=finds_blocks)
     with opener.explaining(), collector_paused():
-        planned = Planning(
-            reading, ranges, edits, remove_secrets=remove_secrets, allowed=Allowed.parse(allow)
-        )
+        planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets, allowed=allowed)
         plans = planned.plans()
         edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)

@@ -51,8 +51,6 @@ class Edited:
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets in layers that are kept."""
-    allowed_nothing: tuple[str, ...] = ()
-    """What was to be no secret, and is not there."""
 
 
 class Reading:
@@ -301,7 +299,6 @@ class Planning:
             unused,
             tuple(self._cuts),
             tuple(kept_secrets),
-            tuple(self._allowed.unused()),
         )
 
 

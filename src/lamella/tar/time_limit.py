@@ -26,33 +26,33 @@ class TimeLimit:
     def __init__(self, seconds: int) -> None:
         """Take over the time: whole seconds since 1970 that fit the field."""
         self._seconds = seconds
-        self._changes = _Changes(seconds)
+        self._differences = _Differences(seconds)
         self._sums = _Sums()
         self._fields: dict[int, bytes] = {}
 
     def is_late(self, block: bytes) -> bool:
         """Whether a block tells a later time."""
-        return self._changes[block[136:148]] is not None
+        return self._differences[block[136:148]] is not None
 
     def limited(self, block: bytes) -> bytes | None:
         """Return what comes into the `TIME_FIELD` of a block; None: it is not late.
 
         The new checksum is told from the old one; a block is added up only where that can't be.
         """
-        change = self._changes[block[136:148]]
-        if change is None:
+        difference = self._differences[block[136:148]]
+        if difference is None:
             return None
         checksum = self._sums[block[148:156]]
         if checksum < 0 or not block.isascii():
             return with_time(block, self._seconds)[TIME_FIELD]
-        field = self._fields.get(checksum + change)
+        field = self._fields.get(checksum + difference)
         if field is None:
             field = with_time(block, self._seconds)[TIME_FIELD]
-            self._fields[checksum + change] = field
+            self._fields[checksum + difference] = field
         return field
 
 
-class _Changes(dict[bytes, int | None]):
+class _Differences(dict[bytes, int | None]):
     """By time field: how the checksum changes; None if the time need not.
 
     What is no number stays: a scan lets none pass.
@@ -70,8 +70,8 @@ class _Changes(dict[bytes, int | None]):
             late = parse_number(field) > self._seconds
         except ValueError:
             late = False
-        self[field] = change = self._sum - sum(field) if late else None
-        return change
+        self[field] = difference = self._sum - sum(field) if late else None
+        return difference
 
 
 class _Sums(dict[bytes, int]):
