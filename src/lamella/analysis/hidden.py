@@ -24,6 +24,8 @@ HIDDEN = "(hidden)"
 """What stands for such a value."""
 _MARK = "\0"
 """What stands for one while values are gathered."""
+_STANDS = re.compile(r"\x01(\d+)\x01")
+"""What stands for a value that stays while others are hidden."""
 _NAME = r"""[\w.-]{0,99}
     (?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?key|access_?key|private_?key|credential)
     [\w.-]{0,64}"""
@@ -52,8 +54,12 @@ _PAIR = re.compile(
 """What these set: a value may have blanks without quotes, as builders write it."""
 
 
+def _nothing_stays(_: str) -> bool:
+    return False
+
+
 def hide_values(
-    text: str, hidden: str = HIDDEN, stays: Callable[[str], bool] = lambda _: False
+    text: str, hidden: str = HIDDEN, stays: Callable[[str], bool] = _nothing_stays
 ) -> str:
     """Replace the values of what is called a password, a token or the like, and those in URLs.
 
@@ -64,19 +70,31 @@ def hide_values(
         hidden: what stands for such a value.
         stays: whether a value, with its quotes, is not replaced.
     """
+    staying: list[str] = []
+    can_stay = "\x01" not in text  # or what stands for a value might be the text's own
+
+    def is_kept(value: str) -> bool:
+        return can_stay and (_STANDS.fullmatch(value) is not None or stays(value))
 
     def hide(found: re.Match[str]) -> str:
-        kept = next(filter(None, found.groups()))
-        return found[0] if stays(found[0][len(kept) :]) else kept + hidden
+        name: str = next(filter(None, found.groups()))
+        value = found[0][len(name) :]
+        if not is_kept(value):
+            return name + hidden
+        if _STANDS.fullmatch(value):
+            return found[0]
+        staying.append(value)  # no other pattern may take a part of it
+        return f"{name}\x01{len(staying) - 1}\x01"
 
     if _SETS.match(text):
         text = _PAIR.sub(hide, text)
     for pattern in _PATTERNS:
         text = pattern.sub(hide, text)
-    return hide_tokens(text, hidden, stays)
+    text = hide_tokens(text, hidden, is_kept)
+    return _STANDS.sub(lambda found: staying[int(found[1])], text) if staying else text
 
 
-def hidden_values(text: str, stays: Callable[[str], bool] = lambda _: False) -> Iterator[str]:
+def hidden_values(text: str, stays: Callable[[str], bool] = _nothing_stays) -> Iterator[str]:
     """Yield what `hide_values` replaces."""
     if _MARK in text or _MARK not in (marked := hide_values(text, _MARK, stays)):
         return

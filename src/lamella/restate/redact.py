@@ -135,8 +135,8 @@ class _Hiding:
     def _belong(self, flag: str, value: str) -> bool:
         """Whether a word is the secret that the one before names: ``--token``, ``abc``."""
         both = json.dumps([flag, value], ensure_ascii=False)
-        marked = hide_values(both, _MARK, self._stays) if self._likely else ""
-        likely = marked.endswith(f'", {_MARK}]')
+        is_asked = self._likely and not self._stays(value)
+        likely = is_asked and hide_values(both, _MARK).endswith(f'", {_MARK}]')
         return likely or (flag.startswith("--") and flag[2:] in self._names)
 
     def _variable(self, line: str) -> str:

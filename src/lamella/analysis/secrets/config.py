@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from lamella.analysis.hidden import hidden_values, hide_setting, is_secret_name, named_values
@@ -79,8 +79,22 @@ def allowed_values(
         annotations: names and texts.
         allowed: what is none.
     """
-    every = _all(config, annotations, _HIDDEN)
+    every = chain(_all(config, annotations, _HIDDEN), _in_strings(config.get("config")))
     return frozenset(found.value for place, found in every if allowed.allows(place(found)))
+
+
+def _in_strings(settings: object) -> Iterator[tuple[_Place, _ConfigValue]]:
+    """Yield what is hidden in each string of a command, as it is without JSON around it."""
+    if not isinstance(settings, dict):
+        return
+    for name in _TEXTS:
+        todo = [settings.get(name)]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, str):
+                yield from _at(_Place("config", name), _hidden_in_text(value))
+            elif isinstance(value, list | dict):
+                todo += value.values() if isinstance(value, dict) else value
 
 
 class _Look(NamedTuple):
