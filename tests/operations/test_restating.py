@@ -410,6 +410,40 @@ def test_a_secret_of_one_image_is_none_of_another(tmp_path: Path) -> None:
     assert SECRET not in json.dumps(result.to_json())
 
 
+def test_what_is_allowed_stays_in_all_images(tmp_path: Path) -> None:
+    """In the index, in each image, in what is set anew; a line that allows nothing is told."""
+    layout = Layout()
+    old = {"config": {"Env": [f"DEMO_TOKEN={SECRET}", "B_TOKEN=x"]}}
+    one = layout.manifest(config=old)
+    other = layout.manifest(TARS[:1], config={"config": {"Labels": {"a.token": SECRET}}})
+    entries = [
+        {**image, "platform": {"os": "linux", "architecture": arch}}
+        for image, arch in ((one, "amd64"), (other, "arm64"))
+    ]
+    index = layout.index(*entries, annotations={"demo.token": "here"})
+    layout.add(index, "app").write(tmp_path / "app")
+    app, new = f"oci:{tmp_path}/app:app", tmp_path / "new"
+    told = Recorder()
+    result = lamella.squash(
+        app,
+        platform="all",
+        redact=True,
+        allow=["env:*DEMO_TOKEN", "annotation:demo.*", "label:none", "/etc/key"],
+        change=["ENV NEW_DEMO_TOKEN=y C_TOKEN=z"],
+        output=f"oci:{new}:app",
+        env=lamella.Environment(progress=told),
+    )
+    images = list(images_in(new, listed(new, "app")))
+    assert listed(new, "app")["annotations"] == {"demo.token": "here"}
+    configs = [blob(new, image["config"])["config"] for image in images]
+    set_anew = ["NEW_DEMO_TOKEN=y", "C_TOKEN=***"]
+    assert configs[0]["Env"] == [f"DEMO_TOKEN={SECRET}", "B_TOKEN=***", *set_anew]
+    assert configs[1] == {"Env": set_anew, "Labels": {"a.token": SECRET}}
+    assert SECRET not in json.dumps(result.to_json())
+    notes = [note.partition("`allow` ")[2] for note in told.notes if "`allow`" in note]
+    assert notes == 2 * ["label:none: no likely secret is there"]
+
+
 def test_dockers_lists_have_no_annotations(registry: MemoryRegistry, tmp_path: Path) -> None:
     """As its manifests; in a layout both are OCI's, and have them."""
     layout = Layout()

@@ -257,7 +257,7 @@ class _EveryPlatform:
         bases = [made.base for made in self._new.values()]
         base = bases[0] if all(one == bases[0] for one in bases) else {}
         renewed = new_index(index, entry_of, annotations, base)
-        return self._request.changes.index(renewed, self._secrets)
+        return self._wanted.index(renewed, self._secrets)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)
