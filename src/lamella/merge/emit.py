@@ -47,8 +47,6 @@ class PlanTar:
         self._pieces, self._limit = plan.pieces, plan.limit
         self._tars = tars
         self._blocks = blocks or {}
-        self.spliced = 0
-        """Bytes of it whose compressed form was taken over when it was packed."""
         lengths = (_length(piece) for piece in plan.pieces)
         self._starts = list(accumulate(lengths, initial=0))
 
@@ -69,10 +67,6 @@ class PlanTar:
                 at = late + BLOCK
         if at < end:
             yield at, end
-
-    def note_spliced(self, spliced: int) -> None:
-        """Learn how much was taken over; see `HasRuns`."""
-        self.spliced = spliced
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes from `offset`; see `ReadAt`."""

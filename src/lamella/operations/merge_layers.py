@@ -11,6 +11,7 @@ from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
+from lamella.layer.compress import Packed
 from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
@@ -177,9 +178,10 @@ def write(
             progress.phase("write the merged layer", plan.size)
             blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
             tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
-            merged[positions], descriptor = writer.put_merged(tar)
-            packing[positions] = _packing(tar, writer)
-            descriptors.append(descriptor)
+            packed = writer.put_merged(tar)
+            merged[positions] = packed.diff_id
+            packing[positions] = _packing(tar, packed, writer)
+            descriptors.append(packed.descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
             forms.append(writer.put_layer(layer))
@@ -194,10 +196,10 @@ def write(
     return WrittenImage(config, tuple(descriptors), kept_forms, packing)
 
 
-def _packing(tar: PlanTar, writer: ImageWriter) -> Packing:
+def _packing(tar: PlanTar, packed: Packed, writer: ImageWriter) -> Packing:
     if writer.compression.kind == Codec.NONE:
         return Packing()
-    return Packing(tar.spliced, tar.size - tar.spliced)
+    return Packing(packed.spliced, tar.size - packed.spliced)
 
 
 def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
