@@ -212,7 +212,12 @@ DOCUMENTS = st.recursive(
     max_leaves=12,
 )
 REDACTIONS = st.sampled_from(
-    [LIKELY, Redaction(names=("NAME",)), Redaction(likely=True, names=("NAME", "A"))]
+    [
+        LIKELY,
+        Redaction(names=("NAME",)),
+        Redaction(likely=True, names=("NAME", "A")),
+        Redaction(likely=True, names=("NAME",), kept=frozenset({SECRET, "x", f"x {SECRET}"})),
+    ]
 )
 
 
