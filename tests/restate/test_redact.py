@@ -179,6 +179,12 @@ def test_nothing_asked_for_is_nothing_done() -> None:
     assert redacted(value, Redaction()) is value
 
 
+def test_what_stands_for_a_secret_meanwhile_is_none() -> None:
+    """A value of just that character is no secret."""
+    value = {"Env": ["A=\0"], "Labels": {"a": "\0"}}
+    assert redacted(value) == value
+
+
 WORDS = st.sampled_from(
     [
         *("TOKEN", "DB_PASSWORD", "NAME", "A", "--token", "/bin/sh -c", "|2", "RUN", "ENV", "ARG"),

@@ -146,7 +146,7 @@ class _Hiding:
     def _setting(self, name: str, value: str) -> str:
         """Hide in ``NAME=value``, of which all the rest is the value."""
         whole = f"{name}={value}"
-        is_asked = self._likely and not self._stays(value)
+        is_asked = self._likely and value != _MARK and not self._stays(value)
         likely = is_asked and hide_setting(whole, _MARK) == f"{name}={_MARK}"
         if value and (likely or name in self._names):
             self._note(value)
