@@ -138,6 +138,18 @@ def test_where_nothing_changes_the_image_stays_as_it_is(app: str, tmp_path: Path
     assert state_of(tmp_path / "app/blobs") == before
 
 
+@pytest.mark.parametrize("given", [{"redact": True}, {"redact_names": ["API_TOKEN", "PASS", "a"]}])
+def test_what_is_redacted_already_is_no_change(
+    app: str, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """It is not told, and there is nothing to do."""
+    new = f"oci:{tmp_path}/new:app"
+    first = lamella.squash(app, last=1, output=new, **given)
+    again = lamella.squash(new, last=1, output=new, **given)
+    assert (first.restated, again.restated, again.config_changes) == (True, False, ())
+    assert again.digest == first.digest
+
+
 # -- what is told
 
 

@@ -93,7 +93,7 @@ class _Hiding:
 
     def __init__(self, redaction: Redaction, secrets: frozenset[str], hidden: str) -> None:
         self._likely, self._names, self._hidden = redaction.likely, redaction.names, hidden
-        self._kept = redaction.kept
+        self._kept = redaction.kept | {REDACTED}  # what is gone is not hidden once more
         self._patterns = [pattern for name in redaction.names for pattern in _patterns_of(name)]
         self._secrets = KnownSecrets(secrets)
         self.found: set[str] = set()
@@ -137,7 +137,8 @@ class _Hiding:
         both = json.dumps([flag, value], ensure_ascii=False)
         is_asked = self._likely and not self._stays(value)
         likely = is_asked and hide_values(both, _MARK).endswith(f'", {_MARK}]')
-        return likely or (flag.startswith("--") and flag[2:] in self._names)
+        named = flag.startswith("--") and flag[2:] in self._names
+        return likely or (named and value != REDACTED)
 
     def _variable(self, line: str) -> str:
         name, equals, value = line.partition("=")
@@ -148,7 +149,7 @@ class _Hiding:
         whole = f"{name}={value}"
         is_asked = self._likely and value != _MARK and not self._stays(value)
         likely = is_asked and hide_setting(whole, _MARK) == f"{name}={_MARK}"
-        if value and (likely or name in self._names):
+        if value and (likely or (name in self._names and value != REDACTED)):
             self._note(value)
             return self._hidden
         return self._text(value)
@@ -181,15 +182,18 @@ class _Hiding:
         for pattern in self._patterns:
             for found in pattern.finditer(text):
                 self._note(found["value"])
-            text = pattern.sub(lambda found: f"{found['kept']}{self._hidden}", text)
+            text = pattern.sub(self._named, text)
         return text
+
+    def _named(self, found: re.Match[str]) -> str:
+        return found[0] if found["value"] == REDACTED else f"{found['kept']}{self._hidden}"
 
     def _known(self, text: str) -> str:
         return self._secrets.hide(text, self._hidden)
 
     def _stays(self, value: str) -> bool:
         """Whether a value that looks like a secret is none."""
-        return bool(self._kept) and not self._kept.isdisjoint(_forms(value))
+        return not self._kept.isdisjoint(_forms(value))
 
     def _note(self, value: str) -> None:
         """Take note of a secret, as it is written and without quotes around it."""
