@@ -11,6 +11,7 @@ from tests.analysis.secrets.examples import base62_token
 from tests.cli.conftest import Lamella
 from tests.support.images import docker_archive, made_by
 from tests.support.tars import entry, layer
+from tests.transport.forms import validate_archive
 
 FILE, ARG = base62_token("ghp_"), base62_token("npm" + "_")
 PASSWORD = "correct-Horse7"
@@ -99,6 +100,28 @@ def test_squash_leaves_allowed_files(lamella: Lamella, leaky: str, work: Path) -
     assert "--allow kind:age key: no likely secret is there" in ran.err
     assert lamella("cat", "new.tar", "/app/run.sh").worked().text == f"key={FILE}\n"
     lamella("squash", leaky, "--allow", "known", "-o", "x.tar").failed(2, "--remove-secrets")
+
+
+def test_what_an_analysis_tells_and_a_list_allows_is_not_redacted(
+    lamella: Lamella, leaky: str, work: Path
+) -> None:
+    """By one list for all: its lines of files are for others."""
+    (work / "known").write_text("history:3\narg:NONE\napp/run.sh\n", encoding="utf-8")
+    args = ("squash", leaky, "--last", "1", "--redact", "--allow", "known", "-o", "new.tar")
+    ran = lamella(*args).worked()
+    assert [line for line in ran.err.splitlines() if line.startswith("--allow")] == [
+        "--allow arg:NONE: no likely secret is there"
+    ]
+    history = [step["created_by"] for step in validate_archive(work / "new.tar")["history"]]
+    assert f"ENV DB_PASSWORD={PASSWORD}" in history
+    assert "|1 THING=*** /bin/sh -c make" in history
+    for name in ("known", "none"):
+        to, allow = f"docker-archive:{name}.tar", ("--allow", name)
+        (work / "none").write_text("", encoding="utf-8")
+        words = ("batch", leaky, "--to", to, "--last", "1", "--redact")
+        lamella(*words, *allow).worked()
+        made = (work / f"{name}.tar").read_bytes()
+        assert (PASSWORD.encode() in made) == (name == "known")
 
 
 def test_batch_leaves_allowed_files(lamella: Lamella, leaky: str, work: Path) -> None:

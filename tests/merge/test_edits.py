@@ -18,6 +18,7 @@ from lamella.merge.patterns import PathPatterns
 from lamella.operations.merge_layers import Prepared, prepare
 from lamella.progress import SILENT
 from lamella.selection import Selection
+from lamella.tar.writer import with_time
 from tests.support.images import image
 from tests.support.squashing import stream_of
 from tests.support.tars import entry, folder, layer, link, symlink, whiteout
@@ -105,6 +106,25 @@ def test_nothing_but_the_time_is_written_again() -> None:
     changed = [i for i in range(512) if before[i] != after[i]]
     assert changed
     assert all(136 <= i < 148 or 148 <= i < 156 for i in changed), "the time and the checksum"
+
+
+def test_limited_times_are_read_in_any_parts() -> None:
+    """Headers of which a part is asked for are limited as a whole."""
+    made = [entry(f"f{n}", bytes(n * 300), mtime=(n % 3 + 4) * SECOND) for n in range(8)]
+    with LayerOpener(Spool()) as opener:
+        source = image(layer(*made[:4]), layer(*made[4:]))
+        edits = Edits(latest=5 * SECOND)
+        tar = prepare(source, Selection((range(2),)), opener, SILENT, edits).merged(range(2))
+        late = [bytes(with_time(one.encode()[:512], 5)) for one in made]
+        whole = tar.read_at(0, tar.size)
+        want = b"".join(
+            (late[n] if n % 3 == 2 else one.encode()[:512]) + one.encode()[512:]
+            for n, one in enumerate(made)
+        )
+        assert whole == want + bytes(1024)
+        for step in (1, 7, 149, 513, 5000):
+            parts = [tar.read_at(at, step) for at in range(0, tar.size, step)]
+            assert b"".join(parts) == whole
 
 
 def test_a_directory_stays_for_what_is_brought_back() -> None:

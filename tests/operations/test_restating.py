@@ -138,6 +138,18 @@ def test_where_nothing_changes_the_image_stays_as_it_is(app: str, tmp_path: Path
     assert state_of(tmp_path / "app/blobs") == before
 
 
+@pytest.mark.parametrize("given", [{"redact": True}, {"redact_names": ["API_TOKEN", "PASS", "a"]}])
+def test_what_is_redacted_already_is_no_change(
+    app: str, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """It is not told, and there is nothing to do."""
+    new = f"oci:{tmp_path}/new:app"
+    first = lamella.squash(app, last=1, output=new, **given)
+    again = lamella.squash(new, last=1, output=new, **given)
+    assert (first.restated, again.restated, again.config_changes) == (True, False, ())
+    assert again.digest == first.digest
+
+
 # -- what is told
 
 
@@ -408,6 +420,40 @@ def test_a_secret_of_one_image_is_none_of_another(tmp_path: Path) -> None:
     assert not [data for data in documents(new) if SECRET.encode() in data]
     assert fields(result) == {"index.annotations.z": ("(hidden)", "***")}
     assert SECRET not in json.dumps(result.to_json())
+
+
+def test_what_is_allowed_stays_in_all_images(tmp_path: Path) -> None:
+    """In the index, in each image, in what is set anew; a line that allows nothing is told."""
+    layout = Layout()
+    old = {"config": {"Env": [f"DEMO_TOKEN={SECRET}", "B_TOKEN=x"]}}
+    one = layout.manifest(config=old)
+    other = layout.manifest(TARS[:1], config={"config": {"Labels": {"a.token": SECRET}}})
+    entries = [
+        {**image, "platform": {"os": "linux", "architecture": arch}}
+        for image, arch in ((one, "amd64"), (other, "arm64"))
+    ]
+    index = layout.index(*entries, annotations={"demo.token": "here"})
+    layout.add(index, "app").write(tmp_path / "app")
+    app, new = f"oci:{tmp_path}/app:app", tmp_path / "new"
+    told = Recorder()
+    result = lamella.squash(
+        app,
+        platform="all",
+        redact=True,
+        allow=["env:*DEMO_TOKEN", "annotation:demo.*", "label:none", "/etc/key"],
+        change=["ENV NEW_DEMO_TOKEN=y C_TOKEN=z"],
+        output=f"oci:{new}:app",
+        env=lamella.Environment(progress=told),
+    )
+    images = list(images_in(new, listed(new, "app")))
+    assert listed(new, "app")["annotations"] == {"demo.token": "here"}
+    configs = [blob(new, image["config"])["config"] for image in images]
+    set_anew = ["NEW_DEMO_TOKEN=y", "C_TOKEN=***"]
+    assert configs[0]["Env"] == [f"DEMO_TOKEN={SECRET}", "B_TOKEN=***", *set_anew]
+    assert configs[1] == {"Env": set_anew, "Labels": {"a.token": SECRET}}
+    assert SECRET not in json.dumps(result.to_json())
+    notes = [note.partition("`allow` ")[2] for note in told.notes if "`allow`" in note]
+    assert notes == 2 * ["label:none: no likely secret is there"]
 
 
 def test_dockers_lists_have_no_annotations(registry: MemoryRegistry, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lamella.report.text import summary
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
 from tests.support.gzip_members import words
-from tests.support.tars import layer
+from tests.support.tars import entry, layer
 from tests.transport.forms import Layout
 
 TARS = [layer((f"file{n}", words(300_000, n)), (f"b{n}", bytes(9000))) for n in range(1, 5)]
@@ -152,6 +152,28 @@ def test_little_is_compressed_anew(
     assert anew.ranges[0].recompressed == merged.bytes_after
     plain = lamella.squash(layout, output=f"oci:{tmp_path}/new:plain", compression="none")
     assert (plain.ranges[0].spliced, plain.ranges[0].recompressed) == (0, 0)
+
+
+def test_headers_with_other_times_are_compressed_anew(tmp_path: Path) -> None:
+    """What lies between them is taken over; the layer is the one that is stored plain."""
+    early = [entry(f"early{n}", words(9000, n), mtime=10**9) for n in range(30)]
+    late = [entry(f"late{n}", words(200_000, n), mtime=9 * 10**9) for n in range(2)]
+    made = Layout()
+    made.add(made.manifest([layer(*early, *late), SAME], "gzip"), "app")
+    source = f"oci:{made.write(tmp_path / 'layout')}:app"
+    spliced, plain = (
+        lamella.squash(
+            source,
+            output=f"oci:{tmp_path}/new:{n}",
+            clamp_mtime="1970-01-01T00:00:05Z",
+            check=True,
+            compression=compression,
+        )
+        for n, compression in enumerate(["gzip", "none"])
+    )
+    assert [one.diff_id for one in spliced.ranges] == [one.diff_id for one in plain.ranges]
+    assert spliced.ranges[0].spliced > 400_000
+    assert lamella.verify(f"oci:{tmp_path}/new:0", f"oci:{tmp_path}/new:1") == []
 
 
 def test_without_the_library_all_is_compressed(

@@ -14,7 +14,7 @@ from lamella.merge import edits, entries, overlay, plan
 from lamella.merge.patterns import NO_PATTERN, InFolder, PathPatterns
 from lamella.operations import planning
 from lamella.selection import Selection
-from lamella.tar import writer
+from lamella.tar import time_limit, writer
 from lamella.tar.entry import Header, Member
 from tests.properties.check_edits import check_finished
 from tests.support.tars import (
@@ -276,24 +276,19 @@ def limit_all_layers(patch: pytest.MonkeyPatch) -> None:
 
 def rewrite_no_layer_alone(patch: pytest.MonkeyPatch) -> None:
     """A layer that is chosen alone stays as it is."""
-    note = plan._Planner._note_change
-
-    def wrong(self: Any, member: Member) -> bool:  # noqa: ANN401 - private
-        changed = note(self, member)
-        self._is_edited = False
-        return changed
-
-    patch.setattr(plan._Planner, "_note_change", wrong)
+    patch.setattr(plan.Plan, "changes_layer", lambda *told: False)
 
 
 def forget_files_of_links(patch: pytest.MonkeyPatch) -> None:
     """Links are limited, but the file that they link to is copied."""
-    note = plan._Planner._note_change
+    entry = plan._Planner._entry
 
-    def wrong(self: Any, member: Member) -> bool:  # noqa: ANN401 - private
-        return note(self, member) and id(member) not in self._linked
+    def wrong(self: Any, member: Member, folder: bytes, name: bytes) -> None:  # noqa: ANN401 - private
+        entry(self, member, folder, name)
+        if id(member) in self._linked and member.start in self._limited:
+            self._limited.remove(member.start)
 
-    patch.setattr(plan._Planner, "_note_change", wrong)
+    patch.setattr(plan._Planner, "_entry", wrong)
 
 
 def forget_links(patch: pytest.MonkeyPatch) -> None:
@@ -315,17 +310,17 @@ def forget_links_alone(patch: pytest.MonkeyPatch) -> None:
 
 def limit_records_alone(patch: pytest.MonkeyPatch) -> None:
     """Only times in PAX records are limited."""
-    patch.setattr(entries._Early, "__missing__", lambda self, field: True)
+    patch.setattr(time_limit._Differences, "__missing__", lambda self, field: None)
 
 
 def octal_digits_alone(patch: pytest.MonkeyPatch) -> None:
     """A time in base-256 is early."""
-    is_early = entries._Early.__missing__
+    change_of = time_limit._Differences.__missing__
 
-    def wrong(self: entries._Early, field: bytes) -> bool | None:
-        return field >= b"\x80" or is_early(self, field)
+    def wrong(self: time_limit._Differences, field: bytes) -> int | None:
+        return None if field >= b"\x80" else change_of(self, field)
 
-    patch.setattr(entries._Early, "__missing__", wrong)
+    patch.setattr(time_limit._Differences, "__missing__", wrong)
 
 
 def whole_seconds(patch: pytest.MonkeyPatch) -> None:
@@ -351,16 +346,20 @@ def limit_early_ones(patch: pytest.MonkeyPatch) -> None:
         return header._replace(mtime=self.latest or 0)
 
     patch.setattr(edits.Edits, "edited", wrong)
-    patch.setattr(entries._Early, "__missing__", lambda self, field: False)
+    patch.setattr(
+        time_limit._Differences, "__missing__", lambda self, field: self._sum - sum(field)
+    )
 
 
 def seal_nothing(patch: pytest.MonkeyPatch) -> None:
     """The checksum is that of the header with the old time."""
+    limited = time_limit.TimeLimit.limited
 
-    def wrong(block: bytes, seconds: int) -> bytes:
-        return block[:136] + b"%011o\0" % seconds + block[148:]
+    def wrong(self: time_limit.TimeLimit, block: bytes) -> bytes | None:
+        field = limited(self, block)
+        return field and field[:12] + block[148:156]
 
-    patch.setattr(entries, "with_time", wrong)
+    patch.setattr(time_limit.TimeLimit, "limited", wrong)
 
 
 BREAKS: dict[str, tuple[Break, str]] = {

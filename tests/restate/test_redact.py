@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.analysis.secrets.config import config_secrets
+from lamella.analysis.secrets.allowed import Allowed
+from lamella.analysis.secrets.config import allowed_values, config_secrets
+from lamella.image import Image
 from lamella.restate.redact import REDACTED, Redaction
 from lamella.spec.config import Config
 from tests.analysis.secrets.examples import EXAMPLES
@@ -177,6 +179,12 @@ def test_nothing_asked_for_is_nothing_done() -> None:
     assert redacted(value, Redaction()) is value
 
 
+def test_what_stands_for_a_secret_meanwhile_is_none() -> None:
+    """A value of just that character is no secret."""
+    value = {"Env": ["A=\0"], "Labels": {"a": "\0"}}
+    assert redacted(value) == value
+
+
 WORDS = st.sampled_from(
     [
         *("TOKEN", "DB_PASSWORD", "NAME", "A", "--token", "/bin/sh -c", "|2", "RUN", "ENV", "ARG"),
@@ -210,7 +218,12 @@ DOCUMENTS = st.recursive(
     max_leaves=12,
 )
 REDACTIONS = st.sampled_from(
-    [LIKELY, Redaction(names=("NAME",)), Redaction(likely=True, names=("NAME", "A"))]
+    [
+        LIKELY,
+        Redaction(names=("NAME",)),
+        Redaction(likely=True, names=("NAME", "A")),
+        Redaction(likely=True, names=("NAME",), kept=frozenset({SECRET, "x", f"x {SECRET}"})),
+    ]
 )
 
 
@@ -247,3 +260,145 @@ def test_every_kind_is_gone() -> None:
         assert [text for text in texts if text in raw] == []
     new = json.dumps(redacted(dict(made.config.value))).encode()
     assert config_secrets(replace(made, config=Config.parse(new, "new"))) == ()
+
+
+# -- what a user allows
+
+
+def kept(value: dict[str, Any], *lines: str) -> Any:  # noqa: ANN401 - JSON
+    """Return a config, with its annotations, redacted but for what lines allow."""
+    allowed = Allowed.parse(lines)
+    found = allowed_values(value, value.get("annotations"), allowed)
+    assert allowed.unused() == []
+    return redacted(value, Redaction(likely=True, kept=found))
+
+
+TOKEN = next(text for kind, text in EXAMPLES if kind == "GitHub token")
+URL = f"postgres://app:{SECRET}@db/app"
+
+
+@pytest.mark.parametrize(
+    ("value", "line", "left"),
+    [
+        (
+            {"config": {"Env": [f"TOKEN={SECRET}", "PWD_TOKEN=x"]}},
+            "env:TOKEN",
+            {"config": {"Env": [f"TOKEN={SECRET}", "PWD_TOKEN=***"]}},
+        ),
+        (
+            {"config": {"Labels": {"a.token": "x y", "b.token": "z"}}},
+            "label:a.*",
+            {"config": {"Labels": {"a.token": "x y", "b.token": "***"}}},
+        ),
+        (
+            {"annotations": {"a.token": "x", "b.token": "y"}},
+            "annotation:a.token",
+            {"annotations": {"a.token": "x", "b.token": "***"}},
+        ),
+        (
+            {"history": [{"created_by": f"|2 A_TOKEN={SECRET} B_TOKEN=y /bin/sh -c make"}]},
+            "arg:A_TOKEN",
+            {"history": [{"created_by": f"|2 A_TOKEN={SECRET} B_TOKEN=*** /bin/sh -c make"}]},
+        ),
+        (
+            {"history": [{"created_by": "ARG A_TOKEN=x"}, {"created_by": "ARG B_TOKEN=y"}]},
+            "arg:A_TOKEN",
+            {"history": [{"created_by": "ARG A_TOKEN=x"}, {"created_by": "ARG B_TOKEN=***"}]},
+        ),
+        (
+            {"history": [{"created_by": "a --token x1"}, {"created_by": "b --token y1"}]},
+            "history:1",
+            {"history": [{"created_by": "a --token x1"}, {"created_by": "b --token ***"}]},
+        ),
+        (
+            {"config": {"Cmd": ["a", "--token", "x1"], "Shell": ["b", "--token", "y1"]}},
+            "config:Cmd",
+            {"config": {"Cmd": ["a", "--token", "x1"], "Shell": ["b", "--token", "***"]}},
+        ),
+        (
+            {"config": {"Env": [f"DB={URL}", f"A_TOKEN={SECRET}2"]}},
+            "env:DB",
+            {"config": {"Env": [f"DB={URL}", "A_TOKEN=***"]}},
+        ),
+        (
+            {"config": {"Env": [f"A_TOKEN={TOKEN}", f"B_TOKEN={SECRET}"]}},
+            "kind:GitHub token",
+            {"config": {"Env": [f"A_TOKEN={TOKEN}", "B_TOKEN=***"]}},
+        ),
+        (
+            {"config": {"Env": [f"A_TOKEN={TOKEN}", f"B_TOKEN={SECRET}"]}},
+            "kind:token",
+            {"config": {"Env": ["A_TOKEN=***", f"B_TOKEN={SECRET}"]}},
+        ),
+        (
+            {"config": {"Env": [f"AUTH_TOKEN=Bearer {TOKEN}", "X_TOKEN=z"]}},
+            "kind:GitHub token",
+            {"config": {"Env": [f"AUTH_TOKEN=Bearer {TOKEN}", "X_TOKEN=***"]}},
+        ),
+        (
+            {"history": [{"created_by": f"curl -H 'Authorization: {TOKEN}' --token x1"}]},
+            "kind:GitHub token",
+            {"history": [{"created_by": f"curl -H 'Authorization: {TOKEN}' --token ***"}]},
+        ),
+    ],
+)
+def test_what_is_allowed_stays(value: dict[str, Any], line: str, left: object) -> None:
+    """By where it is, or by what it looks like; what is beside it goes."""
+    assert kept(value, line) == left
+
+
+def test_an_allowed_value_stays_wherever_it_is_repeated() -> None:
+    """With quotes or without, in a command, in a list, as an argument."""
+    value = {
+        "config": {
+            "Env": [f"DEMO_TOKEN={SECRET} 1"],
+            "Cmd": ["app", "--token", f"{SECRET} 1"],
+            "Labels": {"demo.token": f"{SECRET} 1"},
+        },
+        "history": [
+            {"created_by": f"ENV DEMO_TOKEN={SECRET} 1 A=b"},
+            {"created_by": f"|1 DEMO_TOKEN={SECRET} 1 /bin/sh -c make TOKEN='{SECRET} 1'"},
+            {"created_by": f'curl "token": "{SECRET} 1"'},
+        ],
+    }
+    assert kept(value, "env:DEMO_TOKEN") == value
+    assert SECRET not in json.dumps(redacted(value))
+
+
+def test_what_stands_for_an_allowed_value_is_no_way_out() -> None:
+    """A text that has it hides nothing from the search."""
+    value = {"Cmd": [f"TOKEN=\x010\x01 A_TOKEN={SECRET} B_TOKEN=x1"]}
+    left = redacted(value, Redaction(likely=True, kept=frozenset({SECRET})))
+    assert left == {"Cmd": ["TOKEN=*** A_TOKEN=*** B_TOKEN=***"]}
+
+
+def test_a_name_that_a_user_gives_goes_all_the_same() -> None:
+    """What is allowed is no likely secret; a name says what is to go."""
+    value = {"Env": [f"NAME_TOKEN={SECRET}", f"NAME={SECRET}"]}
+    both = Redaction(likely=True, names=("NAME",), kept=frozenset({SECRET}))
+    assert redacted(value, both) == {"Env": ["NAME_TOKEN=***", "NAME=***"]}
+
+
+def test_what_an_analysis_tells_can_be_allowed() -> None:
+    """Each kind in each place, by its place or by its kind: then nothing of it changes."""
+    texts = [text for _, text in EXAMPLES if "\n" not in text]
+    settings = {f"THING{number}": text for number, text in enumerate(texts)}
+    for config in (
+        {"config": {"Env": [f"{name}={text}" for name, text in settings.items()]}},
+        {"config": {"Labels": settings}},
+        {"config": {"OnBuild": [f"RUN use '{text}'" for text in texts]}},
+        {"history": [{"created_by": f"|1 X={text} /bin/sh -c make"} for text in texts]},
+        {"history": [{"created_by": f"/bin/sh -c use '{text}'"} for text in texts]},
+    ):
+        made = image(layer("a"), config=config)
+        found = config_secrets(replace(made, config=Config.parse(_json(made, config), "c")))
+        assert len(found) == len(texts)
+        place = {"build arg": "arg"}
+        by_place = [f"{place.get(one.where, one.where)}:{one.name}" for one in found]
+        assert redacted(config) != config
+        assert kept(config, *dict.fromkeys(by_place)) == config
+        assert kept(config, *dict.fromkeys(f"kind:{one.kind}" for one in found)) == config
+
+
+def _json(made: Image, config: dict[str, Any]) -> bytes:
+    return json.dumps({**made.config.value, **config}).encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lamella.image import Image
 from lamella.layer.blob import Bytes, Layer, Merged
+from lamella.layer.compress import Packed
 from lamella.layer.compression import NONE
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
@@ -22,7 +23,6 @@ from lamella.selection import Selection
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
-from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.transport.base import ImageWriter
@@ -47,12 +47,12 @@ class MemorySink(ImageWriter):
         self.kept.append(layer)
         return Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
 
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer."""
         out = bytearray()
         diff_id = merged.write_to(out.extend)
         self.tars.append(bytes(out))
-        return diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, len(out))
+        return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, len(out)))
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Publish nothing."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lamella.analysis.instruction import instruction
 from lamella.analysis.secrets.tokens import hide_tokens
 
 __all__ = [
     "HIDDEN",
+    "hidden_values",
     "hide_field",
     "hide_setting",
     "hide_values",
@@ -21,6 +22,10 @@ __all__ = [
 
 HIDDEN = "(hidden)"
 """What stands for such a value."""
+_MARK = "\0"
+"""What stands for one while values are gathered."""
+_STANDS = re.compile(r"\x01(\d+)\x01")
+"""What stands for a value that stays while others are hidden."""
 _NAME = r"""[\w.-]{0,99}
     (?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?key|access_?key|private_?key|credential)
     [\w.-]{0,64}"""
@@ -49,7 +54,13 @@ _PAIR = re.compile(
 """What these set: a value may have blanks without quotes, as builders write it."""
 
 
-def hide_values(text: str, hidden: str = HIDDEN) -> str:
+def _nothing_stays(_: str) -> bool:
+    return False
+
+
+def hide_values(
+    text: str, hidden: str = HIDDEN, stays: Callable[[str], bool] = _nothing_stays
+) -> str:
     """Replace the values of what is called a password, a token or the like, and those in URLs.
 
     So are tokens that are known by their form, whatever they are called.
@@ -57,12 +68,45 @@ def hide_values(text: str, hidden: str = HIDDEN) -> str:
     Args:
         text: a command, say.
         hidden: what stands for such a value.
+        stays: whether a value, with its quotes, is not replaced.
     """
+    staying: list[str] = []
+    can_stay = "\x01" not in text  # or what stands for a value might be the text's own
+
+    def is_kept(value: str) -> bool:
+        return can_stay and (_STANDS.fullmatch(value) is not None or stays(value))
+
+    def hide(found: re.Match[str]) -> str:
+        name: str = next(filter(None, found.groups()))
+        value = found[0][len(name) :]
+        if not is_kept(value):
+            return name + hidden
+        if _STANDS.fullmatch(value):
+            return found[0]
+        staying.append(value)  # no other pattern may take a part of it
+        return f"{name}\x01{len(staying) - 1}\x01"
+
     if _SETS.match(text):
-        text = _PAIR.sub(lambda found: f"{found['kept'] or found['first']}{hidden}", text)
+        text = _PAIR.sub(hide, text)
     for pattern in _PATTERNS:
-        text = pattern.sub(lambda found: f"{found['kept']}{hidden}", text)
-    return hide_tokens(text, hidden)
+        text = pattern.sub(hide, text)
+    text = hide_tokens(text, hidden, is_kept)
+    return _STANDS.sub(lambda found: staying[int(found[1])], text) if staying else text
+
+
+def hidden_values(text: str, stays: Callable[[str], bool] = _nothing_stays) -> Iterator[str]:
+    """Yield what `hide_values` replaces."""
+    if _MARK in text or _MARK not in (marked := hide_values(text, _MARK, stays)):
+        return
+    first, *parts = marked.split(_MARK)
+    at = len(first)
+    for number, part in enumerate(parts, 1):
+        # The last part is the end; another may also occur in a value, which is then cut short.
+        end = len(text) - len(part) if number == len(parts) else text.find(part, at)
+        if end < at:
+            return
+        yield text[at:end]
+        at = end + len(part)
 
 
 def named_values(text: str) -> Iterator[tuple[str, str]]:

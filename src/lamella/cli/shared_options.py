@@ -74,10 +74,14 @@ def exclude_options(
     return read_late((typed, from_file), put)
 
 
-def allow_option(about: str = "File that lists what is no secret.") -> Decorator:
+def allow_option() -> Decorator:
     """Return ``--allow FILE``, which may be repeated: the parameter `allow`, its lines."""
     option = click.option(
-        "--allow", multiple=True, shell_complete=complete_file, metavar="FILE", help=about
+        "--allow",
+        multiple=True,
+        shell_complete=complete_file,
+        metavar="FILE",
+        help="File that lists what is no secret.",
     )
 
     def put(choices: dict[str, Any]) -> None:

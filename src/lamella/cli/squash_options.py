@@ -99,7 +99,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     exclude_options(),
     click.option("--remove-secrets", is_flag=True, help="Leave out files that are likely secrets."),
-    allow_option("With --remove-secrets: what is no secret."),
+    allow_option(),
     clamp_option(),
     click.option(
         "--change",

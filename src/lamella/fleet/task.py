@@ -141,6 +141,8 @@ def check_options(task: Task) -> None:
         UsageError: it does not.
     """
     options = task.options
+    names = ("change", "unset_env", "unset_label", "redact_names")
+    changes = (options.get(name) or () for name in names)
     Request(
         EngineLocation("", ""),
         EngineLocation("", ""),
@@ -154,9 +156,8 @@ def check_options(task: Task) -> None:
         allow=allow_texts(options.get("allow") or ()),
         wording=Wording(message=options.get("message") or ""),
         annotations=options.get("annotations") or {},
+        changes=Changes.parse(*changes, redact=options.get("redact", False)),
     )
-    names = ("change", "unset_env", "unset_label", "redact_names")
-    Changes.parse(*(options.get(name) or () for name in names))
     created_text(options.get("created"), None)
     edits_of(options.get("exclude") or (), options.get("clamp_mtime"), None)
     if compression := options.get("compression"):

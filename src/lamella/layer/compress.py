@@ -102,7 +102,9 @@ class Packed:
 
     diff_id: Digest
     descriptor: Descriptor
-    """Of the stored bytes, with OCI's media type."""
+    """Of the stored bytes, with OCI's media type unless the place has another."""
+    spliced: int = 0
+    """Bytes of its tar whose compressed form was taken over."""
 
     @property
     def digest(self) -> Digest:
@@ -131,10 +133,8 @@ def write_packed(
     with open_packer(compression, out.write, runs=runs) as packer:
         diff_id = merged.write_to(packer.write)
         packer.finish()
-    if isinstance(merged, HasRuns):
-        merged.note_spliced(packer.spliced)
     stored = Descriptor(oci_layer(compression.kind), Digest.of_hash(out.hash), out.size)
-    return Packed(diff_id, stored)
+    return Packed(diff_id, stored, packer.spliced)
 
 
 def open_packer(

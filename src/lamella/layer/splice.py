@@ -51,9 +51,6 @@ class HasRuns(Protocol):
     def runs(self) -> Iterable[Taken]:
         """Return what comes from layers with blocks that can be taken over, in order."""
 
-    def note_spliced(self, spliced: int) -> None:
-        """Learn how many bytes of its tar were not compressed anew."""
-
 
 @dataclass(frozen=True)
 class Copy:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from lamella.errors import ImageError
@@ -13,12 +13,15 @@ from lamella.layer.blob import CHUNK
 from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.protocols import LayerTar
 from lamella.layer.splice import Taken
-from lamella.merge.plan import Piece, Plan
+from lamella.merge.plan import Piece, Plan, Run
 from lamella.spec.digest import Digest
+from lamella.tar.header import BLOCK
+from lamella.tar.time_limit import TIME_FIELD, TimeLimit
 
 __all__ = ["PlanTar"]
 
 _BUFFERS = 8
+_FROM, _TO = TIME_FIELD.start, TIME_FIELD.stop
 
 
 class PlanTar:
@@ -41,11 +44,9 @@ class PlanTar:
         """
         self.size = plan.size
         self._advance = advance
-        self._pieces = plan.pieces
+        self._pieces, self._limit = plan.pieces, plan.limit
         self._tars = tars
         self._blocks = blocks or {}
-        self.spliced = 0
-        """Bytes of it whose compressed form was taken over when it was packed."""
         lengths = (_length(piece) for piece in plan.pieces)
         self._starts = list(accumulate(lengths, initial=0))
 
@@ -53,11 +54,19 @@ class PlanTar:
         """Return what comes from gzip layers; see `HasRuns`."""
         for piece, start in zip(self._pieces, self._starts, strict=False):
             if not isinstance(piece, bytes) and (blocks := self._blocks.get(piece.position)):
-                yield Taken(start, piece.length, blocks, piece.offset)
+                for offset, stop in self._unchanged(piece):
+                    yield Taken(start + offset - piece.offset, stop - offset, blocks, offset)
 
-    def note_spliced(self, spliced: int) -> None:
-        """Learn how much was taken over; see `HasRuns`."""
-        self.spliced = spliced
+    def _unchanged(self, run: Run) -> Iterator[tuple[int, int]]:
+        """Yield where parts of a run begin and end in the layer that are copied as they are."""
+        at, end = run.offset, run.offset + run.length
+        if self._limit is not None:
+            for late in run.late(self._tars[run.position], self._limit):
+                if at < late:
+                    yield at, late
+                at = late + BLOCK
+        if at < end:
+            yield at, end
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes from `offset`; see `ReadAt`."""
@@ -86,10 +95,13 @@ class PlanTar:
         if isinstance(piece, bytes):
             room[:] = piece[within : within + len(room)]
             return len(room)
-        got = self._tars[piece.position].read_into(room, piece.offset + within)
+        tar, offset = self._tars[piece.position], piece.offset + within
+        got = tar.read_into(room, offset)
         if not got:
             message = "a layer became shorter while it was read"
             raise ImageError(message)
+        if piece.headers and self._limit is not None:
+            _limit_times(room[:got], offset, piece.headers, tar, self._limit)
         return got
 
     def write_to(self, write: Callable[[memoryview], object]) -> Digest:
@@ -110,6 +122,33 @@ class PlanTar:
         finally:
             digest = hasher.finish()
         return digest
+
+
+def _limit_times(
+    room: memoryview, offset: int, headers: Sequence[int], tar: LayerTar, limit: TimeLimit
+) -> None:
+    """Limit the times in headers.
+
+    Args:
+        room: bytes of a layer; are changed.
+        offset: where they begin in the layer.
+        headers: offsets of header blocks.
+        tar: the layer, for headers of which `room` has a part.
+        limit: of the times.
+    """
+    end = offset + len(room)
+    first = bisect_right(headers, offset - BLOCK)
+    for start in headers[first : bisect_left(headers, end)]:
+        at = start - offset
+        if at >= 0 and start + BLOCK <= end:
+            field = limit.limited(room[at : at + BLOCK].tobytes())
+            if field is not None:
+                room[at + _FROM : at + _TO] = field
+        else:
+            field = limit.limited(tar.read_at(start, BLOCK))
+            for place, byte in enumerate(field or b"", at + _FROM):
+                if 0 <= place < len(room):
+                    room[place] = byte
 
 
 def _length(piece: Piece) -> int:

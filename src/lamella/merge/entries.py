@@ -22,16 +22,15 @@ from lamella.tar.entry import (
     ReadAt,
     clean,
 )
-from lamella.tar.header import BLOCK, padding, parse_number
+from lamella.tar.header import BLOCK, padding
 from lamella.tar.reader import read_attributes, read_header, stored_content
-from lamella.tar.writer import format_header, with_time
+from lamella.tar.time_limit import TimeLimit
+from lamella.tar.writer import format_header
 
 __all__ = ["Anew", "Entries"]
 
 
 _NANO = 10**9
-_FEW = 4096
-"""Times that are remembered: neighbours often have the same."""
 
 
 class Anew(NamedTuple):
@@ -55,35 +54,17 @@ class Anew(NamedTuple):
         return len(self.header) + self.length + self.padding
 
 
-class _Early(dict[bytes, bool | None]):
-    """Whether the time in such a field needs no change; None: it is no number."""
-
-    def __init__(self, latest: int) -> None:
-        super().__init__()
-        self._latest = latest
-
-    def __missing__(self, field: bytes) -> bool | None:
-        if len(self) >= _FEW:
-            self.clear()
-        try:
-            early = parse_number(field) <= self._latest
-        except ValueError:  # reading the header in full reports it
-            early = None
-        self[field] = early
-        return early
-
-
 class Entries:
     """Entries of layers, as a merged layer has them."""
 
     def __init__(self, sources: Mapping[int, ReadAt], edits: Edits = NO_EDITS) -> None:
         """Take over what reads the layers, by position, and how entries are changed."""
         self._sources, self._edits = sources, edits
-        self._seconds = (edits.latest or 0) // _NANO
-        self._only_time = edits.latest is not None and edits.change is None
         self._is_copy = edits.change is None and edits.latest is None
+        only_time = edits.latest is not None and edits.change is None
+        self.limit = TimeLimit((edits.latest or 0) // _NANO) if only_time else None
+        """The limit of times, if nothing else is changed."""
         self._blocks: dict[int, HeaderBlocks] = {}
-        self._early = _Early(self._seconds)
 
     def header(self, member: Member) -> Header:
         """Return an entry's header in full, as it is to be.
@@ -94,18 +75,20 @@ class Entries:
         header = self._read(member)
         return header if self._is_copy else self._edits.edited(header)
 
+    def is_limited_in_place(self, member: Member) -> bool:
+        """Whether no more than the time may change, in a header that stays as it is."""
+        return self.limit is not None and member.head == BLOCK and not member.flags
+
     def is_changed(self, member: Member) -> bool:
         """Whether an entry can't be copied because it is to be another one.
 
         Raises:
             MalformedTar: its header is damaged.
         """
-        if self._only_time and member.head == BLOCK and not member.flags:
-            early = self._early[self._block(member)[136:148]]
-            if early is not None:
-                return not early
         if self._is_copy:
             return False
+        if self.limit is not None and self.is_limited_in_place(member):
+            return self.limit.is_late(self._block(member))
         header = self._read(member)
         return self._edits.edited(header) != header
 
@@ -129,10 +112,6 @@ class Entries:
         Raises:
             MalformedTar: its header is damaged.
         """
-        if self._only_time and member.head == BLOCK and not member.flags and member.path == path:
-            block = self._block(member)
-            if self._early[block[136:148]] is False:
-                return Anew(with_time(block, self._seconds), member.data, member.span - BLOCK)
         header = self.header(member)
         name = path + b"/" if member.type == DIRECTORY else path
         written = format_header(header._replace(name=name or b"./"))

@@ -9,7 +9,8 @@ together; their bytes are taken over as they are wherever all engines agree on t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
@@ -20,7 +21,9 @@ from lamella.merge.changeset import Changeset
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.entries import Entries
 from lamella.merge.overlay import Folder, Link, Loss, Tree
-from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
+from lamella.tar.blocks import HeaderBlocks
+from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, ReadAt, join
+from lamella.tar.time_limit import TimeLimit
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
 __all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "make_plan"]
@@ -32,6 +35,19 @@ class Run(NamedTuple):
     position: int
     offset: int
     length: int
+    headers: Sequence[int] = ()
+    """Offsets of header blocks in it whose time is limited, in order."""
+
+    def late(self, source: ReadAt, limit: TimeLimit) -> Iterator[int]:
+        """Yield the headers that are changed by that.
+
+        Args:
+            source: the layer's tar.
+            limit: of the times.
+        """
+        if self.headers:
+            blocks = HeaderBlocks(source)
+            yield from (start for start in self.headers if limit.is_late(blocks.at(start)))
 
 
 Piece: TypeAlias = bytes | Run
@@ -66,7 +82,18 @@ class Plan:
     left_out: list[Member] = field(default_factory=list)
     """Entries that are not in it because the edits say so."""
     edited: bool = False
-    """An entry of the squashed layers was changed by the edits."""
+    """An entry of the squashed layers has another header because the edits say so."""
+    limit: TimeLimit | None = None
+    """Of the times in headers that are copied."""
+
+    def changes_layer(self, position: int, source: ReadAt) -> bool:
+        """Whether the edits change an entry of a layer that is squashed alone."""
+        runs = (piece for piece in self.pieces if isinstance(piece, Run))
+        return self.edited or any(
+            any(True for _ in run.late(source, self.limit))
+            for run in runs
+            if self.limit is not None and run.position == position
+        )
 
 
 def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
@@ -129,6 +156,7 @@ class _Planner:
         self._literals: list[bytes] = []
         self._position = -1  # of the run at hand, if there is one
         self._start = self._stop = 0
+        self._limited = array("q")  # headers in it
         self._size = 0
         self._entries = 0
         self._whiteouts: list[Whiteout] = []
@@ -163,6 +191,7 @@ class _Planner:
             self._gone(self._tree.losses),
             left_out,
             self._is_edited,
+            self._entries_of.limit,
         )
 
     # -- what is there
@@ -210,7 +239,10 @@ class _Planner:
         """End the run or the literal bytes at hand; there is never both."""
         length = self._stop - self._start
         if length:
-            self._pieces.append(Run(self._position, self._start, length))
+            limited: Sequence[int] = ()
+            if self._limited:
+                limited, self._limited = self._limited, array("q")
+            self._pieces.append(Run(self._position, self._start, length, limited))
             self._size += length
         if self._literals:
             data = b"".join(self._literals)
@@ -266,18 +298,20 @@ class _Planner:
             self._check_device(member)
         self._entries += 1
         own = member.name == name and member.folder == folder and not member.flags & REWRITE
-        changed = self._changes and self._note_change(member)
+        limited = own and self._changes and self._entries_of.is_limited_in_place(member)
+        changed = self._changes and not limited and self._note_change(member)
         if own and not changed:
             self._copy(member.origin, member.start, member.span)
+            if limited:
+                self._limited.append(member.start)
         else:
             self._anew(member, join(folder, name))
 
     def _note_change(self, member: Member) -> bool:
         """Whether the edits change an entry; it is told of those of the squashed layers."""
-        if not self._entries_of.is_changed(member):
-            return False
-        self._is_edited |= member.origin >= self._first
-        return True
+        changed = self._entries_of.is_changed(member)
+        self._is_edited |= changed and member.origin >= self._first
+        return changed
 
     def _anew(self, member: Member, path: bytes) -> None:
         entry = self._entries_of.anew(member, path)
@@ -302,14 +336,14 @@ class _Planner:
         if leader is None:  # its first name is gone: this one takes its place
             self._leaders[id(link.inode)] = path
             self._promotions.append(Promotion(link.inode.path, path))
-            self._note_change(link.inode)
+            self._is_edited = self._is_edited or self._note_change(link.inode)
             self._anew(link.inode, path)
             return
         member = link.member
         if member.path == path and self._entries_of.is_sound_link(member, leader, link.inode):
             self._copy(member.origin, member.start, member.span)
         else:
-            self._note_change(member)
+            self._is_edited = self._is_edited or self._note_change(member)
             header = self._inode_header(link.inode)
             self._literal(self._entries_of.link(header, leader, path).header)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from lamella.analysis.secrets.allowed import Allowed
+from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
+from lamella.layer.compress import Packed
 from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
@@ -97,7 +98,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     edits: Edits = NO_EDITS,
     *,
     remove_secrets: bool = False,
-    allow: Sequence[str] = (),
+    allowed: Allowed = NOTHING_ALLOWED,
     headers_only: bool = False,
     finds_blocks: bool = False,
 ) -> Prepared:
@@ -110,7 +111,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         progress: is told.
         edits: what the merged layers are to say otherwise.
         remove_secrets: merged layers leave out what is likely a secret, too.
-        allow: what is none, as `Allowed.parse` reads it.
+        allowed: what is none.
         headers_only: content of squashed layers will not be asked for.
         finds_blocks: find what of them can be taken over compressed.
 
@@ -126,9 +127,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only, finds_blocks=finds_blocks)
     with opener.explaining(), collector_paused():
-        planned = Planning(
-            reading, ranges, edits, remove_secrets=remove_secrets, allowed=Allowed.parse(allow)
-        )
+        planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets, allowed=allowed)
         plans = planned.plans()
         edited = planned.edited()
     return Prepared(image, selection, opener, reading.tars, plans, edited)
@@ -179,9 +178,10 @@ def write(
             progress.phase("write the merged layer", plan.size)
             blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
             tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
-            merged[positions], descriptor = writer.put_merged(tar)
-            packing[positions] = _packing(tar, writer)
-            descriptors.append(descriptor)
+            packed = writer.put_merged(tar)
+            merged[positions] = packed.diff_id
+            packing[positions] = _packing(tar, packed, writer)
+            descriptors.append(packed.descriptor)
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
             forms.append(writer.put_layer(layer))
@@ -196,10 +196,10 @@ def write(
     return WrittenImage(config, tuple(descriptors), kept_forms, packing)
 
 
-def _packing(tar: PlanTar, writer: ImageWriter) -> Packing:
+def _packing(tar: PlanTar, packed: Packed, writer: ImageWriter) -> Packing:
     if writer.compression.kind == Codec.NONE:
         return Packing()
-    return Packing(tar.spliced, tar.size - tar.spliced)
+    return Packing(packed.spliced, tar.size - packed.spliced)
 
 
 def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:

@@ -32,8 +32,6 @@ def tell_edited(edited: Edited, ranges: Sequence[range], progress: Progress) -> 
         )
     if edited.shipped:
         _tell_way_out("`exclude`", "these bytes", edited.shipped, first, progress)
-    for line in edited.allowed_nothing:
-        progress.note(f"`allow` {line}: no likely secret is there")
     kept = edited.kept_secrets
     for secret in kept[:_SHOWN]:
         progress.note(

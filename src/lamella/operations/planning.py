@@ -51,8 +51,6 @@ class Edited:
     """Likely secrets that were left out."""
     kept_secrets: tuple[FoundSecret, ...] = ()
     """Likely secrets in layers that are kept."""
-    allowed_nothing: tuple[str, ...] = ()
-    """What was to be no secret, and is not there."""
 
 
 class Reading:
@@ -156,8 +154,13 @@ class Planning:
                 self._leave_out(difference, positions.stop)
             plan = make_plan(difference, changesets, edits)
             self._note_dead(plan)
-            is_changed = len(self._left_out) > before or plan.edited
-            if len(positions) > 1 or is_changed or self._drops_secret(plan, positions.start):
+            first = positions.start
+            if (
+                len(positions) > 1
+                or len(self._left_out) > before
+                or plan.changes_layer(first, reading.tars[first])
+                or self._drops_secret(plan, first)
+            ):
                 plans[positions] = plan
         if leaves_out:
             reading.below(len(reading.image.layers))
@@ -296,7 +299,6 @@ class Planning:
             unused,
             tuple(self._cuts),
             tuple(kept_secrets),
-            tuple(self._allowed.unused()),
         )
 
 

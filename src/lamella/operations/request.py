@@ -88,8 +88,8 @@ class Request:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
-        if self.allow and not self.remove_secrets:
-            raise UsageError("`allow` goes with `remove_secrets`")
+        if self.allow and not (self.remove_secrets or self.changes.redaction.likely):
+            raise UsageError("`allow` goes with `remove_secrets` or `redact`")
         check_annotations(self.annotations)
         self._check_referrers()
         _check_text("`message`", self.wording.message)

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from lamella.analysis.hidden import HIDDEN, hide_field
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import UsageError
 from lamella.image import Image
 from lamella.operations.request import Request
 from lamella.restate.annotations import asked_for, for_image, is_own
 from lamella.restate.changes import Changes
-from lamella.restate.redact import REDACTED, Redaction
+from lamella.restate.redact import NO_REDACTION, REDACTED, Redaction
 from lamella.rewrite import Wording, annotated, new_config, new_manifest
 from lamella.selection import Selection
 from lamella.spec.changes import FieldChange, compare_configs, compare_values
@@ -23,7 +24,10 @@ from lamella.spec.manifest import Index, Manifest
 from lamella.spec.media_type import DOCKER_INDEX
 from lamella.transport.base import Destination
 
-__all__ = ["Restating", "check_index", "documents_of", "index_changes"]
+__all__ = ["Restating", "check_index", "documents_of", "index_changes", "kept_values"]
+
+
+_ANNOTATIONS = "annotations"
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,25 @@ class Restating:
     """Values that go wherever they are."""
 
     @classmethod
-    def of(cls, image: Image, request: Request, secrets: frozenset[str]) -> Restating:
+    def of(
+        cls,
+        image: Image,
+        request: Request,
+        secrets: frozenset[str],
+        kept: frozenset[str] = frozenset(),
+    ) -> Restating:
         """Return what a request means for an image.
 
         Args:
             image: the source.
             request: what is asked for.
             secrets: those of other documents that belong to it.
+            kept: values of likely secrets that are none.
         """
-        own = request.changes.redaction.values_in(documents_of(image))
+        changes = request.changes.keeping(kept)
+        own = changes.redaction.values_in(documents_of(image))
         annotations = for_image(request.annotations)
-        return cls(image, request.changes, request.wording, annotations, own | secrets)
+        return cls(image, changes, request.wording, annotations, own | secrets)
 
     @property
     def renews_config(self) -> bool:
@@ -141,7 +153,7 @@ class Restating:
             found += compare_values("manifest", masked, manifest.value)
         if self.annotations and (self.image.manifest is None or self.image.manifest.is_docker):
             # Of the new manifest, which is OCI's: see `check`.
-            new = {"annotations": dict(self.annotations)}
+            new = {_ANNOTATIONS: dict(self.annotations)}
             found += compare_values("manifest", {}, self.changes.redaction.apply(new, self.secrets))
         yield from _shown(found, self.changes.redaction)
 
@@ -161,12 +173,12 @@ class Restating:
 
 def _shown(found: Iterable[FieldChange], redaction: Redaction) -> Iterator[FieldChange]:
     """Yield changes that may be told. What stands for a secret is told as it is."""
-    hiding = replace(redaction, likely=True)
+    hiding = replace(redaction, likely=True, kept=frozenset())
     for change in found:
         if is_own(change.field.partition("annotations.")[2]):
             continue
         after = change.after
-        if after != REDACTED and not redaction.likely:
+        if after != REDACTED and (redaction.kept or not redaction.likely):
             after = _hidden(change.field, after, hiding)
         yield FieldChange(change.field, _hidden(change.field, change.before, hiding), after)
 
@@ -207,6 +219,41 @@ def check_index(annotations: Mapping[str, str], stored: Index, where: str) -> No
             f"`annotations`: {where} has a Docker manifest list, which can't have them; "
             "with `output` oci:DIR it becomes an OCI index; manifest:KEY is for its images alone"
         )
+
+
+def kept_values(
+    image: Image, request: Request, allowed: Allowed, further: Iterable[object] = ()
+) -> frozenset[str]:
+    """Return the values that look like secrets in an image's documents and are none.
+
+    Args:
+        image: the source; what is asked for instead counts, too.
+        request: what is asked for.
+        allowed: what is none.
+        further: documents that belong to it.
+    """
+    if not (allowed.texts and request.changes.redaction.likely):
+        return frozenset()
+    # Few squashes hide anything.
+    from lamella.analysis.secrets.config import allowed_values  # noqa: PLC0415
+
+    changes = replace(request.changes, redaction=NO_REDACTION)
+    configs = [image.config.value, changes.config_value(image.config.value)]
+    documents = [*documents_of(image), {_ANNOTATIONS: for_image(request.annotations)}, *further]
+    annotations = [found for document in documents for found in _annotations_in(document)]
+    found = [allowed_values(config, None, allowed) for config in configs]
+    found += [allowed_values({}, one, allowed) for one in annotations]
+    return frozenset().union(*found)
+
+
+def _annotations_in(document: object) -> Iterator[object]:
+    """Yield the annotations of a document and of the descriptors in it."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from (value,) if key == _ANNOTATIONS else _annotations_in(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _annotations_in(value)
 
 
 def documents_of(image: Image) -> Iterator[object]:

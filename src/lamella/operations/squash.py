@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import EngineUnreachable, MalformedImage, UnknownLayer, Unsupported
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
@@ -26,7 +27,7 @@ from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
-from lamella.operations.restating import Restating
+from lamella.operations.restating import Restating, kept_values
 from lamella.operations.result import Result, SquashedRange
 from lamella.selection import AUTO, Selection, is_number, select
 from lamella.spec.manifest import Manifest
@@ -102,8 +103,12 @@ class Job:
             destination = self._open_destination(request)
         self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
+        self.allowed = Allowed.parse(request.allow)
+        self._restating: Restating | None = None
         self.secrets: frozenset[str] = frozenset()
         """Of other documents of the same index: they go from this image's, too."""
+        self.kept: frozenset[str] = frozenset()
+        """What is none in these, and none in this image's."""
 
     def run(self) -> Result:
         """Do all of it."""
@@ -131,7 +136,11 @@ class Job:
         Args:
             image: as it was fetched: some engines tell its manifest only then; None: as described.
         """
-        return Restating.of(image or self._source.describe(), self._request, self.secrets)
+        image = image or self._source.describe()
+        if self._restating is None or self._restating.image is not image:
+            kept = self.kept | kept_values(image, self._request, self.allowed)
+            self._restating = Restating.of(image, self._request, self.secrets, kept)
+        return self._restating
 
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
@@ -206,7 +215,7 @@ class Job:
             self._env.progress,
             self._request.edits,
             remove_secrets=removes,
-            allow=self._request.allow,
+            allowed=self.allowed,
             headers_only=headers_only,
             finds_blocks=self._takes_over(image),
         )
@@ -219,6 +228,9 @@ class Job:
                 kept_name=self._base.kept_name,
             )
         tell_edited(prepared.edited, ranges, self._env.progress)
+        redacts = self._request.changes.redaction.likely
+        for line in self.allowed.unused(files=removes, values=redacts):
+            self._env.progress.note(f"`allow` {line}: no likely secret is there")
         for note in restating.notes():
             self._env.progress.note(note)
         self._attached.judge(complete=not prepared.edited.left_out)

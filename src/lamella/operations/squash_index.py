@@ -14,7 +14,7 @@ from lamella.merge.causes import Dropped
 from lamella.operations.merge_layers import Prepared, reason_against
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
-from lamella.operations.restating import check_index, documents_of, index_changes
+from lamella.operations.restating import check_index, documents_of, index_changes, kept_values
 from lamella.operations.result import Result
 from lamella.operations.squash import Job, Made
 from lamella.progress import Progress
@@ -108,6 +108,7 @@ class _EveryPlatform:
         self._attached = Attached(request.referrers, env.progress)
         self._annotations = for_index(request.annotations)
         self._secrets: frozenset[str] = frozenset()
+        self._wanted = request.changes
 
     def run(self) -> Result:
         if self._destination is not None:
@@ -144,25 +145,29 @@ class _EveryPlatform:
 
     def _share_secrets(self, ones: list[_One]) -> None:
         """Let what is a secret in one document be one in all of them."""
-        redaction = self._request.changes.redaction
-        if redaction.is_none:
+        if self._wanted.redaction.is_none:
             return
         documents: list[object] = [self._index.value]
-        for described in self._pool.map(lambda one: one.source.describe(), ones):
+        of_index = self._index.value, {"annotations": self._annotations}
+        kept: set[str] = set()
+        images = list(self._pool.map(lambda one: one.source.describe(), ones))
+        for one, described in zip(ones, images, strict=True):
             documents += documents_of(described)
-        self._secrets = redaction.values_in(documents)
+            kept |= kept_values(described, self._request, one.job.allowed, of_index)
+        self._wanted = self._wanted.keeping(frozenset(kept))
+        self._secrets = self._wanted.redaction.values_in(documents)
         for one in ones:
-            one.job.secrets = self._secrets
+            one.job.secrets, one.job.kept = self._secrets, frozenset(kept)
 
     def _told(self) -> Iterator[FieldChange]:
         """Yield which annotations of the index change."""
         new = self._annotated(self._index)
-        return index_changes(self._index, new, self._request.changes, self._secrets)
+        return index_changes(self._index, new, self._wanted, self._secrets)
 
     def _annotated(self, index: Index) -> Index:
         """Return an index with the annotations, if its dialect has any, and without secrets."""
         new = new_index(index, lambda entry: entry, self._annotations)
-        return self._request.changes.index(new, self._secrets)
+        return self._wanted.index(new, self._secrets)
 
     def _images(self) -> Iterator[_One]:
         where = str(self._request.location)
@@ -252,7 +257,7 @@ class _EveryPlatform:
         bases = [made.base for made in self._new.values()]
         base = bases[0] if all(one == bases[0] for one in bases) else {}
         renewed = new_index(index, entry_of, annotations, base)
-        return self._request.changes.index(renewed, self._secrets)
+        return self._wanted.index(renewed, self._secrets)
 
     def _nested_entry(self, descriptor: Descriptor, destination: IndexWriter) -> Descriptor | None:
         nested = self._nested(descriptor)

@@ -48,6 +48,10 @@ class Changes:
             Redaction(redact, tuple(_names("redact_names", redact_names))),
         )
 
+    def keeping(self, kept: frozenset[str]) -> Changes:
+        """Return the same, with values that look like secrets and stay."""
+        return replace(self, redaction=replace(self.redaction, kept=kept)) if kept else self
+
     def to_json(self) -> dict[str, Any]:
         """Return the parameters that were given, as JSON values; secrets in them are hidden."""
         hiding = replace(self.redaction, likely=True)

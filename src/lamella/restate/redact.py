@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from lamella.analysis.hidden import HIDDEN, hide_setting, hide_values
+from lamella.analysis.hidden import HIDDEN, hidden_values, hide_setting, hide_values
 from lamella.restate.known import KnownSecrets
 
 __all__ = ["NO_REDACTION", "REDACTED", "Redaction"]
@@ -57,6 +57,8 @@ class Redaction:
     """Those that look like a secret."""
     names: tuple[str, ...] = ()
     """Those of variables, labels, build arguments and annotations with just these names."""
+    kept: frozenset[str] = frozenset()
+    """What looks like a secret and is none: it stays, wherever it is."""
 
     @property
     def is_none(self) -> bool:
@@ -91,6 +93,7 @@ class _Hiding:
 
     def __init__(self, redaction: Redaction, secrets: frozenset[str], hidden: str) -> None:
         self._likely, self._names, self._hidden = redaction.likely, redaction.names, hidden
+        self._kept = redaction.kept | {REDACTED}  # what is gone is not hidden once more
         self._patterns = [pattern for name in redaction.names for pattern in _patterns_of(name)]
         self._secrets = KnownSecrets(secrets)
         self.found: set[str] = set()
@@ -132,8 +135,10 @@ class _Hiding:
     def _belong(self, flag: str, value: str) -> bool:
         """Whether a word is the secret that the one before names: ``--token``, ``abc``."""
         both = json.dumps([flag, value], ensure_ascii=False)
-        likely = self._likely and hide_values(both, _MARK).endswith(f'", {_MARK}]')
-        return likely or (flag.startswith("--") and flag[2:] in self._names)
+        is_asked = self._likely and not self._stays(value)
+        likely = is_asked and hide_values(both, _MARK).endswith(f'", {_MARK}]')
+        named = flag.startswith("--") and flag[2:] in self._names
+        return likely or (named and value != REDACTED)
 
     def _variable(self, line: str) -> str:
         name, equals, value = line.partition("=")
@@ -142,8 +147,9 @@ class _Hiding:
     def _setting(self, name: str, value: str) -> str:
         """Hide in ``NAME=value``, of which all the rest is the value."""
         whole = f"{name}={value}"
-        likely = self._likely and hide_setting(whole, _MARK) == f"{name}={_MARK}"
-        if value and (likely or name in self._names):
+        is_asked = self._likely and value != _MARK and not self._stays(value)
+        likely = is_asked and hide_setting(whole, _MARK) == f"{name}={_MARK}"
+        if value and (likely or (name in self._names and value != REDACTED)):
             self._note(value)
             return self._hidden
         return self._text(value)
@@ -170,25 +176,36 @@ class _Hiding:
 
     def _command(self, text: str) -> str:
         if self._likely:
-            for value in _values(text, hide_values(text, _MARK)):
+            for value in hidden_values(text, self._stays):
                 self._note(value)
-            text = hide_values(text, self._hidden)
+            text = hide_values(text, self._hidden, self._stays)
         for pattern in self._patterns:
             for found in pattern.finditer(text):
                 self._note(found["value"])
-            text = pattern.sub(lambda found: f"{found['kept']}{self._hidden}", text)
+            text = pattern.sub(self._named, text)
         return text
+
+    def _named(self, found: re.Match[str]) -> str:
+        return found[0] if found["value"] == REDACTED else f"{found['kept']}{self._hidden}"
 
     def _known(self, text: str) -> str:
         return self._secrets.hide(text, self._hidden)
 
+    def _stays(self, value: str) -> bool:
+        """Whether a value that looks like a secret is none."""
+        return not self._kept.isdisjoint(_forms(value))
+
     def _note(self, value: str) -> None:
         """Take note of a secret, as it is written and without quotes around it."""
-        for form in {value, value.strip("\"'"), value.strip("\"',;)}")}:
+        for form in _forms(value):
             if len(form.encode(errors="replace")) >= _SHORTEST and not (
                 _NO_SECRET.fullmatch(form) or HIDDEN in form or REDACTED in form or _MARK in form
             ):
                 self.found.add(form)
+
+
+def _forms(value: str) -> set[str]:
+    return {value, value.strip("\"'"), value.strip("\"',;)}")}
 
 
 def _patterns_of(name: str) -> Iterator[re.Pattern[str]]:
@@ -201,18 +218,3 @@ def _patterns_of(name: str) -> Iterator[re.Pattern[str]]:
         rf"(?P<value>{_QUOTED}|.*?(?:(?<!\s)(?=\s+[\w.-]+=)|$))"
     )
     yield re.compile(rf"(?P<kept>{own}[\"']?\s*[=:]\s*)(?P<value>{_QUOTED}|\S+)")
-
-
-def _values(text: str, marked: str) -> Iterator[str]:
-    """Yield what a text has where the same text with hidden values has marks."""
-    if _MARK in text or _MARK not in marked:
-        return
-    first, *parts = marked.split(_MARK)
-    at = len(first)
-    for number, part in enumerate(parts, 1):
-        # The last part is the end; another may also occur in a value, which is then cut short.
-        end = len(text) - len(part) if number == len(parts) else text.find(part, at)
-        if end < at:
-            return
-        yield text[at:end]
-        at = end + len(part)

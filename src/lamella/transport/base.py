@@ -162,8 +162,8 @@ class ImageWriter(ABC):
         """
 
     @abstractmethod
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
-        """Take a new layer; return its diff_id and its stored form."""
+    def put_merged(self, merged: Merged) -> Packed:
+        """Take a new layer; return what it is known by, in its stored form."""
 
     @abstractmethod
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:

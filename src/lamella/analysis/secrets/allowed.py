@@ -14,7 +14,7 @@ from lamella.analysis.model import Secret
 from lamella.errors import UsageError
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 
-__all__ = ["Allowed"]
+__all__ = ["NOTHING_ALLOWED", "Allowed"]
 
 _OPTION = "`allow`"
 _WHERE = {
@@ -84,11 +84,22 @@ class Allowed:
                 return True
         return False
 
-    def unused(self) -> list[str]:
-        """Return the lines that have allowed nothing so far."""
-        unused = set(self._patterns.unused(self._used))
-        unused |= {text for text, *_ in self._values} - self._used_values
+    def unused(self, *, files: bool = True, values: bool = True) -> list[str]:
+        """Return the lines that have allowed nothing so far.
+
+        Args:
+            files: secrets were looked for in files.
+            values: they were looked for in what an image says of itself.
+        """
+        unused = set(self._patterns.unused(self._used)) if files else set()
+        for text, place, _ in self._values:
+            looked = values or (files and place == _KIND)
+            if looked and text not in self._used_values:
+                unused.add(text)
         return [text for text in self.texts if text in unused]
+
+
+NOTHING_ALLOWED = Allowed.parse(())
 
 
 def _is_value(text: str) -> bool:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from lamella.analysis.hidden import is_secret_name, named_values
+from lamella.analysis.hidden import hidden_values, hide_setting, is_secret_name, named_values
 from lamella.analysis.model import Secret
+from lamella.analysis.secrets.allowed import Allowed
 from lamella.analysis.secrets.checks import is_password
 from lamella.analysis.secrets.shown import shorten
 from lamella.analysis.secrets.tokens import find_tokens
 from lamella.image import Image
 
-__all__ = ["config_secrets"]
+__all__ = ["allowed_values", "config_secrets"]
 
 _KIND_OF_NAME = {"pass": "password", "pwd": "password", "token": "token"}
 _OTHER_KIND = "secret value"
@@ -58,11 +60,50 @@ def config_secrets(image: Image) -> tuple[Secret, ...]:
     history entry that set it.
     """
     secrets, told = [], set[str]()
-    for place, found in _all(image):
+    annotations = image.manifest.value.get("annotations") if image.manifest else None
+    layers = [step.layer for step in image.steps() or ()]
+    for place, found in _all(image.config.value, annotations, _LIKELY, layers):
         if found.value not in told:
             told.add(found.value)
             secrets.append(place(found))
     return tuple(secrets)
+
+
+def allowed_values(
+    config: Mapping[str, object], annotations: object, allowed: Allowed
+) -> frozenset[str]:
+    """Return which values are no secrets, though they are hidden: of what a user allows.
+
+    Args:
+        config: all of it, with the history.
+        annotations: names and texts.
+        allowed: what is none.
+    """
+    every = chain(_all(config, annotations, _HIDDEN), _in_strings(config.get("config")))
+    return frozenset(found.value for place, found in every if allowed.allows(place(found)))
+
+
+def _in_strings(settings: object) -> Iterator[tuple[_Place, _ConfigValue]]:
+    """Yield what is hidden in each string of a command, as it is without JSON around it."""
+    if not isinstance(settings, dict):
+        return
+    for name in _TEXTS:
+        todo = [settings.get(name)]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, str):
+                yield from _at(_Place("config", name), _hidden_in_text(value))
+            elif isinstance(value, list | dict):
+                todo += value.values() if isinstance(value, dict) else value
+
+
+class _Look(NamedTuple):
+    """What is looked for."""
+
+    in_setting: Callable[[str, str], Iterator[_ConfigValue]]
+    """In what a variable, a label or the like has: all of it is the value."""
+    in_text: Callable[[str], Iterator[_ConfigValue]]
+    """In what a command has: values with their names, and tokens."""
 
 
 class _Place(NamedTuple):
@@ -78,60 +119,73 @@ class _Place(NamedTuple):
         )
 
 
-def _all(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
-    value = image.config.value.get("config")
-    config: Mapping[str, object] = value if isinstance(value, dict) else {}
-    for line in _list(config.get("Env")):
+def _all(
+    config: Mapping[str, object],
+    annotations: object,
+    look: _Look,
+    layers: Sequence[int | None] = (),
+) -> Iterator[tuple[_Place, _ConfigValue]]:
+    """Yield what is found, and where.
+
+    Args:
+        config: all of it, with the history.
+        annotations: names and texts.
+        look: for what.
+        layers: that the entries of the history made.
+    """
+    value = config.get("config")
+    settings: Mapping[str, object] = value if isinstance(value, dict) else {}
+    for line in _list(settings.get("Env")):
         name, _, text = line.partition("=")
-        yield from _at(_Place("env", name), _in_setting(name, text))
-    for where, settings in (
-        ("label", config.get("Labels")),
-        ("annotation", image.manifest.value.get("annotations") if image.manifest else None),
-    ):
-        for name, text in settings.items() if isinstance(settings, dict) else ():
-            yield from _at(_Place(where, str(name)), _in_setting(str(name), str(text)))
+        yield from _at(_Place("env", name), look.in_setting(name, text))
+    for where, named in (("label", settings.get("Labels")), ("annotation", annotations)):
+        for name, text in named.items() if isinstance(named, Mapping) else ():
+            yield from _at(_Place(where, str(name)), look.in_setting(str(name), str(text)))
     for name in _TEXTS:
-        yield from _at(_Place("config", name), _in_text(_text(config.get(name))))
-    yield from _in_history(image)
+        yield from _at(_Place("config", name), look.in_text(_text(settings.get(name))))
+    history = config.get("history")
+    entries = history if isinstance(history, list) else []
+    for number, (entry, layer) in enumerate(zip_longest(entries, layers[: len(entries)]), 1):
+        if isinstance(entry, dict):
+            yield from _in_entry(entry, number, None if layer is None else layer + 1, look)
 
 
-def _in_history(image: Image) -> Iterator[tuple[_Place, _ConfigValue]]:
-    for number, step in enumerate(image.steps() or (), 1):
-        layer = None if step.layer is None else step.layer + 1
-        command = str(step.entry.get("created_by") or "")
-        arguments = _ARGUMENTS.match(command)
-        if arguments:
-            for found in _ARGUMENT.finditer(arguments["all"]):
-                yield from _at(
-                    _Place("build arg", found["name"], layer), _in_setting(*found.groups())
-                )
-            command = command[arguments.end("all") :]
-        declared = _DECLARED.match(command)
-        if declared:
-            for found in _ARGUMENT.finditer(declared["rest"]):
-                where = "build arg" if declared["verb"] == "ARG" else "history"
-                name = found["name"] if where == "build arg" else str(number)
-                text = found["value"].strip("\"'")
-                yield from _at(_Place(where, name, layer), _in_setting(found["name"], text))
-        place = _Place("history", str(number), layer)
-        yield from _at(place, _in_text(command))
-        yield from _at(place, _in_text(str(step.entry.get("comment") or "")))
+def _in_entry(
+    entry: Mapping[str, object], number: int, layer: int | None, look: _Look
+) -> Iterator[tuple[_Place, _ConfigValue]]:
+    """Yield what an entry of the history has."""
+    command = str(entry.get("created_by") or "")
+    arguments = _ARGUMENTS.match(command)
+    if arguments:
+        for found in _ARGUMENT.finditer(arguments["all"]):
+            yield from _at(
+                _Place("build arg", found["name"], layer), look.in_setting(*found.groups())
+            )
+        command = command[arguments.end("all") :]
+    declared = _DECLARED.match(command)
+    if declared:
+        for found in _ARGUMENT.finditer(declared["rest"]):
+            where = "build arg" if declared["verb"] == "ARG" else "history"
+            name = found["name"] if where == "build arg" else str(number)
+            text = found["value"].strip("\"'")
+            yield from _at(_Place(where, name, layer), look.in_setting(found["name"], text))
+    place = _Place("history", str(number), layer)
+    yield from _at(place, look.in_text(command))
+    yield from _at(place, look.in_text(str(entry.get("comment") or "")))
 
 
 def _at(place: _Place, found: Iterable[_ConfigValue]) -> Iterator[tuple[_Place, _ConfigValue]]:
     return ((place, one) for one in found)
 
 
-def _in_setting(name: str, value: str) -> Iterator[_ConfigValue]:
-    """What a variable, a label or the like has: all of it is the value."""
+def _likely_in_setting(name: str, value: str) -> Iterator[_ConfigValue]:
     tokens = list(_tokens(value))
     yield from tokens
     if not tokens and len(value) >= _SHORTEST and _is_secret(name, value):
         yield _ConfigValue(_kind_of(name), value)
 
 
-def _in_text(text: str) -> Iterator[_ConfigValue]:
-    """What a command has: values with their names, and tokens."""
+def _likely_in_text(text: str) -> Iterator[_ConfigValue]:
     tokens = list(_tokens(text))
     yield from tokens
     for name, value in named_values(text):
@@ -143,6 +197,34 @@ def _in_text(text: str) -> Iterator[_ConfigValue]:
             and not any(token.value in value for token in tokens)
         ):
             yield _ConfigValue(_kind_of(name), value)
+
+
+def _hidden_in_setting(name: str, value: str) -> Iterator[_ConfigValue]:
+    """Yield what `hide_setting` hides: it knows more names, and no value that is none."""
+    line = f"{name}={value}"
+    if hide_setting(line) == line:
+        return
+    tokens = list(_tokens(value))
+    yield from tokens
+    named = _kind_of(name) if is_secret_name(name) else ""
+    kinds = {token.kind for token in tokens} or {named}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    for one in (value, *hidden_values(value)):
+        yield _ConfigValue(kind, one.strip("\"'"))
+
+
+def _hidden_in_text(text: str) -> Iterator[_ConfigValue]:
+    tokens = list(_tokens(text))
+    yield from tokens
+    for name, value in named_values(text):
+        if not any(token.value in value for token in tokens):
+            yield _ConfigValue(_kind_of(name), value)
+    for value in hidden_values(text):
+        yield _ConfigValue("", value.strip("\"'"))
+
+
+_LIKELY = _Look(_likely_in_setting, _likely_in_text)
+_HIDDEN = _Look(_hidden_in_setting, _hidden_in_text)
 
 
 def _is_secret(name: str, value: str) -> bool:

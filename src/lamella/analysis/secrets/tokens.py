@@ -339,15 +339,20 @@ def _places(text: bytes) -> Iterator[tuple[int, int]]:
                 yield number, found.end()
 
 
-def hide_tokens(text: str, hidden: str) -> str:
+def hide_tokens(text: str, hidden: str, stays: Callable[[str], bool] = lambda _: False) -> str:
     """Replace the tokens of a text.
 
     Args:
         text: any text.
         hidden: what stands for each of them.
+        stays: whether one is not replaced.
     """
     raw = text.encode(errors="surrogatepass")
-    spans = sorted({(token.start, token.end) for token in find_tokens(raw)}, reverse=True)
+    found = {(token.start, token.end) for token in find_tokens(raw)}
+    spans = sorted(
+        (span for span in found if not stays(raw[slice(*span)].decode(errors="surrogatepass"))),
+        reverse=True,
+    )
     before = len(raw)
     for start, end in spans:
         if end <= before:  # of two that overlap the later one is replaced

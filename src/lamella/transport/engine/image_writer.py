@@ -10,12 +10,12 @@ from typing import cast
 from lamella.errors import EngineError, Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Blob, Layer, Merged
+from lamella.layer.compress import Packed
 from lamella.layer.compression import Compression
 from lamella.layer.partial.headers import has_content
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
-from lamella.spec.digest import Digest
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_layer
 from lamella.transport.base import (
@@ -100,18 +100,18 @@ class EngineImage(ImageWriter):
         descriptor = None if self._client.is_podman else layer.descriptor
         return SentLayer(layer.diff_id, descriptor or plain, None, where=layer.where)
 
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer: into the load, or into the spool where its digest has to come first."""
         if self._containerd or self._client.is_podman:
             packed, blob = spool_packed(merged, self.compression, self._spool)
             piece = SentLayer(packed.diff_id, packed.descriptor, blob)
         else:
             name, diff_id = self._request.put(merged)
-            descriptor = Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)
-            piece = SentLayer(diff_id, descriptor, None, name=name)
+            packed = Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
+            piece = SentLayer(diff_id, packed.descriptor, None, name=name)
         self._pieces.append(piece)
         self._kept.append(None)
-        return piece.diff_id, piece.descriptor
+        return packed
 
     # -- the image
 

@@ -26,6 +26,7 @@ from lamella.errors import (
 )
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
+from lamella.layer.compress import Packed
 from lamella.layer.compression import NONE, Compression
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -207,7 +208,7 @@ class DockerArchiveWriter(ImageWriter):
             stored = self._copy(layer)
         else:
             tar = self._opener.open([layer])[0]
-            stored = self.put_merged(AsItIs.of(layer, tar, self._advance))[1]
+            stored = self.put_merged(AsItIs.of(layer, tar, self._advance)).descriptor
         self._written[layer.diff_id] = self._files[-1], stored
         return stored
 
@@ -217,19 +218,19 @@ class DockerArchiveWriter(ImageWriter):
         self._tar.end(size)
         return Descriptor(oci_layer(layer.compression), digest, size)
 
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
         name, compression = self._next(), self.compression
         if compression.kind == Codec.NONE:
             self._tar.begin(name, merged.size)
             diff_id = self._put_plain(merged)
             self._tar.end(merged.size)
-            return diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size)
+            return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
         packed, file = spool_packed(merged, compression, self._spool)
         self._tar.begin(name, packed.size)
         self._tar.copy(file)
         self._tar.end(packed.size)
-        return packed.diff_id, packed.descriptor
+        return packed
 
     def _put_plain(self, merged: Merged) -> Digest:
         if isinstance(merged, AsItIs):  # inside the kernel, where that works

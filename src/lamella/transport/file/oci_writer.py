@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 from lamella.image import Image
 from lamella.layer.blob import Layer, Merged
-from lamella.layer.compress import write_packed
+from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config, format_json
@@ -84,12 +84,12 @@ class LayoutImage(ImageWriter):
             blob.settle(layer.diff_id)
         return Descriptor(oci_layer(Codec.NONE), layer.diff_id, tar.size)
 
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer."""
         blob = self._layout.blobs.start()
         packed = write_packed(merged, self.compression, blob.write)
         blob.settle(packed.digest)
-        return packed.diff_id, packed.descriptor
+        return packed
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Write config and manifest, and what names them."""

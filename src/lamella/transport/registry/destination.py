@@ -213,13 +213,14 @@ class _RegistryImage(ImageWriter):
         packed, blob = spool_packed(merged, Compression(Codec.GZIP), self._sending.env.spool)
         return packed.descriptor, blob
 
-    def put_merged(self, merged: Merged) -> tuple[Digest, Descriptor]:
+    def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer, which is sent while it is made."""
         packed = self._send_packed(merged, "the merged layer")
+        if not self._docker:
+            return packed
         stored = packed.descriptor
-        if self._docker:
-            stored = replace(stored, media_type=docker_layer(stored.media_type))
-        return packed.diff_id, stored
+        stored = replace(stored, media_type=docker_layer(stored.media_type))
+        return replace(packed, descriptor=stored)
 
     def _send_packed(self, merged: Merged, where: str) -> Packed:
         """Pack a layer and send it, in pieces while it is packed unless it is small.
