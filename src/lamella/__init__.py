@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
+    from lamella.operations.calls import diff
+    from lamella.operations.diff import FileChange, FileContent, ImageDiff
     from lamella.operations.options import SquashOptions
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
@@ -105,12 +107,15 @@ __all__ = [
     "Environment",
     "FieldChange",
     "File",
+    "FileChange",
+    "FileContent",
     "FlatTar",
     "FleetImage",
     "FleetPlan",
     "FoundSecret",
     "HistoryLine",
     "Image",
+    "ImageDiff",
     "ImageError",
     "ImageNotFound",
     "ImagePlan",
@@ -154,6 +159,7 @@ __all__ = [
     "analyze",
     "attestation",
     "batch",
+    "diff",
     "open_image",
     "plan",
     "squash",
@@ -183,12 +189,15 @@ _HOMES = {
     "Environment": "transport.environment",
     "FieldChange": "spec.changes",
     "File": "inside.file",
+    "FileChange": "operations.diff",
+    "FileContent": "operations.diff",
     "FlatTar": "inside.export",
     "FleetImage": "fleet.tree",
     "FleetPlan": "fleet.best",
     "FoundSecret": "operations.secrets",
     "HistoryLine": "analysis.model",
     "Image": "image",
+    "ImageDiff": "operations.diff",
     "ImageError": "errors",
     "ImageNotFound": "errors",
     "ImagePlan": "fleet.best",
@@ -232,6 +241,7 @@ _HOMES = {
     "analyze": "api",
     "attestation": "operations.attestation",
     "batch": "fleet.calls",
+    "diff": "operations.calls",
     "open_image": "api",
     "plan": "fleet.calls",
     "squash": "api",

@@ -16,12 +16,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from lamella.errors import ImageError, UsageError
+from lamella.errors import ImageError
 from lamella.image import Image
 from lamella.layer.compression import Compression
 from lamella.operations.created import created_text
 from lamella.operations.editing import allow_texts, edits_of
-from lamella.operations.request import Layers, Name, Request, range_texts, reference_text
+from lamella.operations.request import (
+    Layers,
+    Name,
+    Request,
+    platform_of,
+    range_texts,
+    reference_text,
+)
 from lamella.operations.result import Result
 from lamella.operations.squash import Job
 from lamella.operations.target import target_of
@@ -154,7 +161,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             auto=auto,
             include_base=include_base,
             tags=tags,
-            platform=None if platform == "all" else _platform(platform),
+            platform=None if platform == "all" else platform_of(platform),
             compression=_compression(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
@@ -183,12 +190,6 @@ def _compression(given: str | Compression | None) -> Compression | None:
     return Compression.parse(given) if isinstance(given, str) and given else given or None
 
 
-def _platform(given: str | Platform | None) -> Platform | None:
-    if given == "all":
-        raise UsageError("`platform` all: expected one platform here, like linux/arm64")
-    return Platform.parse(given) if isinstance(given, str) and given else given or None
-
-
 @contextmanager
 def open_image(
     image: Name, *, platform: str | Platform | None = None, env: Environment | None = None
@@ -207,7 +208,7 @@ def open_image(
 
     with used(env) as world:
         location = locate(reference_text(image), world)
-        source = location.open_source(_platform(platform), world)
+        source = location.open_source(platform_of(platform), world)
         with source as opened, open_inside(opened, world.spool) as inside:
             yield inside
 
@@ -237,7 +238,7 @@ def open_layers(
 
     with used(env) as world:
         location = locate(reference_text(image), world)
-        with location.open_source(_platform(platform), world) as source:
+        with location.open_source(platform_of(platform), world) as source:
             described = source.describe()
             known = source.tags_by_chain() if tags else None
             if described.history_gap:
@@ -278,7 +279,7 @@ def analyze(
     with used(env) as world:
         none = allow_texts(allow)
         return analyze_source(
-            reference_text(image), _platform(platform), world, secrets=secrets, allow=none
+            reference_text(image), platform_of(platform), world, secrets=secrets, allow=none
         )
 
 
@@ -308,7 +309,7 @@ def compare(  # noqa: PLR0913 - two images, and all that `analyze` is asked for
 
     with used(env) as world:
         both, none = (reference_text(a), reference_text(b)), allow_texts(allow)
-        return compare_sources(*both, _platform(platform), world, secrets=secrets, allow=none)
+        return compare_sources(*both, platform_of(platform), world, secrets=secrets, allow=none)
 
 
 @contextmanager
@@ -331,7 +332,7 @@ def explore(
 
     with (
         used(env) as world,
-        explore_source(reference_text(image), _platform(platform), world) as explored,
+        explore_source(reference_text(image), platform_of(platform), world) as explored,
     ):
         yield explored
 
@@ -376,7 +377,7 @@ def verify(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         if platform == "all":
             found = compare_platforms(names, world, edits)
         else:
-            found = compare_images(names, _platform(platform), world, edits)
+            found = compare_images(names, platform_of(platform), world, edits)
     return ignoring.split(found)[0]
 
 

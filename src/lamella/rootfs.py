@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from lamella.image import Image
 from lamella.layer.protocols import LayerTar
-from lamella.merge.changeset import read_changeset
+from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.nodes import newest_origin
@@ -26,7 +26,14 @@ from lamella.spec.changes import shown_value
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
-__all__ = ["Difference", "RootFs", "compare_configs", "compare_rootfs", "read_rootfs"]
+__all__ = [
+    "Difference",
+    "RootFs",
+    "compare_configs",
+    "compare_rootfs",
+    "lay_rootfs",
+    "read_rootfs",
+]
 
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
 _CONFIG = "config"
@@ -43,6 +50,11 @@ class Difference:
     theirs: object
     platform: str = ""
     """Where images of several were compared."""
+
+    @property
+    def change(self) -> str:
+        """What becomes of the value, as text."""
+        return f"{shown_value(self.ours)} → {shown_value(self.theirs)}"
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -69,6 +81,8 @@ class RootFs:
     tars: Sequence[LayerTar]
     groups: Mapping[bytes, bytes]
     """The first name of the inode, for every name of one that has several."""
+    tree: Tree
+    """What `names` was read from, before edits."""
     edits: Edits = NO_EDITS
     """What becomes of the headers of `changed` layers."""
     changed: frozenset[int] = frozenset()
@@ -118,12 +132,27 @@ def read_rootfs(tars: Sequence[LayerTar]) -> RootFs:
     Raises:
         MalformedTar: a layer is damaged.
     """
-    tree = Tree()
     with collector_paused():
-        for position, tar in enumerate(tars):
-            tree.apply(read_changeset(tar, position))
-        names = dict(sorted(tree.walk()))
-    return RootFs(names, tars, _groups(names) if tree.has_links else {})
+        return lay_rootfs(
+            (read_changeset(tar, position) for position, tar in enumerate(tars)), tars
+        )
+
+
+def lay_rootfs(changesets: Iterable[Changeset], tars: Sequence[LayerTar]) -> RootFs:
+    """Lay layers that are read already, base first, over each other.
+
+    Args:
+        changesets: what each of them says.
+        tars: what they were read from, by their positions; perhaps others, too.
+
+    Raises:
+        MalformedTar: a layer is damaged.
+    """
+    tree = Tree()
+    for changeset in changesets:
+        tree.apply(changeset)
+    names = dict(sorted(tree.walk()))
+    return RootFs(names, tars, _groups(names) if tree.has_links else {}, tree)
 
 
 def _cut(names: dict[bytes, Folder | Member | Link], path: bytes, top: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lamella.errors import UsageError
 from lamella.rootfs import Difference
 
-__all__ = ["Ignoring"]
+__all__ = ["NOTHING_IGNORED", "Ignoring"]
 
 _CONFIG = "config"
 _KINDS = ("mode", "owner", "mtime", "xattr", _CONFIG)
@@ -58,3 +58,6 @@ def _means(word: str, difference: Difference) -> bool:
         return True
     of, _, field = word.partition(".")
     return of == kind == _CONFIG and (name == field or name.startswith(f"{field}."))
+
+
+NOTHING_IGNORED = Ignoring()

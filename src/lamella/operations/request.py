@@ -18,7 +18,7 @@ from lamella.spec.platform import Platform
 from lamella.tar.entry import time_text
 from lamella.transport.location import Location
 
-__all__ = ["Layers", "Name", "Request", "range_texts", "reference_text"]
+__all__ = ["Layers", "Name", "Request", "platform_of", "range_texts", "reference_text"]
 
 Name = str | os.PathLike[str]
 """A reference as in docs/cli.md; a path is that of a file or a layout."""
@@ -171,6 +171,17 @@ def _numbers(layers: str | range) -> str:
     if layers.step != 1 or not layers:
         raise UsageError(f"`layers` {layers}: expected positions that follow each other")
     return f"{layers.start + 1}-{layers.stop}"
+
+
+def platform_of(given: str | Platform | None) -> Platform | None:
+    """Return the platform that was asked for, if one was.
+
+    Raises:
+        UsageError: it is none, or all of them.
+    """
+    if given == "all":
+        raise UsageError("`platform` all: expected one platform here, like linux/arm64")
+    return Platform.parse(given) if isinstance(given, str) and given else given or None
 
 
 def _check_text(what: str, text: str) -> None:

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from lamella.errors import UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.edits import NO_EDITS, Edits
+from lamella.operations.pairs import open_pair, platform_pairs
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
 from lamella.transport.environment import Environment
-from lamella.transport.index import HasIndex, images_of
-from lamella.transport.transports import locate, parse_location
 
 __all__ = ["compare_images", "compare_platforms"]
 
@@ -38,7 +36,7 @@ def compare_images(
         LamellaError: one of them can't be read, or is malformed.
     """
     with ExitStack() as stack:
-        one, other = _open(names, platform, env, stack)
+        one, other = open_pair(names, platform, env, stack)
         return _compare(one, other, env, edits)
 
 
@@ -51,38 +49,20 @@ def compare_platforms(
         LamellaError: as `compare_images`.
     """
     with ExitStack() as stack:
-        opened = _open(names, None, env, stack)
-        ours, theirs = map(_by_platform, opened, names)
+        opened = open_pair(names, None, env, stack)
         found: list[Difference] = []
-        for platform in dict.fromkeys([*ours, *theirs]):
-            mine, other = ours.get(platform), theirs.get(platform)
+        for platform, mine, other in platform_pairs(opened, names):
             if mine is None or other is None:
-                has = ("present" if mine else "missing", "present" if other else "missing")
-                found.append(Difference(b"", "image", *has, platform))
+                found.append(only_one(platform, mine))
             else:
                 found += [replace(d, platform=platform) for d in _compare(mine, other, env, edits)]
         return found
 
 
-def _open(
-    names: tuple[str, str], platform: Platform | None, env: Environment, stack: ExitStack
-) -> list[Source]:
-    if all(parse_location(name).is_stream for name in names):
-        raise UsageError("only one of two images can come through standard input")
-    located = [locate(name, env) for name in names]
-    return [stack.enter_context(one.open_source(platform, env)) for one in located]
-
-
-def _by_platform(source: Source, name: str) -> dict[str, Source]:
-    """Return the images of an index; those that it lists, and that are not there, are left out."""
-    if not isinstance(source, HasIndex) or (index := source.index()) is None:
-        return {str(Platform.of(source.describe().config.value)): source}
-    images: dict[str, Source] = {}
-    for descriptor in images_of(index, source.nested, name):
-        image = source.image_of(descriptor)
-        if image is not None:
-            images[str(Platform.of(descriptor.platform))] = image
-    return images
+def only_one(platform: str, ours: Source | None) -> Difference:
+    """Return the difference that only one of two indexes has an image of a platform."""
+    has = ("present", "missing") if ours else ("missing", "present")
+    return Difference(b"", "image", *has, platform)
 
 
 def _compare(one: Source, other: Source, env: Environment, edits: Edits) -> list[Difference]:
