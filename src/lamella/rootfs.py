@@ -27,6 +27,7 @@ from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time
 from lamella.tar.reader import iter_content, read_header
 
 __all__ = [
+    "HARD_LINK_OF",
     "Difference",
     "RootFs",
     "compare_configs",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+HARD_LINK_OF = "hard link of"
+"""What is told of a file that has other names than before."""
 _CONFIG = "config"
 """How a field of the config is told; those of its ``config`` have their own names alone."""
 
@@ -205,7 +208,7 @@ def compare_rootfs(ours: RootFs, theirs: RootFs) -> Iterator[Difference]:
         else:
             yield from _compare_files(path, _inode(one), _inode(other), ours, theirs)
             if ours.groups.get(path) != theirs.groups.get(path):
-                yield Difference(path, "hard link of", ours.first(path), theirs.first(path))
+                yield Difference(path, HARD_LINK_OF, ours.first(path), theirs.first(path))
 
 
 def _compare_folders(
