@@ -29,6 +29,7 @@ __all__ = [
     "HistoryMode",
     "Wording",
     "annotated",
+    "delta_config",
     "new_config",
     "new_entry",
     "new_index",
@@ -75,6 +76,32 @@ def new_config(
     if value == image.config.value:
         return image.config
     return Config.parse(format_json(value), "new config")
+
+
+def delta_config(old: Image, new: Image, diff_ids: Sequence[Digest]) -> Config:
+    """Return the config of an image that has the layers of another, and perhaps one more.
+
+    Args:
+        old: the image whose layers it has, and their history.
+        new: the image that it is otherwise.
+        diff_ids: of its layers.
+    """
+    value = dict(new.config.value)
+    value["rootfs"] = {**value["rootfs"], "diff_ids": list(map(str, diff_ids))}
+    value.pop("history", None)
+    if steps := old.steps():
+        value["history"] = list(map(_unchanged, steps))
+        if len(diff_ids) > len(old.layers):
+            value["history"].append(_delta_entry(old, new))
+    if value == new.config.value:
+        return new.config
+    return Config.parse(format_json(value), "new config")
+
+
+def _delta_entry(old: Image, new: Image) -> dict[str, Any]:
+    made = f"lamella delta # {old.id.short} to {new.id.short}"
+    created = new.config.text("created")
+    return {**({"created": created} if created else {}), "created_by": made}
 
 
 def _diff_ids(image: Image, merged: Mapping[range, Digest]) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.emit import PlanTar
-from lamella.operations.delta import plan_delta
+from lamella.operations.delta import plan_delta, prove_delta
 from lamella.operations.ignoring import Ignoring
 from lamella.operations.pairs import read_pair
 from tests.properties.corners import CORNERS
@@ -53,11 +53,12 @@ def delta_of(old: Sequence[bytes], new: Sequence[bytes], *ignore: str) -> bytes 
     """Return the layer that makes new files of old ones; None if they are the same."""
     with LayerOpener(Spool()) as opener:
         pair = read_pair((image(*old), image(*new)), opener)
-        planned = plan_delta(pair, Ignoring.parse(ignore)).plan
-        if planned is None:
+        planned = plan_delta(pair, Ignoring.parse(ignore))
+        if planned.plan is None:
             return None
-        found = stream_of(PlanTar(planned, dict(enumerate(pair.files[0].tars))))
-        assert len(found) == planned.size, "the size was known before"
+        prove_delta(pair, planned, Ignoring.parse(ignore))
+        found = stream_of(PlanTar(planned.plan, planned.tars))
+        assert len(found) == planned.plan.size, "the size was known before"
         return found
 
 
@@ -103,9 +104,7 @@ def _as_before(before: Listing, after: Listing, path: bytes) -> bool:
 
 
 def _plain(row: Row) -> tuple[object, ...]:
-    return (row.type, row.mode, row.uid, row.gid, row.mtime, row.sha256, row.link, row.device) + (
-        row.xattrs,
-    )
+    return *_folder(row), row.mtime, row.sha256, row.link, row.device
 
 
 def _folder(row: Row) -> tuple[object, ...]:

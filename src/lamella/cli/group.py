@@ -20,6 +20,7 @@ _COMMANDS = {
     "cat": "write files of an image to standard output",
     "completion": "print a completion script for bash, zsh or fish",
     "demo": "squash a sample image and verify it; needs no engine",
+    "delta": "write an image as another one's layers and one more",
     "diff": "show what changed from one image to another",
     "explore": "browse the layers and files of an image on the terminal",
     "export": "write all files of an image as one tar",

@@ -72,7 +72,7 @@ def difference_of(new: Tree, old: Tree, changed: AbstractSet[bytes]) -> Tree:
 
 
 @dataclass(eq=False)
-class _Merged:
+class _InBoth:
     """A directory that both have, and its own entry in the difference."""
 
     made: Folder
@@ -93,7 +93,7 @@ class _Comparing:
 
     def __init__(self, new: Folder, old: Folder, made: Folder, changed: AbstractSet[bytes]) -> None:
         self._changed = changed
-        self._folders = [_Merged(made, new, old, -1, b"")]
+        self._folders = [_InBoth(made, new, old, -1, b"")]
         self._paths = [b""]
 
     def run(self) -> None:
@@ -105,7 +105,7 @@ class _Comparing:
             if folder.above >= 0:
                 self._mark(folder)
 
-    def _compare(self, at: int, folder: _Merged) -> None:
+    def _compare(self, at: int, folder: _InBoth) -> None:
         prefix = self._paths[at]
         for name in folder.old.kids:
             if name not in folder.new.kids:
@@ -133,10 +133,10 @@ class _Comparing:
             if node.member is None:  # no layer has an entry for it: it is as engines make it
                 made.lower = None
         self._folders[at].made.kids[name] = made
-        self._folders.append(_Merged(made, node, below, at, name))
+        self._folders.append(_InBoth(made, node, below, at, name))
         self._paths.append(path + b"/")
 
-    def _end(self, folder: _Merged) -> None:
+    def _end(self, folder: _InBoth) -> None:
         """All that is in a directory is known: see whether it is in the difference, and how."""
         above, made = self._folders[folder.above], folder.made
         if not made.kids and made.member is None and made.lower is not None:
@@ -150,7 +150,7 @@ class _Comparing:
         above.whiteouts += folder.whiteouts
         above.keeps |= folder.keeps
 
-    def _mark(self, folder: _Merged) -> None:
+    def _mark(self, folder: _InBoth) -> None:
         """Make a directory opaque; what is in an opaque one is new."""
         above = self._folders[folder.above]
         is_new = above.made.lower is None and above.is_opaque

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 
+from lamella.errors import UsageError
+from lamella.layer.compression import Compression
+from lamella.operations.delta_job import DeltaJob, DeltaRequest
+from lamella.operations.delta_result import DeltaResult
 from lamella.operations.diff import DiffRequest, ImageDiff, diff_images
 from lamella.operations.ignoring import Ignoring
 from lamella.operations.request import Layers, Name, platform_of, range_texts, reference_text
+from lamella.operations.target import target_of
+from lamella.restate.changes import texts_of
 from lamella.spec.platform import Platform
 from lamella.transport.environment import Environment, used
+from lamella.transport.file.location import parse_file
+from lamella.transport.location import Location
+from lamella.transport.transports import locate
 
-__all__ = ["diff"]
+__all__ = ["delta", "diff"]
+
+_MAY_STAY = "mtime"
+"""What a delta may leave as it was."""
 
 
 def diff(  # noqa: PLR0913 - one parameter for each thing a user can ask for
@@ -49,3 +62,69 @@ def diff(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     )
     with used(env) as world:
         return diff_images(request, world)
+
+
+def delta(  # noqa: PLR0913 - one parameter for each thing a user can ask for
+    old: Name,
+    new: Name,
+    tag: str | Sequence[str] = (),
+    *,
+    output: Name | None = None,
+    archive: Name | None = None,
+    platform: str | Platform | None = None,
+    compression: str | Compression | None = None,
+    ignore: str | Sequence[str] = (),
+    check: bool = False,
+    dry_run: bool = False,
+    env: Environment | None = None,
+) -> DeltaResult:
+    """Write an image as the layers of another one and a layer with all that is different.
+
+    Args:
+        old: reference of the image whose layers it has.
+        new: reference of the image that it is to be: same files, same config.
+        tag: names of the image.
+        output: where it goes; None: where `old` is.
+        archive: in place of `output`, a file that has only what an engine with `old` lacks.
+        platform: ``OS/ARCH[/VARIANT]``, of images for several.
+        compression: of the new layer, as for `squash`.
+        ignore: ``mtime``: files that differ in their time alone stay as they were.
+        check: prove that the files are the same, but for what is ignored, before anything is
+            published.
+        dry_run: only plan.
+        env: temporary folder, progress, streams, how to reach engines and registries.
+
+    Raises:
+        UsageError: the request makes no sense.
+        ImageError: an image is malformed, or a file can't be said so that all engines read it.
+        OutputError: the result can't be written.
+        EngineError: an engine or a registry failed.
+    """
+    ignoring = Ignoring.parse(ignore)
+    if set(ignoring.words) - {_MAY_STAY}:
+        raise UsageError(
+            f"`ignore` {', '.join(ignoring.words)}: a delta can only ignore {_MAY_STAY}"
+        )
+    if archive is not None and output is not None:
+        raise UsageError("`archive` and `output` are two places; give one")
+    packing = Compression.parse(compression) if isinstance(compression, str) else compression
+    with used(env) as world, ExitStack() as stack:
+        place = locate(reference_text(old), world)
+        target: Location
+        if archive is not None:
+            target = parse_file("delta-archive", reference_text(archive))
+        else:
+            target = target_of(place, output, dry_run=dry_run)
+        target, tags = target.named(texts_of(tag))
+        request = DeltaRequest(
+            place,
+            locate(reference_text(new), world),
+            target,
+            tags,
+            platform_of(platform),
+            packing or None,
+            ignoring,
+            check,
+            dry_run,
+        )
+        return DeltaJob(request, world, stack).run()

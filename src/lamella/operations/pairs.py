@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import takewhile
@@ -77,8 +78,15 @@ class Pair:
     """By position: the layers of the first image, then those of the second that are not shared."""
 
 
-def fetch_pair(one: Source, other: Source) -> tuple[Image, Image]:
+def fetch_pair(
+    one: Source, other: Source, more: AbstractSet[int] = frozenset()
+) -> tuple[Image, Image]:
     """Fetch two images so that files which may differ can be compared.
+
+    Args:
+        one: the first.
+        other: the second.
+        more: positions of layers of the first whose content is wanted, too.
 
     Raises:
         LamellaError: one of them can't be read.
@@ -87,16 +95,25 @@ def fetch_pair(one: Source, other: Source) -> tuple[Image, Image]:
     shared = shared_layers(*described)
     counts = [len(image.layers) for image in described]
     if shared == max(counts):  # equal layers make equal files
-        return described
-    ours = one.fetch(frozenset(range(shared, counts[0])), frozenset(range(shared)))
+        ours = one.fetch(frozenset(more), frozenset()) if more else described[0]
+        return ours, described[1]
+    content = frozenset(range(shared, counts[0])) | more
+    ours = one.fetch(content, frozenset(range(shared)) - content)
     return ours, other.fetch(frozenset(range(shared, counts[1])), frozenset())
 
 
-def read_pair(images: tuple[Image, Image], opener: LayerOpener) -> Pair:
+def read_pair(
+    images: tuple[Image, Image], opener: LayerOpener, *, finds_blocks: bool = False
+) -> Pair:
     """Lay the layers of each of two images over each other.
 
     The files of what both begin with are the very same members in both, so they are equal without
     being looked at; so are those of a layer that both have anywhere.
+
+    Args:
+        images: both, as `fetch_pair` returns them.
+        opener: opens their layers.
+        finds_blocks: find what of their layers can be taken over compressed.
 
     Raises:
         ImageError: a layer is damaged, or not what its digest says.
@@ -110,7 +127,10 @@ def read_pair(images: tuple[Image, Image], opener: LayerOpener) -> Pair:
     known = {layer.diff_id: layer for layer in own}
     above = [known.get(layer.diff_id, layer) for layer in theirs.layers[shared:]]
     with opener.explaining(), collector_paused():
-        tars = [*opener.open_headers(ours.layers[:shared]), *opener.open([*own, *above])]
+        tars = [
+            *opener.open_headers(ours.layers[:shared]),
+            *opener.open([*own, *above], finds_blocks=finds_blocks),
+        ]
         changesets = {at: read_changeset(tar, at) for at, tar in enumerate(tars)}
         stacks = (range(count), [*range(shared), *range(count, len(tars))])
         first, second = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -19,6 +20,7 @@ from lamella.spec.descriptor import Descriptor
 from lamella.spec.manifest import Index, Manifest
 from lamella.transport.base import Destination, ImageWriter, NewImage, Source, staying
 from lamella.transport.file.atomic import AtomicFile, writing
+from lamella.transport.file.delta_archive import DeltaImage
 from lamella.transport.file.docker_archive import DockerArchiveWriter, archive_compression
 from lamella.transport.file.name import FileName
 from lamella.transport.file.oci_folder import FolderBlobs
@@ -46,15 +48,18 @@ def open_file_destination(
     """
     with ExitStack() as stack:
         if location.transport == "oci":
-            blobs = stack.enter_context(FolderBlobs(Path(location.path)))
-            yield _Layout(location, LayoutWriter(blobs, archive=False), lambda: None)
+            folder = stack.enter_context(FolderBlobs(Path(location.path)))
+            yield _Layout(location, LayoutWriter(folder, archive=False), lambda: None)
             return
         output = _Output(location, stdout, stack)
         if location.transport == "docker-archive":
             yield _DockerArchive(location, output, spool)
             return
-        out = output.seekable(spool)
-        writer = LayoutWriter(ArchiveBlobs(out, location.path), archive=True)
+        blobs = ArchiveBlobs(output.seekable(spool), location.path)
+        writer = LayoutWriter(blobs, archive=True)
+        if location.transport == "delta-archive":
+            yield _DeltaArchive(writer, blobs, output.finish)
+            return
         yield _Layout(location, writer, output.finish)
 
 
@@ -181,6 +186,40 @@ class _Layout(TakesIndex, TakesReferrers):
         missing = [layer for layer in new.kept if not self._layout.has(layer)]
         _check_room(self._location, missing, writer, new)
         return writer
+
+
+class _DeltaArchive(Destination):
+    """An archive that lacks the layers that stay."""
+
+    home = None
+
+    def __init__(
+        self, layout: LayoutWriter, blobs: ArchiveBlobs, finish: Callable[[], None]
+    ) -> None:
+        self._layout, self._blobs, self._finish = layout, blobs, finish
+
+    def needs(self, image: Image, ranges: Sequence[range], source: Source) -> frozenset[int]:
+        """No layer: who loads it has those that stay."""
+        del image, ranges, source
+        return frozenset()
+
+    def compression(self, image: Image, asked: Compression | None) -> Compression:
+        """As asked, or gzip."""
+        del image
+        return asked or Compression(Codec.GZIP)
+
+    def open_image(self, new: NewImage) -> ImageWriter:
+        """Return what takes the image.
+
+        Raises:
+            Unsupported: Docker 20.10 can't read that compression.
+        """
+        new = replace(new, compression=self.compression(new.image, new.compression))
+        return DeltaImage(self._layout, self._blobs, new, self._finish)
+
+    def stored_manifest(self, manifest: Manifest) -> Manifest:
+        """Return it as an OCI manifest."""
+        return manifest.as_oci()
 
 
 class _LayoutIndex(_Layout, IndexWriter):

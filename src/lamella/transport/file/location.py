@@ -50,7 +50,11 @@ class FileLocation(FileName, Location):
     @property
     def keeps_manifest(self) -> bool:
         """Whether it is a layout."""
-        return self.transport in {"oci", "oci-archive"}
+        return self.transport in {"oci", "oci-archive", "delta-archive"}
+
+    @property
+    def _names_as_docker(self) -> bool:
+        return self.transport in {"docker-archive", "delta-archive"}
 
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         self._need(env.stdin, "stdin")
@@ -102,7 +106,7 @@ class FileLocation(FileName, Location):
     def named(self, tags: Sequence[str]) -> tuple[FileLocation, tuple[str, ...]]:
         """Return itself, and all names of a new image; see `Location`."""
         own = (self.tag,) if self.tag else ()
-        for name in (*own, *tags) if self.transport == "docker-archive" else tags:
+        for name in (*own, *tags) if self._names_as_docker else tags:
             Reference.parse_tag(name)
         return self, tuple(dict.fromkeys((*own, *tags)))
 
@@ -112,7 +116,7 @@ class FileLocation(FileName, Location):
 
     def names(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return names as they are written: a docker-archive has those of Docker."""
-        if self.transport == "docker-archive":
+        if self._names_as_docker:
             tags = [Reference.parse_tag(tag).familiar for tag in tags]
         return tuple(dict.fromkeys(tags))
 

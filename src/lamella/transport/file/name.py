@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["FileFormat", "FileName"]
 
-FileFormat = Literal["docker-archive", "oci-archive", "oci", "archive"]
+FileFormat = Literal["docker-archive", "oci-archive", "oci", "archive", "delta-archive"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class FileName:
     """A file, a stream or a layout folder, and which image of it."""
 
     transport: FileFormat
-    """``archive``: it tells what it is when it is opened."""
+    """``archive``: it tells what it is when it is opened; ``delta-archive``: it is only written,
+    and lacks the layers that stay."""
     path: str
     """``-`` for a stream."""
     tag: str = ""

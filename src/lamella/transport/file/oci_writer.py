@@ -181,6 +181,10 @@ class ArchiveBlobs:
         self._tar.reserve("blobs/sha256")
         return _ArchiveBlob(self._tar, self._there)
 
+    def put_file(self, name: str, content: bytes) -> None:
+        """Write a small file that is no blob."""
+        self._tar.add(name, content)
+
     def finish(self, entries: Sequence[Descriptor]) -> None:
         """Write ``index.json`` and the end of the archive."""
         self._tar.add("index.json", _index(entries))
