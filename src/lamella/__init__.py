@@ -4,9 +4,9 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `analyze`, `open_image` and `verify` do what the commands of these names do, `batch` and
-`plan` the same for many images; errors are all `LamellaError`s. Names are loaded when they are
-first used, so ``import lamella`` costs nothing.
+`squash`, `analyze`, `open_image`, `verify`, `diff` and `delta` do what the commands of these names
+do, `batch` and `plan` the same for many images; errors are all `LamellaError`s. Names are loaded
+when they are first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     from lamella.layer.compression import Compression
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
-    from lamella.operations.calls import diff
+    from lamella.operations.calls import delta, diff
+    from lamella.operations.delta_result import DeltaResult
     from lamella.operations.diff import FileChange, FileContent, ImageDiff
     from lamella.operations.options import SquashOptions
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
@@ -96,6 +97,7 @@ __all__ = [
     "Compression",
     "Config",
     "Dead",
+    "DeltaResult",
     "Descriptor",
     "Difference",
     "Digest",
@@ -159,6 +161,7 @@ __all__ = [
     "analyze",
     "attestation",
     "batch",
+    "delta",
     "diff",
     "open_image",
     "plan",
@@ -178,6 +181,7 @@ _HOMES = {
     "Compression": "layer.compression",
     "Config": "spec.config",
     "Dead": "analysis.model",
+    "DeltaResult": "operations.delta_result",
     "Descriptor": "spec.descriptor",
     "Difference": "rootfs",
     "Digest": "spec.digest",
@@ -241,6 +245,7 @@ _HOMES = {
     "analyze": "api",
     "attestation": "operations.attestation",
     "batch": "fleet.calls",
+    "delta": "operations.calls",
     "diff": "operations.calls",
     "open_image": "api",
     "plan": "fleet.calls",

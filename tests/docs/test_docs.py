@@ -219,6 +219,17 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
         "plan": run("plan", "demo.tar", "slim.tar"),
         "other": run("squash", "demo.tar", "--exclude", "srv", "-o", "other.tar"),
         "verify": run("verify", "demo.tar", "other.tar"),
+        "changed": run(
+            *("squash", "demo.tar", "--exclude", "app/src", "--clamp-mtime", "2020-01-01"),
+            *("--change", "ENV A=b", "-o", "changed.tar"),
+        ),
+        "diff": run(
+            *("diff", "demo.tar", "changed.tar", "--content", "etc/passwd", "--ignore", "owner")
+        ),
+        "delta": run(
+            *("delta", "demo.tar", "changed.tar", "--ignore", "mtime", "--verify"),
+            *("-o", "docker-archive:delta.tar"),
+        ),
     }
 
 
@@ -226,7 +237,9 @@ OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for a
 
 
 @OF_DOCUMENTS
-@pytest.mark.parametrize("name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify"])
+@pytest.mark.parametrize(
+    "name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify", "diff", "delta"]
+)
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""
     title = f"## lamella {name} --json"

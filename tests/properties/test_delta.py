@@ -100,15 +100,12 @@ def _as_before(before: Listing, after: Listing, path: bytes) -> bool:
     names = tuple(name for name in one.group if name in after)
     if names != other.group and (len(one.group) > 1 or len(other.group) > 1):
         return False  # the file is divided, or has another name
-    return _plain(one) == _plain(other) if one.type != b"5" else _folder(one) == _folder(other)
+    time = one.mtime == other.mtime or None in {one.mtime, other.mtime}
+    return time and _without_time(one) == _without_time(other)
 
 
-def _plain(row: Row) -> tuple[object, ...]:
-    return *_folder(row), row.mtime, row.sha256, row.link, row.device
-
-
-def _folder(row: Row) -> tuple[object, ...]:
-    return row.type, row.mode, row.uid, row.gid, row.xattrs
+def _without_time(row: Row) -> tuple[object, ...]:
+    return row.type, row.mode, row.uid, row.gid, row.sha256, row.link, row.device, row.xattrs
 
 
 def _fewest(before: Listing, after: Listing, said: set[bytes]) -> int:

@@ -18,7 +18,7 @@ PARAMETERS = frozenset(
         *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
         *("platform", "source", "tls_verify", "tmp_dir"),
         *("annotations", "change", "redact", "redact_names", "unset_env", "unset_label"),
-        *("clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
+        *("archive", "clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),
         *("allow", "remove_secrets", "resume", "since", "to"),
     }
 )

@@ -101,10 +101,9 @@ def delta(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         EngineError: an engine or a registry failed.
     """
     ignoring = Ignoring.parse(ignore)
-    if set(ignoring.words) - {_MAY_STAY}:
-        raise UsageError(
-            f"`ignore` {', '.join(ignoring.words)}: a delta can only ignore {_MAY_STAY}"
-        )
+    for word in ignoring.words:
+        if word != _MAY_STAY:
+            raise UsageError(f"`ignore` {word}: expected {_MAY_STAY}, nothing else can stay")
     if archive is not None and output is not None:
         raise UsageError("`archive` and `output` are two places; give one")
     packing = Compression.parse(compression) if isinstance(compression, str) else compression

@@ -21,7 +21,7 @@ from lamella.operations.delta import (
 from lamella.operations.delta_result import DeltaResult
 from lamella.operations.ignoring import NOTHING_IGNORED, Ignoring
 from lamella.operations.merge_layers import Prepared, WrittenImage, reason_against, write
-from lamella.operations.pairs import Pair, fetch_pair, read_pair
+from lamella.operations.pairs import Pair, fetch_pair, open_pair, read_pair
 from lamella.operations.planning import Edited
 from lamella.rewrite import Wording, delta_config, new_manifest
 from lamella.selection import Selection
@@ -79,10 +79,8 @@ class DeltaJob:
         """
         self._request, self._env = request, env
         self._clock = Clock()
-        self._old, self._new = (
-            stack.enter_context(location.open_source(request.platform, env))
-            for location in (request.old, request.new)
-        )
+        places = request.old, request.new
+        self._old, self._new = open_pair(places, request.platform, env, stack)
         self._destination: Destination | None = None
         if not request.dry_run:
             self._destination = stack.enter_context(request.output.open_destination(env))

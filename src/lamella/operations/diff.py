@@ -14,7 +14,14 @@ from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.overlay import Folder, Link, Node
 from lamella.operations.ignoring import NOTHING_IGNORED, Ignoring
-from lamella.operations.pairs import Pair, fetch_pair, open_pair, platform_pairs, read_pair
+from lamella.operations.pairs import (
+    Pair,
+    fetch_pair,
+    locate_pair,
+    open_pair,
+    platform_pairs,
+    read_pair,
+)
 from lamella.operations.verify import only_one
 from lamella.rootfs import Difference, RootFs, compare_configs, compare_rootfs
 from lamella.selection import select
@@ -132,7 +139,7 @@ def diff_images(request: DiffRequest, env: Environment) -> ImageDiff:
                 locate(request.names[0], env).open_source(request.platform, env)
             )
             return _diff(request, _stacks(source, request.layers), env)
-        opened = open_pair(request.names, request.platform, env, stack)
+        opened = open_pair(locate_pair(request.names, env), request.platform, env, stack)
         if not request.every_platform:
             return _diff(request, fetch_pair(*opened), env)
         found = list(_every_platform(request, opened, env))

@@ -18,13 +18,25 @@ from lamella.spec.platform import Platform
 from lamella.transport.base import Source
 from lamella.transport.environment import Environment
 from lamella.transport.index import HasIndex, images_of
-from lamella.transport.transports import locate, parse_location
+from lamella.transport.location import Location
+from lamella.transport.transports import locate
 
-__all__ = ["Pair", "fetch_pair", "open_pair", "platform_pairs", "read_pair", "shared_layers"]
+__all__ = [
+    "Pair",
+    "fetch_pair",
+    "locate_pair",
+    "open_pair",
+    "platform_pairs",
+    "read_pair",
+    "shared_layers",
+]
 
 
 def open_pair(
-    names: tuple[str, str], platform: Platform | None, env: Environment, stack: ExitStack
+    locations: tuple[Location, Location],
+    platform: Platform | None,
+    env: Environment,
+    stack: ExitStack,
 ) -> tuple[Source, Source]:
     """Open two images; they are closed with the stack.
 
@@ -32,11 +44,16 @@ def open_pair(
         UsageError: both are to come through standard input.
         LamellaError: one can't be reached.
     """
-    if all(parse_location(name).is_stream for name in names):
+    one, other = locations
+    if one.is_stream and other.is_stream:
         raise UsageError("only one of two images can come through standard input")
-    one, other = (locate(name, env) for name in names)
     first = stack.enter_context(one.open_source(platform, env))
     return first, stack.enter_context(other.open_source(platform, env))
+
+
+def locate_pair(names: tuple[str, str], env: Environment) -> tuple[Location, Location]:
+    """Return the places that two references mean; raises what `locate` does."""
+    return locate(names[0], env), locate(names[1], env)
 
 
 def platform_pairs(

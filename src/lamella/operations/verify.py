@@ -9,7 +9,7 @@ from dataclasses import replace
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.edits import NO_EDITS, Edits
-from lamella.operations.pairs import open_pair, platform_pairs
+from lamella.operations.pairs import locate_pair, open_pair, platform_pairs
 from lamella.rootfs import Difference, compare_configs, compare_rootfs, read_rootfs
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source, fetch_all
@@ -36,7 +36,7 @@ def compare_images(
         LamellaError: one of them can't be read, or is malformed.
     """
     with ExitStack() as stack:
-        one, other = open_pair(names, platform, env, stack)
+        one, other = open_pair(locate_pair(names, env), platform, env, stack)
         return _compare(one, other, env, edits)
 
 
@@ -49,7 +49,7 @@ def compare_platforms(
         LamellaError: as `compare_images`.
     """
     with ExitStack() as stack:
-        opened = open_pair(names, None, env, stack)
+        opened = open_pair(locate_pair(names, env), None, env, stack)
         found: list[Difference] = []
         for platform, mine, other in platform_pairs(opened, names):
             if mine is None or other is None:

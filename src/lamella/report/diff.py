@@ -204,14 +204,17 @@ def _signed(size: int) -> str:
     return f"{'-' if size < 0 else '+'}{human_size(abs(size))}"
 
 
-def verdict(found: ImageDiff) -> str:
-    """Say in a few words how much changed."""
-    images = found.platforms or (found,)
+def _sums(found: ImageDiff) -> _Amounts:
     sums = _Amounts()
-    for one in images:
+    for one in found.platforms or (found,):
         for change in one.changes:
             sums.take(change)
-    parts = []
+    return sums
+
+
+def verdict(found: ImageDiff) -> str:
+    """Say in a few words how much changed."""
+    images, sums, parts = found.platforms or (found,), _sums(found), []
     if sums.added:
         parts.append(f"{sums.added} added ({human_size(sums.bytes_added)})")
     if sums.removed:
@@ -238,10 +241,14 @@ def to_json(found: ImageDiff) -> dict[str, Any]:
 
 
 def _image_to_json(found: ImageDiff) -> dict[str, Any]:
+    sums = _sums(found)
     return {
         "equal": found.equal,
         "platform": found.platform,
         "shared_layers": found.shared_layers,
+        "added": {"count": sums.added, "bytes": sums.bytes_added},
+        "removed": {"count": sums.removed, "bytes": sums.bytes_removed},
+        "changed": {"count": sums.changed, "bytes": sums.growth},
         "changes": [_change_to_json(change) for change in found.changes],
         "config": [difference_details(without_secrets(one)) for one in found.config],
         "contents": [_content_to_json(content) for content in found.contents],

@@ -70,7 +70,7 @@ def command(
     deletions. It doesn't matter how NEW was built: files are compared, not layers.
 
     With --archive, FILE has only that layer and the config. `docker load` and `podman load` take it
-    where OLD is; elsewhere they fail and load nothing.
+    where OLD is; elsewhere they fail.
 
     \b
       lamella delta docker://reg.example/app:1 docker://reg.example/app:2 -t app:2-delta
