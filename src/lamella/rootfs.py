@@ -23,7 +23,7 @@ from lamella.merge.overlay import Folder, Link, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.spec import changes
 from lamella.spec.changes import shown_value
-from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member, time_text
+from lamella.tar.entry import REGULAR, SPARSE, SYMLINK, TYPE_NAMES, Header, Member, time_text
 from lamella.tar.reader import iter_content, read_header
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
 HARD_LINK_OF = "hard link of"
 """What is told of a file that has other names than before."""
+_AT_ONCE = 1 << 18
 _CONFIG = "config"
 """How a field of the config is told; those of its ``config`` have their own names alone."""
 
@@ -232,8 +233,11 @@ def _compare_folders(
 def _compare_files(
     path: bytes, one: Member, other: Member, ours: RootFs, theirs: RootFs
 ) -> Iterator[Difference]:
-    if ours.tars[one.origin] is theirs.tars[other.origin] and one.start == other.start:
+    a_tar, b_tar = ours.tars[one.origin], theirs.tars[other.origin]
+    if a_tar is b_tar and one.start == other.start:
         return  # the very same bytes
+    if ours.edits.is_none and _are_equal_bytes(one, other, a_tar, b_tar):
+        return
     b = theirs.header(other)
     a = ours.said_again(ours.header(one), b)
     if a.type != b.type:
@@ -250,6 +254,22 @@ def _compare_files(
             yield Difference(path, "size", a.size, b.size)
         elif not _same_content(one, other, ours, theirs):
             yield Difference(path, "content", "one", "another")
+
+
+def _are_equal_bytes(one: Member, other: Member, a: LayerTar, b: LayerTar) -> bool:
+    """Whether headers and content are the same bytes; if so, nothing of them need be understood."""
+    if one.flags or other.flags or (one.head, one.size) != (other.head, other.size):
+        return False
+    return _are_equal_parts(a, one.start, b, other.start, one.head + one.size)
+
+
+def _are_equal_parts(a: LayerTar, start: int, b: LayerTar, other: int, length: int) -> bool:
+    for at in range(0, length, _AT_ONCE):
+        step = min(_AT_ONCE, length - at)
+        part = a.read_at(start + at, step)
+        if len(part) < step or part != b.read_at(other + at, step):
+            return False
+    return True
 
 
 def _compare_attributes(path: bytes, a: Header, b: Header, *, time: bool) -> Iterator[Difference]:
@@ -285,14 +305,14 @@ def _xattrs(header: Header) -> dict[bytes, bytes]:
 
 
 def _same_content(one: Member, other: Member, ours: RootFs, theirs: RootFs) -> bool:
-    chunks = zip_longest(
-        _even(iter_content(ours.tars[one.origin], one)),
-        _even(iter_content(theirs.tars[other.origin], other)),
-    )
+    a, b = ours.tars[one.origin], theirs.tars[other.origin]
+    if not (one.flags | other.flags) & SPARSE:
+        return _are_equal_parts(a, one.data, b, other.data, one.size)
+    chunks = zip_longest(_even(iter_content(a, one)), _even(iter_content(b, other)))
     return all(a == b for a, b in chunks)
 
 
-def _even(chunks: Iterator[bytes], size: int = 1 << 18) -> Iterator[bytes]:
+def _even(chunks: Iterator[bytes], size: int = _AT_ONCE) -> Iterator[bytes]:
     """Cut chunks to one size, so that those of differently stored files can be compared."""
     held = b""
     for chunk in chunks:
