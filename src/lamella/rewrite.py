@@ -30,6 +30,7 @@ __all__ = [
     "Wording",
     "annotated",
     "delta_config",
+    "index_of",
     "new_config",
     "new_entry",
     "new_index",
@@ -279,6 +280,21 @@ def new_index(
     if value == source.value:
         return source
     return Index.parse(format_json(value), "new index")
+
+
+def index_of(
+    source: Index, entries: Sequence[Descriptor], base: Mapping[str, str] | None = None
+) -> Index:
+    """Return an index of these images alone; what else it says is the source's.
+
+    Args:
+        source: the index.
+        entries: of the images.
+        base: the annotations about the base, where the index has any; None: those stay.
+    """
+    about = base if _tells_base(source.value) else None
+    value = {**source.value, "manifests": [entry.to_json() for entry in entries]}
+    return Index.parse(format_json(_annotated(value, None, about)), "new index")
 
 
 def new_entry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ import lamella as package
 from tests.cli.conftest import Lamella
 from tests.properties.reading import read_tar
 from tests.support.images import docker_archive, made_by
+from tests.support.platforms import three_platforms
 from tests.support.tars import Entry, entry, layer, whiteout
 from tests.transport.forms import Layout
 
@@ -157,3 +159,58 @@ def test_archive_goes_through_a_pipe(lamella: Lamella, images: tuple[str, str], 
     assert ran.out == (work / "update.tar").read_bytes()
     members, _ = read_tar(ran.out)
     assert members[0].name == b"oci-layout"
+
+
+def test_every_platform_over_its_own_old_image(lamella: Lamella, work: Path) -> None:
+    """The new index lists a delta for each, and nothing that is about another digest."""
+    old, new = three_platforms(), three_platforms()
+    entries = []
+    for arch, tars in new.tars.items():
+        platform = new.images[arch]["platform"]
+        changed = new.layout.manifest([*tars[1:], layer(arch)], config=platform)
+        entries.append({**changed, "platform": platform})
+    new.layout.entries = []
+    new.layout.add(new.layout.index(*entries, new.attestation("amd64")), "app")
+    names = [f"oci:{work}/{name}" for name in ("old", "new", "made:d")]
+    old.layout.write(work / "old")
+    new.layout.write(work / "new")
+    names[0] += ":app"
+    options = ["-o", names[2], "--platform", "all", "--verify"]
+
+    ran = lamella("delta", *names[:2], *options).worked()
+
+    lamella("verify", names[1], names[2], "--platform", "all").worked()
+    written = json.loads((work / "made" / "index.json").read_bytes())["manifests"][0]
+    blobs = work / "made" / "blobs" / "sha256"
+    index = json.loads((blobs / written["digest"][7:]).read_bytes())
+    assert [one["platform"] for one in index["manifests"]] == [one["platform"] for one in entries]
+    assert ran.text == f"{written['digest']}\n"
+    assert "linux/arm64:\nkept" in ran.err
+    assert "3 platforms, " in ran.err
+    assert "no attestations" in ran.err
+    for arch, tars in old.tars.items():
+        with package.open_image(names[2], platform=_name(old.images[arch])) as image:
+            assert len(image.layers) == len(tars) + 1
+    document = json.loads(
+        lamella("delta", *names[:2], "--platform", "all", "--dry-run", "--json").worked().out
+    )
+    assert len(document["platforms"]) == 3
+    assert document["bytes"]["delta"] == sum(one["bytes"]["delta"] for one in document["platforms"])
+
+
+def _name(descriptor: dict[str, Any]) -> str:
+    platform = descriptor["platform"]
+    return "/".join(platform[key] for key in ("os", "architecture", "variant") if key in platform)
+
+
+def test_platform_that_the_old_image_has_not(lamella: Lamella, work: Path) -> None:
+    """Nothing is written for any."""
+    made = three_platforms()
+    made.layout.write(work / "new")
+    (work / "old.tar").write_bytes(docker_archive(*OLD))
+    names = f"{work}/old.tar", f"oci:{work}/new:app"
+    ran = lamella("delta", *names, "-o", f"oci:{work}/made", "--platform", "all")
+    ran.failed(2, "has no image for linux/arm64")
+    assert not (work / "made" / "index.json").exists()
+    archive = ["--archive", f"{work}/update.tar", "--platform", "all"]
+    lamella("delta", *names, *archive).failed(2, "takes an image of one platform")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from lamella.errors import UsageError
 from lamella.layer.compression import Compression
+from lamella.operations.delta_index import delta_every_platform
 from lamella.operations.delta_job import DeltaJob, DeltaRequest
 from lamella.operations.delta_result import DeltaResult
 from lamella.operations.diff import DiffRequest, ImageDiff, diff_images
@@ -86,7 +87,8 @@ def delta(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         tag: names of the image.
         output: where it goes; None: where `old` is.
         archive: in place of `output`, a file that has only what an engine with `old` lacks.
-        platform: ``OS/ARCH[/VARIANT]``, of images for several.
+        platform: ``OS/ARCH[/VARIANT]``, of images for several; ``all``: a delta for each image of
+            `new`, and a new index.
         compression: of the new layer, as for `squash`.
         ignore: ``mtime``: files that differ in their time alone stay as they were.
         check: prove that the files are the same, but for what is ignored, before anything is
@@ -120,10 +122,12 @@ def delta(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             locate(reference_text(new), world),
             target,
             tags,
-            platform_of(platform),
+            None if platform == "all" else platform_of(platform),
             packing or None,
             ignoring,
             check,
             dry_run,
         )
+        if platform == "all":
+            return delta_every_platform(request, world, stack)
         return DeltaJob(request, world, stack).run()

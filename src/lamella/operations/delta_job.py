@@ -31,12 +31,19 @@ from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_type
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
-from lamella.transport.base import Destination, ImageWriter, LayersMissing, NewImage, fetch_all
+from lamella.transport.base import (
+    Destination,
+    ImageWriter,
+    LayersMissing,
+    NewImage,
+    Source,
+    fetch_all,
+)
 from lamella.transport.environment import Environment
 from lamella.transport.location import Location
 from lamella.waiting import published
 
-__all__ = ["DeltaJob", "DeltaRequest"]
+__all__ = ["DeltaJob", "DeltaRequest", "MadeDelta", "ReadyDelta", "about_base"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class DeltaRequest:
 
 
 @dataclass(frozen=True)
-class _Ready:
+class ReadyDelta:
     """All that is known before a byte is written."""
 
     pair: Pair
@@ -65,14 +72,47 @@ class _Ready:
 
     @property
     def plan(self) -> Plan | None:
+        """The new layer's; None: there is none."""
         return self.planned.plan
+
+
+@dataclass(frozen=True)
+class MadeDelta:
+    """An image whose layers are written, but which is not published yet."""
+
+    ready: ReadyDelta
+    writer: ImageWriter
+    written: WrittenImage
+    config: Config
+    manifest: Manifest
+    is_stored: bool
+    """The destination keeps the manifest."""
+
+
+def about_base(name: str, digest: str) -> dict[str, str]:
+    """Return annotations that name a base, as far as it is known."""
+    return {key: text for key, text in ((BASE_NAME, name), (BASE_DIGEST, digest)) if text}
 
 
 class DeltaJob:
     """One delta, step by step: prepare, then tell what would be, or write and publish."""
 
-    def __init__(self, request: DeltaRequest, env: Environment, stack: ExitStack) -> None:
-        """Open both images, and the output; they are closed with the stack.
+    def __init__(
+        self,
+        request: DeltaRequest,
+        env: Environment,
+        stack: ExitStack,
+        sources: tuple[Source, Source] | None = None,
+        destination: Destination | None = None,
+    ) -> None:
+        """Open what is not given; it is closed with the stack.
+
+        Args:
+            request: what is asked for.
+            env: temporary folder, progress, how to reach engines and registries.
+            stack: closes what is opened.
+            sources: both images, if they are not where the request says.
+            destination: what takes the image, if not what the request says.
 
         Raises:
             LamellaError: one can't be reached, or written to.
@@ -80,10 +120,11 @@ class DeltaJob:
         self._request, self._env = request, env
         self._clock = Clock()
         places = request.old, request.new
-        self._old, self._new = open_pair(places, request.platform, env, stack)
-        self._destination: Destination | None = None
-        if not request.dry_run:
-            self._destination = stack.enter_context(request.output.open_destination(env))
+        self._is_alone = destination is None
+        self._old, self._new = sources or open_pair(places, request.platform, env, stack)
+        if destination is None and not request.dry_run:
+            destination = stack.enter_context(request.output.open_destination(env))
+        self._destination = destination
         self._opener = stack.enter_context(LayerOpener(env.spool))
 
     def run(self) -> DeltaResult:
@@ -92,13 +133,16 @@ class DeltaJob:
         Raises:
             LamellaError: an image can't be read, or the result can't be written.
         """
-        ready = self._prepare()
-        if self._destination is None:
-            self._opener.verify()
-            return replace(self._result(ready), dry_run=True)
-        return self._write(ready, self._destination)
+        ready = self.prepare()
+        return self.planned(ready) if self._request.dry_run else self.publish(self.write(ready))
 
-    def _prepare(self) -> _Ready:
+    def planned(self, ready: ReadyDelta) -> DeltaResult:
+        """Tell what would be."""
+        self._opener.verify()
+        return replace(self._result(ready), dry_run=True)
+
+    def prepare(self) -> ReadyDelta:
+        """Fetch both images, compare them, and plan."""
         described = self._old.describe(), self._new.describe()
         self._check(*described)
         needed, takes_over = self._needed(*described)
@@ -117,7 +161,7 @@ class DeltaJob:
             image = with_layers(image, images[0].layers)
         selection = Selection(tuple(plans))
         prepared = Prepared(image, selection, self._opener, planned.tars, plans, Edited())
-        return _Ready(pair, planned, prepared)
+        return ReadyDelta(pair, planned, prepared)
 
     def _check(self, old: Image, new: Image) -> None:
         for image in (old, new):
@@ -135,8 +179,11 @@ class DeltaJob:
         compression = self._destination.compression(image, self._request.compression)
         return needed, compression.takes_over
 
-    def _write(self, ready: _Ready, destination: Destination) -> DeltaResult:
-        request, prepared = self._request, ready.prepared
+    def write(self, ready: ReadyDelta) -> MadeDelta:
+        """Write the layers; there is a destination."""
+        request, prepared, destination = self._request, ready.prepared, self._destination
+        if destination is None:
+            raise TypeError("a dry run has no destination")
         old, new = ready.pair.images
         taken = NewImage(
             prepared.image,
@@ -156,15 +203,21 @@ class DeltaJob:
         config = delta_config(old, new, written.config.diff_ids)
         manifest = self._manifest(old, new, config, written)
         stored = destination.stored_manifest(manifest)
-        image_id = self._publish(writer, config, stored or manifest)
-        digest = str(stored.digest) if stored else ""
+        kept = stored is not None
+        return MadeDelta(ready, writer, written, config, stored or manifest, kept)
+
+    def publish(self, made: MadeDelta) -> DeltaResult:
+        """Let the image be seen."""
+        request, written, is_new = self._request, made.written, made.ready.plan is not None
+        image_id = self._commit(made)
+        digest = str(made.manifest.digest) if made.is_stored else ""
         return replace(
-            self._result(ready),
+            self._result(made.ready),
             id=image_id,
             digest=digest,
             reference=request.output.pin(digest or image_id),
-            diff_id=str(written.config.diff_ids[-1]) if ready.plan else "",
-            stored=written.descriptors[-1].size if ready.plan else 0,
+            diff_id=str(made.config.diff_ids[-1]) if is_new else "",
+            stored=written.descriptors[-1].size if is_new else 0,
             verified=request.check,
         )
 
@@ -174,25 +227,25 @@ class DeltaJob:
         if new.manifest is None or not new.manifest.is_docker:
             layers = tuple(replace(one, media_type=oci_type(one.media_type)) for one in layers)
         digest = str(old.manifest.digest) if old.manifest else ""
-        told = {BASE_NAME: self._request.old.public_name(old), BASE_DIGEST: digest}
-        base = {key: value for key, value in told.items() if value}
+        base = about_base(self._request.old.public_name(old), digest)
         return new_manifest(new.manifest, config, layers, None, base)
 
-    def _publish(self, writer: ImageWriter, config: Config, manifest: Manifest) -> str:
+    def _commit(self, made: MadeDelta) -> str:
         for source in (self._old, self._new):
             source.recheck()
         self._env.progress.phase("publish")
-        tags = self._request.tags
+        parts = made.config, made.manifest, self._request.tags
         try:
-            image_id = writer.commit(config, manifest, tags)
+            image_id = made.writer.commit(*parts)
         except LayersMissing:
-            writer.supply(fetch_all(self._old))
-            image_id = writer.commit(config, manifest, tags)
-        published()
+            made.writer.supply(fetch_all(self._old))
+            image_id = made.writer.commit(*parts)
+        if self._is_alone:
+            published()
         self._clock.lap("publish")
         return image_id
 
-    def _result(self, ready: _Ready) -> DeltaResult:
+    def _result(self, ready: ReadyDelta) -> DeltaResult:
         request, plan = self._request, ready.plan
         old, new = ready.pair.images
         tars = ready.planned.tars

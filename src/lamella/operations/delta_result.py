@@ -49,10 +49,12 @@ class DeltaResult:
     verified: bool = False
     dry_run: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
+    platforms: tuple[DeltaResult, ...] = ()
+    """One for each image of an index, of which the others are sums, if all were asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``lamella delta --json`` (see docs/json.md)."""
-        return {
+        document: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "platform": self.platform,
             "dry_run": self.dry_run,
@@ -74,3 +76,6 @@ class DeltaResult:
             "ignored": dict(self.ignored),
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
         }
+        if self.platforms:
+            document["platforms"] = [one.to_json() for one in self.platforms]
+        return document

@@ -29,6 +29,7 @@ __all__ = [
     "platform_pairs",
     "read_pair",
     "shared_layers",
+    "source_by_platform",
 ]
 
 
@@ -56,16 +57,7 @@ def locate_pair(names: tuple[str, str], env: Environment) -> tuple[Location, Loc
     return locate(names[0], env), locate(names[1], env)
 
 
-def platform_pairs(
-    sources: tuple[Source, Source], names: tuple[str, str]
-) -> Iterator[tuple[str, Source | None, Source | None]]:
-    """Yield each platform of two indexes, and the images that they have for it."""
-    ours, theirs = map(_by_platform, sources, names)
-    for platform in dict.fromkeys([*ours, *theirs]):
-        yield platform, ours.get(platform), theirs.get(platform)
-
-
-def _by_platform(source: Source, name: str) -> dict[str, Source]:
+def source_by_platform(source: Source, name: str) -> dict[str, Source]:
     """Return the images of an index; those that it lists, and that are not there, are left out."""
     if not isinstance(source, HasIndex) or (index := source.index()) is None:
         return {str(Platform.of(source.describe().config.value)): source}
@@ -75,6 +67,15 @@ def _by_platform(source: Source, name: str) -> dict[str, Source]:
         if image is not None:
             images[str(Platform.of(descriptor.platform))] = image
     return images
+
+
+def platform_pairs(
+    sources: tuple[Source, Source], names: tuple[str, str]
+) -> Iterator[tuple[str, Source | None, Source | None]]:
+    """Yield each platform of two indexes, and the images that they have for it."""
+    ours, theirs = map(source_by_platform, sources, names)
+    for platform in dict.fromkeys([*ours, *theirs]):
+        yield platform, ours.get(platform), theirs.get(platform)
 
 
 def shared_layers(ours: Image, theirs: Image) -> int:

@@ -18,6 +18,15 @@ def delta_lines(result: DeltaResult) -> list[str]:
 
 
 def _lines(result: DeltaResult) -> Iterator[str]:
+    for one in result.platforms:
+        yield f"{one.platform}:"
+        yield from _rows(one)
+    if not result.platforms:
+        yield from _rows(result)
+    yield _outcome(result)
+
+
+def _rows(result: DeltaResult) -> Iterator[str]:
     old_layers = result.layers - bool(result.delta_bytes)
     kept = f"{count_of(old_layers, 'layer'):<9} {human_size(result.old_bytes):>8}"
     yield f"{'kept':<{_LABEL}} {kept}   ({result.old})"
@@ -31,12 +40,12 @@ def _lines(result: DeltaResult) -> Iterator[str]:
         yield f"{'':<{_LABEL}} {result.entries} entries, {len(result.whiteouts)} of them deletions"
     for word, count in result.ignored.items():
         yield f"{'ignored':<{_LABEL}} {count_of(count, 'difference')} in {word}"
-    yield _outcome(result)
 
 
 def _outcome(result: DeltaResult) -> str:
     name = ", ".join(result.tags) or ("dry run" if result.dry_run else result.destination)
-    head = f"{name}  {count_of(result.layers, 'layer')}"
+    several = f"{len(result.platforms)} platforms, " if result.platforms else ""
+    head = f"{name}  {several}{count_of(result.layers, 'layer')}"
     if result.dry_run:
         return f"{head}   nothing was written"
     short = f"{'digest' if result.digest else 'image ID'} {(result.digest or result.id)[:15]}…"

@@ -32,7 +32,7 @@ __all__ = ["command"]
     metavar="TAG",
     help="Name of the image; repeat for more names.",
 )
-@platform_option()
+@platform_option(or_all=True)
 @click.option(
     "--compression", metavar="KIND[:LEVEL]", help="Compress the layer: gzip, zstd or none."
 )
