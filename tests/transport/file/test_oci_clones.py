@@ -1,4 +1,4 @@
-"""Blobs that stay are shared by two layouts of a file system that can, and verified all the same."""
+"""Blobs that stay are shared by two layouts where the file system can, and still verified."""
 
 from __future__ import annotations
 

@@ -210,10 +210,10 @@ class _ArchiveBlob:
         self._there.add(digest)
 
 
-def _copying(source: Blob, new: BlobWriter) -> tuple[Blob, Callable[[bytes], object]]:
+def _copying(source: Blob, blob: BlobWriter) -> tuple[Blob, Callable[[bytes], object]]:
     """Return what is read, and what takes it: a clone has its bytes, and is read to verify it."""
-    clone = new.clone(source)
-    return (source, new.write) if clone is None else (clone, lambda _: None)
+    clone = blob.clone(source)
+    return (source, blob.write) if clone is None else (clone, lambda _: None)
 
 
 def _index(entries: Sequence[Descriptor]) -> bytes:
