@@ -13,6 +13,7 @@ from lamella.layer.blob import Bytes, Layer
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.spool import Spool
 from lamella.layer.unpack import find_blocks, unpack
+from lamella.spec.codec import Codec
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from tests.support.far import Far
@@ -30,7 +31,7 @@ def stored(tar: bytes, packed: bytes, *, far: bool, described: bool = True) -> L
     return Layer(Digest.of(tar), Far(packed) if far else Bytes(packed), "there", want)
 
 
-def unpacked(one: Layer, *, sifted: bool, finds_blocks: bool) -> tuple[bytes | str, bool]:
+def unpacked(one: Layer, *, sifted: bool, finds_blocks: Codec | None) -> tuple[bytes | str, bool]:
     """Return a layer's tar, or why there is none; and whether anything can be taken over."""
     sieve = sieves([one])[0] if sifted else None
     try:
@@ -48,10 +49,10 @@ def test_what_isal_alone_reads_is_read(far: bool, sifted: bool) -> None:
         zlib.decompress(BY_ISAL, 31)
     tar = TAR + b"\0"
     one = stored(tar, BY_ISAL, far=far)
-    assert unpacked(one, sifted=sifted, finds_blocks=True) == (tar, False)
-    assert find_blocks(one, threading.Event()) is None
+    assert unpacked(one, sifted=sifted, finds_blocks=Codec.GZIP) == (tar, False)
+    assert find_blocks(one, Codec.GZIP, threading.Event()) is None
     sound = stored(TAR, PACKED, far=far)
-    assert unpacked(sound, sifted=sifted, finds_blocks=True) == (TAR, True)
+    assert unpacked(sound, sifted=sifted, finds_blocks=Codec.GZIP) == (TAR, True)
 
 
 DAMAGED = {
@@ -80,20 +81,20 @@ def test_damage_gives_the_same_error(name: str, far: bool, described: bool) -> N
     if not described:
         one = Layer(one.diff_id, one.blob, "there", Descriptor("", Digest.of(b"x"), 1))
     for sifted in (False, True):
-        before = unpacked(one, sifted=sifted, finds_blocks=False)
+        before = unpacked(one, sifted=sifted, finds_blocks=None)
         assert isinstance(before[0], str)
-        assert unpacked(one, sifted=sifted, finds_blocks=True) == before
+        assert unpacked(one, sifted=sifted, finds_blocks=Codec.GZIP) == before
 
 
 def test_blocks_are_found_of_what_was_unpacked_already() -> None:
     """Those that would have been found then; of what is no more what it was, an error says so."""
     one = stored(TAR, PACKED, far=False, described=False)
-    found = find_blocks(one, threading.Event())
-    at_once = unpack(one, Spool(), threading.Event(), finds_blocks=True).blocks
+    found = find_blocks(one, Codec.GZIP, threading.Event())
+    at_once = unpack(one, Spool(), threading.Event(), finds_blocks=Codec.GZIP).blocks
     assert found is not None
     assert at_once is not None
     assert list(found.spans) == list(at_once.spans)
     changed = Layer(one.diff_id, Bytes(gzip.compress(TAR + bytes(512))), "there")
     with pytest.raises(ImageError, match="there"):
-        find_blocks(changed, threading.Event())
-    assert find_blocks(stored(TAR, PACKED, far=True), threading.Event()) is None
+        find_blocks(changed, Codec.GZIP, threading.Event())
+    assert find_blocks(stored(TAR, PACKED, far=True), Codec.GZIP, threading.Event()) is None

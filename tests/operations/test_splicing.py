@@ -14,8 +14,9 @@ from zlib_ng import zlib_ng
 
 import lamella
 from lamella.layer import unpack
-from lamella.layer.deflate_spans import SpanFinder
+from lamella.layer.spans import SpanFinder
 from lamella.report.text import summary
+from lamella.spec.codec import Codec
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
 from tests.support.gzip_members import words
@@ -33,8 +34,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[SpanFinder]:
     made: list[SpanFinder] = []
 
     class Counted(SpanFinder):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, codec: Codec) -> None:
+            super().__init__(codec)
             made.append(self)
 
     monkeypatch.setattr(unpack, "SpanFinder", Counted)
@@ -159,7 +160,7 @@ def test_without_the_library_all_is_compressed(
 ) -> None:
     """The image is the same but for how its layer is stored."""
     spliced = lamella.squash(layout, output=f"oci:{tmp_path}/new:1", check=True)
-    monkeypatch.setattr(unpack, "can_find_blocks", lambda: False)
+    monkeypatch.setattr(unpack, "can_find_blocks", lambda _: False)
     result = lamella.squash(layout, output=f"oci:{tmp_path}/new:2", check=True)
     assert result.ranges[0].spliced == 0
     assert (result.id, result.digest != spliced.digest) == (spliced.id, True)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lamella.layer.blob import Bytes
 from lamella.layer.compress import open_packer
 from lamella.layer.compression import Compression
-from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
 from lamella.layer.inflate import BlockReader
+from lamella.layer.spans import SpanFinder, StoredSpans
 from lamella.layer.splice import Taken
 from lamella.spec.codec import Codec
 from tests.support.gzip_members import HEADERS, MAKERS, member, words
@@ -27,19 +27,19 @@ class Source(NamedTuple):
     """A gzip stream, and what it says."""
 
     plain: bytes
-    blocks: GzipBlocks
+    blocks: StoredSpans
 
 
 def source_of(packed: bytes, step: int = 1 << 18) -> Source:
     """Inflate a stream block by block."""
-    finder = SpanFinder()
+    finder = SpanFinder(Codec.GZIP)
     reader = BlockReader(io.BytesIO(packed), finder)
     parts = []
     buffer = bytearray(step)
     while got := reader.readinto(buffer):
         parts.append(bytes(buffer[:got]))
     reader.close()
-    return Source(b"".join(parts), GzipBlocks(Bytes(packed), finder.spans, "a layer"))
+    return Source(b"".join(parts), StoredSpans(Codec.GZIP, Bytes(packed), finder.spans, "a layer"))
 
 
 @st.composite

@@ -12,9 +12,9 @@ from typing import Self, cast
 
 from lamella.errors import DigestMismatch, ImageError
 from lamella.layer.blob import Layer
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.hasher import step_back
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
+from lamella.layer.spans import StoredSpans
 from lamella.layer.spool import Spool
 from lamella.layer.unpack import compare, find_blocks, is_local, unpack
 from lamella.spec.codec import Codec
@@ -52,7 +52,7 @@ class LayerOpener:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self._blocks: dict[int, tuple[Layer, GzipBlocks | None]] = {}
+        self._blocks: dict[int, tuple[Layer, StoredSpans | None]] = {}
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
@@ -88,7 +88,7 @@ class LayerOpener:
         layers: Sequence[Layer],
         sieves: Sequence[Sieve | None] = (),
         *,
-        finds_blocks: bool = False,
+        finds_blocks: Codec | None = None,
     ) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
 
@@ -96,7 +96,8 @@ class LayerOpener:
             layers: which.
             sieves: one for each layer, None for one that is to be kept as a whole. The last layer
                 is unpacked first then.
-            finds_blocks: `blocks` will be asked for. Stored bytes that are far away are kept, too.
+            finds_blocks: `blocks` will be asked for, of layers that are compressed so. Their stored
+                bytes are kept, too, if they are far away.
 
         Raises:
             DigestMismatch: a compressed layer isn't what its diff_id or digest says.
@@ -124,13 +125,13 @@ class LayerOpener:
         """
         return [future.result() for future in [self._listed(layer) for layer in layers]]
 
-    def blocks(self, layers: Sequence[Layer]) -> list[GzipBlocks | None]:
+    def blocks(self, layers: Sequence[Layer], codec: Codec) -> list[StoredSpans | None]:
         """Return what can be taken over of layers that were opened, or None.
 
         Where it was not looked for then, as far as a layer is at hand, it is unpacked once more.
         """
         missing = [layer for layer in layers if id(layer) not in self._blocks]
-        found = self._pool.map(partial(find_blocks, stop=self._stop), missing)
+        found = self._pool.map(partial(find_blocks, codec=codec, stop=self._stop), missing)
         for layer, blocks in zip(missing, found, strict=True):
             self._blocks[id(layer)] = layer, blocks
         return [self._blocks[id(layer)][1] for layer in layers]
@@ -175,7 +176,7 @@ class LayerOpener:
             raise
 
     def _started(
-        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: bool = False
+        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: Codec | None = None
     ) -> Future[LayerTar]:
         if id(layer) not in self._tars:
             started = self._start(layer, sieve, finds_blocks=finds_blocks)
@@ -197,7 +198,9 @@ class LayerOpener:
     def _whole(self, layer: Layer) -> LayerTar:
         return self.open([layer])[0]
 
-    def _start(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> Future[LayerTar]:
+    def _start(
+        self, layer: Layer, sieve: Sieve | None, *, finds_blocks: Codec | None
+    ) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and is_near(layer):
             if not (layer.verified or isinstance(blob, HasChecksums)):
@@ -214,7 +217,7 @@ class LayerOpener:
             blob = cast("LayerTar", layer.blob)
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
-    def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> LayerTar:
+    def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: Codec | None) -> LayerTar:
         tar, blocks = unpack(layer, self.spool, self._stop, sieve, finds_blocks=finds_blocks)
         if finds_blocks:
             self._blocks[id(layer)] = layer, blocks

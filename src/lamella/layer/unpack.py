@@ -1,4 +1,4 @@
-"""Unpacks one layer into the spool, checks it, and finds the deflate blocks that can be reused."""
+"""Unpacks one layer into the spool, checks it, and finds what of it can be taken over."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import NamedTuple, cast
 from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
-from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
 from lamella.layer.hasher import Hasher, HashingReader
 from lamella.layer.inflate import can_find_blocks
 from lamella.layer.protocols import LayerTar, Sieve
+from lamella.layer.spans import SpanFinder, StoredSpans
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
@@ -27,7 +27,7 @@ class Unpacked(NamedTuple):
     """A layer in the spool."""
 
     tar: LayerTar
-    blocks: GzipBlocks | None = None
+    blocks: StoredSpans | None = None
     """What can be taken over of it; None if that was not asked for, or there is nothing."""
 
 
@@ -37,7 +37,7 @@ def unpack(
     stop: threading.Event,
     sieve: Sieve | None = None,
     *,
-    finds_blocks: bool = False,
+    finds_blocks: Codec | None = None,
 ) -> Unpacked:
     """Unpack a layer.
 
@@ -46,7 +46,7 @@ def unpack(
         spool: takes the tar; and the stored bytes, if blocks are found that were far away.
         stop: when it is set, the rest is not needed.
         sieve: what keeps a part of the tar; None to keep all of it.
-        finds_blocks: look for blocks that can be taken over.
+        finds_blocks: look for what can be taken over, if the layer is compressed so.
 
     Raises:
         DigestMismatch: it isn't what its diff_id or its descriptor says.
@@ -58,9 +58,9 @@ def unpack(
         return unpack(layer, spool, stop).tar
 
     through = _Through(layer, spool, stop, sieve, lru_cache(whole))
-    if finds_blocks and can_find_blocks():
+    if finds_blocks and can_find_blocks(finds_blocks):
         try:
-            return through.by_blocks()
+            return through.by_blocks(finds_blocks)
         except MalformedImage:
             # The other reader also takes codes that are not complete. And where it takes nothing
             # either, what it says is the same whether blocks are wanted or not.
@@ -70,23 +70,25 @@ def unpack(
         return Unpacked(through.keep(HashingReader(stream, stop)))
 
 
-def find_blocks(layer: Layer, stop: threading.Event) -> GzipBlocks | None:
+def find_blocks(layer: Layer, codec: Codec, stop: threading.Event) -> StoredSpans | None:
     """Find what can be taken over of a layer that was unpacked before, if it can be read in place.
 
     Raises:
         DigestMismatch: it isn't any more what its diff_id says.
     """
-    if not (is_local(layer) and layer.compression == Codec.GZIP and can_find_blocks()):
+    if not (is_local(layer) and layer.compression == codec and can_find_blocks(codec)):
         return None
-    finder, hasher = SpanFinder(), Hasher()
+    finder, hasher = SpanFinder(codec), Hasher()
     try:
         with (
             layer.blob.open() as stream,
-            closing(open_plain(stream, Codec.GZIP, layer.where, finder)) as plain,
+            closing(open_plain(stream, codec, layer.where, finder)) as plain,
         ):
-            while not stop.is_set() and (chunk := plain.read(CHUNK)):
+            while not (stop.is_set() or finder.gave_up) and (chunk := plain.read(CHUNK)):
                 hasher.update(chunk)
     except MalformedImage:  # as above
+        return None
+    if finder.gave_up:
         return None
     compare(layer, hasher.digest())
     return _blocks_of(layer, finder, cast("LayerTar", layer.blob))
@@ -107,8 +109,9 @@ def compare(layer: Layer, diff_id: Digest) -> None:
         raise DigestMismatch(layer.where, layer.diff_id, diff_id)
 
 
-def _blocks_of(layer: Layer, finder: SpanFinder, packed: LayerTar) -> GzipBlocks | None:
-    return GzipBlocks(packed, finder.spans, layer.where) if finder.spans else None
+def _blocks_of(layer: Layer, finder: SpanFinder, packed: LayerTar) -> StoredSpans | None:
+    spans = finder.spans
+    return StoredSpans(finder.codec, packed, spans, layer.where) if spans else None
 
 
 class _Through(NamedTuple):
@@ -120,14 +123,16 @@ class _Through(NamedTuple):
     sieve: Sieve | None
     whole: Callable[[], LayerTar]
 
-    def by_blocks(self) -> Unpacked:
-        """Unpack it, and find its blocks if it is gzip."""
-        layer, finder = self.layer, SpanFinder()
+    def by_blocks(self, codec: Codec) -> Unpacked:
+        """Unpack it, and find what can be taken over if it is compressed so."""
+        layer, finder = self.layer, SpanFinder(codec)
         copy = None if is_local(layer) else self.spool.file()
 
         def keep(chunk: bytes) -> None:
-            if copy:
+            if copy and not finder.gave_up:
                 self.spool.write(copy, chunk)
+            elif copy:
+                copy.truncate(0)
 
         with layer.blob.open() as stream:
             tar = self.keep(HashingReader(stream, self.stop, keep), finder)
@@ -140,8 +145,8 @@ class _Through(NamedTuple):
         # The kind is seen in passing: to open a remote layer once more would cost a request.
         passing = io.BufferedReader(stored, CHUNK)
         kind = detect(passing.peek(6)[:6])
-        if kind != Codec.GZIP:
-            stored.keep = None  # it has no blocks
+        if finder and kind != finder.codec:
+            stored.keep = finder = None  # it has none of these
         tar: LayerTar
         with closing(open_plain(passing, kind, layer.where, finder)) as plain:
             if self.sieve is None:

@@ -10,8 +10,8 @@ from itertools import accumulate
 
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.layer.splice import Taken
 from lamella.merge.plan import Piece, Plan
 from lamella.spec.digest import Digest
@@ -29,7 +29,7 @@ class PlanTar:
         plan: Plan,
         tars: Mapping[int, LayerTar],
         advance: Callable[[int], None] = lambda _: None,
-        blocks: Mapping[int, GzipBlocks] | None = None,
+        blocks: Mapping[int, StoredSpans] | None = None,
     ) -> None:
         """Make one.
 

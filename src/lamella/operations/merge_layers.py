@@ -11,9 +11,9 @@ from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
@@ -99,7 +99,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     remove_secrets: bool = False,
     allow: Sequence[str] = (),
     headers_only: bool = False,
-    finds_blocks: bool = False,
+    finds_blocks: Codec | None = None,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -112,7 +112,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         remove_secrets: merged layers leave out what is likely a secret, too.
         allow: what is none, as `Allowed.parse` reads it.
         headers_only: content of squashed layers will not be asked for.
-        finds_blocks: find what of them can be taken over compressed.
+        finds_blocks: find what of them can be taken over, as far as they are compressed so.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -177,7 +177,7 @@ def write(
             positions = starts[position]
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
-            blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
+            blocks = _blocks(prepared, positions, writer.compression.takes_over)
             tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
             merged[positions], descriptor = writer.put_merged(tar)
             packing[positions] = _packing(tar, writer)
@@ -202,8 +202,10 @@ def _packing(tar: PlanTar, writer: ImageWriter) -> Packing:
     return Packing(tar.spliced, tar.size - tar.spliced)
 
 
-def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
+def _blocks(prepared: Prepared, positions: range, codec: Codec | None) -> dict[int, StoredSpans]:
     """Return what can be taken over of the layers of a range, by position."""
+    if codec is None:
+        return {}
     layers = prepared.image.layers[positions.start : positions.stop]
-    found = zip(positions, prepared.opener.blocks(layers), strict=True)
+    found = zip(positions, prepared.opener.blocks(layers, codec), strict=True)
     return {position: blocks for position, blocks in found if blocks is not None}

@@ -1,6 +1,7 @@
-"""Where the deflate blocks of a gzip stream lie, so that they can be taken over into another one.
+"""Where the parts of a compressed stream lie that can be taken over into another one.
 
-A block begins at any bit. It refers to at most 32 KiB before it, and to nothing before its member.
+Of gzip these are deflate blocks. A block begins at any bit. It refers to at most 32 KiB before it,
+and to nothing before its member. Of zstd they are frames, which refer to nothing before them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import NamedTuple, Protocol
 
 from isal import isal_zlib
 
-__all__ = ["WINDOW", "GzipBlocks", "ReadsAt", "Span", "SpanFinder"]
+from lamella.spec.codec import Codec
+
+__all__ = ["FIRST", "WINDOW", "ReadsAt", "Span", "SpanFinder", "StoredSpans"]
 
 WINDOW = 1 << 15
 """How far back deflate looks. RFC 1951, 3.2.5: distances are at most 32K bytes."""
@@ -26,6 +29,11 @@ _TINY_BLOCKS, _TINY = 1000, 512
 stop at each takes some microseconds, and a stream may have ten million empty ones in 12 MB."""
 
 
+FIRST = 32 << 20
+"""Stored bytes of zstd in which the first span must have ended. Most layers are a single frame, of
+which nothing can be taken over: they need not be kept in both forms until their end."""
+
+
 class ReadsAt(Protocol):
     """Stored bytes, readable from any place."""
 
@@ -34,7 +42,7 @@ class ReadsAt(Protocol):
 
 
 class Span(NamedTuple):
-    """Whole blocks behind each other, of one member."""
+    """Whole blocks behind each other, of one member; or whole frames behind each other."""
 
     start: int
     """The bit of the stored bytes at which the first one begins."""
@@ -46,7 +54,7 @@ class Span(NamedTuple):
     needs: int
     """The plain offset from which on the bytes before must be the same."""
     final: bool
-    """It is a single block, which says that it is the last of its member."""
+    """It is a single deflate block, which says that it is the last of its member."""
     checksum: int
     """CRC-32 of the stored bytes, but for the last if the span stops within it."""
     rest: int
@@ -54,9 +62,10 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class GzipBlocks:
-    """The blocks of a stored layer that can be taken over."""
+class StoredSpans:
+    """What can be taken over of a stored layer."""
 
+    codec: Codec
     packed: ReadsAt
     spans: Sequence[Span]
     where: str
@@ -65,9 +74,13 @@ class GzipBlocks:
 
 @dataclass
 class SpanFinder:
-    """Is told of each block as a stream is inflated, and makes spans of them."""
+    """Is told of each block or frame as a stream is unpacked, and makes spans of them."""
 
+    codec: Codec
+    """Gzip or zstd."""
     spans: list[Span] = field(default_factory=list)
+    gave_up: bool = False
+    """There are none: this is one large frame."""
     _packed: bytes = b""
     _base: int = 0  # where the chunk begins
     _last: bytes = b""  # the byte before it
@@ -84,6 +97,7 @@ class SpanFinder:
         self._sum(end)
         self._last = self._packed[-1:] or self._last
         self._packed, self._base = packed, end
+        self.gave_up = self.codec == Codec.ZSTD and not self.spans and end > FIRST
 
     def begin(self, plain: int) -> None:
         """Note that a member begins at this plain offset."""
@@ -100,8 +114,27 @@ class SpanFinder:
         Returns:
             Whether it is worth to go on: there may be too many tiny blocks.
         """
-        self._blocks += 1
         final = not ended and bool(self._byte(bit >> 3) >> (bit & 7) & 1)
+        return self._note(bit, plain, ended=ended, final=final)
+
+    def frame(self, plain: int, *, begins: bool) -> bool:
+        """Note that a frame ended where the last chunk does, if there was one.
+
+        Args:
+            plain: offset of the plain bytes.
+            begins: another one follows, not something to be skipped.
+
+        Returns:
+            As `boundary`.
+        """
+        at = 8 * (self._base + len(self._packed))
+        goes_on = not self.gave_up and self._note(at, plain, ended=not begins, final=False)
+        if not begins:
+            self.begin(plain)
+        return goes_on
+
+    def _note(self, bit: int, plain: int, *, ended: bool, final: bool) -> bool:
+        self._blocks += 1
         if self._start is None:
             if not ended:
                 self._restart(bit, plain, final=final)
@@ -134,5 +167,5 @@ class SpanFinder:
         stop, within = bit >> 3, bit & 7
         self._sum(stop)
         rest = self._byte(stop) & ((1 << within) - 1) if within else 0
-        needs = max(self._member, begin - WINDOW)
+        needs = begin if self.codec == Codec.ZSTD else max(self._member, begin - WINDOW)
         self.spans.append(Span(start, bit, begin, plain, needs, self._final, self._checksum, rest))
