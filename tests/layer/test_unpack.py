@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
 import threading
 import zlib
+from typing import BinaryIO
 
 import pytest
 
 from lamella.errors import ImageError
+from lamella.layer import spans
 from lamella.layer.blob import Bytes, Layer
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.spool import Spool
@@ -19,6 +22,7 @@ from lamella.spec.digest import Digest
 from tests.support.far import Far
 from tests.support.gzip_members import member, member_for_isal, words
 from tests.support.tars import layer
+from tests.support.zstd_frames import frame, skippable
 
 TAR = layer(("a", words(300_000)), "b")
 PACKED = member(TAR)
@@ -70,6 +74,62 @@ DAMAGED = {
     "not gzip": TAR[:9000],
     "nothing": b"",
 }
+
+
+FRAMES = frame(TAR[:200_000]) + skippable(b"x") + frame(TAR[200_000:], "checked")
+DAMAGED_FRAMES = {
+    "cut off": FRAMES[:-9],
+    "cut off between": FRAMES[: len(frame(TAR[:200_000])) + 5],
+    "a bit": FRAMES[:5000] + bytes([FRAMES[5000] ^ 4]) + FRAMES[5001:],
+    "checksum": FRAMES[:-1] + bytes([FRAMES[-1] ^ 1]),
+    "garbage behind": FRAMES + b"garbage",
+    "a dictionary": FRAMES + b"\x28\xb5\x2f\xfd\x21\7\0\1\0\0",
+    "another tar": FRAMES + frame(bytes(512)),
+    "not zstd": PACKED[:9000],
+}
+
+
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("name", DAMAGED_FRAMES)
+def test_damaged_frames_give_the_same_error(name: str, far: bool) -> None:
+    """As if none were to be taken over."""
+    one = stored(TAR, DAMAGED_FRAMES[name], far=far)
+    for sifted in (False, True):
+        before = unpacked(one, sifted=sifted, finds_blocks=None)
+        assert isinstance(before[0], str)
+        assert unpacked(one, sifted=sifted, finds_blocks=Codec.ZSTD) == before
+
+
+class Watched(Spool):
+    """A spool that knows its files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[BinaryIO] = []
+
+    def file(self) -> BinaryIO:
+        """Return a new file."""
+        self.files.append(super().file())
+        return self.files[-1]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all files."""
+        return sum(os.fstat(file.fileno()).st_size for file in self.files)
+
+
+def test_one_large_frame_is_not_kept_in_both_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be taken over of it, so what comes from far away is not kept compressed."""
+    tar = layer(("a", words(3_000_000)))
+    packed = frame(tar)
+    for first, kept in ((len(packed), len(packed)), (len(packed) // 4, 0)):
+        monkeypatch.setattr(spans, "FIRST", first)
+        spool, one = Watched(), stored(tar, packed, far=True)
+        found = unpack(one, spool, threading.Event(), finds_blocks=Codec.ZSTD)
+        assert spool.size == len(tar) + kept
+        assert (found.blocks is None) == (kept == 0)
+        near = stored(tar, packed, far=False)
+        assert (find_blocks(near, Codec.ZSTD, threading.Event()) is None) == (kept == 0)
 
 
 @pytest.mark.parametrize("described", [True, False])

@@ -16,7 +16,6 @@ import lamella
 from lamella.layer import unpack
 from lamella.layer.spans import SpanFinder
 from lamella.report.text import summary
-from lamella.spec.codec import Codec
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
 from tests.support.gzip_members import words
@@ -34,9 +33,10 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[SpanFinder]:
     made: list[SpanFinder] = []
 
     class Counted(SpanFinder):
-        def __init__(self, codec: Codec) -> None:
-            super().__init__(codec)
-            made.append(self)
+        def feed(self, packed: bytes) -> None:
+            if self not in made:
+                made.append(self)
+            super().feed(packed)
 
     monkeypatch.setattr(unpack, "SpanFinder", Counted)
     return made
@@ -153,6 +153,32 @@ def test_little_is_compressed_anew(
     assert anew.ranges[0].recompressed == merged.bytes_after
     plain = lamella.squash(layout, output=f"oci:{tmp_path}/new:plain", compression="none")
     assert (plain.ranges[0].spliced, plain.ranges[0].recompressed) == (0, 0)
+
+
+def test_frames_of_zstd_are_taken_over(layout: str, tmp_path: Path) -> None:
+    """Of zstd layers into one; not of gzip layers, nor if a level or a long window is asked for."""
+    made = Layout()
+    made.add(made.manifest([*TARS, SAME], "zstd in parts"), "app")
+    frames = f"oci:{made.write(tmp_path / 'frames')}:app"
+    with registry_in_memory(Oddly(0)) as registry:
+        there = f"docker://{registry.host}/app"
+        lamella.squash(frames, layers="1-1", output=f"{there}:old")
+        results = [
+            lamella.squash(source, output=f"oci:{tmp_path}/new:new", **options)
+            for source in (frames, f"{there}:old")
+            for options in ({}, {"auto": True}, {"compression": "zstd"})
+        ]
+    assert results[0].ranges[0].spliced > 500_000
+    assert len({result.digest for result in results}) == 2  # --auto squashes fewer layers
+    for source, compression in (
+        (frames, "zstd:3"),
+        (frames, "zstd:long"),
+        (frames, "gzip"),
+        (layout, "zstd"),
+    ):
+        anew = lamella.squash(source, output=f"oci:{tmp_path}/new:anew", compression=compression)
+        assert anew.ranges[0].spliced == 0
+        assert anew.id == results[0].id
 
 
 def test_without_the_library_all_is_compressed(
