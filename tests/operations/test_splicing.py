@@ -13,7 +13,7 @@ import pytest
 from zlib_ng import zlib_ng
 
 import lamella
-from lamella.layer import unpack
+from lamella.layer import spans, unpack
 from lamella.layer.spans import SpanFinder
 from lamella.report.text import summary
 from tests.odd.answers import Oddly
@@ -155,8 +155,11 @@ def test_little_is_compressed_anew(
     assert (plain.ranges[0].spliced, plain.ranges[0].recompressed) == (0, 0)
 
 
-def test_frames_of_zstd_are_taken_over(layout: str, tmp_path: Path) -> None:
+def test_frames_of_zstd_are_taken_over(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of zstd layers into one; not of gzip layers, nor if a level or a long window is asked for."""
+    monkeypatch.setattr(spans, "LEAST_FRAME", 50_000)
     made = Layout()
     made.add(made.manifest([*TARS, SAME], "zstd in parts"), "app")
     frames = f"oci:{made.write(tmp_path / 'frames')}:app"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamella.layer import spans
 from lamella.spec.codec import Codec
 from tests.support.examples import examples
 from tests.support.gzip_members import words
@@ -18,6 +21,14 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_frames() -> Iterator[None]:
+    """Take over frames of any size but tiny ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "LEAST_FRAME", 20_000)
+        yield
 
 
 def by_the_command(packed: bytes) -> bytes:
@@ -55,12 +66,15 @@ def test_whole_frames_are_taken_over() -> None:
     assert all(part in packed for number, part in enumerate(parts) if number not in {0, 6})
 
 
-def test_small_frames_are_taken_over_together() -> None:
-    """One alone would not pay, but many behind each other do."""
-    source = frames_of(b"".join(frame(words(3_000, number)) for number in range(200)))
+def test_small_frames_are_compressed_together() -> None:
+    """As one they are smaller; large ones beside them are taken over."""
+    sizes = [3_000] * 100 + [100_000, 19_999, 40_000]
+    plain = [words(size, number) for number, size in enumerate(sizes)]
+    source = frames_of(b"".join(map(frame, plain)))
     packed, taken = spliced([Piece(b"x"), Piece(source.plain, source)], 2, 1 << 18, Codec.ZSTD)
     assert by_the_command(packed) == b"x" + source.plain
-    assert taken > 0.95 * len(source.plain)
+    assert taken == 140_000
+    assert packed.count(b"\x28\xb5\x2f\xfd") == 4
 
 
 def test_one_frame_stays_as_it_was_made() -> None:

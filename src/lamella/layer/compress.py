@@ -42,8 +42,9 @@ _HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 _LAST = b"\x03\x00"
 """RFC 1951, 3.2.3: a final block with nothing in it, for no block before it says it is the last."""
 
-_FRAME = 4 << 20
-"""Plain bytes of a frame of zstd beside frames that are taken over, at the most."""
+_FRAME = 8 << 20
+"""Plain bytes of a frame of zstd beside frames that are taken over, at the most. Frames of so many
+are 1.3 % larger than a single one; of 4 MiB, 3.3 %."""
 
 _RAW = -15
 _NG_MEMORY = 7
