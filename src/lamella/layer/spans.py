@@ -118,39 +118,29 @@ class SpanFinder:
         Returns:
             Whether it is worth to go on: there may be too many tiny blocks.
         """
-        final = not ended and bool(self._byte(bit >> 3) >> (bit & 7) & 1)
-        return self._note(bit, plain, ended=ended, final=final)
-
-    def frame(self, plain: int, *, begins: bool) -> bool:
-        """Note that a frame ended where the last chunk does, if there was one.
-
-        Args:
-            plain: offset of the plain bytes.
-            begins: another one follows, not something to be skipped.
-
-        Returns:
-            As `boundary`.
-        """
-        at = 8 * (self._base + len(self._packed))
-        goes_on = not self.gave_up and self._note(at, plain, ended=not begins, final=False)
-        if not begins:
-            self.begin(plain)
-        return goes_on
-
-    def _note(self, bit: int, plain: int, *, ended: bool, final: bool) -> bool:
         self._blocks += 1
+        final = not ended and bool(self._byte(bit >> 3) >> (bit & 7) & 1)
         if self._start is None:
             if not ended:
                 self._restart(bit, plain, final=final)
-        elif plain - self._start[1] >= self._least(plain):
+        elif plain - self._start[1] >= max(_LEAST, plain >> _MANY):
             self._add(bit, plain)
             self._restart(bit, plain, final=final)
-        elif final or self.codec == Codec.ZSTD:
-            self._restart(bit, plain, final=final)
+        elif final:
+            self._restart(bit, plain, final=True)
         return self._blocks < _TINY_BLOCKS + plain // _TINY
 
-    def _least(self, plain: int) -> int:
-        return LEAST_FRAME if self.codec == Codec.ZSTD else max(_LEAST, plain >> _MANY)
+    def frame(self, plain: int) -> None:
+        """Note that a frame begins or ends where the last chunk does, or something to be skipped.
+
+        Args:
+            plain: offset of the plain bytes.
+        """
+        bit = 8 * (self._base + len(self._packed))
+        if self._start and plain - self._start[1] >= LEAST_FRAME and not self.gave_up:
+            self._add(bit, plain)
+        self.begin(plain)
+        self._restart(bit, plain, final=False)
 
     def _byte(self, at: int) -> int:
         return self._packed[at - self._base] if at >= self._base else self._last[0]
@@ -174,5 +164,5 @@ class SpanFinder:
         stop, within = bit >> 3, bit & 7
         self._sum(stop)
         rest = self._byte(stop) & ((1 << within) - 1) if within else 0
-        needs = begin if self.codec == Codec.ZSTD else max(self._member, begin - WINDOW)
+        needs = max(self._member, begin - WINDOW)
         self.spans.append(Span(start, bit, begin, plain, needs, self._final, self._checksum, rest))

@@ -143,7 +143,7 @@ class Joined(io.RawIOBase):
         while head := self._head():
             if self._begun and head[:1] == b"\0":
                 rest = self._packed[self._at :]
-                self._tell(begins=False)
+                self._tell()
                 self._use(len(rest) - len(rest.lstrip(b"\0")))
                 continue
             if not self._kind.begins(head):
@@ -152,21 +152,20 @@ class Joined(io.RawIOBase):
             if window > limits.WINDOW:
                 raise WindowTooLarge(window)
             self._begun = True
-            empty = self._kind.empty(head)
-            self._tell(begins=not empty and head.startswith(_ZSTD))
-            if empty:
+            self._tell()
+            if empty := self._kind.empty(head):
                 self._use(empty)
                 continue
             self._holds = _memory.take(window)
             self._decoder, self._fed = self._kind.decoder(window), False
             return self._decoder
-        self._tell(begins=False)
+        self._tell()
         return None
 
-    def _tell(self, *, begins: bool) -> None:
-        """Tell that a frame ended here, if there was one, and whether another one begins."""
-        if self._finder and not self._finder.frame(self._plain, begins=begins):
-            self._finder = None
+    def _tell(self) -> None:
+        """Tell that something begins or ends here."""
+        if self._finder:
+            self._finder.frame(self._plain)
 
     def _use(self, length: int) -> None:
         """Go on in what was read."""
