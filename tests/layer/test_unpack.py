@@ -132,6 +132,23 @@ def test_one_large_frame_is_not_kept_in_both_forms(monkeypatch: pytest.MonkeyPat
         assert (find_blocks(near, Codec.ZSTD, threading.Event()) is None) == (kept == 0)
 
 
+def test_content_can_be_inflated_again_instead_of_kept() -> None:
+    """In any order: front to back it takes no room, and who goes back often gets the whole tar."""
+    tar = layer("d/", *((f"d/{n}", words(200_000, n)) for n in range(8)))
+    packed = member(tar)
+    spool, one = Watched(), stored(tar, packed, far=True)
+    saved = unpack(
+        one, spool, threading.Event(), sieves([one])[0], finds_blocks=Codec.GZIP, saves_room=True
+    ).tar
+    little = len(packed) + 20_000
+    for start in (0, 900_000, 100, 900_000):
+        assert saved.read_at(start, 700_000) == tar[start : start + 700_000]
+        assert spool.size < little
+    for start in (0, 0, 1_500_000, 3, 900_000):
+        assert saved.read_at(start, len(tar)) == tar[start:]
+    assert len(packed) + len(tar) < spool.size < little + len(tar)
+
+
 @pytest.mark.parametrize("described", [True, False])
 @pytest.mark.parametrize("far", [False, True])
 @pytest.mark.parametrize("name", DAMAGED)

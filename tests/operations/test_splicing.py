@@ -7,14 +7,15 @@ import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from zlib_ng import zlib_ng
 
 import lamella
-from lamella.layer import spans, unpack
+from lamella.layer import room, spans, spool, unpack
 from lamella.layer.spans import SpanFinder
+from lamella.layer.spool import Spool
 from lamella.report.text import summary
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
@@ -121,6 +122,37 @@ def test_the_same_layers_give_the_same_bytes(layout: str, tmp_path: Path) -> Non
     plain = lamella.squash(layout, output=f"oci:{tmp_path}/all:new", compression="gzip:6")
     diff_ids = {one.diff_id for result in (*results, plain) for one in result.ranges}
     assert diff_ids == {f"sha256:{sha256(zlib.decompress(stored, 31)).hexdigest()}"}
+
+
+def test_with_little_room_only_the_stored_form_is_kept(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of gzip layers of a registry; the new image is the same, to the byte."""
+    spooled: list[int] = []
+    write = Spool.write
+
+    def counted(self: Spool, file: BinaryIO, chunk: bytes | memoryview) -> None:
+        spooled.append(len(chunk))
+        write(self, file, chunk)
+
+    monkeypatch.setattr(Spool, "write", counted)
+    folder = layout.removeprefix("oci:").removesuffix(":app")
+    stored = sum(path.stat().st_size for path in Path(folder, "blobs/sha256").iterdir())
+    with registry_in_memory(Oddly(0)) as registry:
+        there = f"docker://{registry.host}/app"
+        lamella.squash(layout, layers="1-1", output=f"{there}:old")
+        results, sizes = [], []
+        for free in (1 << 40, 4 * stored):
+            monkeypatch.setattr(room, "room_of", lambda _, free=free: free)
+            monkeypatch.setattr(spool, "room_of", lambda _, free=free: free)
+            spooled.clear()
+            results.append(lamella.squash(f"{there}:old", output=f"{there}:{free}"))
+            sizes.append(sum(spooled))
+            lamella.squash(f"{there}:old", output=f"{there}:checked", check=True)
+    assert results[0].digest == results[1].digest
+    assert results[1].ranges[0].spliced > 500_000
+    assert sizes[0] > stored + 1_000_000
+    assert sizes[1] < 1.1 * stored
 
 
 def test_little_is_compressed_anew(

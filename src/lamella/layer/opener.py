@@ -25,6 +25,8 @@ __all__ = ["LayerOpener", "digest_of", "is_near"]
 
 _AT_ONCE = 3
 """Layers at work at the least: one that comes through a network leaves the processor idle."""
+_PLENTY = 5
+"""Times the stored bytes of gzip layers: these, and what they are inflated to. Most are a third."""
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
@@ -53,6 +55,7 @@ class LayerOpener:
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
         self._blocks: dict[int, tuple[Layer, StoredSpans | None]] = {}
+        self._saves_room = False
         workers = max(_AT_ONCE, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
@@ -106,7 +109,10 @@ class LayerOpener:
         """
         unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
         far = [layer for layer in unpacked if finds_blocks and not is_local(layer)]
-        self.spool.check_room(sum(layer.blob.size for layer in (*unpacked, *far)))
+        twice = sum(layer.blob.size for layer in far)
+        self._saves_room = finds_blocks == Codec.GZIP and not self.spool.has_room(_PLENTY * twice)
+        need = sum(layer.blob.size for layer in unpacked)
+        self.spool.check_room(need if self._saves_room else need + twice)
         for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
             self._started(layer, sieve, finds_blocks=finds_blocks)
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
@@ -218,7 +224,14 @@ class LayerOpener:
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
     def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: Codec | None) -> LayerTar:
-        tar, blocks = unpack(layer, self.spool, self._stop, sieve, finds_blocks=finds_blocks)
+        tar, blocks = unpack(
+            layer,
+            self.spool,
+            self._stop,
+            sieve,
+            finds_blocks=finds_blocks,
+            saves_room=self._saves_room,
+        )
         if finds_blocks:
             self._blocks[id(layer)] = layer, blocks
         return tar

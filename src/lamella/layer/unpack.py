@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.hasher import Hasher, HashingReader
 from lamella.layer.inflate import can_find_blocks
-from lamella.layer.protocols import LayerTar, Sieve
+from lamella.layer.protocols import Kept, LayerTar, Sieve
+from lamella.layer.rewound import Rewound
 from lamella.layer.spans import SpanFinder, StoredSpans
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -31,13 +32,14 @@ class Unpacked(NamedTuple):
     """What can be taken over of it; None if that was not asked for, or there is nothing."""
 
 
-def unpack(
+def unpack(  # noqa: PLR0913 - what is read, how, and what becomes of it
     layer: Layer,
     spool: Spool,
     stop: threading.Event,
     sieve: Sieve | None = None,
     *,
     finds_blocks: Codec | None = None,
+    saves_room: bool = False,
 ) -> Unpacked:
     """Unpack a layer.
 
@@ -47,6 +49,8 @@ def unpack(
         stop: when it is set, the rest is not needed.
         sieve: what keeps a part of the tar; None to keep all of it.
         finds_blocks: look for what can be taken over, if the layer is compressed so.
+        saves_room: where stored bytes of gzip go to the spool and there is a sieve, content does
+            not: it is inflated once more as it is read.
 
     Raises:
         DigestMismatch: it isn't what its diff_id or its descriptor says.
@@ -57,7 +61,7 @@ def unpack(
     def whole() -> LayerTar:
         return unpack(layer, spool, stop).tar
 
-    through = _Through(layer, spool, stop, sieve, lru_cache(whole))
+    through = _Through(layer, spool, stop, sieve, lru_cache(whole), saves_room)
     if finds_blocks and can_find_blocks(finds_blocks):
         try:
             return through.by_blocks(finds_blocks)
@@ -122,6 +126,7 @@ class _Through(NamedTuple):
     stop: threading.Event
     sieve: Sieve | None
     whole: Callable[[], LayerTar]
+    saves_room: bool
 
     def by_blocks(self, codec: Codec) -> Unpacked:
         """Unpack it, and find what can be taken over if it is compressed so."""
@@ -134,25 +139,42 @@ class _Through(NamedTuple):
             elif copy:
                 copy.truncate(0)
 
+        def again() -> Rewound:
+            return Rewound(FileRange.whole(cast("BinaryIO", copy)), layer.where, self.whole)
+
+        rewinds = copy and codec == Codec.GZIP and self.saves_room
         with layer.blob.open() as stream:
-            tar = self.keep(HashingReader(stream, self.stop, keep), finder)
+            stored = HashingReader(stream, self.stop, keep)
+            tar = self.keep(stored, finder, lru_cache(again) if rewinds else None)
         packed = FileRange.whole(copy) if copy else cast("LayerTar", layer.blob)
         return Unpacked(tar, _blocks_of(layer, finder, packed))
 
-    def keep(self, stored: HashingReader, finder: SpanFinder | None = None) -> LayerTar:
-        """Unpack what is read."""
+    def keep(
+        self,
+        stored: HashingReader,
+        finder: SpanFinder | None = None,
+        again: Callable[[], Kept] | None = None,
+    ) -> LayerTar:
+        """Unpack what is read.
+
+        Args:
+            stored: the stored bytes.
+            finder: is told of blocks.
+            again: gives content, if it is not to be kept; needs what `stored` keeps.
+        """
         layer, stop = self.layer, self.stop
         # The kind is seen in passing: to open a remote layer once more would cost a request.
         passing = io.BufferedReader(stored, CHUNK)
         kind = detect(passing.peek(6)[:6])
         if finder and kind != finder.codec:
-            stored.keep = finder = None  # it has none of these
+            stored.keep = finder = again = None  # it has none of these
         tar: LayerTar
         with closing(open_plain(passing, kind, layer.where, finder)) as plain:
             if self.sieve is None:
                 tar, diff_id = self.spool.keep(plain, stop)
             else:
-                tar, diff_id = self.sieve.keep(plain, self.spool, stop, self.whole)
+                source, content = again or self.whole, again is None
+                tar, diff_id = self.sieve.keep(plain, self.spool, stop, source, content=content)
             if not stop.is_set():
                 stored.check(layer)
         compare(layer, diff_id)
