@@ -50,7 +50,7 @@ class PlanTar:
         self._starts = list(accumulate(lengths, initial=0))
 
     def runs(self) -> Iterator[Taken]:
-        """Return what comes from gzip layers; see `HasRuns`."""
+        """Return what comes from layers of which parts can be taken over; see `HasRuns`."""
         for piece, start in zip(self._pieces, self._starts, strict=False):
             if not isinstance(piece, bytes) and (blocks := self._blocks.get(piece.position)):
                 yield Taken(start, piece.length, blocks, piece.offset)
