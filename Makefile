@@ -66,14 +66,16 @@ compiled: $(DEV)
 	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || :
 
 NEEDS_NOTHING = not engine and not browser and not install
+# No groups to keep; the folder is left out because it takes long to read.
+UNITS = $(BIN)/python -m pytest --numprocesses $(QUICK_PROCESSES) --dist worksteal --ignore tests/browser
 
 .PHONY: test-units
 test-units: $(DEV) ## the tests that need no engine, no browser and no package index
-	$(PYTEST) --numprocesses $(QUICK_PROCESSES) -m "$(NEEDS_NOTHING)" $(PYTEST_ARGS)
+	$(UNITS) -m "$(NEEDS_NOTHING)" $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(DEV) ## of these the quick ones, with fewer random examples; for in between
-	LAMELLA_EXAMPLES=0.2 $(PYTEST) --numprocesses $(QUICK_PROCESSES) -m "$(NEEDS_NOTHING) and not slow" $(PYTEST_ARGS)
+	LAMELLA_EXAMPLES=0.2 $(UNITS) -m "$(NEEDS_NOTHING) and not slow" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## check style and format

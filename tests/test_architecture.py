@@ -207,9 +207,9 @@ class Import:
 
 
 @functools.cache
-def parsed(source: str) -> ast.Module:
-    """Parse a file once for all rules, none of which changes the tree."""
-    return ast.parse(source)
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    """Parse a file, and walk its tree, once for all rules; none of them changes it."""
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def component(path: str) -> str:
@@ -217,10 +217,10 @@ def component(path: str) -> str:
     return path.split("/", maxsplit=1)[0].removesuffix(".py")
 
 
-def iter_imports(tree: ast.AST, path: str) -> Iterator[Import]:
+def iter_imports(source: str, path: str) -> Iterator[Import]:
     """Find every import, at the top or in a function, relative ones made absolute."""
     package = ["lamella", *path.split("/")[:-1]]
-    for node in ast.walk(tree):
+    for node in nodes_of(source):
         match node:
             case ast.Import(names=names):
                 for alias in names:
@@ -244,7 +244,7 @@ def imports_against_plan(source: str, path: str) -> list[str]:
         return [f"{path}: {room} is not in the plan; give it a row in MAY_IMPORT"]
     allowed = MAY_IMPORT[room] | ({"tar"} if path in READS_TAR else set())
     findings = []
-    for found in iter_imports(parsed(source), path):
+    for found in iter_imports(source, path):
         top, _, rest = found.module.partition(".")
         if top != "lamella":
             if top not in STANDARD and room not in THIRD_PARTY.get(top, ()):
@@ -265,7 +265,7 @@ def uses_of_plan() -> Iterator[tuple[str, str]]:
     """Find which rows of the tables above are used: pairs of a room and what it takes."""
     for path in source_files():
         room = component(path)
-        for found in iter_imports(parsed(read(path)), path):
+        for found in iter_imports(read(path), path):
             top, _, rest = found.module.partition(".")
             target = rest.split(".")[0] or found.name or ""
             if top != "lamella":
@@ -309,16 +309,16 @@ def touches_world(source: str, path: str) -> list[str]:
     """List where one file below cli/ prints, reads the environment or exits."""
     if component(path) in OUTER:
         return []
-    tree = parsed(source)
+    nodes = nodes_of(source)
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {a.asname or a.name: a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
     return [
         f"{path}:{node.lineno}: {what} belongs to cli"
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Name | ast.Attribute)
         and (what := dotted(node, names)) in WORLD
         and isinstance(node.ctx, ast.Load)
@@ -331,7 +331,7 @@ def writes_in_part(source: str, path: str) -> list[str]:
     if path == "files.py" or path in WRITES_NO_FILE:
         return []
     findings = []
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.Attribute) and node.attr in WRITERS:
             owner = node.value
             name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
@@ -344,7 +344,7 @@ def prints_past_the_gate(source: str, path: str) -> list[str]:
     """List where one file writes to standard output or standard error by itself."""
     if path in PAST_THE_GATE:
         return []
-    calls = (node.func for node in ast.walk(parsed(source)) if isinstance(node, ast.Call))
+    calls = (node.func for node in nodes_of(source) if isinstance(node, ast.Call))
     texts = ((call.lineno, ast.unparse(call)) for call in calls)
     return [f"{path}:{line}: {text}" for line, text in texts if PRINTS.fullmatch(text)]
 
@@ -356,11 +356,11 @@ def names_options(source: str, path: str) -> list[str]:
     """
     if component(path) in {*OUTER, "demo", "report"}:
         return []
-    tree = parsed(source)
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    nodes = nodes_of(source)
+    told = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     return [
         f"{path}:{node.lineno}: {node.value!r} names an option; say the parameter in backticks"
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and id(node) not in told
@@ -379,7 +379,7 @@ def names_used_twice(sources: Mapping[str, str]) -> list[str]:
     """
     places: dict[str, list[str]] = {}
     for path, source in sources.items():
-        for node in ast.walk(parsed(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.lstrip("_"), []).append(path)
     return [f"{name}: {', '.join(paths)}" for name, paths in places.items() if len(paths) > 1]
@@ -398,7 +398,7 @@ def iter_too_long(source: str, path: str) -> Iterator[tuple[str, str]]:
     """Find what is longer than it may be: its key in LONGER, and the finding."""
     if (lines := source.count("\n")) > MAX_FILE_LINES:
         yield path, f"{path}: {lines} lines"
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         if (
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and (lines := lines_of(node)) > MAX_FUNCTION_LINES
@@ -492,7 +492,7 @@ def test_files_can_be_put_in_an_order() -> None:
     modules = {module_of(path): path for path in source_files()}
     imports = {}
     for module, path in modules.items():
-        found = list(iter_imports(parsed(read(path)), path))
+        found = list(iter_imports(read(path), path))
         names = {f"{one.module}.{one.name}" for one in found} | {one.module for one in found}
         imports[module] = {
             name

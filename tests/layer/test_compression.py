@@ -26,7 +26,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-PLAIN = layer(("a", bytes(range(256)) * 4000), "b")
+PLAIN = layer(("a", bytes(range(256)) * 1000), "b")
 HALF = len(PLAIN) // 2
 SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
 

@@ -133,9 +133,10 @@ class FileSystem:
         self.aside = {}
 
     def remove(self, path: bytes) -> None:
-        """Delete a path and all beneath it."""
-        self.nodes.pop(path, None)
-        self.empty(path)
+        """Delete a path and all beneath it; only a directory has something beneath it."""
+        node = self.nodes.pop(path, None)
+        if node is not None and node.type == b"5":
+            self.empty(path)
 
     def empty(self, path: bytes) -> None:
         """Delete all beneath a path."""

@@ -7,6 +7,7 @@ A layer is written as it is thought of::
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -40,6 +41,8 @@ Format = Literal["v7", "ustar", "gnu", "pax"]
 END = bytes(1024)
 MTIME = 1_600_000_000 * 10**9
 _NANO = 10**9
+_BLOCK = struct.Struct("100s8s8s8s12s12s8x1s100s8s32s32s8s8s155s12x")
+"""A header block; longer values are cut, shorter ones filled with zeros."""
 _MAGIC = {"v7": bytes(8), "ustar": b"ustar\x0000", "gnu": b"ustar  \0", "pax": b"ustar\x0000"}
 
 
@@ -104,14 +107,15 @@ class Entry:
             told.append((b"mtime", _decimal(self.mtime)))
         told += [(b"SCHILY.xattr." + key, value) for key, value in (self.xattrs or {}).items()]
         told += self.records
+        if not told:
+            return self.block(size)
         small = replace(
             self,
             uid=self.uid if _fits(self.uid, 8) else 0,
             gid=self.gid if _fits(self.gid, 8) else 0,
             mtime=self.mtime if _fits(self.mtime // _NANO, 12) else 0,
         )
-        prefix = extended(b"x", pax_records(told)) if told else b""
-        return prefix + small.block(size if _fits(size, 12) else 0)
+        return extended(b"x", pax_records(told)) + small.block(size if _fits(size, 12) else 0)
 
     def _gnu(self, size: int) -> bytes:
         parts = b""
@@ -186,26 +190,24 @@ def block(
     prefix: bytes = b"",
 ) -> bytes:
     """Return one header block; numbers that don't fit are written base-256."""
-    major, minor = (_number(n, 8) for n in device)
-    fields = (
-        (name, 100),
-        (_number(mode, 8), 8),
-        (_number(uid, 8), 8),
-        (_number(gid, 8), 8),
-        (_number(size, 12), 12),
-        (_number(mtime, 12), 12),
-        (b"", 8),
-        (type, 1),
-        (link, 100),
-        (magic, 8),
-        (uname, 32),
-        (gname, 32),
-        (major if type in b"34" else b"", 8),
-        (minor if type in b"34" else b"", 8),
-        (prefix, 155),
+    major, minor = (_number(n, 8) if type in b"34" else b"" for n in device)
+    raw = _BLOCK.pack(
+        name,
+        _number(mode, 8),
+        _number(uid, 8),
+        _number(gid, 8),
+        _number(size, 12),
+        _number(mtime, 12),
+        type,
+        link,
+        magic,
+        uname,
+        gname,
+        major,
+        minor,
+        prefix,
     )
-    raw = b"".join(value[:width].ljust(width, b"\0") for value, width in fields)
-    return reseal(raw.ljust(512, b"\0"))
+    return reseal(raw)
 
 
 def reseal(raw: bytes, *, signed: bool = False) -> bytes:

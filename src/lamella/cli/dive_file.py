@@ -17,6 +17,7 @@ __all__ = ["add_dive_rules"]
 
 DIVE_FILE = ".dive-ci"
 _DIVE_LIMIT = 1 << 16
+_DEEPEST = 20
 _Value = TypeVar("_Value", int, float)
 _OFF = frozenset({"", "disabled", "off", "false", "none"})
 
@@ -63,6 +64,25 @@ def add_dive_rules(rules: Rules, file: str | None) -> Rules:
     )
 
 
+def _check_tokens(path: Path, raw: bytes) -> None:
+    """Refuse what would take long to read.
+
+    Aliases multiply, and each bracket that is open costs time at each further token.
+    """
+    import yaml  # noqa: PLC0415 - few builds have such a file
+
+    depth = 0
+    for token in yaml.scan(raw):
+        if isinstance(token, yaml.AliasToken):
+            raise UsageError(f"{path}: expected plain values, got an alias")
+        if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+            depth += 1
+        elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise UsageError(f"{path}: invalid YAML: brackets nested more than {_DEEPEST} deep")
+
+
 def _read(path: Path) -> dict[str, object]:
     import yaml  # noqa: PLC0415 - few builds have such a file
 
@@ -72,8 +92,7 @@ def _read(path: Path) -> dict[str, object]:
             raw = file.read(_DIVE_LIMIT + 1)
         if len(raw) > _DIVE_LIMIT:
             raise UsageError(f"{path}: expected rules, got more than {_DIVE_LIMIT} bytes")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw)):
-            raise UsageError(f"{path}: expected plain values, got an alias")  # they may multiply
+        _check_tokens(path, raw)
         value = yaml.safe_load(raw)
     except (RecursionError, ValueError) as error:  # nested too deeply; a date that is none
         raise UsageError(f"{path}: invalid YAML: {error!s:.200}") from error

@@ -35,7 +35,7 @@ thread that scans headers has: a few long turns cost that one less than many sho
 def digest_of(source: LayerTar, stop: threading.Event | None = None) -> Digest:
     """Return the SHA-256 digest of a whole tar."""
     hashed, at = Digest.new_hash(), 0
-    buffer = memoryview(bytearray(_HASHED_AT_ONCE))
+    buffer = memoryview(bytearray(min(_HASHED_AT_ONCE, max(source.size, 1))))
     while got := source.read_into(buffer, at):
         hashed.update(buffer[:got])
         at += got

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import stat
 from pathlib import Path
 
@@ -290,3 +291,22 @@ def test_nobody_waits_for_what_nobody_wants() -> None:
     with pytest.raises(EngineError, match="interrupted"):
         registry.wait(1)
     registry.close()
+
+
+def test_what_this_machine_trusts_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read certificates takes longer than a small request: not again for each registry."""
+    read: list[ssl.SSLContext] = []
+    load = ssl.SSLContext.load_default_certs
+
+    def count(context: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        read.append(context)
+        load(context, purpose)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", count)
+    own = RegistryOptions(tls_verify=False)
+    for options in (RegistryOptions(), RegistryOptions(), own):
+        registry = Registry("127.0.0.1:1", options)
+        with pytest.raises(EngineError, match=r"127\.0\.0\.1:1"):
+            registry.find()
+        registry.close()
+    assert len([context for context in read if context.verify_mode == ssl.CERT_REQUIRED]) <= 1

@@ -191,7 +191,7 @@ class HttpClient:
 
     def _make_pool(self, proxy: Proxy) -> urllib3.PoolManager:
         context = tls_context(self._options, self._host)
-        context.sslsocket_class = self._sockets.tls
+        context.sslsocket_class = _TlsSocket
         if proxy == NO_PROXY:
             pool = urllib3.PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=_BLOCK)
         else:
@@ -207,6 +207,23 @@ class HttpClient:
         return pool
 
 
+class _Connecting(threading.local):
+    """What a thread that connects does with its TLS socket."""
+
+    add: Callable[[socket.socket], None]
+
+
+_connecting = _Connecting()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """A TLS socket that is known before the other side has said anything."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
+        _connecting.add(self)
+        super().do_handshake(block)
+
+
 class _Sockets:
     """Those in use, by weak references, so that waits for them can be interrupted."""
 
@@ -216,7 +233,6 @@ class _Sockets:
         """Its ``url`` is what the thread asks for."""
         self._lock = threading.Lock()
         self._open: WeakSet[socket.socket] = WeakSet()
-        self.tls = self._tls_class()
         self.pools = self._pool_classes()
 
     def stop(self) -> None:
@@ -234,6 +250,7 @@ class _Sockets:
 
     def _connect(self, new: Callable[[], socket.socket]) -> socket.socket:
         """Look up and connect, which nothing else can interrupt; keep the socket."""
+        _connecting.add = self._add
         sock = apart(new, lambda: self.stopped.is_set() or is_asked_to_end(), socket.socket.close)
         self._add(sock)
         return sock
@@ -246,17 +263,6 @@ class _Sockets:
         """Return what is asked for without urllib3's changes; a proxy is asked for a whole URL."""
         url: Url = self.sending.url
         return url.target if target.startswith("/") else str(url)
-
-    def _tls_class(self) -> type[ssl.SSLSocket]:
-        """Return TLS sockets that are known before the other side has said anything."""
-        add = self._add
-
-        class Tls(ssl.SSLSocket):
-            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
-                add(self)
-                super().do_handshake(block)
-
-        return Tls
 
     def _pool_classes(self) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         """Return urllib3's pools of connections, by scheme, with sockets that are known."""
