@@ -23,6 +23,7 @@ from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.merge.plan import Plan, make_plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
+from lamella.spec.codec import Codec
 from lamella.tar.entry import path_text
 
 __all__ = ["Cut", "Edited", "Planning", "Reading"]
@@ -57,7 +58,7 @@ class Reading:
     """The layers of an image, each read once, when it is asked for."""
 
     def __init__(
-        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: bool
+        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: Codec | None
     ) -> None:
         self.image, self._opener, self._headers_only = image, opener, headers_only
         self._finds_blocks = finds_blocks

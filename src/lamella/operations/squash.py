@@ -30,6 +30,7 @@ from lamella.operations.request import Request
 from lamella.operations.restating import Restating, kept_values
 from lamella.operations.result import Result, SquashedRange
 from lamella.selection import AUTO, Selection, is_number, select
+from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
@@ -237,11 +238,11 @@ class Job:
         self._clock.lap("plan")
         return prepared
 
-    def _takes_over(self, image: Image) -> bool:
-        """Whether compressed blocks of squashed layers will be taken over."""
+    def _takes_over(self, image: Image) -> Codec | None:
+        """Return of which squashed layers compressed parts will be taken over."""
         destination = self._destination
         if destination is None:
-            return False
+            return None
         return destination.compression(image, self._request.compression).takes_over
 
     def planned(self, prepared: Prepared) -> Result:
