@@ -148,7 +148,9 @@ def test_of_what_is_replaced_nothing_is_spooled(
 ) -> None:
     """Of compressed layers, squashed newest first, the spool holds headers and what stays."""
     monkeypatch.setattr("lamella.layer.opener._AT_ONCE", 1)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # one at a time: all newer ones are known
+    monkeypatch.setattr(
+        "lamella.layer.opener.usable_cores", lambda: 1
+    )  # one at a time: all newer ones are known
     noise = random.Random(1).randbytes(1 << 20)
     tars = (
         layer(("a", noise), ("b", noise), ("c", b"stays")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Self, cast
 
+from lamella.cores import usable_cores
 from lamella.errors import DigestMismatch, ImageError
 from lamella.layer.blob import Layer
 from lamella.layer.deflate_spans import GzipBlocks
@@ -53,10 +53,10 @@ class LayerOpener:
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
         self._blocks: dict[int, tuple[Layer, GzipBlocks | None]] = {}
-        workers = max(_AT_ONCE, os.cpu_count() or 1)
+        workers = max(_AT_ONCE, usable_cores())
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
-            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=step_back
+            usable_cores(), thread_name_prefix="lamella-check", initializer=step_back
         )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
