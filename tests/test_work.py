@@ -6,7 +6,9 @@ import bz2
 import gc
 import gzip
 import random
+import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +18,10 @@ import lamella
 from lamella.demo import write_demo_image
 from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
+from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
+from lamella.merge.causes import Dropped, count_dropped
+from lamella.merge.plan import Plan
 from lamella.operations.merge_layers import prepare
 from lamella.progress import SILENT
 from lamella.selection import Selection
@@ -141,6 +146,25 @@ def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Spool, "write", counting)
     return written
+
+
+def test_causes_are_told_beside_the_writing(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that scans, plans and writes does not read files again to compare them."""
+    told: list[threading.Thread] = []
+
+    def counting(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
+        told.append(threading.current_thread())
+        return count_dropped(plan, tars)
+
+    monkeypatch.setattr("lamella.operations.merge_layers.count_dropped", counting)
+
+    result = lamella.squash(str(demo), output=f"docker-archive:{tmp_path / 'out.tar'}")
+
+    assert result.dropped.total
+    assert len(told) == 1
+    assert told[0] is not threading.current_thread()
 
 
 def test_of_what_is_replaced_nothing_is_spooled(

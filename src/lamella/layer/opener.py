@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -145,6 +145,10 @@ class LayerOpener:
         self._started(layer)
         if is_near(layer):
             self._hash(layer)  # also what checks its files itself: the whole must be as its name
+
+    def beside(self, work: Callable[[], object]) -> Future[object]:
+        """Let work on open layers be done beside their copying, after what is to be hashed."""
+        return self._hashers.submit(work)
 
     def verify(self) -> None:
         """Wait until all layers opened or checked are known to be what they should be.
