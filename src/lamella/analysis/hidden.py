@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from lamella.analysis.instruction import instruction
-from lamella.analysis.secrets.tokens import hide_tokens
 
 __all__ = [
     "HIDDEN",
@@ -58,6 +57,8 @@ def hide_values(text: str, hidden: str = HIDDEN) -> str:
         text: a command, say.
         hidden: what stands for such a value.
     """
+    from lamella.analysis.secrets.tokens import hide_tokens  # noqa: PLC0415 - few squashes need it
+
     if _SETS.match(text):
         text = _PAIR.sub(lambda found: f"{found['kept'] or found['first']}{hidden}", text)
     for pattern in _PATTERNS:

@@ -14,7 +14,6 @@ from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.deflate_spans import GzipBlocks, SpanFinder
 from lamella.layer.hasher import Hasher, HashingReader
-from lamella.layer.inflate import can_find_blocks
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.layer.spool import Spool
 from lamella.spec.codec import Codec
@@ -58,7 +57,7 @@ def unpack(
         return unpack(layer, spool, stop).tar
 
     through = _Through(layer, spool, stop, sieve, lru_cache(whole))
-    if finds_blocks and can_find_blocks():
+    if finds_blocks and _can_find_blocks():
         try:
             return through.by_blocks()
         except MalformedImage:
@@ -76,7 +75,7 @@ def find_blocks(layer: Layer, stop: threading.Event) -> GzipBlocks | None:
     Raises:
         DigestMismatch: it isn't any more what its diff_id says.
     """
-    if not (is_local(layer) and layer.compression == Codec.GZIP and can_find_blocks()):
+    if not (is_local(layer) and layer.compression == Codec.GZIP and _can_find_blocks()):
         return None
     finder, hasher = SpanFinder(), Hasher()
     try:
@@ -152,3 +151,9 @@ class _Through(NamedTuple):
                 stored.check(layer)
         compare(layer, diff_id)
         return tar
+
+
+def _can_find_blocks() -> bool:
+    from lamella.layer.inflate import can_find_blocks  # noqa: PLC0415 - many layers are plain
+
+    return can_find_blocks()
