@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from typing import ClassVar, Protocol, Self
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
+from lamella.cores import usable_cores
 from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import LONG_WINDOW, Compression
@@ -188,20 +188,13 @@ def open_packer(
         runs: what comes from compressed layers. Blocks of theirs are taken over by gzip, frames by
             zstd, unless a level is asked for: then all is compressed.
     """
-    workers = workers or _cores()
+    workers = workers or usable_cores()
     copies = choose(run for run in runs if run.blocks.codec == compression.takes_over)
     if compression.kind == Codec.GZIP:
         return _BlockPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
     if first := next(copies, None):
         return _BlockPacker(_Frames(_ZSTD_LEVEL), write, workers, chain([first], copies))
     return _ZstdPacker(compression, write, workers)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _HashingWriter:

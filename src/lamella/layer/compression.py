@@ -14,7 +14,6 @@ from isal import igzip, isal_zlib
 
 from lamella import limits
 from lamella.errors import MalformedImage, Unsupported, UsageError
-from lamella.layer.inflate import BlockReader
 from lamella.layer.spans import SpanFinder
 from lamella.layer.streams import Damaged, Joined, WindowTooLarge
 from lamella.spec.codec import Codec
@@ -59,6 +58,8 @@ class PlainReader:
         self._kind, self._where = kind, where
         self._plain: BinaryIO
         if kind == Codec.GZIP and finder is not None:
+            from lamella.layer.inflate import BlockReader  # noqa: PLC0415 - many layers are plain
+
             self._plain = io.BufferedReader(BlockReader(stream, finder), _BUFFER)
         elif kind == Codec.GZIP:
             self._plain = cast("BinaryIO", igzip.IGzipFile(fileobj=stream, mode="rb"))

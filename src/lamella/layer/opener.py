@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Self, cast
 
+from lamella.cores import usable_cores
 from lamella.errors import DigestMismatch, ImageError
 from lamella.layer.blob import Layer
 from lamella.layer.hasher import step_back
@@ -56,10 +56,10 @@ class LayerOpener:
         self.spool = spool
         self._blocks: dict[int, tuple[Layer, StoredSpans | None]] = {}
         self._saves_room = False
-        workers = max(_AT_ONCE, os.cpu_count() or 1)
+        workers = max(_AT_ONCE, usable_cores())
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
-            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=step_back
+            usable_cores(), thread_name_prefix="lamella-check", initializer=step_back
         )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
@@ -152,6 +152,10 @@ class LayerOpener:
         self._started(layer)
         if is_near(layer):
             self._hash(layer)  # also what checks its files itself: the whole must be as its name
+
+    def beside(self, work: Callable[[], object]) -> Future[object]:
+        """Let work on open layers be done beside their copying, after what is to be hashed."""
+        return self._hashers.submit(work)
 
     def verify(self) -> None:
         """Wait until all layers opened or checked are known to be what they should be.

@@ -13,7 +13,6 @@ from lamella.errors import DigestMismatch, MalformedImage
 from lamella.layer.blob import CHUNK, FileRange, Layer
 from lamella.layer.compression import detect, open_plain
 from lamella.layer.hasher import Hasher, HashingReader
-from lamella.layer.inflate import can_find_blocks
 from lamella.layer.protocols import Kept, LayerTar, Sieve
 from lamella.layer.rewound import Rewound
 from lamella.layer.spans import SpanFinder, StoredSpans
@@ -62,7 +61,7 @@ def unpack(  # noqa: PLR0913 - what is read, how, and what becomes of it
         return unpack(layer, spool, stop).tar
 
     through = _Through(layer, spool, stop, sieve, lru_cache(whole), saves_room)
-    if finds_blocks and can_find_blocks(finds_blocks):
+    if finds_blocks and _can_find_blocks(finds_blocks):
         try:
             return through.by_blocks(finds_blocks)
         except MalformedImage:
@@ -80,7 +79,7 @@ def find_blocks(layer: Layer, codec: Codec, stop: threading.Event) -> StoredSpan
     Raises:
         DigestMismatch: it isn't any more what its diff_id says.
     """
-    if not (is_local(layer) and layer.compression == codec and can_find_blocks(codec)):
+    if not (is_local(layer) and layer.compression == codec and _can_find_blocks(codec)):
         return None
     finder, hasher = SpanFinder(codec), Hasher()
     try:
@@ -179,3 +178,9 @@ class _Through(NamedTuple):
                 stored.check(layer)
         compare(layer, diff_id)
         return tar
+
+
+def _can_find_blocks(codec: Codec) -> bool:
+    from lamella.layer.inflate import can_find_blocks  # noqa: PLC0415 - many layers are plain
+
+    return can_find_blocks(codec)

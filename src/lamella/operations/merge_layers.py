@@ -171,6 +171,7 @@ def write(
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
     for layer in kept:
         opener.check(layer)
+    causes = opener.beside(prepared.count_dropped)
     for position, layer in enumerate(image.layers):
         if position in starts:
             positions = starts[position]
@@ -187,7 +188,7 @@ def write(
             forms.append(writer.put_layer(layer))
             descriptors.append(forms[-1])
     progress.phase("verify layers")
-    prepared.count_dropped()  # while the last layers are hashed by other threads
+    causes.result()
     opener.verify()
     config = image.config
     if merged or renewed:

@@ -12,8 +12,7 @@ from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.opener import LayerOpener
-from lamella.layer.partial.sieve import sieves
+from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.edits import Edits, meant_among, meant_in_tree
@@ -75,7 +74,7 @@ class Reading:
         for positions in ranges:
             squashed = self.image.layers[positions.start : positions.stop]
             layers += squashed
-            through += sieves(squashed, positions.start)
+            through += _sieves(squashed, positions.start)
         opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
         self._take(list(chain(*ranges)), opened)
 
@@ -331,6 +330,14 @@ class _Below:
         reading, positions = self._reading, range(self._laid, top)
         _lay(self._tree, reading.changesets, positions, reading.image, lacks=self._lacks)
         self._laid = top
+
+
+def _sieves(layers: Sequence[Layer], start: int) -> list[Sieve | None]:
+    if any(map(is_near, layers)):
+        return [None] * len(layers)
+    from lamella.layer.partial.sieve import sieves  # noqa: PLC0415 - plain layers need none
+
+    return sieves(layers, start)
 
 
 def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:

@@ -23,7 +23,6 @@ from lamella.operations.merge_layers import (
     write,
 )
 from lamella.operations.notes import tell_edited
-from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
@@ -274,6 +273,8 @@ class Job:
         written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
+            from lamella.operations.prove import prove  # noqa: PLC0415 - few squashes need it
+
             prove(prepared, request.edits)
             self._clock.lap("verify")
         anew, base = bool(prepared.plans), self._annotations_of_base(prepared)
