@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lamella.errors import ImageError
@@ -14,7 +14,7 @@ from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.plan import Plan, make_plan
 from lamella.operations.ignoring import Ignoring
-from lamella.operations.pairs import Pair, shared_layers
+from lamella.operations.pairs import Pair
 from lamella.rootfs import HARD_LINK_OF, Difference, compare_rootfs, read_rootfs
 
 __all__ = ["PlannedDelta", "both_stacks", "plan_delta", "prove_delta", "with_layers"]
@@ -72,16 +72,17 @@ def prove_delta(pair: Pair, planned: PlannedDelta, ignoring: Ignoring) -> None:
         raise ImageError(f"`check`: {len(found)} differences, nothing was published; {found[0]}")
 
 
-def both_stacks(old: Image, new: Image) -> tuple[Image, range]:
+def both_stacks(old: Image, new: Image, above: Sequence[Layer]) -> tuple[Image, range]:
     """Return an image with the layers of both, and the positions of those that the delta replaces.
 
-    It is what a squash of these would be made of; those that both begin with are there once.
+    Args:
+        old: the image whose layers stay.
+        new: the other one.
+        above: its layers, but for those that both begin with.
     """
     # Where the new image is but the lower part of the old one, a layer is made all the same.
-    above = new.layers[shared_layers(old, new) :] or old.layers[-1:]
-    return with_layers(new, (*old.layers, *above)), range(
-        len(old.layers), len(old.layers) + len(above)
-    )
+    layers = (*old.layers, *(above or old.layers[-1:]))
+    return with_layers(new, layers), range(len(old.layers), len(layers))
 
 
 def with_layers(image: Image, layers: tuple[Layer, ...]) -> Image:

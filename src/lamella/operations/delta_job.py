@@ -21,11 +21,12 @@ from lamella.operations.delta import (
 from lamella.operations.delta_result import DeltaResult
 from lamella.operations.ignoring import NOTHING_IGNORED, Ignoring
 from lamella.operations.merge_layers import Prepared, WrittenImage, reason_against, write
-from lamella.operations.pairs import Pair, fetch_pair, open_pair, read_pair
+from lamella.operations.pairs import Pair, fetch_pair, open_pair, read_pair, shared_layers
 from lamella.operations.planning import Edited
 from lamella.rewrite import Wording, delta_config, new_manifest
 from lamella.selection import Selection
 from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import oci_type
@@ -153,7 +154,7 @@ class DeltaJob:
         self._env.progress.phase("compare")
         planned = plan_delta(pair, self._request.ignoring)
         self._clock.lap("plan")
-        image, positions = both_stacks(*images)
+        image, positions = both_stacks(*images, pair.layers[len(images[0].layers) :])
         plans = {}
         if planned.plan is not None:
             plans[positions] = planned.plan
@@ -170,11 +171,11 @@ class DeltaJob:
             if reason := reason_against(image):
                 raise Unsupported(f"{image.name}: {reason}")
 
-    def _needed(self, old: Image, new: Image) -> tuple[frozenset[int], bool]:
-        """Return the old layers that the output must be given, and whether it takes over blocks."""
+    def _needed(self, old: Image, new: Image) -> tuple[frozenset[int], Codec | None]:
+        """Return the old layers that the output must be given, and of what it takes over blocks."""
         if self._destination is None:
-            return frozenset(), False
-        image, positions = both_stacks(old, new)
+            return frozenset(), None
+        image, positions = both_stacks(old, new, new.layers[shared_layers(old, new) :])
         needed = self._destination.needs(image, (positions,), self._old)
         compression = self._destination.compression(image, self._request.compression)
         return needed, compression.takes_over

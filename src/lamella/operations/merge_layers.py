@@ -12,9 +12,9 @@ from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
 from lamella.layer.compress import Packed
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
@@ -100,7 +100,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     remove_secrets: bool = False,
     allowed: Allowed = NOTHING_ALLOWED,
     headers_only: bool = False,
-    finds_blocks: bool = False,
+    finds_blocks: Codec | None = None,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -113,7 +113,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         remove_secrets: merged layers leave out what is likely a secret, too.
         allowed: what is none.
         headers_only: content of squashed layers will not be asked for.
-        finds_blocks: find what of them can be taken over compressed.
+        finds_blocks: find what of them can be taken over, as far as they are compressed so.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -171,12 +171,13 @@ def write(
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
     for layer in kept:
         opener.check(layer)
+    causes = opener.beside(prepared.count_dropped)
     for position, layer in enumerate(image.layers):
         if position in starts:
             positions = starts[position]
             plan = prepared.plans[positions]
             progress.phase("write the merged layer", plan.size)
-            blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
+            blocks = _blocks(prepared, positions, writer.compression.takes_over)
             tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
             packed = writer.put_merged(tar)
             merged[positions] = packed.diff_id
@@ -187,7 +188,7 @@ def write(
             forms.append(writer.put_layer(layer))
             descriptors.append(forms[-1])
     progress.phase("verify layers")
-    prepared.count_dropped()  # while the last layers are hashed by other threads
+    causes.result()
     opener.verify()
     config = image.config
     if merged or renewed:
@@ -202,8 +203,10 @@ def _packing(tar: PlanTar, packed: Packed, writer: ImageWriter) -> Packing:
     return Packing(packed.spliced, tar.size - packed.spliced)
 
 
-def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
+def _blocks(prepared: Prepared, positions: range, codec: Codec | None) -> dict[int, StoredSpans]:
     """Return what can be taken over of the layers of a range, by position."""
+    if codec is None:
+        return {}
     layers = prepared.image.layers[positions.start : positions.stop]
-    found = zip(positions, prepared.opener.blocks(layers), strict=True)
+    found = zip(positions, prepared.opener.blocks(layers, codec), strict=True)
     return {position: blocks for position, blocks in found if blocks is not None}

@@ -10,10 +10,12 @@ from itertools import takewhile
 
 from lamella.errors import UsageError
 from lamella.image import Image
+from lamella.layer.blob import Layer
 from lamella.layer.opener import LayerOpener
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.gc_pause import collector_paused
 from lamella.rootfs import RootFs, lay_rootfs
+from lamella.spec.codec import Codec
 from lamella.spec.platform import Platform
 from lamella.transport.base import Source
 from lamella.transport.environment import Environment
@@ -92,8 +94,10 @@ class Pair:
     shared: int
     """How many of the lowest layers are the same."""
     files: tuple[RootFs, RootFs]
+    layers: tuple[Layer, ...]
+    """Those that were read: of the first image, then those of the second that are not shared."""
     changesets: dict[int, Changeset]
-    """By position: the layers of the first image, then those of the second that are not shared."""
+    """By position in these."""
 
 
 def fetch_pair(
@@ -121,7 +125,7 @@ def fetch_pair(
 
 
 def read_pair(
-    images: tuple[Image, Image], opener: LayerOpener, *, finds_blocks: bool = False
+    images: tuple[Image, Image], opener: LayerOpener, *, finds_blocks: Codec | None = None
 ) -> Pair:
     """Lay the layers of each of two images over each other.
 
@@ -131,7 +135,7 @@ def read_pair(
     Args:
         images: both, as `fetch_pair` returns them.
         opener: opens their layers.
-        finds_blocks: find what of their layers can be taken over compressed.
+        finds_blocks: find what of their layers can be taken over, as far as they are compressed so.
 
     Raises:
         ImageError: a layer is damaged, or not what its digest says.
@@ -140,7 +144,7 @@ def read_pair(
     shared, count = shared_layers(ours, theirs), len(ours.layers)
     if shared == max(count, len(theirs.layers)):
         nothing = lay_rootfs((), ())
-        return Pair(images, shared, (nothing, nothing), {})
+        return Pair(images, shared, (nothing, nothing), (), {})
     own = ours.layers[shared:]
     known = {layer.diff_id: layer for layer in own}
     above = [known.get(layer.diff_id, layer) for layer in theirs.layers[shared:]]
@@ -154,4 +158,4 @@ def read_pair(
         first, second = (
             lay_rootfs((changesets[at] for at in positions), tars) for positions in stacks
         )
-    return Pair(images, shared, (first, second), changesets)
+    return Pair(images, shared, (first, second), (*ours.layers, *above), changesets)

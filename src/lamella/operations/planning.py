@@ -12,8 +12,7 @@ from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.opener import LayerOpener
-from lamella.layer.partial.sieve import sieves
+from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.edits import Edits, meant_among, meant_in_tree
@@ -23,6 +22,7 @@ from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.merge.plan import Plan, make_plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
+from lamella.spec.codec import Codec
 from lamella.tar.entry import path_text
 
 __all__ = ["Cut", "Edited", "Planning", "Reading"]
@@ -57,7 +57,7 @@ class Reading:
     """The layers of an image, each read once, when it is asked for."""
 
     def __init__(
-        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: bool
+        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: Codec | None
     ) -> None:
         self.image, self._opener, self._headers_only = image, opener, headers_only
         self._finds_blocks = finds_blocks
@@ -74,7 +74,7 @@ class Reading:
         for positions in ranges:
             squashed = self.image.layers[positions.start : positions.stop]
             layers += squashed
-            through += sieves(squashed, positions.start)
+            through += _sieves(squashed, positions.start)
         opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
         self._take(list(chain(*ranges)), opened)
 
@@ -330,6 +330,14 @@ class _Below:
         reading, positions = self._reading, range(self._laid, top)
         _lay(self._tree, reading.changesets, positions, reading.image, lacks=self._lacks)
         self._laid = top
+
+
+def _sieves(layers: Sequence[Layer], start: int) -> list[Sieve | None]:
+    if any(map(is_near, layers)):
+        return [None] * len(layers)
+    from lamella.layer.partial.sieve import sieves  # noqa: PLC0415 - plain layers need none
+
+    return sieves(layers, start)
 
 
 def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:
