@@ -56,9 +56,14 @@ class Difference:
     """Where images of several were compared."""
 
     @property
+    def values(self) -> tuple[str, str]:
+        """Both values, as text."""
+        return shown_value(self.ours), shown_value(self.theirs)
+
+    @property
     def change(self) -> str:
         """What becomes of the value, as text."""
-        return f"{shown_value(self.ours)} → {shown_value(self.theirs)}"
+        return " → ".join(self.values)
 
     def __str__(self) -> str:
         """Say it in a line."""

@@ -14,12 +14,13 @@ from lamella.analysis.model import Analysis
 from lamella.fleet.best import FleetPlan, choose_plan
 from lamella.fleet.tree import Catalogue, FleetImage
 from lamella.report.compare import page as render_comparison
+from lamella.report.diff_page import page as render_diff
 from lamella.report.fleet_page import page as render_plan
 from lamella.report.html import render
 from lamella.spec.digest import Digest
 from lamella.tar.entry import path_text
 from tests.browser.chromium import Browser, chromium
-from tests.browser.samples import HOSTILE, hostile, large
+from tests.browser.samples import HOSTILE, changed, hostile, large
 from tests.engines.fixtures import started
 from tests.support.demo import put_demo
 
@@ -48,6 +49,8 @@ def pages(demo: Analysis, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         found[name].write_text(render(analysis), encoding="utf-8")
     found["compare"] = folder / "compare.html"
     found["compare"].write_text(render_comparison(_compared()), encoding="utf-8")
+    found["diff"] = folder / "diff.html"
+    found["diff"].write_text(render_diff(changed(), ("one", "\u202eother")), encoding="utf-8")
     found["plan"] = folder / "plan.html"
     found["plan"].write_text(render_plan(_planned()), encoding="utf-8")
     return found

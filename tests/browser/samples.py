@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lamella.analysis.model import Analysis, Dead, LayerFacts, Saving, Secret, Usage, Waste
 from lamella.merge.causes import Cause, Dropped
+from lamella.operations.diff import FileChange, FileContent, ImageDiff
+from lamella.rootfs import Difference
 
-__all__ = ["HOSTILE", "hostile", "large", "make_analysis", "make_layer", "much_advice"]
+__all__ = ["HOSTILE", "changed", "hostile", "large", "make_analysis", "make_layer", "much_advice"]
+
+KINDS: tuple[Literal["added", "removed", "changed"], ...] = ("added", "removed", "changed")
 
 # File names, and how each is shown.
 HOSTILE = {
@@ -23,6 +29,19 @@ HOSTILE = {
     b"l" * 255: "l" * 255,
     b"__proto__": "__proto__",
 }
+
+
+def changed() -> ImageDiff:
+    """Return what changed in an image with harmful names, values and contents."""
+    changes = []
+    for n, name in enumerate(HOSTILE):
+        kind = KINDS[n % 3]
+        path = b"d/" + name
+        why = (Difference(path, f"xattr {HOSTILE[name]}", name, None),) if n % 3 == 2 else ()
+        changes.append(FileChange(path, kind, "file", 99 * n, 9_999 * n, why))
+    fields = tuple(Difference(b"", f"config Labels.{v}", v, v * 2) for v in HOSTILE.values())
+    contents = tuple(FileContent(b"c/" + name, None, name * 2 + b"\n") for name in HOSTILE)
+    return ImageDiff("a", "b", "linux/amd64", 2, tuple(changes), fields, contents)
 
 
 def make_layer(number: int, live: int, dead: Dropped = Dropped(), command: str = "") -> LayerFacts:  # noqa: B008 - a value

@@ -201,6 +201,19 @@ def test_two_images_fit_and_can_be_read(browser: Browser, pages: dict[str, Path]
     assert browser.complaints() == []
 
 
+def test_what_changed_fits_and_can_be_read(browser: Browser, pages: dict[str, Path]) -> None:
+    """Whatever is in names, values and contents; nothing runs, nothing is complained of."""
+    browser.open(pages["diff"], PHONE)
+    for size, dark in product([PHONE, _SMALLEST, DESKTOP], [False, True]):
+        browser.show(size, dark=dark)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+        assert browser.run(_CUT) == []
+        low = [what for what, ink, paper in browser.run(COLOURS) if contrast(ink, paper) < 3]
+        assert low == []
+    assert browser.run("return document.harm") is None
+    assert browser.complaints() == []
+
+
 def test_a_plan_fits_and_can_be_read(browser: Browser, pages: dict[str, Path]) -> None:
     """Whatever is in names; nothing runs, nothing is complained of, and no box is lost."""
     browser.open(pages["plan"], PHONE)

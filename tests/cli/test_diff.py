@@ -39,10 +39,10 @@ def test_each_path_is_a_line(lamella: Lamella, pair: tuple[str, str]) -> None:
         "C 524 kB → 1 B /big: content",
         "C 2 B /etc/binary: content",
         "C 8 B → 13 B /etc/conf: content",
-        "D /gone/ (3 entries)",
-        "A 4 B /new/ (3 entries)",
+        "D /gone/: 3 entries",
+        "A 4 B /new/: 3 entries",
         "C 0 B /same: mode 0644 → 0600",
-        "C /to-folder/ (2 entries): type file → directory",
+        "C /to-folder/: type file → directory, 2 entries",
     ]
     assert "4 added (4 B), 3 removed (0 B), 5 changed (-524 kB)" in ran.err
     assert "4 added" not in lamella("diff", "-q", *pair).worked(4).err
@@ -178,3 +178,15 @@ def test_every_platform_by_itself(lamella: Lamella, work: Path) -> None:
     assert [one["equal"] for one in document["platforms"]] == [True, False, False]
     assert document["platforms"][2]["config"][0]["platform"] == "linux/arm/v7"
     lamella("diff", names[0], "--layers", "1", "--platform", "all").failed(2, "--layers compares")
+
+
+def test_page_has_both_trees(lamella: Lamella, pair: tuple[str, str], work: Path) -> None:
+    """In a file beside the lines, or on standard output in their place."""
+    lines = lamella("diff", *pair).worked(4).text
+    assert lamella("diff", *pair, "--html", f"{work}/page.html").worked(4).text == lines
+    page = (work / "page.html").read_text(encoding="utf-8")
+    assert "<bdi>/new</bdi>" not in page, "a directory that is new is a line of its parent"
+    assert "<bdi>new/</bdi>" in page
+    assert lamella("diff", *pair, "--html", "-").worked(4).text == page
+    lamella("diff", *pair, "--html", "-", "--json").failed(2, "both write to standard output")
+    lamella("diff", *pair, "--html", f"{work}/none/page.html").failed(1, "none")

@@ -9,7 +9,6 @@ import re
 import time
 import tomllib
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -19,29 +18,9 @@ from lamella.merge.causes import Cause, Dropped
 from lamella.report.html import render
 from lamella.report.page_parts import fold, home, title_of, titles_of
 from tests.browser.samples import HOSTILE, hostile, make_analysis, make_layer
+from tests.report.elements import Elements
 
 _NOTHING = Usage(b"", 0, 0, 0, ())
-
-
-class _Elements(HTMLParser):
-    """Takes a page apart."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.raw: dict[str, str] = {}
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem:
-            self.raw[f"{self.cdata_elem}{len(self.raw)}"] = data
-        else:
-            self.text += data
 
 
 def test_same_analysis_same_page() -> None:
@@ -51,7 +30,7 @@ def test_same_analysis_same_page() -> None:
 
 def test_only_its_own_style_and_script_are_allowed() -> None:
     """The policy names them by their hashes, and nothing else but pictures that are in the page."""
-    page = _Elements(render(hostile()))
+    page = Elements(render(hostile()))
     policy = next(a["content"] for _, a in page.tags if a.get("http-equiv"))
     assert policy is not None
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -73,7 +52,7 @@ def test_only_its_own_style_and_script_are_allowed() -> None:
 def test_nothing_is_referred_to_outside() -> None:
     """But for the project's address, which nothing loads by itself; no attribute holds code."""
     outside = []
-    for tag, attributes in _Elements(render(hostile())).tags:
+    for tag, attributes in Elements(render(hostile())).tags:
         assert not {name for name in attributes if name.startswith("on") or name == "style"}
         assert "src" not in attributes
         for name in ("href", "xlink:href", "action"):
@@ -92,7 +71,7 @@ def test_project_has_one_address() -> None:
 def test_names_are_escaped() -> None:
     """In text and in JSON; nothing in the page closes the script that holds it."""
     text = render(hostile())
-    page = _Elements(text)
+    page = Elements(text)
     assert [tag for tag, _ in page.tags].count("script") == 2
     assert text.count("</script") == 2
     for shown in HOSTILE.values():
@@ -106,7 +85,7 @@ def test_names_are_escaped() -> None:
 def test_ranges_have_their_figures() -> None:
     """By first and last layer: bytes before and after, as the analysis has them."""
     analysis = hostile()
-    found = json.loads(list(_Elements(render(analysis)).raw.values())[1])["savings"]
+    found = json.loads(list(Elements(render(analysis)).raw.values())[1])["savings"]
     for (first, last), saving in analysis.savings.items():
         assert found[first - 1][last - first] == [saving.before, saving.after]
     assert sum(map(len, found)) == len(analysis.savings)
@@ -114,7 +93,7 @@ def test_ranges_have_their_figures() -> None:
 
 def test_one_layer_has_nothing_to_try() -> None:
     """Neither sliders nor squashes, nor dead paths."""
-    page = _Elements(render(make_analysis([make_layer(1, 4096)], _NOTHING)))
+    page = Elements(render(make_analysis([make_layer(1, 4096)], _NOTHING)))
     assert "input" not in [tag for tag, _ in page.tags]
     for words in (
         "No squash would make it smaller",
@@ -169,7 +148,7 @@ def test_advice_has_its_bytes_steps_and_what_to_write() -> None:
         make_layer(3, 9000),
     ]
     waste = Waste(1, 2, Cause.METADATA_ONLY, "", b"app", 900_000, 7)
-    page = _Elements(
+    page = Elements(
         render(make_analysis(layers, _NOTHING, wastes=(waste,)), squash="lamella squash a -t b")
     )
     for words in (
@@ -191,7 +170,7 @@ def test_configuration_without_what_is_secret() -> None:
         labels=(("vendor", "us"), ("npm_token", "npm_0")),
         history=(HistoryLine(None, "ENV GITHUB_TOKEN=ghp_1"), HistoryLine(1, "COPY a b")),
     )
-    text = _Elements(render(make_analysis([make_layer(1, 9)], _NOTHING, setup=setup))).text
+    text = Elements(render(make_analysis([make_layer(1, 9)], _NOTHING, setup=setup))).text
     for shown in ('["/app"]', "PATH=/bin", "DB_PASSWORD=(hidden)", "vendor=us", "COPY a b"):
         assert shown in text
     for value in ("hunter2", "a b'", "npm_0", "ghp_1"):
@@ -237,5 +216,5 @@ def test_compiled_modules_are_one_row() -> None:
 def test_a_step_is_one_line() -> None:
     """Tabs and line ends of a command are blanks: they are no more than how it was laid out."""
     command = "RUN /bin/sh -c set -eux; \tapt-get update; \t\tgcc \\\n  make # buildkit"
-    text = _Elements(render(make_analysis([make_layer(1, 4096, command=command)], _NOTHING))).text
+    text = Elements(render(make_analysis([make_layer(1, 4096, command=command)], _NOTHING))).text
     assert "RUN set -eux; apt-get update; gcc \\ make" in text

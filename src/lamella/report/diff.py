@@ -13,7 +13,17 @@ from lamella.report.text import count_of, human_size, printable
 from lamella.rootfs import Difference
 from lamella.tar.entry import path_text
 
-__all__ = ["diff_lines", "stat_lines", "to_json", "verdict"]
+__all__ = [
+    "DiffLine",
+    "diff_lines",
+    "line_details",
+    "lines_of",
+    "stat_lines",
+    "sums_of",
+    "to_json",
+    "unified",
+    "verdict",
+]
 
 FORMAT_VERSION = 1
 _LETTERS = {"added": "A", "removed": "D", "changed": "C"}
@@ -29,7 +39,7 @@ _OF_CONTENT = frozenset({"size", "content"})
 
 
 @dataclass
-class _DiffLine:
+class DiffLine:
     """What takes one line: a path, and all below it of which the same is to be said."""
 
     change: FileChange
@@ -38,6 +48,7 @@ class _DiffLine:
     entries: int = 0
 
     def take(self, change: FileChange) -> None:
+        """Count one of these."""
         self.before += change.before
         self.after += change.after
         self.entries += 1
@@ -48,19 +59,20 @@ def diff_lines(found: ImageDiff) -> Iterator[str]:
     for one in found.platforms:
         yield f"{one.platform}:"
         yield from diff_lines(one)
-    yield from map(_line, _told(found.changes))
+    yield from map(_line, lines_of(found.changes))
     yield from map(_field, found.config)
     for content in found.contents:
         yield from _content_lines(content)
 
 
-def _told(changes: Iterable[FileChange]) -> Iterable[_DiffLine]:
-    tops: dict[bytes, _DiffLine] = {}  # by path, also of what is below them
-    told: list[_DiffLine] = []
+def lines_of(changes: Iterable[FileChange]) -> list[DiffLine]:
+    """Return what takes a line each: a directory that is new, or gone, does with all in it."""
+    tops: dict[bytes, DiffLine] = {}  # by path, also of what is below them
+    told: list[DiffLine] = []
     for change in changes:
         above = tops.get(change.path.rpartition(b"/")[0])
         if above is None or not _is_covered(change, above.change):
-            above = _DiffLine(change)
+            above = DiffLine(change)
             told.append(above)
         if above.change.kind != "changed" or _is_replaced(above.change):
             tops[change.path] = above
@@ -76,16 +88,24 @@ def _is_replaced(change: FileChange) -> bool:
     return any(difference.what == "type" for difference in change.differences)
 
 
-def _line(told: _DiffLine) -> str:
+def _line(told: DiffLine) -> str:
     change = told.change
     end = "/" if change.type == "directory" else ""
-    more = f" ({told.entries} entries)" if told.entries > 1 else ""
-    what = f": {', '.join(map(_what, change.differences))}" if change.differences else ""
-    path = printable(path_text(change.path))
-    return f"{_LETTERS[change.kind]} {_size(told):>{_SIZE}}  /{path}{end}{more}{what}"
+    details = line_details(told)
+    path = f"/{printable(path_text(change.path))}{end}"
+    return (
+        f"{_LETTERS[change.kind]} {_size(told):>{_SIZE}}  {path}{': ' if details else ''}{details}"
+    )
 
 
-def _size(told: _DiffLine) -> str:
+def line_details(line: DiffLine) -> str:
+    """Return in what a path differs, or how much is in it; empty: there is nothing to say."""
+    what = [_what(difference) for difference in line.change.differences]
+    more = [f"{line.entries} entries"] if line.entries > 1 else []
+    return ", ".join([*what, *more])
+
+
+def _size(told: DiffLine) -> str:
     if told.change.type != "file" and not told.before and not told.after:
         return ""
     match told.change.kind:
@@ -115,13 +135,13 @@ def _field(difference: Difference) -> str:
 
 def _content_lines(content: FileContent) -> Iterator[str]:
     path = printable(path_text(content.path))
-    lines, note = _unified(content)
+    lines, note = unified(content)
     yield ""
     yield f"/{path}: {note}" if note else f"/{path}:"
     yield from lines
 
 
-def _unified(content: FileContent) -> tuple[list[str], str]:
+def unified(content: FileContent) -> tuple[list[str], str]:
     """Return the lines of a unified diff, and why there are none."""
     if content.note:
         return [], content.note
@@ -204,6 +224,16 @@ def _signed(size: int) -> str:
     return f"{'-' if size < 0 else '+'}{human_size(abs(size))}"
 
 
+def sums_of(found: ImageDiff) -> list[tuple[str, int, str]]:
+    """Return how many paths were added, removed and changed, with their bytes as text."""
+    sums = _sums(found)
+    return [
+        ("added", sums.added, human_size(sums.bytes_added)),
+        ("removed", sums.removed, human_size(sums.bytes_removed)),
+        ("changed", sums.changed, _signed(sums.growth)),
+    ]
+
+
 def _sums(found: ImageDiff) -> _Amounts:
     sums = _Amounts()
     for one in found.platforms or (found,):
@@ -274,5 +304,5 @@ def _told_values(difference: Difference) -> dict[str, Any]:
 
 
 def _content_to_json(content: FileContent) -> dict[str, Any]:
-    lines, note = _unified(content)
+    lines, note = unified(content)
     return {"path": path_text(content.path), "note": note, "lines": lines}

@@ -10,8 +10,9 @@ import click
 
 from lamella.cli.completion import complete_image
 from lamella.cli.headings import HeadedCommand
+from lamella.cli.page import STDOUT, check_writable, write_page
 from lamella.cli.session import Session, image_session
-from lamella.cli.shared_options import json_option, platform_option
+from lamella.cli.shared_options import html_option, json_option, platform_option
 from lamella.cli.terminal import say, say_json, tell
 from lamella.errors import UsageError
 
@@ -37,6 +38,7 @@ _AT_ONCE = 1000
     help="Ignore these differences; see above.",
 )
 @json_option()
+@html_option("Write an HTML page: both trees side by side.")
 @platform_option(or_all=True)
 @image_session
 def command(
@@ -47,6 +49,7 @@ def command(
     layers: str | None,
     ignore: tuple[str, ...],
     as_json: bool,
+    html: str | None,
     platform: str | None,
     session: Session,
 ) -> int:
@@ -69,6 +72,11 @@ def command(
 
     if stat and as_json:
         raise UsageError("--stat and --json don't go together: the document has all sizes")
+    if html == STDOUT and (stat or as_json):
+        option = "--stat" if stat else "--json"
+        raise UsageError(f"{option} and --html - both write to standard output; give --html a file")
+    if html is not None and html != STDOUT:
+        check_writable(html)
     with session.open() as env:
         found = calls.diff(
             a,
@@ -79,9 +87,14 @@ def command(
             contents=[os.fsencode(path) for path in content],
             env=env,
         )
+    if html is not None:
+        from lamella.report.diff_page import page  # noqa: PLC0415 - for Jinja2
+
+        sides = (a, b) if b else (f"{a} below layers {layers}", f"{a} with layers {layers}")
+        write_page(html, page(found, sides))
     if as_json:
         say_json(report.to_json(found))
-    else:
+    elif html != STDOUT:
         _say_all(report.stat_lines(found) if stat else report.diff_lines(found))
     if not session.quiet:
         images = f"{a} → {b}" if b else f"{a}, layers {layers}"
