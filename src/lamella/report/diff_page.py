@@ -73,7 +73,7 @@ def _row(line: DiffLine) -> DiffRow:
     change = line.change
     end = "/" if change.type == "directory" else ""
     name = path_text(change.path.rpartition(b"/")[2]) + end
-    words = [] if change.kind == "changed" else [change.kind]
+    words: list[str] = [] if change.kind == "changed" else [change.kind]
     if details := line_details(line):
         words.append(details)
     return DiffRow(
