@@ -45,6 +45,7 @@ TOPICS = {
     "tour": Topic("tour.md", "lamella in five minutes, with an example"),
     "transports": Topic("transports.md", "sources, destinations and conversions"),
     "troubleshooting": Topic("troubleshooting.md", "error messages, causes and solutions"),
+    "updates": Topic("how-to/ship-less.md", "how to ship only what is new in an image"),
     "when-not": Topic("how-to/when-not-to-squash.md", "when not to squash"),
 }
 """By what they are called; none is called like a command."""
