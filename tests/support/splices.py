@@ -43,10 +43,27 @@ class Source(NamedTuple):
     blocks: StoredSpans
 
 
-def source_of(packed: bytes, step: int = 1 << 18) -> Source:
-    """Inflate a stream block by block."""
+class _Slow(io.BytesIO):
+    """Gives at most so many bytes at a time, as a network does."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(self._most, size) if size and size > 0 else self._most)
+
+
+def source_of(packed: bytes, step: int = 1 << 18, arrives: int = 1 << 18) -> Source:
+    """Inflate a stream block by block.
+
+    Args:
+        packed: the stream.
+        step: bytes that are asked for at a time.
+        arrives: bytes of the stream that come at a time.
+    """
     finder = SpanFinder(Codec.GZIP)
-    reader = BlockReader(io.BytesIO(packed), finder)
+    reader = BlockReader(_Slow(packed, arrives), finder)
     parts = []
     buffer = bytearray(step)
     while got := reader.readinto(buffer):
@@ -93,7 +110,8 @@ def sources(draw: st.DrawFn) -> Source:
         header = draw(st.integers(0, len(HEADERS) - 1))
         packed += member(plain[start:stop], maker, step, header)
         packed += bytes(draw(st.sampled_from([0, 0, 1, 512])))
-    made = source_of(packed, draw(st.sampled_from([1 << 18, 4097])))
+    arrives = draw(st.sampled_from([1 << 18, 61, 997]))
+    made = source_of(packed, draw(st.sampled_from([1 << 18, 4097])), arrives)
     assert made.plain == plain
     return made
 

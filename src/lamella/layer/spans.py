@@ -98,7 +98,7 @@ class SpanFinder:
     def feed(self, packed: bytes) -> None:
         """Take the next chunk of the stored bytes; all blocks of the one before were told."""
         end = self._base + len(self._packed)
-        self._sum(end)
+        self._sum(end - 1)  # a block may end within the last byte, which is told only now
         self._last = self._packed[-1:] or self._last
         self._packed, self._base = packed, end
         self.gave_up = self.codec == Codec.ZSTD and not self.spans and end > FIRST
@@ -147,14 +147,16 @@ class SpanFinder:
 
     def _restart(self, bit: int, plain: int, *, final: bool) -> None:
         self._start, self._final = (bit, plain), final
-        first = bit >> 3
-        before = first < self._base
-        self._checksum = isal_zlib.crc32(self._last) if before else 0
-        self._summed = self._base if before else first
+        self._checksum, self._summed = 0, bit >> 3
 
     def _sum(self, stop: int) -> None:
         """Add up the stored bytes of the span so far."""
-        if self._start is not None and self._summed < stop:
+        if self._start is None or self._summed >= stop:
+            return
+        if self._summed < self._base:
+            self._checksum = isal_zlib.crc32(self._last, self._checksum)
+            self._summed = self._base
+        if self._summed < stop:
             piece = memoryview(self._packed)[self._summed - self._base : stop - self._base]
             self._checksum = isal_zlib.crc32(piece, self._checksum)
             self._summed = stop
