@@ -227,8 +227,8 @@ class DeltaJob:
         layers = written.descriptors
         if new.manifest is None or not new.manifest.is_docker:
             layers = tuple(replace(one, media_type=oci_type(one.media_type)) for one in layers)
-        digest = str(old.manifest.digest) if old.manifest else ""
-        base = about_base(self._request.old.public_name(old), digest)
+        digest = old.index or (old.manifest.digest if old.manifest else "")
+        base = about_base(self._request.old.public_name(old), str(digest))
         return new_manifest(new.manifest, config, layers, None, base)
 
     def _commit(self, made: MadeDelta) -> str:
