@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Usage,
         Waste,
     )
-    from lamella.api import analyze, open_image, squash, verify
+    from lamella.api import analyze, open_image, rebase, squash, verify
     from lamella.errors import (
         Ambiguous,
         Cancelled,
@@ -66,9 +66,11 @@ if TYPE_CHECKING:
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
     from lamella.operations.options import SquashOptions
+    from lamella.operations.rebase import Rebase
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
+    from lamella.rebase.conflicts import Conflict
     from lamella.rootfs import Difference
     from lamella.spec.changes import FieldChange
     from lamella.spec.codec import Codec
@@ -93,6 +95,7 @@ __all__ = [
     "Codec",
     "Compression",
     "Config",
+    "Conflict",
     "Dead",
     "Descriptor",
     "Difference",
@@ -133,6 +136,7 @@ __all__ = [
     "PlannedImage",
     "Platform",
     "Progress",
+    "Rebase",
     "ReferrerOutcome",
     "RegistryOptions",
     "Result",
@@ -156,6 +160,7 @@ __all__ = [
     "batch",
     "open_image",
     "plan",
+    "rebase",
     "squash",
     "verify",
 ]
@@ -171,6 +176,7 @@ _HOMES = {
     "Codec": "spec.codec",
     "Compression": "layer.compression",
     "Config": "spec.config",
+    "Conflict": "rebase.conflicts",
     "Dead": "analysis.model",
     "Descriptor": "spec.descriptor",
     "Difference": "rootfs",
@@ -211,6 +217,7 @@ _HOMES = {
     "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
+    "Rebase": "operations.rebase",
     "ReferrerOutcome": "operations.result",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
@@ -234,6 +241,7 @@ _HOMES = {
     "batch": "fleet.calls",
     "open_image": "api",
     "plan": "fleet.calls",
+    "rebase": "api",
     "squash": "api",
     "verify": "api",
 }

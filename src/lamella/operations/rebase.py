@@ -1,0 +1,326 @@
+"""An image over another base: its own layers stay as they are, and what that changes is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lamella.errors import ImageError, UsageError
+from lamella.image import Image
+from lamella.layer.opener import LayerOpener
+from lamella.merge.gc_pause import collector_paused
+from lamella.operations.conversion import conversion
+from lamella.operations.find_base import find_base
+from lamella.operations.merge_layers import Prepared, write
+from lamella.operations.planning import Edited
+from lamella.operations.result import FORMAT_VERSION
+from lamella.operations.stacked import Stacked
+from lamella.rebase.config import rebased_config, setting_conflicts
+from lamella.rebase.conflicts import KINDS, Conflict
+from lamella.rebase.accounts import account_conflicts
+from lamella.rebase.files import file_conflicts
+from lamella.rebase.startup import startup_conflicts
+from lamella.rebase.trees import Both
+from lamella.rewrite import Wording, new_manifest
+from lamella.selection import AUTO, Selection
+from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
+from lamella.spec.config import Config
+from lamella.spec.platform import Platform
+from lamella.transport.base import Destination, LayersMissing, NewImage, Source, fetch_all
+from lamella.transport.environment import Environment
+from lamella.transport.location import Location
+from lamella.transport.transports import locate
+from lamella.waiting import published
+
+__all__ = ["Rebase", "RebaseRequest", "rebase_image"]
+
+
+@dataclass(frozen=True)
+class RebaseRequest:
+    """What is asked for."""
+
+    location: Location
+    old: str
+    """The base of the image: its name, or `AUTO`."""
+    new: str
+    output: Location
+    tags: tuple[str, ...] = ()
+    platform: Platform | None = None
+    created: str | None = None
+    files: bool = True
+    """Tell what becomes of files, for which headers of layers are read."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Rebase:
+    """What a rebase did, or would do."""
+
+    source: str
+    old_base: str
+    new_base: str
+    platform: str
+    old_layers: int
+    """Layers of the old base."""
+    new_layers: int
+    """Layers of the new base."""
+    own_layers: int
+    """Layers that stay."""
+    conflicts: tuple[Conflict, ...]
+    """Those of the config first, then those of files, by path."""
+    files: bool = True
+    """Whether files were looked at."""
+    destination: str = ""
+    tags: tuple[str, ...] = ()
+    id: str = ""
+    """The new image's ID; empty where only the report was wanted."""
+    digest: str = ""
+    """Of the new manifest, where the destination keeps one."""
+    reference: str = ""
+    """What names the new image exactly; as `Result.reference`."""
+    dry_run: bool = False
+    converted: str = ""
+    """How manifest and layers are stored now, if it is otherwise than before."""
+
+    def count(self, severity: str) -> int:
+        """Return how many conflicts have a severity."""
+        return sum(conflict.severity == severity for conflict in self.conflicts)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing but notes."""
+        return self.count("note") == len(self.conflicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of ``lamella rebase --json`` (see docs/json.md)."""
+        severities = ("error", "warning", "note")
+        return {
+            "version": FORMAT_VERSION,
+            "platform": self.platform,
+            "dry_run": self.dry_run,
+            "files": self.files,
+            "converted": self.converted,
+            "source": self.source,
+            "old_base": {"reference": self.old_base, "layers": self.old_layers},
+            "new_base": {"reference": self.new_base, "layers": self.new_layers},
+            "own_layers": self.own_layers,
+            "image": {
+                "id": self.id,
+                "digest": self.digest,
+                "reference": self.reference,
+                "destination": self.destination,
+                "tags": list(self.tags),
+            },
+            "counts": {severity: self.count(severity) for severity in severities},
+            "conflicts": [
+                {**conflict.to_json(), "about": KINDS[conflict.kind].about}
+                for conflict in self.conflicts
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class _Bases:
+    """Both bases, and where the new one is."""
+
+    old: Image
+    new: Image
+    place: Location
+    source: Source
+
+
+def rebase_image(request: RebaseRequest, env: Environment, stack: ExitStack) -> Rebase:
+    """Put the layers of an image above its base over another base.
+
+    Args:
+        request: what is asked for.
+        env: temporary folder, progress, streams, how to reach engines.
+        stack: closes what is opened.
+
+    Raises:
+        UsageError: the image is not built on its base, or the new one is of another platform.
+        ImageError: an engine could not unpack the new image; or one is malformed.
+        LamellaError: an image can't be read, or the new one can't be written.
+    """
+    source = stack.enter_context(request.location.open_source(request.platform, env))
+    image = source.describe()
+    bases = _bases(request, source, env, stack)
+    _check(image, bases)
+    config = rebased_config(image, bases.old, bases.new, request.created)
+    stacked = Stacked(source, len(bases.old.diff_ids), bases.source, config)
+    destination = None
+    if not request.dry_run:
+        destination = stack.enter_context(request.output.open_destination(env))
+    opener = stack.enter_context(LayerOpener(env.spool))
+    needed = frozenset[int]()
+    if destination is not None:
+        needed = destination.needs(stacked.describe(), (), stacked)
+    env.progress.phase("read layers")
+    upper, lower = stacked.fetch_parts(needed, listed=request.files)
+    conflicts = [*setting_conflicts(upper, bases.old, bases.new)]
+    if request.files:
+        conflicts += _file_conflicts(upper, lower, len(bases.old.diff_ids), config, opener)
+    result = _result(request, upper, bases, conflicts)
+    if destination is None:
+        opener.verify()
+        return result
+    _refuse(result)
+    new = stacked.stacked(upper, lower)
+    return _Writing(request, env, opener, stacked, destination).write(new, bases, result)
+
+
+def _bases(request: RebaseRequest, source: Source, env: Environment, stack: ExitStack) -> _Bases:
+    old = _old_base(request, source, env)
+    place = _beside(request.new, request.location, env)
+    opened = stack.enter_context(place.open_source(_platform(request, source), env))
+    return _Bases(old, opened.describe(), place, opened)
+
+
+def _platform(request: RebaseRequest, source: Source) -> Platform | None:
+    """Return of which platform the bases are to be."""
+    platform = Platform.of(source.describe().config.value)
+    return platform if platform.os and platform.architecture else request.platform
+
+
+def _old_base(request: RebaseRequest, source: Source, env: Environment) -> Image:
+    if request.old != AUTO:
+        place = _beside(request.old, request.location, env)
+        with place.open_source(_platform(request, source), env) as opened:
+            return opened.describe()
+    found = find_base(source, request.location, env)
+    if found.image is None:
+        raise UsageError(
+            f"OLDBASE {AUTO}: {found.base} is only known by its layers; expected the name of an "
+            "image, which also tells its config"
+        )
+    env.progress.note(f"{found.base}")
+    return found.image
+
+
+def _beside(name: str, location: Location, env: Environment) -> Location:
+    """Return where a base is: a bare name is one of the image's own place, as in a squash."""
+    place = locate(name, env)
+    return location.beside(name) if place.is_bare and not location.is_stream else place
+
+
+def _check(image: Image, bases: _Bases) -> None:
+    old, new = bases.old, bases.new
+    pairs = zip(image.diff_ids, old.diff_ids, strict=False)
+    for number, (mine, theirs) in enumerate(pairs, 1):
+        if mine != theirs:
+            raise UsageError(
+                f"{image.name} is not built on {old.name}: they differ from layer {number} on; "
+                f"expected {theirs}, got {mine}"
+            )
+    if len(old.diff_ids) > len(image.diff_ids):
+        raise UsageError(
+            f"{image.name} is not built on {old.name}: they differ from layer "
+            f"{len(image.diff_ids) + 1} on; expected {len(old.diff_ids)} layers or more, "
+            f"got {len(image.diff_ids)}"
+        )
+    for field in ("os", "architecture"):
+        mine, theirs = (one.config.text(field) for one in (image, new))
+        if mine != theirs:
+            raise UsageError(
+                f"{new.name} is for another platform: expected {field} {mine or 'none'!r}, "
+                f"got {theirs or 'none'!r}"
+            )
+
+
+def _file_conflicts(
+    image: Image, new: Image, count: int, config: Config, opener: LayerOpener
+) -> list[Conflict]:
+    """Read the headers of all layers, and tell what becomes of files."""
+    pairs = zip(image.diff_ids[:count], new.diff_ids, strict=False)
+    shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(count, len(new.diff_ids)))
+    layers = [*image.layers[:count], *new.layers[shared:], *image.layers[count:]]
+    with opener.explaining(), collector_paused():
+        tars = opener.open_headers(layers)
+        parts = tars[:count], tars[count : len(tars) - len(image.layers) + count]
+        own = tars[len(tars) - len(image.layers) + count :]
+        both = Both(*parts, own, shared, [layer.diff_id for layer in layers])
+        found = [*startup_conflicts(both, config, image.config), *account_conflicts(both)]
+        return sorted([*found, *file_conflicts(both)], key=lambda one: one.path or b"")
+
+
+def _refuse(result: Rebase) -> None:
+    """Write nothing that engines can't unpack.
+
+    Raises:
+        ImageError: it is such an image.
+    """
+    errors = [one for one in result.conflicts if one.severity == "error"]
+    if errors:
+        first, more = errors[0], f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ImageError(
+            f"{result.source} can't be put on {result.new_base}: layer {first.layer} "
+            f"{KINDS[first.kind].about}: {first.where}{more}; `lamella rebase --check` tells all"
+        )
+
+
+def _result(
+    request: RebaseRequest, image: Image, bases: _Bases, conflicts: Sequence[Conflict]
+) -> Rebase:
+    count = len(bases.old.diff_ids)
+    return Rebase(
+        source=image.name,
+        old_base=bases.old.name,
+        new_base=bases.new.name,
+        platform=str(Platform.of(image.config.value)),
+        old_layers=count,
+        new_layers=len(bases.new.diff_ids),
+        own_layers=len(image.diff_ids) - count,
+        conflicts=tuple(conflicts),
+        files=request.files,
+        destination=str(request.output),
+        tags=request.output.names(request.tags),
+        dry_run=request.dry_run,
+    )
+
+
+@dataclass(frozen=True)
+class _Writing:
+    request: RebaseRequest
+    env: Environment
+    opener: LayerOpener
+    source: Stacked
+    destination: Destination
+
+    def write(self, image: Image, bases: _Bases, result: Rebase) -> Rebase:
+        """Write the new image: its layers are all there are, so none is made."""
+        request, env = self.request, self.env
+        new = NewImage(image, (), self.source, self.opener, advance=env.progress.advance)
+        writer = self.destination.open_image(new)
+        prepared = Prepared(image, Selection(()), self.opener, {}, {}, Edited())
+        written = write(prepared, writer, Wording(), env.progress)
+        about = dict(_about_base(bases))
+        manifest = new_manifest(image.manifest, image.config, written.descriptors, None, about)
+        stored = self.destination.stored_manifest(manifest)
+        self.source.recheck()
+        env.progress.phase("publish")
+        try:
+            image_id = writer.commit(image.config, stored or manifest, request.tags)
+        except LayersMissing:
+            writer.supply(fetch_all(self.source))
+            image_id = writer.commit(image.config, stored or manifest, request.tags)
+        published()
+        digest = str(stored.digest) if stored else ""
+        return replace(
+            result,
+            id=image_id,
+            digest=digest,
+            reference=request.output.pin(digest or image_id),
+            converted=conversion(image, written.kept, stored, unpacked=self.destination.unpacks),
+        )
+
+
+def _about_base(bases: _Bases) -> Iterator[tuple[str, str]]:
+    """Yield the annotations about the new base; a digest is that of what its name stands for."""
+    image = bases.new
+    if name := bases.place.public_name(image):
+        yield BASE_NAME, name
+    digest = image.index or (image.manifest.digest if image.manifest else None)
+    if digest is not None:
+        yield BASE_DIGEST, str(digest)
