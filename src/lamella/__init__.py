@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
-    from lamella.rebase.conflicts import Conflict
+    from lamella.rebasing.conflicts import Conflict
     from lamella.rootfs import Difference
     from lamella.spec.changes import FieldChange
     from lamella.spec.codec import Codec
@@ -176,7 +176,7 @@ _HOMES = {
     "Codec": "spec.codec",
     "Compression": "layer.compression",
     "Config": "spec.config",
-    "Conflict": "rebase.conflicts",
+    "Conflict": "rebasing.conflicts",
     "Dead": "analysis.model",
     "Descriptor": "spec.descriptor",
     "Difference": "rootfs",

@@ -17,12 +17,12 @@ from lamella.operations.merge_layers import Prepared, write
 from lamella.operations.planning import Edited
 from lamella.operations.result import FORMAT_VERSION
 from lamella.operations.stacked import Stacked
-from lamella.rebase.config import rebased_config, setting_conflicts
-from lamella.rebase.conflicts import KINDS, Conflict
-from lamella.rebase.accounts import account_conflicts
-from lamella.rebase.files import file_conflicts
-from lamella.rebase.startup import startup_conflicts
-from lamella.rebase.trees import Both
+from lamella.rebasing.accounts import account_conflicts
+from lamella.rebasing.config import rebased_config, setting_conflicts
+from lamella.rebasing.conflicts import KINDS, Conflict
+from lamella.rebasing.files import file_conflicts
+from lamella.rebasing.startup import startup_conflicts
+from lamella.rebasing.trees import Both
 from lamella.rewrite import Wording, new_manifest
 from lamella.selection import AUTO, Selection
 from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
@@ -221,11 +221,10 @@ def _check(image: Image, bases: _Bases) -> None:
             f"got {len(image.diff_ids)}"
         )
     for field in ("os", "architecture"):
-        mine, theirs = (one.config.text(field) for one in (image, new))
-        if mine != theirs:
+        wanted, got = (one.config.text(field) or "none" for one in (image, new))
+        if wanted != got:
             raise UsageError(
-                f"{new.name} is for another platform: expected {field} {mine or 'none'!r}, "
-                f"got {theirs or 'none'!r}"
+                f"{new.name} is for another platform: expected {field} {wanted}, got {got}"
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lamella.rebase.conflicts import KINDS, Conflict, Severity
+from lamella.rebasing.conflicts import KINDS, Conflict, Severity
 from lamella.report.text import count_of, printable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def rebase_summary(result: Rebase) -> list[str]:
     counts = [count_of(result.count(one), one) for one in _ORDER if result.count(one)]
     lines = [
         printable(f"{result.source}: {own} over {result.new_base}"),
-        f"  base    {count_of(result.old_layers, 'layer')} → {count_of(result.new_layers, 'layer')}",
+        f"  base    {result.old_layers} → {count_of(result.new_layers, 'layer')}",
         f"  report  {', '.join(counts) or 'nothing is otherwise'}",
     ]
     if not result.files:

@@ -50,8 +50,8 @@ _CONFLICTS = 4
 )
 @click.option(
     "--created",
-    metavar="WHEN",
-    help="Time of the new image: source, now, or a date (default: source).",
+    metavar="source|now|TIME",
+    help="Creation time, as of `lamella squash`.",
 )
 @click.option(
     "--check", is_flag=True, help="Only report; exit 4 if a warning or an error is in it."

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from lamella.merge.nodes import Folder, Link, Node, child_of
-from lamella.rebase.conflicts import Conflict
-from lamella.rebase.trees import Both, inode_of, type_of
+from lamella.rebasing.conflicts import Conflict
+from lamella.rebasing.trees import Both, inode_of, type_of
 from lamella.tar.entry import SYMLINK, Member, join, path_text
 
 __all__ = ["file_conflicts"]
 
 _SHOWN = 3
+_MANY = _SHOWN + 1
 _SPECIAL = {
     "packages-hidden": {
         *(b"var/lib/dpkg/status", b"lib/apk/db/installed", b"usr/lib/apk/db/installed"),
@@ -41,6 +43,20 @@ def file_conflicts(both: Both) -> list[Conflict]:
     return sorted(found, key=lambda one: (one.path or b"", one.kind))
 
 
+class _Directory(NamedTuple):
+    """A directory in the difference that the own layers make."""
+
+    path: bytes
+    mine: Folder
+    """Over the old base."""
+    there: Folder
+    """Over the new base."""
+    was: Node
+    """What the old base has there."""
+    now: Node
+    """What the new base has there."""
+
+
 class _Walk:
     """Goes through the difference that the own layers make, over both bases side by side."""
 
@@ -61,7 +77,7 @@ class _Walk:
                     # Where there is nothing to delete, a tree has no directory for a deletion.
                     ours = mine if isinstance(mine, Folder) else _unchanged(was)
                     theirs = there if isinstance(there, Folder) else _unchanged(now)
-                    yield from self._directory(where, ours, theirs, was, now)
+                    yield from self._directory(_Directory(where, ours, theirs, was, now))
                     todo.append((where, ours, theirs))
                 elif mine is None:
                     yield from self._deleted(where, was, now)
@@ -85,7 +101,7 @@ class _Walk:
         if isinstance(now, Folder):
             if not isinstance(was, Folder):
                 return "file-over-directory", f"{type_of(was)} → directory"
-            added = list(islice(both.added(was, now), _SHOWN + 1))
+            added = [*islice(both.added(was, now), _MANY)]
             return ("file-hides-new", _some(added)) if added else ("", "")
         if was is None:
             return "file-added", ""
@@ -108,43 +124,38 @@ class _Walk:
 
     # -- directories
 
-    def _directory(
-        self, path: bytes, mine: Folder, there: Folder, was: Node, now: Node
-    ) -> Iterator[Conflict]:
-        both, entry = self._both, mine.own_member
-        by = entry or _some_entry(mine)
+    def _directory(self, at: _Directory) -> Iterator[Conflict]:
+        both, entry, now = self._both, at.mine.own_member, at.now
+        by = entry or _some_entry(at.mine)
         if by is None:
             return  # nothing but deletions: these tell it
         if isinstance(now, Folder):
-            yield from self._over_directory(path, mine, there, was, now, by)
+            yield from self._over_directory(at, now, by)
         elif now is None:
-            if isinstance(was, Folder):
-                opaque = mine.lower is None and mine.hidden is not None
+            if isinstance(at.was, Folder):
+                opaque = at.mine.lower is None and at.mine.hidden is not None
                 kind = "directory-removed" if entry else "parent-missing"
-                yield self._said("opaque-nothing" if opaque else kind, path, by)
-        elif both.difference(was, now):
+                yield self._said("opaque-nothing" if opaque else kind, at.path, by)
+        elif both.difference(at.was, now):
             what = "symlink" if type_of(now) == "symlink" else "file"
             kind = f"directory-over-{what}" if entry else f"parent-is-{what}"
-            yield self._said(kind, path, by, f"{type_of(was)} → {type_of(now)}")
+            yield self._said(kind, at.path, by, f"{type_of(at.was)} → {type_of(now)}")
 
-    def _over_directory(
-        self, path: bytes, mine: Folder, there: Folder, was: Node, now: Folder, by: Member
-    ) -> Iterator[Conflict]:
-        both = self._both
+    def _over_directory(self, at: _Directory, now: Folder, by: Member) -> Iterator[Conflict]:
+        both, was, path = self._both, at.was, at.path
         if not isinstance(was, Folder):
-            if there.lower is not None and any(now.kids.values()):
-                yield self._said("directory-merged", path, by, _some(list(now.kids)[: _SHOWN + 1]))
+            if at.there.lower is not None and now.kids:
+                yield self._said("directory-merged", path, by, _some([*islice(now.kids, _MANY)]))
             return
-        if mine.lower is None:
-            if added := list(islice(both.added(was, now), _SHOWN + 1)):
+        if at.mine.lower is None:
+            if added := [*islice(both.added(was, now), _MANY)]:
                 yield self._said("opaque-hides-new", path, by, _some(added))
-            elif changed := list(islice(both.changed(was, now), _SHOWN + 1)):
+            elif changed := [*islice(both.changed(was, now), _MANY)]:
                 yield self._said("opaque-hides-changed", path, by, _some(changed))
-        if both.difference(was, now) == "attributes":
-            sets = mine.own_member is not None
-            if not sets or both.difference(mine, now):
-                kind = "directory-attributes" if sets else "directory-inherits"
-                yield self._said(kind, path, by, f"{both.shown(was)} → {both.shown(now)}")
+        sets = at.mine.own_member is not None
+        if both.difference(was, now) and not (sets and both.difference(at.mine, now) == ""):
+            kind = "directory-attributes" if sets else "directory-inherits"
+            yield self._said(kind, path, by, f"{both.shown(was)} → {both.shown(now)}")
 
     # -- deletions
 
@@ -168,7 +179,7 @@ class _Walk:
         if type_of(was) != type_of(now):
             return "whiteout-retyped", f"{type_of(was)} → {type_of(now)}"
         if isinstance(now, Folder):
-            added = list(islice(both.added(was, now), _SHOWN + 1))
+            added = [*islice(both.added(was, now), _MANY)]
             return ("whiteout-hides-new", _some(added)) if added else ("", "")
         changed = both.difference(was, now) not in {"", "time"}
         return ("whiteout-changed" if changed else ""), ""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lamella.merge.nodes import Folder, Node
-from lamella.rebase.accounts import run_as_conflicts
-from lamella.rebase.conflicts import Conflict
-from lamella.rebase.trees import Both, View
+from lamella.rebasing.accounts import run_as_conflicts
+from lamella.rebasing.conflicts import Conflict
+from lamella.rebasing.trees import Both, View
 from lamella.spec.config import Config
 from lamella.tar.entry import clean
 

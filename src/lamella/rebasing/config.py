@@ -1,4 +1,4 @@
-"""The config of an image over another base: what it set itself stays, the rest is the new base's."""
+"""The config of an image over another base: what it set itself stays, the rest is inherited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from lamella.analysis.hidden import hide_field
 from lamella.analysis.instruction import instruction
 from lamella.image import Image
-from lamella.rebase.conflicts import Conflict
+from lamella.rebasing.conflicts import Conflict
 from lamella.spec.changes import shown_value
 from lamella.spec.config import Config, format_json
 
@@ -78,7 +78,8 @@ def _merged_settings(
         if "Cmd" in mine:
             merged["Cmd"] = mine["Cmd"]
     for key in _BY_KEY:
-        values = _merged_fields(*(one.get(key) or {} for one in (mine, old, new)), frozenset())
+        own, before, after = (one.get(key) or {} for one in (mine, old, new))
+        values = _merged_fields(own, before, after, frozenset())
         if values or key in mine:
             merged[key] = values or mine.get(key)
     merged_env = _merged_env(*(one.get("Env") or () for one in (mine, old, new)))
@@ -160,7 +161,7 @@ def setting_conflicts(image: Image, old: Image, new: Image) -> Iterator[Conflict
         own, was, now = (one.get(key) or None for one in (mine, before, after))
         if was == now:
             continue
-        if own != was and own != now:
+        if own not in (was, now):
             kind = "command-both" if key in _COMMANDS else "setting-both"
             yield _about(kind, key, was, now)
         elif own == was and not (key == "Cmd" and own_entrypoint):
@@ -189,7 +190,7 @@ def _env_conflicts(
                 yield _about("env-unset", field, _text(was), _text(now))
         elif was is None and now not in {None, mine}:
             yield _about("env-added", field, _text(mine), _text(now))
-        elif was is not None and now != was and now != mine:
+        elif was is not None and now not in {was, mine}:
             kind = "env-orphan" if now is None else "env-both"
             yield _about(kind, field, _text(was), _text(now))
 
@@ -212,7 +213,7 @@ def _label_conflicts(
 ) -> Iterator[Conflict]:
     for name in sorted(old.keys() | new.keys()):
         mine, was, now = own.get(name), old.get(name), new.get(name)
-        if was != now and now != mine:
+        if now not in {was, mine}:
             kind = "label-inherits" if mine == was else "label-both"
             yield _about(kind, f"Labels.{name}", was, now)
 

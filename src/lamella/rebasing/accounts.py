@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from lamella.merge.nodes import Folder
-from lamella.rebase.conflicts import Conflict
-from lamella.rebase.trees import Both, inode_of
+from lamella.rebasing.conflicts import Conflict
+from lamella.rebasing.trees import Both, inode_of
 
 __all__ = ["account_conflicts", "run_as_conflicts"]
 
@@ -43,8 +43,8 @@ def account_conflicts(both: Both) -> Iterator[Conflict]:
 
 def _read(both: Both, path: bytes, what: str) -> _List:
     was, now, mine = both.old.base.find(path), both.new.base.find(path), both.old.find(path)
-    is_file = mine is not None and not isinstance(mine, Folder)
-    own = inode_of(mine) if is_file and both.is_own(inode_of(mine)) else None
+    file = None if mine is None or isinstance(mine, Folder) else inode_of(mine)
+    own = file if file and both.is_own(file) else None
     layer = both.layer(own) if own else None
     if both.difference(was, now) == "":  # nothing to compare, so nothing is read
         return _List(path, what, layer, {}, {}, {})
@@ -70,7 +70,7 @@ def _replaced(accounts: _List) -> Iterator[Conflict]:
             yield Conflict(
                 f"{accounts.what}-lost", accounts.path, layer=accounts.layer, detail=detail
             )
-        elif mine is not None and mine != number and was != number:
+        elif mine is not None and number not in {mine, was}:
             detail = f"{name}: {number} in the new base, {mine} here"
             kind = f"{accounts.what}-other-id"
             yield Conflict(kind, accounts.path, layer=accounts.layer, detail=detail)
