@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +26,11 @@ from lamella.rebasing.trees import Both
 from lamella.rewrite import Wording, new_manifest
 from lamella.selection import AUTO, Selection
 from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
+from lamella.spec.descriptor import Descriptor
+from lamella.spec.manifest import Manifest
+from lamella.spec.media_type import codec_of, oci_type
 from lamella.spec.platform import Platform
 from lamella.transport.base import Destination, LayersMissing, NewImage, Source, fetch_all
 from lamella.transport.environment import Environment
@@ -148,7 +152,8 @@ def rebase_image(request: RebaseRequest, env: Environment, stack: ExitStack) -> 
     image = source.describe()
     bases = _bases(request, source, env, stack)
     _check(image, bases)
-    config = rebased_config(image, bases.old, bases.new, request.created)
+    about = dict(_about_base(bases))
+    config = rebased_config(image, bases.old, bases.new, about, request.created)
     stacked = Stacked(source, len(bases.old.diff_ids), bases.source, config)
     destination = None
     if not request.dry_run:
@@ -295,7 +300,7 @@ class _Writing:
         prepared = Prepared(image, Selection(()), self.opener, {}, {}, Edited())
         written = write(prepared, writer, Wording(), env.progress)
         about = dict(_about_base(bases))
-        manifest = new_manifest(image.manifest, image.config, written.descriptors, None, about)
+        manifest = _manifest(image, written.descriptors, about)
         stored = self.destination.stored_manifest(manifest)
         self.source.recheck()
         env.progress.phase("publish")
@@ -313,6 +318,16 @@ class _Writing:
             reference=request.output.pin(digest or image_id),
             converted=conversion(image, written.kept, stored, unpacked=self.destination.unpacks),
         )
+
+
+def _manifest(image: Image, layers: Sequence[Descriptor], about: Mapping[str, str]) -> Manifest:
+    """Return the new manifest, in one dialect: Docker's has no name for zstd."""
+    old = image.manifest
+    if old is not None and any(codec_of(layer.media_type) == Codec.ZSTD for layer in layers):
+        old = old.as_oci()
+    if old is None or not old.is_docker:
+        layers = [replace(layer, media_type=oci_type(layer.media_type)) for layer in layers]
+    return new_manifest(old, image.config, layers, None, about)
 
 
 def _about_base(bases: _Bases) -> Iterator[tuple[str, str]]:

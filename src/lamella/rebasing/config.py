@@ -9,6 +9,7 @@ from lamella.analysis.hidden import hide_field
 from lamella.analysis.instruction import instruction
 from lamella.image import Image
 from lamella.rebasing.conflicts import Conflict
+from lamella.spec.annotation import ABOUT_BASE
 from lamella.spec.changes import shown_value
 from lamella.spec.config import Config, format_json
 
@@ -22,13 +23,20 @@ _INHERITS = {"User": "user-inherits", "WorkingDir": "workdir-inherits"}
 _COMMANDS = frozenset({"Cmd", "Entrypoint"})
 
 
-def rebased_config(image: Image, old: Image, new: Image, created: str | None = None) -> Config:
+def rebased_config(
+    image: Image,
+    old: Image,
+    new: Image,
+    about: Mapping[str, str],
+    created: str | None = None,
+) -> Config:
     """Return the config of an image whose layers lie on another base.
 
     Args:
         image: the image.
         old: its base, whose layers are its lowest ones.
         new: the other base.
+        about: annotations about that; labels of the image with these keys tell the same.
         created: RFC 3339 time of the new image; None: as the image says.
     """
     mine, before, after = (one.config.value for one in (image, old, new))
@@ -39,7 +47,10 @@ def rebased_config(image: Image, old: Image, new: Image, created: str | None = N
     if created is not None:
         value["created"] = created
     if any(_settings(one) for one in (mine, before, after)):
-        value[_SETTINGS] = _merged_settings(*(_settings(one) for one in (mine, before, after)))
+        merged = _merged_settings(*(_settings(one) for one in (mine, before, after)))
+        if labels := merged.get("Labels"):
+            merged["Labels"] = _relabelled(labels, _settings(mine).get("Labels") or {}, about)
+        value[_SETTINGS] = merged
     count = len(old.diff_ids)
     diff_ids = [str(one) for one in (*new.diff_ids, *image.diff_ids[count:])]
     value["rootfs"] = {**mine["rootfs"], "diff_ids": diff_ids}
@@ -86,6 +97,15 @@ def _merged_settings(
     if merged_env or "Env" in mine:
         merged["Env"] = merged_env or mine.get("Env")
     return merged
+
+
+def _relabelled(
+    labels: Mapping[str, Any], own: Mapping[str, Any], about: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return labels without what they tell of the old base."""
+    stale = ABOUT_BASE & own.keys()
+    told = {key: about[key] for key in labels if key in stale and key in about}
+    return {key: text for key, text in labels.items() if key not in stale} | told
 
 
 def _merged_env(mine: Sequence[str], old: Sequence[str], new: Sequence[str]) -> list[str]:
