@@ -52,10 +52,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
     # which values are secrets is known to the analysis
     "restate": {"errors", "spec", "analysis"},
+    "rebasing": {"errors", "spec", "tar", "layer", "image", "merge", "analysis"},
     "operations": {
         *{"errors", "progress", "waiting", "spec", "tar", "layer", "image"},
         *{"layer_list", "selection", "merge", "rootfs", "rewrite", "restate", "transport"},
-        "analysis",
+        *{"analysis", "rebasing"},
     },
     # the façade is how one image of many is squashed
     "fleet": {
@@ -64,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "report": {
         *{"errors", "tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis"},
-        "operations",
+        *{"operations", "rebasing"},
         "fleet",
     },
     "api": {
@@ -84,7 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__init__": {
         *{"analysis", "api", "errors", "fleet", "image", "inside", "layer", "merge"},
-        *{"operations", "progress", "rootfs", "spec", "transport"},
+        *{"operations", "progress", "rebasing", "rootfs", "spec", "transport"},
     },
     "__main__": {"cli"},
 }

@@ -4,9 +4,9 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `analyze`, `open_image` and `verify` do what the commands of these names do, `batch` and
-`plan` the same for many images; errors are all `LamellaError`s. Names are loaded when they are
-first used, so ``import lamella`` costs nothing.
+`squash`, `rebase`, `analyze`, `open_image` and `verify` do what the commands of these names do,
+`batch` and `plan` the same for many images; errors are all `LamellaError`s. Names are loaded when
+they are first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Usage,
         Waste,
     )
-    from lamella.api import analyze, open_image, rebase, squash, verify
+    from lamella.api import analyze, open_image, squash, verify
     from lamella.errors import (
         Ambiguous,
         Cancelled,
@@ -66,7 +66,8 @@ if TYPE_CHECKING:
     from lamella.merge.causes import Cause, Dropped
     from lamella.operations.attestation import attestation
     from lamella.operations.options import SquashOptions
-    from lamella.operations.rebase import Rebase
+    from lamella.operations.rebase import rebase
+    from lamella.operations.rebase_result import Rebase
     from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
@@ -217,7 +218,7 @@ _HOMES = {
     "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
-    "Rebase": "operations.rebase",
+    "Rebase": "operations.rebase_result",
     "ReferrerOutcome": "operations.result",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
@@ -241,7 +242,7 @@ _HOMES = {
     "batch": "fleet.calls",
     "open_image": "api",
     "plan": "fleet.calls",
-    "rebase": "api",
+    "rebase": "operations.rebase",
     "squash": "api",
     "verify": "api",
 }

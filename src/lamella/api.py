@@ -1,4 +1,4 @@
-"""lamella in a few calls: `squash`, `rebase`, `open_image`, `analyze`, `verify`.
+"""lamella in a few calls: `squash`, `open_image`, `analyze`, `verify`.
 
     >>> import lamella
     >>> result = lamella.squash("docker-archive:app.tar", last=2, output="docker-archive:slim.tar")
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from lamella.inside.image import OpenImage
     from lamella.layer_list import LayerLine
     from lamella.operations.analyze import Explored
-    from lamella.operations.rebase import Rebase
     from lamella.rootfs import Difference
 
 __all__ = [
@@ -49,7 +48,6 @@ __all__ = [
     "image_names",
     "open_image",
     "open_layers",
-    "rebase",
     "squash",
     "verify",
 ]
@@ -189,60 +187,6 @@ def _platform(given: str | Platform | None) -> Platform | None:
     if given == "all":
         raise UsageError("`platform` all: expected one platform here, like linux/arm64")
     return Platform.parse(given) if isinstance(given, str) and given else given or None
-
-
-def rebase(  # noqa: PLR0913 - one parameter for each thing a user can ask for
-    image: Name,
-    old_base: Name,
-    new_base: Name,
-    tag: str | Sequence[str] = (),
-    *,
-    output: Name | None = None,
-    platform: str | Platform | None = None,
-    created: datetime | str | None = None,
-    files: bool = True,
-    dry_run: bool = False,
-    env: Environment | None = None,
-) -> Rebase:
-    """Put the layers of an image above its base over another base.
-
-    Args:
-        image: reference of the image.
-        old_base: its base, whose layers are its lowest ones; ``auto``: whatever that is.
-        new_base: the base that takes its place.
-        tag: names of the new image.
-        output: where the new image goes; None: where `image` came from.
-        platform: ``OS/ARCH[/VARIANT]``, of images for several.
-        created: as for `squash`.
-        files: report on files, too, for which the headers of all layers are read.
-        dry_run: only report.
-        env: as for `squash`.
-
-    Returns:
-        What was done, and what the layers hide, delete or inherit differently.
-
-    Raises:
-        UsageError: the image is not built on `old_base`, or `new_base` is of another platform.
-        ImageError: an engine could not unpack the new image, or one is malformed.
-        LamellaError: an image can't be read, or the new one can't be written.
-    """
-    from lamella.operations.rebase import RebaseRequest, rebase_image  # noqa: PLC0415 - as below
-
-    with used(env) as world, ExitStack() as stack:
-        location = locate(reference_text(image), world)
-        target, tags = target_of(location, output, dry_run=dry_run).named(texts_of(tag))
-        request = RebaseRequest(
-            location,
-            reference_text(old_base),
-            reference_text(new_base),
-            target,
-            tags,
-            _platform(platform),
-            created_text(created, world.source_date_epoch),
-            files=files,
-            dry_run=dry_run,
-        )
-        return rebase_image(request, world, stack)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ COMMANDS = (
     "ls",
     "plan",
     "plugin",
+    "rebase",
     "squash",
     "verify",
 )

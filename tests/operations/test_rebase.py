@@ -33,16 +33,17 @@ def layout(
     own: Sequence[bytes] = OWN,
     settings: Mapping[str, Mapping[str, object]] | None = None,
     new: Mapping[str, object] | None = None,
-    **more: object,
-) -> list[str]:
+    annotations: Mapping[str, str] | None = None,
+) -> tuple[str, str, str]:
     """Write an image and both bases; return their references: of the image, the old, the new."""
     made, tars = Layout(), {"app": (*OLD, *own), "old": OLD, "new": NEW}
     for tag, stack in tars.items():
         config: dict[str, object] = {"config": (settings or {}).get(tag, {})}
         config |= (new or {}) if tag == "new" else {}
-        made.add(made.manifest(stack, config=config, **(more if tag == "app" else {})), tag)
+        notes = annotations if tag == "app" else None
+        made.add(made.manifest(stack, config=config, annotations=notes), tag)
     made.write(folder)
-    return [f"oci:{folder}:{tag}" for tag in tars]
+    return f"oci:{folder}:app", f"oci:{folder}:old", f"oci:{folder}:new"
 
 
 def config_of(reference: str) -> dict[str, Any]:
@@ -86,8 +87,8 @@ def test_history_is_the_new_bases_and_the_images_own(tmp_path: Path) -> None:
         (tmp_path / f"{tag}.tar").write_bytes(docker_archive(*tars, history=history))
 
     def steps(image: str, old: str, new: str) -> list[str | None]:
-        paths = (tmp_path / f"{name}.tar" for name in (image, old, new))
-        lamella.rebase(*paths, output=f"docker-archive:{tmp_path}/out.tar")
+        app, below, other = (tmp_path / f"{name}.tar" for name in (image, old, new))
+        lamella.rebase(app, below, other, output=f"docker-archive:{tmp_path}/out.tar")
         found = config_of(f"{tmp_path}/out.tar").get("history")
         return [entry.get("created_by") for entry in found or ()]
 
@@ -100,7 +101,7 @@ def test_history_is_the_new_bases_and_the_images_own(tmp_path: Path) -> None:
 
 def test_settings_are_merged_field_by_field(tmp_path: Path) -> None:
     """What the image set stays, what it inherited is the new base's."""
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "old": {
             "Env": ["PATH=/bin", "V=1", "GONE=1"],
             "Labels": {"v": "1", "mine": "old"},
@@ -148,7 +149,7 @@ def test_settings_are_merged_field_by_field(tmp_path: Path) -> None:
 
 def test_an_entrypoint_of_its_own_resets_the_command(tmp_path: Path) -> None:
     """As in a Dockerfile: a new base's Cmd would be an argument that nobody asked for."""
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "old": {"Cmd": ["sh"]},
         "app": {"Entrypoint": ["app"], "Cmd": None},
         "new": {"Cmd": ["bash"]},
@@ -221,8 +222,8 @@ def test_one_dialect_of_manifests(tmp_path: Path) -> None:
     made.add(made.manifest(NEW, docker=True), "new")
     made.add(made.manifest(OLD), "old").add(made.manifest([*OLD, *OWN], "zstd"), "app")
     made.write(tmp_path / "layout")
-    names = (f"oci:{tmp_path}/layout:{tag}" for tag in ("app", "old", "new"))
-    lamella.rebase(*names, output=f"oci:{tmp_path}/new:new")
+    app, old, new = (f"oci:{tmp_path}/layout:{tag}" for tag in ("app", "old", "new"))
+    lamella.rebase(app, old, new, output=f"oci:{tmp_path}/new:new")
     with lamella.open_image(f"oci:{tmp_path}/new:new") as image:
         assert image.manifest is not None
         kinds = [one.media_type.rpartition(".")[2] for one in image.manifest.layers]

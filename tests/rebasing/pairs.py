@@ -36,27 +36,23 @@ _OLD, _NEW, _OWN = b"old", b"newer", b"the image's own"
 _USERS, _MORE = b"root:x:0:0::/:/bin/sh\n", b"www:x:33:33::/:/bin/sh\n"
 
 
-def _file(path: str, old: bytes | None, new: bytes | None) -> dict[str, Any]:
-    """A file of both bases, with a directory that has an entry everywhere."""
-    above = path.rpartition("/")[0]
-    folders = ["/".join(above.split("/")[: n + 1]) + "/" for n in range(above.count("/") + 1)]
-    made = [folder(one) for one in folders if above]
-    return {
-        "old": [*made, *([(path, old)] if old is not None else [])],
-        "new": [*made, *([(path, new)] if new is not None else [])],
-    }
+def _stack(*specs: Spec) -> list[Spec]:
+    return list(specs)
 
 
-def _hidden(kind: str, path: str, own: bytes = _OWN) -> Pair:
-    both = _file(path, _OLD, _NEW)
-    return Pair(kind, f"/{path}", **both, own=[*both["old"][:-1], (path, own)])
+def _hidden(kind: str, path: str) -> Pair:
+    """A file that all have, in a directory that has an entry everywhere."""
+    names = path.split("/")[:-1]
+    above = [folder("/".join(names[: n + 1]) + "/") for n in range(len(names))]
+    old, new, own = (_stack(*above, (path, content)) for content in (_OLD, _NEW, _OWN))
+    return Pair(kind, f"/{path}", old, new, own)
 
 
 def _set(kind: str, name: str, mine: object, old: object, new: object) -> Pair:
     """A setting of the image and of its bases; None: it is not there."""
     top = name.partition(".")[0]
 
-    def settings(value: object) -> dict[str, object]:
+    def settings(value: object) -> dict[str, Any]:
         if value is None:
             return {}
         if top == "Env":
@@ -119,7 +115,7 @@ DIRECTORIES = [
     Pair("parent-is-file", "/d", [_DIR], [("d", _NEW)], [("d/f", _OWN)]),
     Pair("parent-is-symlink", "/d", [_DIR], [symlink("d", "e")], [("d/f", _OWN)]),
 ]
-_FULL = [_DIR, ("d/f", _OLD)]
+_FULL: list[Spec] = [_DIR, ("d/f", _OLD)]
 DELETIONS = [
     Pair("whiteout-nothing", "/d/f", _FULL, [_DIR], [_DIR, whiteout("d/f")]),
     Pair("whiteout-changed", "/d/f", _FULL, [_DIR, ("d/f", _NEW)], [_DIR, whiteout("d/f")]),
@@ -153,34 +149,38 @@ LINKS = [
 _ETC = folder("etc/")
 
 
-def _accounts(kind: str, where: str, old: bytes, new: bytes, own: bytes = b"", **more: Any) -> Pair:  # noqa: ANN401 - of the pair
+_ROOT_WWW, _ROOT, _WWW = b"root:x:0:\nwww:x:33:\n", b"root:x:0:a\n", b"www:x:7:\n"
+_ROOT_ALONE = b"root:x:0:\n"
+
+
+def _accounts(kind: str, old: bytes, new: bytes, own: bytes) -> Pair:
+    """A list that all replace."""
     path = "etc/group" if kind.startswith("group") else "etc/passwd"
-    above = [_ETC, (path, own)] if own else more.pop("above", [])
-    return Pair(kind, where, [_ETC, (path, old)], [_ETC, (path, new)], above, **more)
+    was, now, mine = (_stack(_ETC, (path, content)) for content in (old, new, own))
+    return Pair(kind, f"/{path}", was, now, mine)
 
 
-_BOTH = {"config": {"User": "www"}, "old_config": {"User": "www"}, "new_config": {"User": "www"}}
+def _run_as(kind: str, user: str, path: str, old: bytes, new: bytes) -> Pair:
+    was, now = (_stack(_ETC, (path, content)) for content in (old, new))
+    settings = {"User": user}
+    return Pair(kind, "User", was, now, [], settings, settings, settings)
+
+
 ACCOUNTS = [
-    _accounts("user-lost", "/etc/passwd", _USERS, _USERS + _MORE, _USERS + b"app:x:1000:0::/:\n"),
-    _accounts(
-        "user-other-id", "/etc/passwd", _USERS, _USERS + _MORE, _USERS + b"www:x:100:0::/:\n"
-    ),
-    _accounts(
-        "group-lost", "/etc/group", b"root:x:0:\n", b"root:x:0:\nwww:x:33:\n", b"root:x:0:a\n"
-    ),
-    _accounts(
-        "group-other-id", "/etc/group", b"root:x:0:\n", b"root:x:0:\nwww:x:33:\n", b"www:x:7:\n"
-    ),
-    _accounts(
+    _accounts("user-lost", _USERS, _USERS + _MORE, _USERS + b"app:x:1000:0::/:\n"),
+    _accounts("user-other-id", _USERS, _USERS + _MORE, _USERS + b"www:x:100:0::/:\n"),
+    _accounts("group-lost", _ROOT_ALONE, _ROOT_WWW, _ROOT),
+    _accounts("group-other-id", _ROOT_ALONE, _ROOT_WWW, _WWW),
+    Pair(
         "owner-renamed",
         "/data",
-        _USERS + _MORE,
-        _USERS + b"mail:x:33:33::/:\n",
-        above=[entry("data", _OWN, uid=33)],
+        [_ETC, ("etc/passwd", _USERS + _MORE)],
+        [_ETC, ("etc/passwd", _USERS + b"mail:x:33:33::/:\n")],
+        [entry("data", _OWN, uid=33)],
     ),
-    _accounts("user-unknown", "User", _USERS + _MORE, _USERS, **_BOTH),
-    _accounts("user-renumbered", "User", _USERS + _MORE, b"www:x:82:82::/:\n", **_BOTH),
-    _accounts("group-unknown", "User", b"www:x:33:\n", b"root:x:0:\n", config={"User": "0:www"}),
+    _run_as("user-unknown", "www", "etc/passwd", _USERS + _MORE, _USERS),
+    _run_as("user-renumbered", "www", "etc/passwd", _USERS + _MORE, b"www:x:82:82::/:\n"),
+    _run_as("group-unknown", "0:www", "etc/group", _ROOT_WWW, _ROOT),
 ]
 CONFIG = [
     _set("env-both", "Env.V", "mine", "old", "new"),

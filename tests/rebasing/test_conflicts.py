@@ -24,8 +24,8 @@ def report(pair: Pair, folder: Path) -> set[tuple[str, str]]:
     ):
         made.add(made.manifest(tars, config={"config": config}), tag)
     made.write(folder)
-    names = (f"oci:{folder}:{tag}" for tag in ("app", "old", "new"))
-    result = lamella.rebase(*names, dry_run=True)
+    app, below, other = (f"oci:{folder}:{tag}" for tag in ("app", "old", "new"))
+    result = lamella.rebase(app, below, other, dry_run=True)
     return {(conflict.kind, conflict.where) for conflict in result.conflicts}
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
 
 from lamella.errors import ImageError, UsageError
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.gc_pause import collector_paused
 from lamella.operations.conversion import conversion
+from lamella.operations.created import created_text
 from lamella.operations.find_base import find_base
 from lamella.operations.merge_layers import Prepared, write
 from lamella.operations.planning import Edited
-from lamella.operations.result import FORMAT_VERSION
+from lamella.operations.rebase_result import Rebase
+from lamella.operations.request import Name, reference_text
 from lamella.operations.stacked import Stacked
+from lamella.operations.target import target_of
 from lamella.rebasing.accounts import account_conflicts
 from lamella.rebasing.config import rebased_config, setting_conflicts
 from lamella.rebasing.conflicts import KINDS, Conflict
 from lamella.rebasing.files import file_conflicts
 from lamella.rebasing.startup import startup_conflicts
 from lamella.rebasing.trees import Both
+from lamella.restate.changes import texts_of
 from lamella.rewrite import Wording, new_manifest
 from lamella.selection import AUTO, Selection
 from lamella.spec.annotation import BASE_DIGEST, BASE_NAME
@@ -33,16 +37,16 @@ from lamella.spec.manifest import Manifest
 from lamella.spec.media_type import codec_of, oci_type
 from lamella.spec.platform import Platform
 from lamella.transport.base import Destination, LayersMissing, NewImage, Source, fetch_all
-from lamella.transport.environment import Environment
+from lamella.transport.environment import Environment, used
 from lamella.transport.location import Location
 from lamella.transport.transports import locate
 from lamella.waiting import published
 
-__all__ = ["Rebase", "RebaseRequest", "rebase_image"]
+__all__ = ["rebase"]
 
 
 @dataclass(frozen=True)
-class RebaseRequest:
+class _Asked:
     """What is asked for."""
 
     location: Location
@@ -59,74 +63,7 @@ class RebaseRequest:
 
 
 @dataclass(frozen=True)
-class Rebase:
-    """What a rebase did, or would do."""
-
-    source: str
-    old_base: str
-    new_base: str
-    platform: str
-    old_layers: int
-    """Layers of the old base."""
-    new_layers: int
-    """Layers of the new base."""
-    own_layers: int
-    """Layers that stay."""
-    conflicts: tuple[Conflict, ...]
-    """Those of the config first, then those of files, by path."""
-    files: bool = True
-    """Whether files were looked at."""
-    destination: str = ""
-    tags: tuple[str, ...] = ()
-    id: str = ""
-    """The new image's ID; empty where only the report was wanted."""
-    digest: str = ""
-    """Of the new manifest, where the destination keeps one."""
-    reference: str = ""
-    """What names the new image exactly; as `Result.reference`."""
-    dry_run: bool = False
-    converted: str = ""
-    """How manifest and layers are stored now, if it is otherwise than before."""
-
-    def count(self, severity: str) -> int:
-        """Return how many conflicts have a severity."""
-        return sum(conflict.severity == severity for conflict in self.conflicts)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there is nothing but notes."""
-        return self.count("note") == len(self.conflicts)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document of ``lamella rebase --json`` (see docs/json.md)."""
-        severities = ("error", "warning", "note")
-        return {
-            "version": FORMAT_VERSION,
-            "platform": self.platform,
-            "dry_run": self.dry_run,
-            "files": self.files,
-            "converted": self.converted,
-            "source": self.source,
-            "old_base": {"reference": self.old_base, "layers": self.old_layers},
-            "new_base": {"reference": self.new_base, "layers": self.new_layers},
-            "own_layers": self.own_layers,
-            "image": {
-                "id": self.id,
-                "digest": self.digest,
-                "reference": self.reference,
-                "destination": self.destination,
-                "tags": list(self.tags),
-            },
-            "counts": {severity: self.count(severity) for severity in severities},
-            "conflicts": [
-                {**conflict.to_json(), "about": KINDS[conflict.kind].about}
-                for conflict in self.conflicts
-            ],
-        }
-
-
-@dataclass(frozen=True)
-class _Bases:
+class _Pair:
     """Both bases, and where the new one is."""
 
     old: Image
@@ -135,19 +72,61 @@ class _Bases:
     source: Source
 
 
-def rebase_image(request: RebaseRequest, env: Environment, stack: ExitStack) -> Rebase:
+def rebase(  # noqa: PLR0913 - one parameter for each thing a user can ask for
+    image: Name,
+    old_base: Name,
+    new_base: Name,
+    tag: str | Sequence[str] = (),
+    *,
+    output: Name | None = None,
+    platform: str | Platform | None = None,
+    created: datetime | str | None = None,
+    files: bool = True,
+    dry_run: bool = False,
+    env: Environment | None = None,
+) -> Rebase:
     """Put the layers of an image above its base over another base.
 
     Args:
-        request: what is asked for.
-        env: temporary folder, progress, streams, how to reach engines.
-        stack: closes what is opened.
+        image: reference of the image.
+        old_base: its base, whose layers are its lowest ones; ``auto``: whatever that is.
+        new_base: the base that takes its place.
+        tag: names of the new image.
+        output: where the new image goes; None: where `image` came from.
+        platform: ``OS/ARCH[/VARIANT]``, of images for several.
+        created: as for `squash`.
+        files: report on files, too, for which the headers of all layers are read.
+        dry_run: only report.
+        env: as for `squash`.
+
+    Returns:
+        What was done, and what the layers hide, delete or inherit differently.
 
     Raises:
-        UsageError: the image is not built on its base, or the new one is of another platform.
-        ImageError: an engine could not unpack the new image; or one is malformed.
+        UsageError: the image is not built on `old_base`, or `new_base` is of another platform.
+        ImageError: an engine could not unpack the new image, or one is malformed.
         LamellaError: an image can't be read, or the new one can't be written.
     """
+    with used(env) as world, ExitStack() as stack:
+        location = locate(reference_text(image), world)
+        target, tags = target_of(location, output, dry_run=dry_run).named(texts_of(tag))
+        request = _Asked(
+            location,
+            reference_text(old_base),
+            reference_text(new_base),
+            target,
+            tags,
+            Platform.parse(platform)
+            if isinstance(platform, str) and platform
+            else platform or None,
+            created_text(created, world.source_date_epoch),
+            files=files,
+            dry_run=dry_run,
+        )
+        return _rebase(request, world, stack)
+
+
+def _rebase(request: _Asked, env: Environment, stack: ExitStack) -> Rebase:
     source = stack.enter_context(request.location.open_source(request.platform, env))
     image = source.describe()
     bases = _bases(request, source, env, stack)
@@ -173,23 +152,23 @@ def rebase_image(request: RebaseRequest, env: Environment, stack: ExitStack) -> 
         return result
     _refuse(result)
     new = stacked.stacked(upper, lower)
-    return _Writing(request, env, opener, stacked, destination).write(new, bases, result)
+    return _Publishing(request, env, opener, stacked, destination).publish(new, bases, result)
 
 
-def _bases(request: RebaseRequest, source: Source, env: Environment, stack: ExitStack) -> _Bases:
+def _bases(request: _Asked, source: Source, env: Environment, stack: ExitStack) -> _Pair:
     old = _old_base(request, source, env)
     place = _beside(request.new, request.location, env)
     opened = stack.enter_context(place.open_source(_platform(request, source), env))
-    return _Bases(old, opened.describe(), place, opened)
+    return _Pair(old, opened.describe(), place, opened)
 
 
-def _platform(request: RebaseRequest, source: Source) -> Platform | None:
+def _platform(request: _Asked, source: Source) -> Platform | None:
     """Return of which platform the bases are to be."""
     platform = Platform.of(source.describe().config.value)
     return platform if platform.os and platform.architecture else request.platform
 
 
-def _old_base(request: RebaseRequest, source: Source, env: Environment) -> Image:
+def _old_base(request: _Asked, source: Source, env: Environment) -> Image:
     if request.old != AUTO:
         place = _beside(request.old, request.location, env)
         with place.open_source(_platform(request, source), env) as opened:
@@ -210,7 +189,7 @@ def _beside(name: str, location: Location, env: Environment) -> Location:
     return location.beside(name) if place.is_bare and not location.is_stream else place
 
 
-def _check(image: Image, bases: _Bases) -> None:
+def _check(image: Image, bases: _Pair) -> None:
     old, new = bases.old, bases.new
     pairs = zip(image.diff_ids, old.diff_ids, strict=False)
     for number, (mine, theirs) in enumerate(pairs, 1):
@@ -257,16 +236,17 @@ def _refuse(result: Rebase) -> None:
     """
     errors = [one for one in result.conflicts if one.severity == "error"]
     if errors:
-        first, more = errors[0], f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        first, more = (
+            errors[0],
+            f" (and {len(errors) - 1} more in the report)" if errors[1:] else "",
+        )
         raise ImageError(
             f"{result.source} can't be put on {result.new_base}: layer {first.layer} "
-            f"{KINDS[first.kind].about}: {first.where}{more}; `lamella rebase --check` tells all"
+            f"{KINDS[first.kind].about}: {first.where}{more}"
         )
 
 
-def _result(
-    request: RebaseRequest, image: Image, bases: _Bases, conflicts: Sequence[Conflict]
-) -> Rebase:
+def _result(request: _Asked, image: Image, bases: _Pair, conflicts: Sequence[Conflict]) -> Rebase:
     count = len(bases.old.diff_ids)
     return Rebase(
         source=image.name,
@@ -285,14 +265,14 @@ def _result(
 
 
 @dataclass(frozen=True)
-class _Writing:
-    request: RebaseRequest
+class _Publishing:
+    request: _Asked
     env: Environment
     opener: LayerOpener
     source: Stacked
     destination: Destination
 
-    def write(self, image: Image, bases: _Bases, result: Rebase) -> Rebase:
+    def publish(self, image: Image, bases: _Pair, result: Rebase) -> Rebase:
         """Write the new image: its layers are all there are, so none is made."""
         request, env = self.request, self.env
         new = NewImage(image, (), self.source, self.opener, advance=env.progress.advance)
@@ -330,7 +310,7 @@ def _manifest(image: Image, layers: Sequence[Descriptor], about: Mapping[str, st
     return new_manifest(old, image.config, layers, None, about)
 
 
-def _about_base(bases: _Bases) -> Iterator[tuple[str, str]]:
+def _about_base(bases: _Pair) -> Iterator[tuple[str, str]]:
     """Yield the annotations about the new base; a digest is that of what its name stands for."""
     image = bases.new
     if name := bases.place.public_name(image):

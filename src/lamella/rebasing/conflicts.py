@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 
 from lamella.tar.entry import path_text
 
-__all__ = ["KINDS", "Conflict", "Kind", "Severity"]
+__all__ = ["KINDS", "Conflict", "Severity", "Told"]
 
 Severity = Literal["error", "warning", "note"]
 
 
-class Kind(NamedTuple):
+class Told(NamedTuple):
     """One kind of conflict."""
 
     severity: Severity
@@ -25,92 +25,92 @@ class Kind(NamedTuple):
     """What the image does there, in a sentence without its subject."""
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, Told] = {
     # files of the layers above
-    "file-changed": Kind("warning", "replaces a file that the new base changed"),
-    "file-attributes": Kind(
+    "file-changed": Told("warning", "replaces a file that the new base changed"),
+    "file-attributes": Told(
         "warning", "replaces a file of which the new base changed owner or mode"
     ),
-    "file-touched": Kind("note", "replaces a file that has the same size, but another time"),
-    "file-added": Kind("warning", "adds a file that the new base has, too"),
-    "file-redundant": Kind("note", "has a file that is the same in the new base"),
-    "file-removed": Kind("note", "replaces a file that the new base no longer has"),
-    "file-retyped": Kind("warning", "replaces what is of another type in the new base"),
-    "file-over-directory": Kind("warning", "has a file where the new base has a directory"),
-    "file-hides-new": Kind("warning", "replaces a directory in which the new base added files"),
-    "packages-hidden": Kind("warning", "replaces the list of packages that the new base changed"),
-    "certificates-hidden": Kind("warning", "replaces certificates that the new base changed"),
-    "libraries-hidden": Kind(
+    "file-touched": Told("note", "replaces a file that has the same size, but another time"),
+    "file-added": Told("warning", "adds a file that the new base has, too"),
+    "file-redundant": Told("note", "has a file that is the same in the new base"),
+    "file-removed": Told("note", "replaces a file that the new base no longer has"),
+    "file-retyped": Told("warning", "replaces what is of another type in the new base"),
+    "file-over-directory": Told("warning", "has a file where the new base has a directory"),
+    "file-hides-new": Told("warning", "replaces a directory in which the new base added files"),
+    "packages-hidden": Told("warning", "replaces the list of packages that the new base changed"),
+    "certificates-hidden": Told("warning", "replaces certificates that the new base changed"),
+    "libraries-hidden": Told(
         "warning", "replaces the cache of libraries that the new base changed"
     ),
-    "release-hidden": Kind("warning", "replaces the file that names the release of the new base"),
+    "release-hidden": Told("warning", "replaces the file that names the release of the new base"),
     # directories
-    "directory-attributes": Kind(
+    "directory-attributes": Told(
         "warning", "sets owner and mode of a directory where the new base changed them"
     ),
-    "directory-inherits": Kind("note", "inherits another owner or mode of a directory"),
-    "directory-removed": Kind("note", "has a directory that the new base no longer has"),
-    "directory-merged": Kind("warning", "has a directory that now also has files of the new base"),
-    "directory-over-file": Kind("warning", "has a directory where the new base has a file"),
-    "directory-over-symlink": Kind("warning", "has a directory where the new base has a symlink"),
-    "parent-missing": Kind("warning", "has no entry for a directory that the new base lacks"),
-    "parent-is-file": Kind("error", "has no entry for a directory that is a file in the new base"),
-    "parent-is-symlink": Kind(
+    "directory-inherits": Told("note", "inherits another owner or mode of a directory"),
+    "directory-removed": Told("note", "has a directory that the new base no longer has"),
+    "directory-merged": Told("warning", "has a directory that now also has files of the new base"),
+    "directory-over-file": Told("warning", "has a directory where the new base has a file"),
+    "directory-over-symlink": Told("warning", "has a directory where the new base has a symlink"),
+    "parent-missing": Told("warning", "has no entry for a directory that the new base lacks"),
+    "parent-is-file": Told("error", "has no entry for a directory that is a file in the new base"),
+    "parent-is-symlink": Told(
         "error", "has no entry for a directory that is a symlink in the new base"
     ),
     # deletions
-    "whiteout-nothing": Kind("note", "deletes what the new base does not have"),
-    "whiteout-changed": Kind("note", "deletes a file that the new base changed"),
-    "whiteout-hides-new": Kind("warning", "deletes a directory in which the new base added files"),
-    "whiteout-retyped": Kind("warning", "deletes what is of another type in the new base"),
-    "whiteout-hits-new": Kind("warning", "deletes what only the new base has"),
-    "whiteout-parent-missing": Kind("warning", "deletes in a directory that the new base lacks"),
-    "whiteout-parent-file": Kind("error", "deletes in a directory that is a file in the new base"),
-    "whiteout-parent-symlink": Kind(
+    "whiteout-nothing": Told("note", "deletes what the new base does not have"),
+    "whiteout-changed": Told("note", "deletes a file that the new base changed"),
+    "whiteout-hides-new": Told("warning", "deletes a directory in which the new base added files"),
+    "whiteout-retyped": Told("warning", "deletes what is of another type in the new base"),
+    "whiteout-hits-new": Told("warning", "deletes what only the new base has"),
+    "whiteout-parent-missing": Told("warning", "deletes in a directory that the new base lacks"),
+    "whiteout-parent-file": Told("error", "deletes in a directory that is a file in the new base"),
+    "whiteout-parent-symlink": Told(
         "error", "deletes in a directory that is a symlink in the new base"
     ),
-    "opaque-hides-new": Kind("warning", "hides a directory in which the new base added files"),
-    "opaque-hides-changed": Kind("note", "hides a directory in which the new base changed files"),
-    "opaque-nothing": Kind("note", "hides a directory that the new base does not have"),
+    "opaque-hides-new": Told("warning", "hides a directory in which the new base added files"),
+    "opaque-hides-changed": Told("note", "hides a directory in which the new base changed files"),
+    "opaque-nothing": Told("note", "hides a directory that the new base does not have"),
     # links
-    "link-missing": Kind("error", "has a hard link to a file that the new base lacks"),
-    "link-changed": Kind("error", "has a hard link to a file that the new base changed"),
-    "link-directory": Kind("error", "has a hard link to what is a directory in the new base"),
-    "link-into-base": Kind("note", "has a hard link to a file of the base; Docker refuses that"),
-    "symlink-dangles": Kind("warning", "has a symlink that leads to nothing now"),
-    "symlink-resolves": Kind("note", "has a symlink that led to nothing before"),
-    "symlink-retyped": Kind("warning", "has a symlink that leads to what is of another type"),
-    "symlink-elsewhere": Kind("note", "has a symlink that leads to another path"),
+    "link-missing": Told("error", "has a hard link to a file that the new base lacks"),
+    "link-changed": Told("error", "has a hard link to a file that the new base changed"),
+    "link-directory": Told("error", "has a hard link to what is a directory in the new base"),
+    "link-into-base": Told("note", "has a hard link to a file of the base; Docker refuses that"),
+    "symlink-dangles": Told("warning", "has a symlink that leads to nothing now"),
+    "symlink-resolves": Told("note", "has a symlink that led to nothing before"),
+    "symlink-retyped": Told("warning", "has a symlink that leads to what is of another type"),
+    "symlink-elsewhere": Told("note", "has a symlink that leads to another path"),
     # users and groups
-    "user-lost": Kind("warning", "replaces the list of users: one of the new base is not in it"),
-    "user-other-id": Kind("warning", "replaces the list of users: one has another ID"),
-    "group-lost": Kind("warning", "replaces the list of groups: one of the new base is not in it"),
-    "group-other-id": Kind("warning", "replaces the list of groups: one has another ID"),
-    "owner-renamed": Kind("warning", "has files of a user ID that means another user now"),
-    "user-unknown": Kind("warning", "runs as a user that is not in /etc/passwd"),
-    "user-renumbered": Kind("warning", "runs as a user that has another ID now"),
-    "group-unknown": Kind("warning", "runs with a group that is not in /etc/group"),
+    "user-lost": Told("warning", "replaces the list of users: one of the new base is not in it"),
+    "user-other-id": Told("warning", "replaces the list of users: one has another ID"),
+    "group-lost": Told("warning", "replaces the list of groups: one of the new base is not in it"),
+    "group-other-id": Told("warning", "replaces the list of groups: one has another ID"),
+    "owner-renamed": Told("warning", "has files of a user ID that means another user now"),
+    "user-unknown": Told("warning", "runs as a user that is not in /etc/passwd"),
+    "user-renumbered": Told("warning", "runs as a user that has another ID now"),
+    "group-unknown": Told("warning", "runs with a group that is not in /etc/group"),
     # config
-    "env-both": Kind("warning", "sets a variable that the new base changed"),
-    "env-added": Kind("warning", "sets a variable that the new base sets otherwise"),
-    "env-unset": Kind("note", "lacks a variable that the new base sets"),
-    "env-orphan": Kind("note", "sets a variable anew that the new base no longer has"),
-    "env-inherits": Kind("note", "inherits another value of a variable"),
-    "env-inherits-new": Kind("note", "inherits a variable that the old base did not have"),
-    "env-lost": Kind("warning", "no longer inherits a variable"),
-    "path-lacks": Kind("warning", "sets PATH without a directory of the new base"),
-    "label-both": Kind("note", "sets a label that the new base changed"),
-    "label-inherits": Kind("note", "inherits another value of a label"),
-    "command-both": Kind("note", "sets a command that the new base changed"),
-    "command-inherits": Kind("warning", "inherits another command"),
-    "command-under-entrypoint": Kind("warning", "sets Cmd, but inherits another Entrypoint"),
-    "command-gone": Kind("warning", "starts a program that is not there now"),
-    "user-inherits": Kind("warning", "inherits another user"),
-    "workdir-inherits": Kind("warning", "inherits another working directory"),
-    "workdir-gone": Kind("warning", "starts in a directory that is not there now"),
-    "volume-hides": Kind("warning", "has files where the new base declares a volume"),
-    "setting-both": Kind("note", "sets what the new base changed"),
-    "setting-inherits": Kind("note", "inherits another setting"),
+    "env-both": Told("warning", "sets a variable that the new base changed"),
+    "env-added": Told("warning", "sets a variable that the new base sets otherwise"),
+    "env-unset": Told("note", "lacks a variable that the new base sets"),
+    "env-orphan": Told("note", "sets a variable anew that the new base no longer has"),
+    "env-inherits": Told("note", "inherits another value of a variable"),
+    "env-inherits-new": Told("note", "inherits a variable that the old base did not have"),
+    "env-lost": Told("warning", "no longer inherits a variable"),
+    "path-lacks": Told("warning", "sets PATH without a directory of the new base"),
+    "label-both": Told("note", "sets a label that the new base changed"),
+    "label-inherits": Told("note", "inherits another value of a label"),
+    "command-both": Told("note", "sets a command that the new base changed"),
+    "command-inherits": Told("warning", "inherits another command"),
+    "command-under-entrypoint": Told("warning", "sets Cmd, but inherits another Entrypoint"),
+    "command-gone": Told("warning", "starts a program that is not there now"),
+    "user-inherits": Told("warning", "inherits another user"),
+    "workdir-inherits": Told("warning", "inherits another working directory"),
+    "workdir-gone": Told("warning", "starts in a directory that is not there now"),
+    "volume-hides": Told("warning", "has files where the new base declares a volume"),
+    "setting-both": Told("note", "sets what the new base changed"),
+    "setting-inherits": Told("note", "inherits another setting"),
 }
 """All kinds, by name."""
 

@@ -39,11 +39,11 @@ _ACCOUNTS = frozenset({b"etc/passwd", b"etc/group"})
 
 def file_conflicts(both: Both) -> list[Conflict]:
     """Return what is told of paths, by path."""
-    found = [*_Walk(both).conflicts(), *_links(both)]
+    found = [*_Sides(both).conflicts(), *_links(both)]
     return sorted(found, key=lambda one: (one.path or b"", one.kind))
 
 
-class _Directory(NamedTuple):
+class _Spot(NamedTuple):
     """A directory in the difference that the own layers make."""
 
     path: bytes
@@ -57,7 +57,7 @@ class _Directory(NamedTuple):
     """What the new base has there."""
 
 
-class _Walk:
+class _Sides:
     """Goes through the difference that the own layers make, over both bases side by side."""
 
     def __init__(self, both: Both) -> None:
@@ -77,7 +77,7 @@ class _Walk:
                     # Where there is nothing to delete, a tree has no directory for a deletion.
                     ours = mine if isinstance(mine, Folder) else _unchanged(was)
                     theirs = there if isinstance(there, Folder) else _unchanged(now)
-                    yield from self._directory(_Directory(where, ours, theirs, was, now))
+                    yield from self._directory(_Spot(where, ours, theirs, was, now))
                     todo.append((where, ours, theirs))
                 elif mine is None:
                     yield from self._deleted(where, was, now)
@@ -124,7 +124,7 @@ class _Walk:
 
     # -- directories
 
-    def _directory(self, at: _Directory) -> Iterator[Conflict]:
+    def _directory(self, at: _Spot) -> Iterator[Conflict]:
         both, entry, now = self._both, at.mine.own_member, at.now
         by = entry or _some_entry(at.mine)
         if by is None:
@@ -141,7 +141,7 @@ class _Walk:
             kind = f"directory-over-{what}" if entry else f"parent-is-{what}"
             yield self._said(kind, at.path, by, f"{type_of(at.was)} → {type_of(now)}")
 
-    def _over_directory(self, at: _Directory, now: Folder, by: Member) -> Iterator[Conflict]:
+    def _over_directory(self, at: _Spot, now: Folder, by: Member) -> Iterator[Conflict]:
         both, was, path = self._both, at.was, at.path
         if not isinstance(was, Folder):
             if at.there.lower is not None and now.kids:

@@ -9,7 +9,7 @@ from typing import Any
 from lamella.merge.nodes import Folder, Node
 from lamella.rebasing.accounts import run_as_conflicts
 from lamella.rebasing.conflicts import Conflict
-from lamella.rebasing.trees import Both, View
+from lamella.rebasing.trees import Both, Overlaid
 from lamella.spec.config import Config
 from lamella.tar.entry import clean
 
@@ -58,7 +58,7 @@ def _path_of(settings: Mapping[str, Any]) -> str:
     return found[-1] if found else _PATH
 
 
-def _found(view: View, program: str, path: str) -> bool:
+def _found(view: Overlaid, program: str, path: str) -> bool:
     if "/" in program:
         return not program.startswith("/") or _is_file(view.led_to(os.fsencode(program)))
     return any(

@@ -15,7 +15,7 @@ from lamella.spec.digest import Digest
 from lamella.tar.entry import REGULAR, SYMLINK, TYPE_NAMES, Header, Member
 from lamella.tar.reader import iter_content, read_header
 
-__all__ = ["Both", "View", "inode_of", "type_of"]
+__all__ = ["Both", "Overlaid", "inode_of", "type_of"]
 
 _T = TypeVar("_T", bound=Tree)
 Difference = Literal["", "type", "content", "attributes", "time"]
@@ -35,7 +35,7 @@ def type_of(node: Node) -> str:
     return "directory" if isinstance(node, Folder) else TYPE_NAMES[inode_of(node).type]
 
 
-class View(Tree):
+class Overlaid(Tree):
     """The layers of an image over one base."""
 
     def __init__(self, base: Tree) -> None:
@@ -102,8 +102,8 @@ class Both:
         changes = [read_changeset(tar, position) for position, tar in enumerate(self.tars)]
         self.own_changes = changes[self.first_own :]
         below, above = changes[: len(old)], changes[len(old) : self.first_own]
-        self.old = _laid(View(_laid(Tree(), below)), self.own_changes)
-        self.new = _laid(View(_laid(Tree(), [*below[:shared], *above])), self.own_changes)
+        self.old = _laid(Overlaid(_laid(Tree(), below)), self.own_changes)
+        self.new = _laid(Overlaid(_laid(Tree(), [*below[:shared], *above])), self.own_changes)
         for member, _ in self.old.broken.values():
             raise MalformedTar(f"hard link {member.path!r} leads to no file", member.start)
 
@@ -145,13 +145,10 @@ class Both:
         if a is b or (a and b and self._is_same(a, b)):
             return ""
         x, y = self._attributes(a), self._attributes(b)
-        if not isinstance(one, Folder):
-            if (x.size, x.link) != (y.size, y.link):
-                return "content"
-            if (x.devmajor, x.devminor) != (y.devmajor, y.devminor):
-                return "content"
-            if a and b and x.type == REGULAR and not self._may_be_same(a, b):
-                return "content"
+        if not isinstance(one, Folder) and (
+            _body(x) != _body(y) or (a and b and not self._may_be_same(a, b))
+        ):
+            return "content"
         if _owner(x) != _owner(y):
             return "attributes"
         return "time" if x.mtime != y.mtime and not isinstance(one, Folder) else ""
@@ -183,7 +180,9 @@ class Both:
 
     def _may_be_same(self, one: Member, other: Member) -> bool:
         """Whether two files of one size have the same content; True if it is far away."""
-        if any(isinstance(self.tars[member.origin], TarHeaders) for member in (one, other)):
+        if one.type != REGULAR or any(
+            isinstance(self.tars[member.origin], TarHeaders) for member in (one, other)
+        ):
             return True
         return self._digest(one) == self._digest(other)
 
@@ -203,6 +202,10 @@ def _laid(tree: _T, changes: Sequence[Changeset]) -> _T:
     for changeset in changes:
         tree.apply(changeset)
     return tree
+
+
+def _body(header: Header) -> tuple[object, ...]:
+    return header.size, header.link, header.devmajor, header.devminor
 
 
 def _owner(header: Header) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from lamella.rebasing.conflicts import KINDS, Conflict, Severity
 from lamella.report.text import count_of, printable
 
 if TYPE_CHECKING:
-    from lamella.operations.rebase import Rebase
+    from lamella.operations.rebase_result import Rebase
 
 __all__ = ["conflict_lines", "rebase_summary"]
 

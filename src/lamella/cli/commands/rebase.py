@@ -14,7 +14,7 @@ from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
-    from lamella.operations.rebase import Rebase
+    from lamella.operations.rebase_result import Rebase
 
 __all__ = ["command"]
 
@@ -53,9 +53,7 @@ _CONFLICTS = 4
     metavar="source|now|TIME",
     help="Creation time, as of `lamella squash`.",
 )
-@click.option(
-    "--check", is_flag=True, help="Only report; exit 4 if a warning or an error is in it."
-)
+@click.option("--check", is_flag=True, help="Only report; exit 4 for more than notes.")
 @click.option("--no-files", is_flag=True, help="Report on the config alone; read no layer.")
 @platform_option()
 @json_option()
@@ -85,7 +83,7 @@ def command(
       lamella rebase app:1 debian:12.5 debian:12.6 -t app:1-rebased
       lamella rebase docker://reg.example/app:1 auto docker://reg.example/base:2 -t app:2
     """  # noqa: D301 - the mark is click's: lines stay as they are
-    from lamella import api  # noqa: PLC0415 - completion needs the options alone
+    from lamella.operations.rebase import rebase  # noqa: PLC0415 - completion needs the options
     from lamella.transport.transports import parse_location  # noqa: PLC0415 - as above
 
     for name, value in (("IMAGE", image), ("OLDBASE", oldbase), ("NEWBASE", newbase)):
@@ -98,7 +96,7 @@ def command(
     if sum(parse_location(name).is_stream for name in (image, oldbase, newbase)) > 1:
         raise UsageError("only one image can come through standard input")
     with session.open(to_stdout=to_stdout) as env:
-        result = api.rebase(
+        result = rebase(
             image,
             oldbase,
             newbase,
