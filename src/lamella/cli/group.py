@@ -63,8 +63,8 @@ class _LazyGroup(CommandGroup):
     epilog="""\b
 Exit codes: 0 success; 1 the image is malformed or can't be squashed as
 requested, or the result can't be written; 2 wrong usage; 3 nothing to squash
-(with --exit-code); 4 there are differences; 5 an engine or registry failed; 6
-the image violates a rule; 7 no such image; 130 interrupted.
+(with --exit-code); 4 there are differences; 5 an engine or registry failed;
+6 the image violates a rule; 7 no such image; 130 interrupted.
 
 `lamella COMMAND --help` shows the options of a command, `lamella demo` runs an
 example, `lamella help` lists the documentation.""",
