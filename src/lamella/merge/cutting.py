@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -23,7 +23,7 @@ from lamella.merge.plan import Names, Site
 from lamella.tar.entry import Member, join
 from lamella.tar.header import BLOCK, padding
 
-__all__ = ["Cutting", "Part", "cut_into", "cut_to_fit", "cut_whole"]
+__all__ = ["NO_CUTTING", "Cutting", "Part", "cut_into", "cut_to_fit", "cut_whole"]
 
 _FILL = 0.5
 """A layer that is cut to fit is at least so full: the more freedom, the more cuts stay."""
@@ -44,6 +44,8 @@ class Cutting:
     """Bytes that a layer may have as it is stored."""
     into: int | None = None
     """How many layers there shall be."""
+    compresses: bool = False
+    """New layers are stored compressed."""
     ratios: Mapping[int, float] = field(default_factory=dict)
     """How many stored bytes a byte of a layer is likely to make, by position; else 1."""
 
@@ -51,6 +53,9 @@ class Cutting:
     def is_none(self) -> bool:
         """Whether all stays in one layer."""
         return self.limit is None and self.into is None
+
+
+NO_CUTTING = Cutting()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,21 +67,26 @@ class Part:
     is_bottom: bool
     plan: Plan
 
-    def cut(self, count: int, ratios: Mapping[int, float]) -> list[Part]:
-        """Cut it into so many parts, or fewer; itself where it is one file.
+    def cut_to(self, limit: int, size: int, ratios: Mapping[int, float]) -> list[Part]:
+        """Cut what turned out to be too large; none where it is one file.
 
         Args:
-            count: of parts.
+            limit: bytes that a layer may have.
+            size: what it has.
             ratios: as `Cutting.ratios`.
         """
         weights = _weights(self.sites, ratios)
-        cuts = cut_into(weights, _key(self.names, self.sites), count)
-        return _parts(self.names, self.sites, cuts, is_bottom=self.is_bottom) if cuts else [self]
+        cuts = cut_into(weights, _key(self.names, self.sites), int(size / (limit * _SPARE)) + 1)
+        parts = _parts(self.names, self.sites, cuts, is_bottom=self.is_bottom)
+        return parts if len(parts) > 1 else []
 
-    def paths(self) -> list[bytes]:
-        """Return the paths of its files."""
-        folders = self.names.folders
-        return [join(folders[at][0], name) for _, name, _, at in self.sites]
+    @property
+    def path(self) -> bytes:
+        """The path of its first name; of a part that is too large, its only file."""
+        if not self.sites:
+            return b""
+        _, name, _, at = self.sites[0]
+        return join(self.names.folders[at][0], name)
 
 
 def cut_whole(names: Names, whole: Plan, cutting: Cutting) -> list[Part]:
@@ -96,7 +106,22 @@ def cut_whole(names: Names, whole: Plan, cutting: Cutting) -> list[Part]:
         cuts = []
     if not cuts:
         return [Part(names, names.sites, is_bottom=True, plan=whole)]
-    return _parts(names, names.sites, cuts, is_bottom=True)
+    parts = _parts(names, names.sites, cuts, is_bottom=True)
+    if cutting.limit is None or cutting.ratios:
+        return parts
+    return [fit for part in parts for fit in _fitting(part, cutting.limit)]
+
+
+def _fitting(part: Part, limit: int) -> Iterator[Part]:
+    """Cut a part until each that can be cut is within a limit."""
+    todo = [part]
+    while todo:
+        part = todo.pop()
+        pieces = part.cut_to(limit, part.plan.size, {}) if part.plan.size > limit else []
+        if pieces:
+            todo += reversed(pieces)
+        else:
+            yield part
 
 
 def cut_to_fit(weights: Sequence[int], key: Key, limit: int) -> list[int]:

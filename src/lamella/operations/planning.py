@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,12 +16,13 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.partial.sieve import sieves
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.cutting import NO_CUTTING, Cutting, Part, cut_whole
 from lamella.merge.edits import Edits, meant_among, meant_in_tree
 from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
-from lamella.merge.plan import Plan, make_plan
+from lamella.merge.plan import Names, Plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.tar.entry import path_text
 
@@ -78,6 +79,11 @@ class Reading:
         opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
         self._take(list(chain(*ranges)), opened)
 
+    def ratios(self) -> dict[int, float]:
+        """Return how many bytes are stored for one of a layer, where it is compressed."""
+        sizes = ((p, self.image.layers[p].blob.size, tar.size) for p, tar in self.tars.items())
+        return {position: stored / size for position, stored, size in sizes if stored < size}
+
     def others(self) -> None:
         """Read the layers that are not squashed, with their content."""
         positions = [p for p in range(len(self.image.layers)) if p not in self.tars]
@@ -107,6 +113,7 @@ class Planning:
         *,
         remove_secrets: bool = False,
         allowed: Allowed,
+        cutting: Cutting = NO_CUTTING,
     ) -> None:
         """Plan nothing yet.
 
@@ -116,7 +123,12 @@ class Planning:
             edits: what the merged layers are to say otherwise.
             remove_secrets: what is likely a secret is left out, too.
             allowed: what is none.
+            cutting: how merged layers are cut.
         """
+        self.parts: dict[range, list[Part]] = {}
+        """What takes the place of each range, where merged layers are cut."""
+        self.cutting = cutting
+        """With what is known of the layers."""
         self._reading, self._ranges, self._edits = reading, ranges, edits
         self._removes_secrets, self._allowed = remove_secrets, allowed
         self._below = _Below(reading)
@@ -134,6 +146,8 @@ class Planning:
         """
         reading, edits, ranges = self._reading, self._edits, self._ranges
         reading.squashed(ranges)
+        if self.cutting.compresses:
+            self.cutting = replace(self.cutting, ratios=reading.ratios())
         if self._removes_secrets:
             reading.others()
         changesets = reading.changesets
@@ -152,7 +166,8 @@ class Planning:
                 lacks = bool(self._left_out)
                 _lay(difference, changesets, positions, reading.image, lacks=lacks)
                 self._leave_out(difference, positions.stop)
-            plan = make_plan(difference, changesets, edits)
+            names = Names.of(difference, changesets, edits)
+            plan = names.whole()
             self._note_dead(plan)
             first = positions.start
             if (
@@ -160,13 +175,21 @@ class Planning:
                 or len(self._left_out) > before
                 or plan.changes_layer(first, reading.tars[first])
                 or self._drops_secret(plan, first)
+                or len(self._cut(names, plan, positions)) > 1
             ):
                 plans[positions] = plan
+                self._cut(names, plan, positions)
         if leaves_out:
             reading.below(len(reading.image.layers))
             self._check_removals()
             self._check_above()
         return plans
+
+    def _cut(self, names: Names, plan: Plan, positions: range) -> Sequence[Part]:
+        """Cut what takes the place of a range, once."""
+        if not self.cutting.is_none and positions not in self.parts:
+            self.parts[positions] = cut_whole(names, plan, self.cutting)
+        return self.parts.get(positions, ())
 
     def _leave_out(self, difference: Tree, top: int) -> None:
         meant = self._edits.apply(difference, self._staying)

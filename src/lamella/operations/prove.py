@@ -6,13 +6,14 @@ from lamella.errors import ImageError
 from lamella.layer.blob import FileRange
 from lamella.layer.protocols import LayerTar
 from lamella.merge.edits import Edits
-from lamella.operations.merge_layers import Prepared
+from lamella.merge.emit import PlanTar
+from lamella.operations.merge_layers import Prepared, WrittenImage
 from lamella.rootfs import compare_rootfs, read_rootfs
 
 __all__ = ["prove"]
 
 
-def prove(prepared: Prepared, edits: Edits) -> None:
+def prove(prepared: Prepared, written: WrittenImage, edits: Edits) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
     In files the layers above are read, too: copying a compressed one shows that it is what its
@@ -33,7 +34,8 @@ def prove(prepared: Prepared, edits: Edits) -> None:
     position = 0
     while position < len(old):
         if position in starts:
-            new.append(prepared.merged(starts[position]))
+            layers = written.new[starts[position]]
+            new += [PlanTar(layer.plan, prepared.tars) for layer in layers]
             position = starts[position].stop
         else:
             new.append(old[position])

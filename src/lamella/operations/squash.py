@@ -11,11 +11,11 @@ from lamella.errors import EngineUnreachable, MalformedImage, UnknownLayer, Unsu
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
+from lamella.merge.cutting import Cutting
 from lamella.operations.base import BaseOf
 from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
 from lamella.operations.merge_layers import (
-    Packing,
     Prepared,
     WrittenImage,
     prepare,
@@ -28,8 +28,9 @@ from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.restating import Restating, kept_values
-from lamella.operations.result import Result, SquashedRange
+from lamella.operations.result import LayerOfRange, Result, SquashedRange
 from lamella.selection import AUTO, Selection, is_number, select
+from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
 from lamella.spec.platform import Platform
 from lamella.tar.entry import path_text
@@ -145,7 +146,8 @@ class Job:
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
         selection = self._select()
-        return replace(selection, alone=True) if self._request.changes_layers else selection
+        alone = self._request.changes_layers or self._request.cuts
+        return replace(selection, alone=True) if alone else selection
 
     def _select(self) -> Selection:
         request, image = self._request, self._source.describe()
@@ -218,6 +220,7 @@ class Job:
             allowed=self.allowed,
             headers_only=headers_only,
             finds_blocks=self._takes_over(image),
+            cutting=self._cutting(image),
         )
         if not prepared.plans:
             self._reason = reason_for_nothing(
@@ -243,6 +246,17 @@ class Job:
         if destination is None:
             return False
         return destination.compression(image, self._request.compression).takes_over
+
+    def _cutting(self, image: Image) -> Cutting:
+        """How new layers are cut; of a dry run it is not known how they would be compressed."""
+        request = self._request
+        compresses = request.output.keeps_manifest
+        if self._destination is not None:
+            kind = self._destination.compression(image, request.compression).kind
+            compresses = kind != Codec.NONE
+            if request.max_layer_size and not compresses:
+                self._env.progress.note("`max_layer_size`: layers are stored uncompressed there")
+        return Cutting(request.max_layer_size, request.into, compresses=compresses)
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -273,7 +287,7 @@ class Job:
         written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
-            prove(prepared, request.edits)
+            prove(prepared, written, request.edits)
             self._clock.lap("verify")
         anew, base = bool(prepared.plans), self._annotations_of_base(prepared)
         manifest = restating.manifest(written.config, written.descriptors, base, anew=anew)
@@ -329,12 +343,14 @@ class Job:
 
     def _result(self, prepared: Prepared, written: WrittenImage | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
-        lost = sum(len(positions) - 1 for positions in plans)
+        new = _new_layers(prepared, written)
+        lost = sum(len(positions) - len(new[positions]) for positions in plans)
         sizes = [_size(prepared, position) for position in range(len(image.layers))]
         kept = min((positions.start for positions in plans), default=len(image.layers))
         dropped = Dropped() if self._request.sizes_only else prepared.dropped
         self._clock.lap("compare")
-        after = sum(sizes) - prepared.bytes_before + prepared.bytes_after
+        made = sum(layer.bytes for layers in new.values() for layer in layers)
+        after = sum(sizes) - prepared.bytes_before + made
         return Result(
             source=image.name,
             source_id=str(image.id),
@@ -353,7 +369,7 @@ class Job:
             base=self._base.base,
             source_tags=image.tags,
             referrers=self._attached.outcomes,
-            ranges=tuple(_ranges(prepared, written)),
+            ranges=tuple(_ranges(prepared, written, new)),
             reason=self._reason,
             dropped=dropped,
             seconds=self._clock.seconds,
@@ -376,21 +392,41 @@ def _size(prepared: Prepared, position: int) -> int:
     return tar.size if tar is not None else prepared.image.layers[position].blob.size
 
 
-def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[SquashedRange]:
-    gone = 0
+def _new_layers(
+    prepared: Prepared, written: WrittenImage | None
+) -> dict[range, tuple[LayerOfRange, ...]]:
+    """Return the facts of the layers that take the place of each range, base first."""
+    found: dict[range, tuple[LayerOfRange, ...]] = {}
+    for positions in prepared.plans:
+        if written is None:
+            plans = prepared.new_plans(positions)
+            found[positions] = tuple(LayerOfRange(plan.size, plan.entries) for plan in plans)
+        else:
+            found[positions] = tuple(
+                LayerOfRange(plan.size, plan.entries, packed.size, str(packed.diff_id))
+                for plan, packed, _ in written.new[positions]
+            )
+    return found
+
+
+def _ranges(
+    prepared: Prepared,
+    written: WrittenImage | None,
+    new: Mapping[range, tuple[LayerOfRange, ...]],
+) -> Iterator[SquashedRange]:
     for positions, plan in prepared.plans.items():
-        diff_id = written.config.diff_ids[positions.start - gone] if written else ""
-        packing = written.packing[positions] if written else Packing()
-        gone += len(positions) - 1
+        layers = new[positions]
+        packings = [layer.packing for layer in written.new[positions]] if written else []
         yield SquashedRange(
             first=positions.start + 1,
             last=positions.stop,
             bytes_before=sum(prepared.tars[p].size for p in positions),
-            bytes_after=plan.size,
-            entries=plan.entries,
+            bytes_after=sum(layer.bytes for layer in layers),
+            entries=sum(layer.entries for layer in layers),
             whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
             promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
-            diff_id=str(diff_id),
-            spliced=packing.spliced,
-            recompressed=packing.recompressed,
+            diff_id=layers[0].diff_id,
+            spliced=sum(packing.spliced for packing in packings),
+            recompressed=sum(packing.recompressed for packing in packings),
+            layers=layers,
         )

@@ -115,7 +115,7 @@ def _rows(result: Result) -> Iterator[str]:
         count, size = _layers(result.kept), human_size(result.kept_bytes)
         yield f"{'kept':<{_LABEL}} {count:<9} {size:>8}{shared}"
     for squashed in result.ranges:
-        ranges = f"{squashed.last - squashed.first + 1} → 1"
+        ranges = f"{squashed.last - squashed.first + 1} → {len(squashed.layers) or 1}"
         before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
         which = f"   layers {squashed.first}-{squashed.last}" if len(result.ranges) > 1 else ""
         yield f"{'squashed':<{_LABEL}} {ranges:<9} {before:>8} → {after}{which}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
-from lamella.layer.blob import Layer, Merged
+from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
@@ -89,6 +89,13 @@ class LayoutImage(ImageWriter):
         blob = self._layout.blobs.start()
         packed = write_packed(merged, self.compression, blob.write)
         blob.settle(packed.digest)
+        return packed
+
+    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+        """Take a new layer that is packed already."""
+        written = self._layout.blobs.start()
+        copy_blob(blob, packed.descriptor, "a new layer", written.write)
+        written.settle(packed.digest)
         return packed
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
