@@ -174,7 +174,7 @@ def _entry(span: Sequence[Step], count: int, wording: Wording) -> dict[str, Any]
     times = [step.entry["created"] for step in span if isinstance(step.entry.get("created"), str)]
     if wording.created or times:
         entry["created"] = wording.created or times[-1]
-    entry["created_by"] = f"lamella squash # {count} layers"
+    entry["created_by"] = f"lamella squash # {count} layer{'s' if count > 1 else ''}"
     if wording.message:
         entry["comment"] = wording.message
     return entry

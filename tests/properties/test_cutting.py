@@ -13,7 +13,7 @@ from lamella.merge.changeset import read_changeset
 from lamella.merge.cutting import Cutting, cut_whole
 from lamella.merge.emit import PlanTar
 from lamella.merge.overlay import Tree
-from lamella.merge.plan import Names
+from lamella.merge.plan import NameList
 from tests.properties.corners import CORNERS
 from tests.properties.portable import complaints
 from tests.properties.reference import differences, flatten
@@ -30,7 +30,7 @@ def cut(tars: Sequence[bytes], above: int, cutting: Cutting) -> list[bytes]:
     difference = Tree(below)
     for position, changeset in changesets.items():
         (below if position < above else difference).apply(changeset)
-    names = Names.of(difference, changesets)
+    names = NameList.of(difference, changesets)
     parts = cut_whole(names, names.whole(), cutting)
     sources: Mapping[int, Bytes] = {i: Bytes(tar) for i, tar in enumerate(tars)}
     return [stream_of(PlanTar(part.plan, sources)) for part in parts]

@@ -54,7 +54,7 @@ class MemorySink(ImageWriter):
         self.tars.append(bytes(out))
         return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, len(out)))
 
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """None is: all are plain here."""
         raise NotImplementedError
 

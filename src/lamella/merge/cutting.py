@@ -19,7 +19,7 @@ from itertools import accumulate
 
 from lamella.merge.overlay import Folder, Link
 from lamella.merge.pieces import Plan
-from lamella.merge.plan import Names, Site
+from lamella.merge.plan import NameList, Site
 from lamella.tar.entry import Member, join
 from lamella.tar.header import BLOCK, padding
 
@@ -62,7 +62,7 @@ NO_CUTTING = Cutting()
 class Part:
     """A layer that takes the place of a range, together with others."""
 
-    names: Names
+    names: NameList
     sites: Sequence[Site]
     is_bottom: bool
     plan: Plan
@@ -89,7 +89,7 @@ class Part:
         return join(self.names.folders[at][0], name)
 
 
-def cut_whole(names: Names, whole: Plan, cutting: Cutting) -> list[Part]:
+def cut_whole(names: NameList, whole: Plan, cutting: Cutting) -> list[Part]:
     """Cut a merged layer, as far as the sizes of its parts can be known before they are written.
 
     Args:
@@ -154,7 +154,9 @@ def cut_into(weights: Sequence[int], key: Key, count: int) -> list[int]:
         count: of parts; there are fewer if there are not as many things.
     """
     sums = list(accumulate(weights, initial=0))
-    each, last = sums[-1] / count, len(weights)
+    last = len(weights)
+    count = min(count, last)
+    each = sums[-1] / max(count, 1)
     cuts: list[int] = []
     for number in range(1, count):
         low = bisect_left(sums, int(each * (number - _AROUND)))
@@ -179,7 +181,7 @@ def _weights(sites: Sequence[Site], ratios: Mapping[int, float]) -> list[int]:
     return weights
 
 
-def _key(names: Names, sites: Sequence[Site]) -> Key:
+def _key(names: NameList, sites: Sequence[Site]) -> Key:
     folders = names.folders
 
     def key(index: int) -> tuple[int, bytes]:
@@ -203,7 +205,7 @@ def _common(one: bytes, other: bytes) -> int:
 
 
 def _parts(
-    names: Names, sites: Sequence[Site], cuts: Sequence[int], *, is_bottom: bool
+    names: NameList, sites: Sequence[Site], cuts: Sequence[int], *, is_bottom: bool
 ) -> list[Part]:
     groups: list[list[Site]] = [[] for _ in range(len(cuts) + 1)]
     led: dict[int, int] = {}  # the group of each file with several names, by identity

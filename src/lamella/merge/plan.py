@@ -25,7 +25,7 @@ from lamella.merge.pieces import Piece, Plan, Promotion, Run, Whiteout
 from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
-__all__ = ["Names", "Piece", "Plan", "Promotion", "Run", "Site", "Whiteout", "make_plan"]
+__all__ = ["NameList", "Piece", "Plan", "Promotion", "Run", "Site", "Whiteout", "make_plan"]
 
 
 def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
@@ -41,7 +41,7 @@ def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO
         Unsupported: a file can't be said so that all engines understand it.
         MalformedTar: a header that must be read in full is damaged.
     """
-    names = Names.of(tree, changesets, edits)
+    names = NameList.of(tree, changesets, edits)
     return names.whole()
 
 
@@ -69,7 +69,7 @@ _LAST = 1 << 100
 Site: TypeAlias = tuple[int, bytes, Folder | Member | Link, int]
 
 
-class Names:
+class NameList:
     """What the merged layer has to say: names in the order of the layers, and directories."""
 
     def __init__(self, tree: Tree, entries: Entries, *, changes: bool) -> None:
@@ -93,7 +93,9 @@ class Names:
         self.sites.sort(key=itemgetter(0))
 
     @classmethod
-    def of(cls, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Names:
+    def of(
+        cls, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS
+    ) -> NameList:
         """List what a tree says; the arguments are those of `make_plan`."""
         if tree.links_below:
             _adopt_lower_names(tree)
@@ -166,7 +168,7 @@ class Names:
 class _Planner:
     """One pass over names; collects pieces, neighbouring runs joined into one."""
 
-    def __init__(self, names: Names, *, is_bottom: bool) -> None:
+    def __init__(self, names: NameList, *, is_bottom: bool) -> None:
         self._names, self._is_bottom = names, is_bottom
         self._entries_of, self._changes = names.entries, names.changes
         self._folders, self._linked = names.folders, names.linked

@@ -19,7 +19,7 @@ from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.plan import Plan
-from lamella.operations.new_layers import NewLayer, Putting, put_new
+from lamella.operations.new_layers import PutLayer, Putting, put_new
 from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
@@ -84,7 +84,7 @@ class WrittenImage:
     descriptors: tuple[Descriptor, ...]
     kept: tuple[tuple[Layer, Descriptor], ...]
     """Layers that stay, and in which form."""
-    new: Mapping[range, Sequence[NewLayer]]
+    new: Mapping[range, Sequence[PutLayer]]
     """The layers that take the place of each range."""
 
 
@@ -171,7 +171,7 @@ def write(
     """
     image, opener = prepared.image, prepared.opener
     squashed = {position for positions in prepared.plans for position in positions}
-    new: dict[range, Sequence[NewLayer]] = {}
+    new: dict[range, Sequence[PutLayer]] = {}
     descriptors: list[Descriptor] = []
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}

@@ -19,7 +19,7 @@ from lamella.spec.codec import Codec
 from lamella.tar.entry import path_text
 from lamella.transport.base import ImageWriter, spool_packed
 
-__all__ = ["NewLayer", "Packing", "Putting", "put_new"]
+__all__ = ["Packing", "PutLayer", "Putting", "put_new"]
 
 _GROWS = 1.01
 """What can't be compressed becomes larger by less than this."""
@@ -33,7 +33,7 @@ class Packing(NamedTuple):
     recompressed: int = 0
 
 
-class NewLayer(NamedTuple):
+class PutLayer(NamedTuple):
     """A new layer that is written."""
 
     plan: Plan
@@ -68,28 +68,27 @@ class Putting:
         """Pack a layer into the spool."""
         return spool_packed(self._tar(plan), self.writer.compression, self.spool)
 
-    def put(self, plan: Plan, spooled: tuple[Packed, FileRange] | None = None) -> NewLayer:
+    def put(self, plan: Plan, spooled: tuple[Packed, FileRange] | None = None) -> PutLayer:
         """Give a layer to the writer, packed if it is so already."""
         if spooled is None:
             packed = self.writer.put_merged(self._tar(plan))
         else:
             packed = self.writer.put_packed(*spooled)
-        packing = (
-            Packing() if self.is_plain else Packing(packed.spliced, plan.size - packed.spliced)
-        )
-        return NewLayer(plan, packed, packing)
+        if self.is_plain:
+            return PutLayer(plan, packed, Packing())
+        return PutLayer(plan, packed, Packing(packed.spliced, plan.size - packed.spliced))
 
     def _tar(self, plan: Plan) -> PlanTar:
         return PlanTar(plan, self.tars, self.progress.advance, self.blocks)
 
 
-def put_new(putting: Putting) -> list[NewLayer]:
+def put_new(putting: Putting) -> list[PutLayer]:
     """Write new layers; what turns out to be stored larger than the limit is cut again.
 
     Raises:
         OutputError: there is no room.
     """
-    todo, done = list(reversed(putting.parts)), list[NewLayer]()
+    todo, done = list(reversed(putting.parts)), list[PutLayer]()
     while todo:
         part = todo.pop()
         plan = part if isinstance(part, Plan) else part.plan

@@ -22,7 +22,7 @@ from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
-from lamella.merge.plan import Names, Plan
+from lamella.merge.plan import NameList, Plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.tar.entry import path_text
 
@@ -105,7 +105,7 @@ class Reading:
 class Planning:
     """Plans each range; the layers below are looked at only as far as a range depends on them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is read, and what becomes of it
         self,
         reading: Reading,
         ranges: Sequence[range],
@@ -166,7 +166,7 @@ class Planning:
                 lacks = bool(self._left_out)
                 _lay(difference, changesets, positions, reading.image, lacks=lacks)
                 self._leave_out(difference, positions.stop)
-            names = Names.of(difference, changesets, edits)
+            names = NameList.of(difference, changesets, edits)
             plan = names.whole()
             self._note_dead(plan)
             first = positions.start
@@ -185,7 +185,7 @@ class Planning:
             self._check_above()
         return plans
 
-    def _cut(self, names: Names, plan: Plan, positions: range) -> Sequence[Part]:
+    def _cut(self, names: NameList, plan: Plan, positions: range) -> Sequence[Part]:
         """Cut what takes the place of a range, once."""
         if not self.cutting.is_none and positions not in self.parts:
             self.parts[positions] = cut_whole(names, plan, self.cutting)

@@ -13,11 +13,16 @@ from lamella.rootfs import compare_rootfs, read_rootfs
 __all__ = ["prove"]
 
 
-def prove(prepared: Prepared, written: WrittenImage, edits: Edits) -> None:
+def prove(prepared: Prepared, edits: Edits, written: WrittenImage | None = None) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
     In files the layers above are read, too: copying a compressed one shows that it is what its
     digest says, and only unpacking it that it is what the config says.
+
+    Args:
+        prepared: the old layers, and plans of the new ones.
+        edits: what is to be otherwise.
+        written: the new layers, if they are written; some may be cut further than was planned.
 
     Raises:
         DigestMismatch: a layer that stays is not what the config says.
@@ -34,9 +39,12 @@ def prove(prepared: Prepared, written: WrittenImage, edits: Edits) -> None:
     position = 0
     while position < len(old):
         if position in starts:
-            layers = written.new[starts[position]]
-            new += [PlanTar(layer.plan, prepared.tars) for layer in layers]
-            position = starts[position].stop
+            positions = starts[position]
+            plans = prepared.new_plans(positions)
+            if written is not None:
+                plans = [layer.plan for layer in written.new[positions]]
+            new += [PlanTar(plan, prepared.tars) for plan in plans]
+            position = positions.stop
         else:
             new.append(old[position])
             position += 1

@@ -110,10 +110,9 @@ class Request:
     def _check_cutting(self) -> None:
         if self.max_layer_size is not None and self.into is not None:
             raise UsageError("`max_layer_size` and `into` exclude each other; give one")
-        if self.max_layer_size is not None and self.max_layer_size < _SMALLEST:
-            raise UsageError(
-                f"`max_layer_size` {self.max_layer_size}: expected {_SMALLEST} or more"
-            )
+        size = self.max_layer_size
+        if size is not None and size < _SMALLEST:
+            raise UsageError(f"`max_layer_size` {size}: expected {_SMALLEST} bytes or more")
         if self.into is not None and not 1 <= self.into <= _MOST:
             raise UsageError(f"`into` {self.into}: expected a number of layers, 1 to {_MOST}")
 

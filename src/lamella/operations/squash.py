@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -15,6 +15,7 @@ from lamella.merge.cutting import Cutting
 from lamella.operations.base import BaseOf
 from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
+from lamella.operations.facts import new_layers, range_facts, size_of
 from lamella.operations.merge_layers import (
     Prepared,
     WrittenImage,
@@ -28,7 +29,7 @@ from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.restating import Restating, kept_values
-from lamella.operations.result import LayerOfRange, Result, SquashedRange
+from lamella.operations.result import Result
 from lamella.selection import AUTO, Selection, is_number, select
 from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
@@ -287,7 +288,7 @@ class Job:
         written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
-            prove(prepared, written, request.edits)
+            prove(prepared, request.edits, written)
             self._clock.lap("verify")
         anew, base = bool(prepared.plans), self._annotations_of_base(prepared)
         manifest = restating.manifest(written.config, written.descriptors, base, anew=anew)
@@ -343,9 +344,9 @@ class Job:
 
     def _result(self, prepared: Prepared, written: WrittenImage | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
-        new = _new_layers(prepared, written)
+        new = new_layers(prepared, written)
         lost = sum(len(positions) - len(new[positions]) for positions in plans)
-        sizes = [_size(prepared, position) for position in range(len(image.layers))]
+        sizes = [size_of(prepared, position) for position in range(len(image.layers))]
         kept = min((positions.start for positions in plans), default=len(image.layers))
         dropped = Dropped() if self._request.sizes_only else prepared.dropped
         self._clock.lap("compare")
@@ -369,7 +370,7 @@ class Job:
             base=self._base.base,
             source_tags=image.tags,
             referrers=self._attached.outcomes,
-            ranges=tuple(_ranges(prepared, written, new)),
+            ranges=tuple(range_facts(prepared, written, new)),
             reason=self._reason,
             dropped=dropped,
             seconds=self._clock.seconds,
@@ -383,50 +384,4 @@ class Job:
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
             config_changes=tuple(self.restating(prepared.image).told()),
-        )
-
-
-def _size(prepared: Prepared, position: int) -> int:
-    """Bytes of a layer's tar, or of its stored form if it was not opened."""
-    tar = prepared.tars.get(position)
-    return tar.size if tar is not None else prepared.image.layers[position].blob.size
-
-
-def _new_layers(
-    prepared: Prepared, written: WrittenImage | None
-) -> dict[range, tuple[LayerOfRange, ...]]:
-    """Return the facts of the layers that take the place of each range, base first."""
-    found: dict[range, tuple[LayerOfRange, ...]] = {}
-    for positions in prepared.plans:
-        if written is None:
-            plans = prepared.new_plans(positions)
-            found[positions] = tuple(LayerOfRange(plan.size, plan.entries) for plan in plans)
-        else:
-            found[positions] = tuple(
-                LayerOfRange(plan.size, plan.entries, packed.size, str(packed.diff_id))
-                for plan, packed, _ in written.new[positions]
-            )
-    return found
-
-
-def _ranges(
-    prepared: Prepared,
-    written: WrittenImage | None,
-    new: Mapping[range, tuple[LayerOfRange, ...]],
-) -> Iterator[SquashedRange]:
-    for positions, plan in prepared.plans.items():
-        layers = new[positions]
-        packings = [layer.packing for layer in written.new[positions]] if written else []
-        yield SquashedRange(
-            first=positions.start + 1,
-            last=positions.stop,
-            bytes_before=sum(prepared.tars[p].size for p in positions),
-            bytes_after=sum(layer.bytes for layer in layers),
-            entries=sum(layer.entries for layer in layers),
-            whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
-            promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
-            diff_id=layers[0].diff_id,
-            spliced=sum(packing.spliced for packing in packings),
-            recompressed=sum(packing.recompressed for packing in packings),
-            layers=layers,
         )

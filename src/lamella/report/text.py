@@ -183,7 +183,9 @@ def plan_lines(result: Result) -> list[str]:
     lines += _some("likely secrets among them", secrets)
     for squashed in result.ranges:
         if len(result.ranges) == 1:  # of several, the summary says which they are
-            lines.append(f"layers {squashed.first}-{squashed.last} become one layer")
+            count = len(squashed.layers)
+            made = f"{count} layers" if count > 1 else "one layer"
+            lines.append(f"layers {squashed.first}-{squashed.last} become {made}")
         lines += _some(
             f"layers {squashed.first}-{squashed.last}: deletions kept (whiteouts)",
             [f"/{printable(path)} ({reason})" for path, reason in squashed.whiteouts],

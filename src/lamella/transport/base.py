@@ -166,12 +166,12 @@ class ImageWriter(ABC):
         """Take a new layer; return what it is known by, in its stored form."""
 
     @abstractmethod
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """Take a new layer that is packed already, by `compression`.
 
         Args:
             packed: what it is known by.
-            blob: its stored bytes.
+            file: its stored bytes.
         """
 
     @abstractmethod

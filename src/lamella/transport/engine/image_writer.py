@@ -108,9 +108,9 @@ class EngineImage(ImageWriter):
         packed = Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
         return self._put_new(packed, SentLayer(diff_id, packed.descriptor, None, name=name))
 
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """Take a new layer that is packed already; the classic store's are plain, and never are."""
-        return self._put_new(packed, SentLayer(packed.diff_id, packed.descriptor, blob))
+        return self._put_new(packed, SentLayer(packed.diff_id, packed.descriptor, file))
 
     def _put_new(self, packed: Packed, piece: SentLayer) -> Packed:
         self._pieces.append(piece)

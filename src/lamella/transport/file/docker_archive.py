@@ -227,10 +227,10 @@ class DockerArchiveWriter(ImageWriter):
             return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
         return self.put_packed(*spool_packed(merged, self.compression, self._spool))
 
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """Take a new layer that is packed already."""
         self._tar.begin(self._next(), packed.size)
-        self._tar.copy(blob)
+        self._tar.copy(file)
         self._tar.end(packed.size)
         return packed
 

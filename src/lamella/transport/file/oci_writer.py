@@ -91,11 +91,11 @@ class LayoutImage(ImageWriter):
         blob.settle(packed.digest)
         return packed
 
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """Take a new layer that is packed already."""
-        written = self._layout.blobs.start()
-        copy_blob(blob, packed.descriptor, "a new layer", written.write)
-        written.settle(packed.digest)
+        blob = self._layout.blobs.start()
+        copy_blob(file, packed.descriptor, "a new layer", blob.write)
+        blob.settle(packed.digest)
         return packed
 
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:

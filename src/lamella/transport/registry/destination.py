@@ -217,9 +217,9 @@ class _RegistryImage(ImageWriter):
         """Take a new layer, which is sent while it is made."""
         return self._named(self._send_packed(merged, "the merged layer"))
 
-    def put_packed(self, packed: Packed, blob: FileRange) -> Packed:
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
         """Take a new layer that is packed already; it is sent in the background."""
-        begun = self._sending.begin(packed.descriptor, blob, "a new layer")
+        begun = self._sending.begin(packed.descriptor, file, "a new layer")
         self._pending.append(begun)
         return self._named(packed)
 
