@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from lamella.operations.options import SquashOptions
     from lamella.operations.rebase import rebase
     from lamella.operations.rebase_result import Rebase
-    from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
+    from lamella.operations.result import LayerOfRange, ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
     from lamella.rebasing.conflicts import Conflict
@@ -122,6 +122,7 @@ __all__ = [
     "LamellaError",
     "Layer",
     "LayerFacts",
+    "LayerOfRange",
     "Listed",
     "LiveCache",
     "MalformedImage",
@@ -203,6 +204,7 @@ _HOMES = {
     "LamellaError": "errors",
     "Layer": "layer.blob",
     "LayerFacts": "analysis.model",
+    "LayerOfRange": "operations.result",
     "Listed": "fleet.work",
     "LiveCache": "analysis.model",
     "MalformedImage": "errors",
