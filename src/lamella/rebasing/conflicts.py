@@ -38,6 +38,9 @@ KINDS: Mapping[str, Meaning] = {
     "file-retyped": Meaning("warning", "replaces what is of another type in the new base"),
     "file-over-directory": Meaning("warning", "has a file where the new base has a directory"),
     "file-hides-new": Meaning("warning", "replaces a directory in which the new base added files"),
+    "file-hides-changed": Meaning(
+        "note", "replaces a directory in which the new base changed files"
+    ),
     "packages-hidden": Meaning(
         "warning", "replaces the list of packages that the new base changed"
     ),
@@ -53,7 +56,7 @@ KINDS: Mapping[str, Meaning] = {
         "warning", "sets owner and mode of a directory where the new base changed them"
     ),
     "directory-inherits": Meaning("note", "inherits another owner or mode of a directory"),
-    "directory-removed": Meaning("note", "has a directory that the new base no longer has"),
+    "directory-removed": Meaning("note", "has a directory where the new base has nothing now"),
     "directory-merged": Meaning(
         "warning", "has a directory that now also has files of the new base"
     ),
@@ -73,6 +76,9 @@ KINDS: Mapping[str, Meaning] = {
     "whiteout-changed": Meaning("note", "deletes a file that the new base changed"),
     "whiteout-hides-new": Meaning(
         "warning", "deletes a directory in which the new base added files"
+    ),
+    "whiteout-hides-changed": Meaning(
+        "note", "deletes a directory in which the new base changed files"
     ),
     "whiteout-retyped": Meaning("warning", "deletes what is of another type in the new base"),
     "whiteout-hits-new": Meaning("warning", "deletes what only the new base has"),

@@ -101,8 +101,7 @@ class _Sides:
         if isinstance(now, Folder):
             if not isinstance(was, Folder):
                 return "file-over-directory", f"{type_of(was)} → directory"
-            added = [*islice(both.added(was, now), _MANY)]
-            return ("file-hides-new", _some(added)) if added else ("", "")
+            return self._hides("file", was, now)
         if was is None:
             return "file-added", ""
         return self._hidden(path, was, now)
@@ -132,7 +131,7 @@ class _Sides:
         if isinstance(now, Folder):
             yield from self._over_directory(at, now, by)
         elif now is None:
-            if isinstance(at.was, Folder):
+            if at.was is not None:
                 opaque = at.mine.lower is None and at.mine.hidden is not None
                 kind = "directory-removed" if entry else "parent-missing"
                 yield self._said("opaque-nothing" if opaque else kind, at.path, by)
@@ -144,18 +143,26 @@ class _Sides:
     def _over_directory(self, at: _Spot, now: Folder, by: Member) -> Iterator[Conflict]:
         both, was, path = self._both, at.was, at.path
         if not isinstance(was, Folder):
-            if at.there.lower is not None and now.kids:
-                yield self._said("directory-merged", path, by, _some([*islice(now.kids, _MANY)]))
+            if now.kids:
+                kind = "opaque-hides-new" if at.there.lower is None else "directory-merged"
+                yield self._said(kind, path, by, _some([*islice(now.kids, _MANY)]))
             return
         if at.mine.lower is None:
-            if added := [*islice(both.added(was, now), _MANY)]:
-                yield self._said("opaque-hides-new", path, by, _some(added))
-            elif changed := [*islice(both.changed(was, now), _MANY)]:
-                yield self._said("opaque-hides-changed", path, by, _some(changed))
+            kind, detail = self._hides("opaque", was, now)
+            if kind:
+                yield self._said(kind, path, by, detail)
         sets = at.mine.own_member is not None
         if both.difference(was, now) and not (sets and both.difference(at.mine, now) == ""):
             kind = "directory-attributes" if sets else "directory-inherits"
             yield self._said(kind, path, by, f"{both.shown(was)} → {both.shown(now)}")
+
+    def _hides(self, what: str, was: Node, now: Node) -> tuple[str, str]:
+        """Tell what a directory that is hidden has in the new base."""
+        if added := [*islice(self._both.added(was, now), _MANY)]:
+            return f"{what}-hides-new", _some(added)
+        if changed := [*islice(self._both.changed(was, now), _MANY)]:
+            return f"{what}-hides-changed", _some(changed)
+        return "", ""
 
     # -- deletions
 
@@ -179,8 +186,7 @@ class _Sides:
         if type_of(was) != type_of(now):
             return "whiteout-retyped", f"{type_of(was)} → {type_of(now)}"
         if isinstance(now, Folder):
-            added = [*islice(both.added(was, now), _MANY)]
-            return ("whiteout-hides-new", _some(added)) if added else ("", "")
+            return self._hides("whiteout", was, now)
         changed = both.difference(was, now) not in {"", "time"}
         return ("whiteout-changed" if changed else ""), ""
 
