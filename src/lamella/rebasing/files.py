@@ -124,33 +124,45 @@ class _Sides:
     # -- directories
 
     def _directory(self, at: _Spot) -> Iterator[Conflict]:
-        both, entry, now = self._both, at.mine.own_member, at.now
-        by = entry or _some_entry(at.mine)
+        by = at.mine.own_member or _some_entry(at.mine)
+        yield from self._opaque(at, by)
         if by is None:
             return  # nothing but deletions: these tell it
-        if isinstance(now, Folder):
-            yield from self._over_directory(at, now, by)
-        elif now is None:
-            if at.was is not None:
-                opaque = at.mine.lower is None and at.mine.hidden is not None
-                kind = "directory-removed" if entry else "parent-missing"
-                yield self._said("opaque-nothing" if opaque else kind, at.path, by)
-        elif both.difference(at.was, now):
-            what = "symlink" if type_of(now) == "symlink" else "file"
-            kind = f"directory-over-{what}" if entry else f"parent-is-{what}"
-            yield self._said(kind, at.path, by, f"{type_of(at.was)} → {type_of(now)}")
+        if isinstance(at.now, Folder):
+            yield from self._over_directory(at, at.now, by)
+        elif kind := self._replaced_kind(at):
+            detail = f"{type_of(at.was)} → {type_of(at.now)}"
+            yield self._said(kind, at.path, by, detail)
+
+    def _replaced_kind(self, at: _Spot) -> str:
+        """Tell what a directory is where the new base has none."""
+        has_entry = at.mine.own_member is not None
+        if at.now is None:
+            if at.was is None:
+                return ""
+            return "directory-removed" if has_entry else "parent-missing"
+        if not self._both.difference(at.was, at.now):
+            return ""
+        what = "symlink" if type_of(at.now) == "symlink" else "file"
+        return f"directory-over-{what}" if has_entry else f"parent-is-{what}"
+
+    def _opaque(self, at: _Spot, by: Member | None) -> Iterator[Conflict]:
+        kind = detail = ""
+        if isinstance(at.now, Folder):
+            if at.there.lower is None and at.there.hidden is not None:
+                kind, detail = self._hides("opaque", at.was, at.now)
+        elif at.mine.lower is None and at.mine.hidden is not None:
+            kind = "opaque-nothing"
+        if kind:
+            layer = self._both.layer(by) if by else self._deleting(at.path)
+            yield Conflict(kind, at.path, layer=layer, detail=detail)
 
     def _over_directory(self, at: _Spot, now: Folder, by: Member) -> Iterator[Conflict]:
         both, was, path = self._both, at.was, at.path
         if not isinstance(was, Folder):
-            if now.kids:
-                kind = "opaque-hides-new" if at.there.lower is None else "directory-merged"
-                yield self._said(kind, path, by, _some([*islice(now.kids, _MANY)]))
+            if at.there.lower is not None and now.kids:
+                yield self._said("directory-merged", path, by, _some([*islice(now.kids, _MANY)]))
             return
-        if at.mine.lower is None:
-            kind, detail = self._hides("opaque", was, now)
-            if kind:
-                yield self._said(kind, path, by, detail)
         sets = at.mine.own_member is not None
         if both.difference(was, now) and not (sets and both.difference(at.mine, now) == ""):
             kind = "directory-attributes" if sets else "directory-inherits"
@@ -194,7 +206,8 @@ class _Sides:
         """Return the number of the newest own layer that deletes a path."""
         for number in reversed(range(len(self._both.own_changes))):
             changes = self._both.own_changes[number]
-            if any(path == one or path.startswith(one + b"/") for one in changes.whiteouts):
+            marks = (*changes.whiteouts, *changes.opaques)
+            if any(path == one or path.startswith(one + b"/") for one in marks):
                 return self._both.numbered(number)
         return None
 
