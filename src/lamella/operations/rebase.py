@@ -129,6 +129,8 @@ def rebase(  # noqa: PLR0913 - one parameter for each thing a user can ask for
 def _rebase(request: _Asked, env: Environment, stack: ExitStack) -> Rebase:
     source = stack.enter_context(request.location.open_source(request.platform, env))
     image = source.describe()
+    if request.platform is None and image.platforms:
+        env.progress.note(f"{image.choice} only")
     bases = _bases(request, source, env, stack)
     _check(image, bases)
     about = dict(_about_base(bases))
