@@ -103,7 +103,7 @@ def test_settings_are_merged_field_by_field(tmp_path: Path) -> None:
     """What the image set stays, what it inherited is the new base's."""
     settings: dict[str, dict[str, object]] = {
         "old": {
-            "Env": ["PATH=/bin", "V=1", "GONE=1"],
+            "Env": ["PATH=/bin", "V=1", "GONE=1", "UNSET=1"],
             "Labels": {"v": "1", "mine": "old"},
             "Cmd": ["sh"],
             "User": "1",
@@ -118,7 +118,7 @@ def test_settings_are_merged_field_by_field(tmp_path: Path) -> None:
             "WorkingDir": "/app",
         },
         "new": {
-            "Env": ["V=2", "PATH=/bin:/x", "ADDED=1"],
+            "Env": ["V=2", "PATH=/bin:/x", "ADDED=1", "UNSET=2"],
             "Labels": {"v": "2", "mine": "new", "added": "1"},
             "Cmd": ["bash"],
             "User": "2",
