@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import analysis, scan
+from bench import analysis, chain, scan
 from bench.case import Case, Way
-from bench.goals import COPIES
+from bench.goals import COPIES, THREAD
 from bench.measure import Sample, inside
 from bench.shop import Shop
 from lamella.layer.opener import digest_of
@@ -50,6 +50,7 @@ def large_archive(shop: Shop) -> Iterator[Case]:
     """The large image, and one with a very large layer."""
     name = shop.large
     ways = between_archives(shop, name)
+    ways += _told_by(chain.__file__, shop.archive(name), {"thread": THREAD})
     yield Case("archive", "archive → archive", shop.facts[name], ways)
     name = "one-layer" if shop.full else "one-small"
     ways = between_archives(shop, name)

@@ -26,7 +26,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,6 +36,8 @@ from zlib_ng import gzip_ng, zlib_ng
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compress import BLOCK, open_packer, write_packed
 from lamella.layer.compression import Compression, open_plain
+from lamella.layer.inflate import BlockReader
+from lamella.layer.spans import SpanFinder
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Plan, Run
 from lamella.spec.codec import Codec
@@ -157,12 +159,66 @@ def one_thread(plain: FileRange) -> Iterator[Contender]:
     for level in (0, 1, 2, 3):
         yield Contender(f"isal {level}", by(isal_zlib, level, isal_zlib.DEF_MEM_LEVEL))
     if importlib.util.find_spec("deflate"):
-        pack = importlib.import_module("deflate").deflate_compress
-        for level in (5, 6):
-            yield Contender(
-                f"libdeflate {level}",
-                lambda n=level: sum(len(pack(block, n)) for block in blocks()),  # type: ignore[misc]
-            )
+        yield from by_libdeflate(blocks)
+
+
+def by_libdeflate(blocks: Callable[[], Iterator[bytes]]) -> Iterator[Contender]:
+    """Libdeflate: each block a stream of its own, and all of them one stream."""
+    library = importlib.import_module("deflate")
+
+    def apart(level: int) -> int:
+        return sum(len(library.deflate_compress(block, level)) for block in blocks())
+
+    def joined(level: int) -> int:
+        return sum(len(goes_on(library.gzip_compress(block, level))) for block in blocks())
+
+    for level in (5, 6):
+        yield Contender(f"libdeflate {level}, a stream each", lambda n=level: apart(n))  # type: ignore[misc]
+    for level in (3, 5, 6):
+        yield Contender(f"libdeflate {level}, joined", lambda n=level: joined(n))  # type: ignore[misc]
+
+
+class _Bits:
+    """Notes where the last block of a member begins and ends, in the place of a `SpanFinder`."""
+
+    def __init__(self) -> None:
+        self.last = self.end = 0
+
+    def feed(self, packed: bytes) -> None:
+        """Keep nothing."""
+
+    def begin(self, plain: int) -> None:
+        """Keep nothing."""
+
+    def boundary(self, bit: int, plain: int, *, ended: bool) -> bool:
+        """Note a block; all of them are wanted."""
+        del plain
+        if ended:
+            self.end = bit
+        else:
+            self.last = bit
+        return True
+
+
+def goes_on(member: bytes) -> bytes:
+    """Return the deflate stream of a gzip member as blocks after which others may follow.
+
+    The library tells neither where its last block begins nor ends it otherwise than by saying that
+    it is the last: so the member is inflated to find it. An empty stored block ends a whole byte.
+    """
+    bits = _Bits()
+    with BlockReader(io.BytesIO(member), cast("SpanFinder", bits)) as reader:
+        drained(reader)
+    stream = bytearray(member[: -(-bits.end // 8)])
+    stream[bits.last // 8] &= ~(1 << bits.last % 8)
+    if bits.end % 8:  # the rest of the last byte is not the stream's
+        stream[-1] &= (1 << bits.end % 8) - 1
+    if 0 < bits.end % 8 <= 5:  # noqa: PLR2004 - three bits say "stored, not the last"
+        return bytes(stream[_GZIP_HEAD:]) + b"\0\0\xff\xff"
+    return bytes(stream[_GZIP_HEAD:]) + b"\0\0\0\xff\xff"
+
+
+_GZIP_HEAD = 10
 
 
 def drained(stream: Any) -> int:  # noqa: ANN401 - readers of five libraries
@@ -220,6 +276,7 @@ def main() -> None:
     parser.add_argument("--tar", type=Path, help="an uncompressed tar; else one is made of /usr")
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--libraries", action="store_true", help="only these, in one thread")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.tar or Path(folder, "usr.tar")
@@ -229,12 +286,14 @@ def main() -> None:
             plain = FileRange.whole(file)
             print(f"{plain.size / 1e6:.0f} MB, {os.cpu_count()} cores, {options.rounds} rounds")
             rounds, size = options.rounds, plain.size
-            compare("compressing alone, all cores", list(packers(plain)), rounds, size)
-            compare(
-                "a layer from tar to digest, all cores", list(layer_writers(plain)), rounds, size
-            )
-            compare("a library, one thread, blocks of 1 MiB", list(one_thread(plain)), rounds, size)
-            compare("reading, one thread", list(readers(plain)), rounds, size)
+            whole_ways = {
+                "compressing alone, all cores": packers,
+                "a layer from tar to digest, all cores": layer_writers,
+                "reading, one thread": readers,
+            }
+            ways = {"a library, one thread, blocks of 1 MiB": one_thread}
+            for title, made in (ways if options.libraries else whole_ways | ways).items():
+                compare(title, list(made(plain)), rounds, size)
 
 
 if __name__ == "__main__":

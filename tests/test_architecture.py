@@ -26,6 +26,7 @@ PACKAGE = ROOT / "src" / "lamella"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
+    "cores": set(),
     "files": set(),
     "errors": set(),
     "nearest": set(),
@@ -33,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "waiting": set(),
     "spec": {"errors", "limits"},
     "tar": {"errors", "limits"},
-    "layer": {"errors", "limits", "files", "waiting", "spec", "tar"},
+    "layer": {"cores", "errors", "limits", "files", "waiting", "spec", "tar"},
     "image": {"spec", "layer"},
     "layer_list": {"image", "spec"},
     "selection": {"errors", "image"},
@@ -47,9 +48,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "transport": {
         *{"errors", "limits", "files", "nearest", "progress", "waiting", "spec", "layer"},
-        "image",
+        *{"cores", "image"},
     },
-    "analysis": {"errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
+    "analysis": {
+        *{"cores", "errors", "limits", "progress", "spec", "tar", "layer", "image", "merge"},
+    },
     # which values are secrets is known to the analysis
     "restate": {"errors", "spec", "analysis"},
     "rebasing": {"errors", "spec", "tar", "layer", "image", "merge", "analysis"},
@@ -60,7 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # the façade is how one image of many is squashed
     "fleet": {
-        *{"analysis", "api", "errors", "files", "image", "layer", "layer_list", "operations"},
+        *{"analysis", "api", "cores", "errors", "files", "image", "layer", "layer_list"},
+        "operations",
         *{"progress", "restate", "rewrite", "selection", "spec", "tar", "transport", "waiting"},
     },
     "report": {

@@ -6,7 +6,9 @@ import bz2
 import gc
 import gzip
 import random
+import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +18,10 @@ import lamella
 from lamella.demo import write_demo_image
 from lamella.layer.blob import FileRange
 from lamella.layer.opener import LayerOpener
+from lamella.layer.protocols import LayerTar
 from lamella.layer.spool import Spool
+from lamella.merge.causes import Dropped, count_dropped
+from lamella.merge.plan import Plan
 from lamella.operations.merge_layers import prepare
 from lamella.progress import SILENT
 from lamella.selection import Selection
@@ -143,12 +148,33 @@ def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return written
 
 
+def test_causes_are_told_beside_the_writing(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that scans, plans and writes does not read files again to compare them."""
+    told: list[threading.Thread] = []
+
+    def counting(plan: Plan, tars: Mapping[int, LayerTar]) -> Dropped:
+        told.append(threading.current_thread())
+        return count_dropped(plan, tars)
+
+    monkeypatch.setattr("lamella.operations.merge_layers.count_dropped", counting)
+
+    result = lamella.squash(str(demo), output=f"docker-archive:{tmp_path / 'out.tar'}")
+
+    assert result.dropped.total
+    assert len(told) == 1
+    assert told[0] is not threading.current_thread()
+
+
 def test_of_what_is_replaced_nothing_is_spooled(
     spooled: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of compressed layers, squashed newest first, the spool holds headers and what stays."""
     monkeypatch.setattr("lamella.layer.opener._AT_ONCE", 1)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # one at a time: all newer ones are known
+    monkeypatch.setattr(
+        "lamella.layer.opener.usable_cores", lambda: 1
+    )  # one at a time: all newer ones are known
     noise = random.Random(1).randbytes(1 << 20)
     tars = (
         layer(("a", noise), ("b", noise), ("c", b"stays")),

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tests.support.warm import warm_command
+
 __all__ = ["ROOT", "Job", "Step", "environment", "load"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,7 @@ def environment() -> dict[str, str]:
     ours = ("GITHUB_", "RUNNER_", "CI_", "DOCKER_", "LAMELLA_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     tools = os.fspath(Path(sys.executable).parent)
-    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(warm_command().parent), tools, os.environ["PATH"]])
     return {**kept, "PATH": path, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 

@@ -287,6 +287,20 @@ def test_a_start_loads_what_it_needs() -> None:
     assert late & loaded("--version") == set()
 
 
+def test_a_squash_loads_what_it_uses(in_work: str) -> None:
+    """What an analysis, a proof, compressed layers and changes of the config need comes with them.
+
+    A small image takes no longer than its modules.
+    """
+    found = loaded("squash", "-q", in_work, "-o", "slim.tar")
+    late = {
+        *("ctypes", "html", "tomllib", "lamella.analysis.model", "lamella.layer.inflate"),
+        *("lamella.layer.partial.sieve", "lamella.restate.instructions", "lamella.rootfs"),
+    }
+    assert late & found == set()
+    assert Path("slim.tar").exists()
+
+
 def test_without_an_engine_no_client_is_loaded(in_work: str, tmp_path: Path) -> None:
     """A bare name may also be an image of the engine: not where no engine listens."""
     nowhere = f"unix://{tmp_path / 'docker.sock'}"

@@ -29,7 +29,7 @@ readonly HOST_PACKAGES=(
     podman crun conmon uidmap golang-github-containers-common buildah
     skopeo umoci docker-registry golang-go golang-github-moby-patternmatcher-dev
     debootstrap debian-archive-keyring ca-certificates
-    busybox-static zstd xz-utils bzip2 util-linux libcap2-bin strace openssh-client openssh-server
+    busybox-static zstd xz-utils bzip2 util-linux libcap2-bin strace xfsprogs openssh-client openssh-server
     chromium chromium-driver fonts-noto-core
     tmux man-db mandoc
 )

@@ -16,6 +16,7 @@ from tests.transport.forms import Layout, to_file
 pytestmark = pytest.mark.engine
 
 CONTENT = like_a_tar(5_000_000)
+SPLICED = {"spliced": "gzip", "spliced zstd": "zstd in parts"}
 
 
 def layout(tmp_path: Path, compression: str) -> str:
@@ -26,9 +27,9 @@ def layout(tmp_path: Path, compression: str) -> str:
         layer("etc/", ("etc/new", CONTENT[9:])),
     ]
     target = f"oci:{tmp_path}/new:slim"
-    if compression == "spliced":
+    if compression.startswith("spliced"):
         made = Layout()
-        made.add(made.manifest(tars), "app")
+        made.add(made.manifest(tars, SPLICED[compression]), "app")
         source = f"oci:{made.write(tmp_path / 'old')}:app"
         result = lamella.squash(source, output=target, last=2)
         assert result.ranges[0].spliced > len(CONTENT)
@@ -56,7 +57,7 @@ def test_skopeo_repacks_all_of_it(tmp_path: Path, skopeo: Tool, compression: str
     assert lamella.verify(target, f"docker-archive:{tmp_path}/copy.tar") == []
 
 
-@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "zstd", "spliced"])
+@pytest.mark.parametrize("compression", ["gzip", "gzip:1", "zstd", "spliced", "spliced zstd"])
 def test_podman_pulls_all_of_it(tmp_path: Path, podman: Podman, compression: str) -> None:
     """A reader that unpacks into its own storage."""
     image = podman("pull", "-q", layout(tmp_path, compression)).strip()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lamella.errors import MalformedImage
 from lamella.layer.compression import open_plain
-from lamella.layer.deflate_spans import SpanFinder
 from lamella.layer.inflate import can_find_blocks
+from lamella.layer.spans import SpanFinder
 from lamella.spec.codec import Codec
 from tests.support.gzip_members import HEADERS, MAKERS, member, words
 
@@ -33,7 +33,7 @@ def read(packed: bytes, finder: SpanFinder | None) -> bytes | None:
 
 def test_the_library_is_there() -> None:
     """It is in the wheel of zlib-ng, on each platform; else nothing would be taken over."""
-    assert can_find_blocks()
+    assert can_find_blocks(Codec.GZIP)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_library_is_there() -> None:
 )
 def test_it_reads_what_the_other_reader_reads(packed: bytes) -> None:
     """The same bytes, or damage to both: headers, members, padding, garbage, wrong sums."""
-    assert read(packed, SpanFinder()) == read(packed, None)
+    assert read(packed, SpanFinder(Codec.GZIP)) == read(packed, None)
 
 
 @given(st.data())
@@ -72,7 +72,7 @@ def test_damage_is_found_alike(data: st.DataObject) -> None:
         packed[data.draw(st.integers(10, len(packed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     cut = bytes(packed[: data.draw(st.integers(0, len(packed)))])
     for damaged in (bytes(packed), cut):
-        found = read(damaged, SpanFinder())
+        found = read(damaged, SpanFinder(Codec.GZIP))
         assert found == read(damaged, None) or (found is None and not is_sound(damaged))
 
 
@@ -90,7 +90,7 @@ def test_spans_are_told_where_they_are() -> None:
     """Their bytes have their checksum; chunks of 256 KiB that end within blocks change nothing."""
     plain = words(3_000_000)
     packed = member(plain, "zlib 1") + member(plain, "zlib 0")
-    finder = SpanFinder()
+    finder = SpanFinder(Codec.GZIP)
     assert len(read(packed, finder) or b"") == 1 << 22
     assert len(packed) > 1 << 20
     assert len(finder.spans) > 20
@@ -112,5 +112,5 @@ def test_tiny_blocks_are_not_counted_for_ever() -> None:
             Counting.told += 1
             return super().boundary(bit, plain, ended=ended)
 
-    assert read(packed, Counting()) == b"end"
+    assert read(packed, Counting(Codec.GZIP)) == b"end"
     assert Counting.told <= 1001

@@ -14,6 +14,7 @@ from lamella.layer.opener import LayerOpener
 from lamella.layer.spool import Spool
 from lamella.merge.emit import PlanTar
 from lamella.merge.plan import Piece, Plan, Run
+from lamella.spec.codec import Codec
 from lamella.spec.digest import Digest
 from tests.support.far import Far
 from tests.support.gzip_members import member, words
@@ -26,8 +27,8 @@ def packed(blob: Blob, text: str = "gzip", *, damage: bool = False) -> tuple[byt
     """Return a layer of the most of another, and how much of that was taken over."""
     layer = Layer(Digest.of(PLAIN), blob, "the layer")
     with LayerOpener(Spool()) as opener:
-        tars = dict(enumerate(opener.open([layer], finds_blocks=True)))
-        [blocks] = opener.blocks([layer])
+        tars = dict(enumerate(opener.open([layer], finds_blocks=Codec.GZIP)))
+        [blocks] = opener.blocks([layer], Codec.GZIP)
         assert blocks is not None
         if damage:
             content = bytearray(PACKED)

@@ -13,7 +13,6 @@ import pytest
 
 import lamella
 from lamella.errors import ImageError, LamellaError, UsageError
-from lamella.operations import squash as squash_module
 from lamella.transport.registry import Backoff
 from tests.odd.answers import Answer, Asked, Oddly
 from tests.odd.registry import MemoryRegistry, registry_in_memory
@@ -154,7 +153,7 @@ def test_nothing_is_attached_where_the_proof_fails(
         message = "`check`: 1 differences, nothing was published"
         raise ImageError(message)
 
-    monkeypatch.setattr(squash_module, "prove", fail)
+    monkeypatch.setattr("lamella.operations.prove.prove", fail)
     with pytest.raises(ImageError, match="nothing was published"):
         lamella.squash(app, "1", "app:slim", check=True, referrers="copy")
     assert registry.manifests == before

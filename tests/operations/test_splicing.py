@@ -7,14 +7,15 @@ import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from zlib_ng import zlib_ng
 
 import lamella
-from lamella.layer import unpack
-from lamella.layer.deflate_spans import SpanFinder
+from lamella.layer import room, spans, spool, unpack
+from lamella.layer.spans import SpanFinder
+from lamella.layer.spool import Spool
 from lamella.report.text import summary
 from tests.odd.answers import Oddly
 from tests.odd.registry import registry_in_memory
@@ -33,9 +34,10 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[SpanFinder]:
     made: list[SpanFinder] = []
 
     class Counted(SpanFinder):
-        def __init__(self) -> None:
-            super().__init__()
-            made.append(self)
+        def feed(self, packed: bytes) -> None:
+            if self not in made:
+                made.append(self)
+            super().feed(packed)
 
     monkeypatch.setattr(unpack, "SpanFinder", Counted)
     return made
@@ -122,6 +124,37 @@ def test_the_same_layers_give_the_same_bytes(layout: str, tmp_path: Path) -> Non
     assert diff_ids == {f"sha256:{sha256(zlib.decompress(stored, 31)).hexdigest()}"}
 
 
+def test_with_little_room_only_the_stored_form_is_kept(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of gzip layers of a registry; the new image is the same, to the byte."""
+    spooled: list[int] = []
+    write = Spool.write
+
+    def counted(self: Spool, file: BinaryIO, chunk: bytes | memoryview) -> None:
+        spooled.append(len(chunk))
+        write(self, file, chunk)
+
+    monkeypatch.setattr(Spool, "write", counted)
+    folder = layout.removeprefix("oci:").removesuffix(":app")
+    stored = sum(path.stat().st_size for path in Path(folder, "blobs/sha256").iterdir())
+    with registry_in_memory(Oddly(0)) as registry:
+        there = f"docker://{registry.host}/app"
+        lamella.squash(layout, layers="1-1", output=f"{there}:old")
+        results, sizes = [], []
+        for free in (1 << 40, 4 * stored):
+            monkeypatch.setattr(room, "room_of", lambda _, free=free: free)
+            monkeypatch.setattr(spool, "room_of", lambda _, free=free: free)
+            spooled.clear()
+            results.append(lamella.squash(f"{there}:old", output=f"{there}:{free}"))
+            sizes.append(sum(spooled))
+            lamella.squash(f"{there}:old", output=f"{there}:checked", check=True)
+    assert results[0].digest == results[1].digest
+    assert results[1].ranges[0].spliced > 500_000
+    assert sizes[0] > stored + 1_000_000
+    assert sizes[1] < 1.1 * stored
+
+
 def test_little_is_compressed_anew(
     layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,12 +209,41 @@ def test_headers_with_other_times_are_compressed_anew(tmp_path: Path) -> None:
     assert lamella.verify(f"oci:{tmp_path}/new:0", f"oci:{tmp_path}/new:1") == []
 
 
+def test_frames_of_zstd_are_taken_over(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of zstd layers into one; not of gzip layers, nor if a level or a long window is asked for."""
+    monkeypatch.setattr(spans, "LEAST_FRAME", 50_000)
+    made = Layout()
+    made.add(made.manifest([*TARS, SAME], "zstd in parts"), "app")
+    frames = f"oci:{made.write(tmp_path / 'frames')}:app"
+    with registry_in_memory(Oddly(0)) as registry:
+        there = f"docker://{registry.host}/app"
+        lamella.squash(frames, layers="1-1", output=f"{there}:old")
+        results = [
+            lamella.squash(source, output=f"oci:{tmp_path}/new:new", **options)
+            for source in (frames, f"{there}:old")
+            for options in ({}, {"auto": True}, {"compression": "zstd"})
+        ]
+    assert results[0].ranges[0].spliced > 500_000
+    assert len({result.digest for result in results}) == 2  # --auto squashes fewer layers
+    for source, compression in (
+        (frames, "zstd:3"),
+        (frames, "zstd:long"),
+        (frames, "gzip"),
+        (layout, "zstd"),
+    ):
+        anew = lamella.squash(source, output=f"oci:{tmp_path}/new:anew", compression=compression)
+        assert anew.ranges[0].spliced == 0
+        assert anew.id == results[0].id
+
+
 def test_without_the_library_all_is_compressed(
     layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The image is the same but for how its layer is stored."""
     spliced = lamella.squash(layout, output=f"oci:{tmp_path}/new:1", check=True)
-    monkeypatch.setattr(unpack, "can_find_blocks", lambda: False)
+    monkeypatch.setattr("lamella.layer.inflate.can_find_blocks", lambda _: False)
     result = lamella.squash(layout, output=f"oci:{tmp_path}/new:2", check=True)
     assert result.ranges[0].spliced == 0
     assert (result.id, result.digest != spliced.digest) == (spliced.id, True)

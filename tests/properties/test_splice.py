@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
@@ -34,6 +35,17 @@ def test_a_spliced_stream_says_what_its_pieces_say(data: st.DataObject) -> None:
     check(packed, plain)
     assert spliced(found, 2, 100_003)[0] == packed
     assert spliced(found, 5, len(plain) or 1)[0] == packed
+
+
+@pytest.mark.parametrize("arrives", [1, 2, 3, 61, 997])
+@pytest.mark.parametrize("maker", MAKERS)
+def test_blocks_are_found_wherever_the_stream_is_cut(maker: str, arrives: int) -> None:
+    """A block may end within the last byte that came; what is told of it is the same."""
+    packed = b"".join(member(words(150_000, n), maker, 20_000) for n in range(2))
+    spans = source_of(packed, arrives=arrives).blocks.spans
+    assert spans == source_of(packed).blocks.spans
+    for span in spans:
+        assert span.checksum == zlib.crc32(packed[span.start >> 3 : span.stop >> 3])
 
 
 def test_long_runs_are_taken_over() -> None:

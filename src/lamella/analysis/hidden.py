@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from lamella.analysis.instruction import instruction
-from lamella.analysis.secrets.tokens import hide_tokens
 
 __all__ = [
     "HIDDEN",
@@ -70,6 +69,8 @@ def hide_values(
         hidden: what stands for such a value.
         stays: whether a value, with its quotes, is not replaced.
     """
+    from lamella.analysis.secrets.tokens import hide_tokens  # noqa: PLC0415 - few squashes need it
+
     staying: list[str] = []
     can_stay = "\x01" not in text  # or what stands for a value might be the text's own
 

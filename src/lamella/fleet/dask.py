@@ -6,13 +6,13 @@ https://distributed.dask.org/
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from lamella import __version__
+from lamella.cores import usable_cores
 from lamella.errors import EngineError, UsageError
 from lamella.fleet.local import Watch, cancelled, run_with_retries
 from lamella.fleet.task import Outcome, Task, failure
@@ -91,7 +91,7 @@ def _client(address: str, jobs: int, stack: ExitStack) -> Client:
             return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise EngineError(f"can't reach the Dask scheduler {address}: {error}") from error
-    processes = min(jobs, os.cpu_count() or 1)
+    processes = min(jobs, usable_cores())
     cluster = LocalCluster(
         n_workers=processes,
         threads_per_worker=-(-jobs // processes),

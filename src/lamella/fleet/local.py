@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol
 
+from lamella.cores import usable_cores
 from lamella.errors import Cancelled
 from lamella.fleet.task import Outcome, Task, run_task
 from lamella.progress import SILENT, Progress
@@ -90,8 +90,7 @@ def default_jobs() -> int:
 
     The cores are those that this process may use: in a job those of the job.
     """
-    has_affinity = hasattr(os, "sched_getaffinity")
-    return max(_JOBS, len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)
+    return max(_JOBS, usable_cores())
 
 
 def run_local(

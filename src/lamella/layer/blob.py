@@ -63,6 +63,11 @@ class FileRange:
         """All of a file that is open for reading and has a file descriptor."""
         return cls(file, 0, os.fstat(file.fileno()).st_size)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing else in the file."""
+        return not self.offset and os.fstat(self.file.fileno()).st_size == self.size
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes of the range; see `ReadAt`.
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from types import ModuleType, TracebackType
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
+from lamella.cores import usable_cores
 from lamella.errors import OutputError
 from lamella.layer.blob import Merged
 from lamella.layer.compression import LONG_WINDOW, Compression
-from lamella.layer.deflate_spans import WINDOW
+from lamella.layer.spans import WINDOW
 from lamella.layer.splice import Copy, HasRuns, Taken, choose
 from lamella.spec.codec import Codec
 from lamella.spec.descriptor import Descriptor
@@ -41,6 +42,10 @@ _HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 _LAST = b"\x03\x00"
 """RFC 1951, 3.2.3: a final block with nothing in it, for no block before it says it is the last."""
 
+_FRAME = 8 << 20
+"""Plain bytes of a frame of zstd beside frames that are taken over, at the most. Frames of so many
+are 1.3 % larger than a single one; of 4 MiB, 3.3 %."""
+
 _RAW = -15
 _NG_MEMORY = 7
 """zlib's memLevel, which sets how often the Huffman tables change: smaller here than by 8."""
@@ -53,6 +58,8 @@ class _Deflate:
     library: ModuleType
     level: int
     memory: int
+    size: ClassVar = BLOCK
+    header: ClassVar = _HEADER
 
     def block(self, plain: bytearray, before: bytes) -> bytes:
         """Compress one block, to a whole number of bytes; `before` is what it follows."""
@@ -62,6 +69,32 @@ class _Deflate:
         head: bytes = deflate.compress(plain)
         rest: bytes = deflate.flush(self.library.Z_SYNC_FLUSH)
         return head + rest
+
+    def end(self, checksum: int, size: int) -> bytes:
+        """Return what follows the last block; RFC 1952, 2.3.1: the size is modulo 2^32."""
+        return _LAST + checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Frames of zstd, which stand for themselves; in one thread each, so that many can be made."""
+
+    level: int
+    size: ClassVar = _FRAME
+    header: ClassVar = b""
+
+    def block(self, plain: bytearray, before: bytes) -> bytes:
+        """Compress one block to a frame, whatever it follows."""
+        del before
+        try:
+            return zstd.compress(plain, self.level)
+        except zstd.ZstdError as error:
+            raise _no_room(error) from error
+
+    def end(self, checksum: int, size: int) -> bytes:
+        """Nothing follows the last one."""
+        del checksum, size
+        return b""
 
 
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3  # if none is asked for
@@ -152,21 +185,16 @@ def open_packer(
         compression: gzip or zstd, and the level.
         write: takes the result, in order; is called from the thread that calls the packer.
         workers: threads that compress; one for each core if not given.
-        runs: what comes from gzip layers. Blocks of theirs are taken over by gzip, unless a level
-            is asked for: then all is compressed.
+        runs: what comes from compressed layers. Blocks of theirs are taken over by gzip, frames by
+            zstd, unless a level is asked for: then all is compressed.
     """
-    workers = workers or _cores()
+    workers = workers or usable_cores()
+    copies = choose(run for run in runs if run.blocks.codec == compression.takes_over)
     if compression.kind == Codec.GZIP:
-        copies = choose(runs) if compression.takes_over else ()
-        return _GzipPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
+        return _BlockPacker(_LEVELS[compression.level or _GZIP_LEVEL], write, workers, copies)
+    if first := next(copies, None):
+        return _BlockPacker(_Frames(_ZSTD_LEVEL), write, workers, chain([first], copies))
     return _ZstdPacker(compression, write, workers)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _HashingWriter:
@@ -197,22 +225,23 @@ class _Context:
         """Stop what still runs."""
 
 
-class _GzipPacker(_Context):
-    """Blocks of one deflate stream, made in threads or taken over, and joined to one gzip member.
+class _BlockPacker(_Context):
+    """Blocks of one stream, made in threads or taken over, and joined.
 
-    At most two blocks for each thread are under way.
+    Those of deflate make one gzip member; those of zstd are frames. At most two for each thread are
+    under way.
     """
 
     def __init__(
         self,
-        deflate: _Deflate,
+        form: _Deflate | _Frames,
         write: Callable[[bytes], object],
         workers: int,
         copies: Iterable[Copy] = (),
     ) -> None:
-        self._deflate, self._write = deflate, write
-        self._write(_HEADER)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-gzip")
+        self._form, self._write = form, write
+        self._write(form.header)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-pack")
         self._limit = 2 * workers
         self._jobs: deque[Future[bytes] | Copy] = deque()
         self._copies = iter(copies)
@@ -246,10 +275,10 @@ class _GzipPacker(_Context):
 
     def _gather(self, view: memoryview) -> int:
         """Take bytes that are compressed."""
-        view = view[: BLOCK - len(self._block)]
+        view = view[: self._form.size - len(self._block)]
         self._block += view
         self._count(view)
-        if len(self._block) == BLOCK:
+        if len(self._block) == self._form.size:
             self._submit()
         return len(view)
 
@@ -263,7 +292,7 @@ class _GzipPacker(_Context):
         block, self._block = self._block, bytearray()
         before = self._before
         self._before = (before + bytes(block[-WINDOW:]))[-WINDOW:]
-        self._add(self._pool.submit(self._deflate.block, block, before))
+        self._add(self._pool.submit(self._form.block, block, before))
 
     def _add(self, job: Future[bytes] | Copy) -> None:
         self._jobs.append(job)
@@ -281,8 +310,7 @@ class _GzipPacker(_Context):
         self._submit()
         while self._jobs:
             self._write_first()
-        size = self._size & 0xFFFFFFFF  # RFC 1952, 2.3.1: ISIZE is modulo 2^32
-        self._write(_LAST + self._crc.to_bytes(4, "little") + size.to_bytes(4, "little"))
+        self._write(self._form.end(self._crc, self._size))
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)

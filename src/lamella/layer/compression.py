@@ -14,8 +14,7 @@ from isal import igzip, isal_zlib
 
 from lamella import limits
 from lamella.errors import MalformedImage, Unsupported, UsageError
-from lamella.layer.deflate_spans import SpanFinder
-from lamella.layer.inflate import BlockReader
+from lamella.layer.spans import SpanFinder
 from lamella.layer.streams import Damaged, Joined, WindowTooLarge
 from lamella.spec.codec import Codec
 
@@ -59,11 +58,13 @@ class PlainReader:
         self._kind, self._where = kind, where
         self._plain: BinaryIO
         if kind == Codec.GZIP and finder is not None:
+            from lamella.layer.inflate import BlockReader  # noqa: PLC0415 - many layers are plain
+
             self._plain = io.BufferedReader(BlockReader(stream, finder), _BUFFER)
         elif kind == Codec.GZIP:
             self._plain = cast("BinaryIO", igzip.IGzipFile(fileobj=stream, mode="rb"))
         else:
-            self._plain = cast("BinaryIO", io.BufferedReader(Joined(stream, kind), _BUFFER))
+            self._plain = cast("BinaryIO", io.BufferedReader(Joined(stream, kind, finder), _BUFFER))
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, none only at the end.
@@ -100,7 +101,8 @@ def open_plain(
         stream: the stored bytes.
         kind: as `detect` tells it.
         where: what a message calls them.
-        finder: is told of the deflate blocks of gzip data; `can_find_blocks` has been asked.
+        finder: is told of the blocks of gzip data, or the frames of zstd data; it is for this kind,
+            and `can_find_blocks` has been asked.
     """
     return stream if kind == Codec.NONE else PlainReader(stream, kind, where, finder)
 
@@ -134,9 +136,10 @@ class Compression:
     """Of zstd: what repeats is found over `LONG_WINDOW` bytes, not over a few millions."""
 
     @property
-    def takes_over(self) -> bool:
-        """Whether compressed blocks of gzip layers are taken over, as far as they are known."""
-        return self.kind == Codec.GZIP and self.level is None
+    def takes_over(self) -> Codec | None:
+        """Of which layers compressed parts are taken over, as far as they are known."""
+        is_default = self.level is None and not self.long
+        return self.kind if is_default and self.kind != Codec.NONE else None
 
     @classmethod
     def parse(cls, text: str) -> Compression:

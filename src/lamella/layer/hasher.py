@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import BinaryIO, ClassVar
 
+from lamella.cores import usable_cores
 from lamella.errors import DigestMismatch
 from lamella.layer.blob import CHUNK, Layer
 from lamella.spec.digest import Digest
@@ -41,7 +42,7 @@ class Hasher:
     @classmethod
     def start_threads(cls) -> None:
         """Begin with threads of its own, which are started when there is work."""
-        cls._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lamella-hash")
+        cls._threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="lamella-hash")
 
     def __init__(self) -> None:
         self.size = 0

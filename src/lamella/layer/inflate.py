@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 from zlib_ng import zlib_ng
 
-from lamella.layer.deflate_spans import SpanFinder
+from lamella.layer.spans import SpanFinder
 from lamella.layer.streams import Damaged
+from lamella.spec.codec import Codec
 
 __all__ = ["BlockReader", "can_find_blocks"]
 
@@ -67,9 +68,9 @@ def _library() -> ctypes.CDLL | None:
     return library if known else None
 
 
-def can_find_blocks() -> bool:
-    """Whether there is a library that tells where blocks begin."""
-    return _library() is not None
+def can_find_blocks(codec: Codec) -> bool:
+    """Whether there is a library that tells where blocks, or frames, begin."""
+    return codec == Codec.ZSTD or (codec == Codec.GZIP and _library() is not None)
 
 
 class BlockReader(io.RawIOBase):

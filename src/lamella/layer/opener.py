@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Self, cast
 
+from lamella.cores import usable_cores
 from lamella.errors import DigestMismatch, ImageError
 from lamella.layer.blob import Layer
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.hasher import step_back
 from lamella.layer.protocols import HasChecksums, LayerTar, Remote, Sieve
+from lamella.layer.spans import StoredSpans
 from lamella.layer.spool import Spool
 from lamella.layer.unpack import compare, find_blocks, is_local, unpack
 from lamella.spec.codec import Codec
@@ -25,6 +25,8 @@ __all__ = ["LayerOpener", "digest_of", "is_near"]
 
 _AT_ONCE = 3
 """Layers at work at the least: one that comes through a network leaves the processor idle."""
+_PLENTY = 5
+"""Times the stored bytes of gzip layers: these, and what they are inflated to. Most are a third."""
 _HASHED_AT_ONCE = 4 << 20
 """Bytes hashed in one go. Between two of them a thread must wait for the interpreter, which the
 thread that scans headers has: a few long turns cost that one less than many short ones."""
@@ -52,11 +54,12 @@ class LayerOpener:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self._blocks: dict[int, tuple[Layer, GzipBlocks | None]] = {}
-        workers = max(_AT_ONCE, os.cpu_count() or 1)
+        self._blocks: dict[int, tuple[Layer, StoredSpans | None]] = {}
+        self._saves_room = False
+        workers = max(_AT_ONCE, usable_cores())
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lamella-layer")
         self._hashers = ThreadPoolExecutor(
-            os.cpu_count() or 1, thread_name_prefix="lamella-check", initializer=step_back
+            usable_cores(), thread_name_prefix="lamella-check", initializer=step_back
         )
         self._stop = threading.Event()
         self._checks: dict[int, tuple[Layer, Future[Digest]]] = {}
@@ -88,7 +91,7 @@ class LayerOpener:
         layers: Sequence[Layer],
         sieves: Sequence[Sieve | None] = (),
         *,
-        finds_blocks: bool = False,
+        finds_blocks: Codec | None = None,
     ) -> list[LayerTar]:
         """Return the tars of some layers, each opened once however often it is asked for.
 
@@ -96,7 +99,8 @@ class LayerOpener:
             layers: which.
             sieves: one for each layer, None for one that is to be kept as a whole. The last layer
                 is unpacked first then.
-            finds_blocks: `blocks` will be asked for. Stored bytes that are far away are kept, too.
+            finds_blocks: `blocks` will be asked for, of layers that are compressed so. Their stored
+                bytes are kept, too, if they are far away.
 
         Raises:
             DigestMismatch: a compressed layer isn't what its diff_id or digest says.
@@ -105,7 +109,10 @@ class LayerOpener:
         """
         unpacked = [layer for layer in layers if id(layer) not in self._tars and not is_near(layer)]
         far = [layer for layer in unpacked if finds_blocks and not is_local(layer)]
-        self.spool.check_room(sum(layer.blob.size for layer in (*unpacked, *far)))
+        twice = sum(layer.blob.size for layer in far)
+        self._saves_room = finds_blocks == Codec.GZIP and not self.spool.has_room(_PLENTY * twice)
+        need = sum(layer.blob.size for layer in unpacked)
+        self.spool.check_room(need if self._saves_room else need + twice)
         for layer, sieve in reversed(list(zip(layers, sieves, strict=False))):
             self._started(layer, sieve, finds_blocks=finds_blocks)
         for layer in sorted(layers, key=lambda layer: -layer.blob.size):
@@ -124,13 +131,13 @@ class LayerOpener:
         """
         return [future.result() for future in [self._listed(layer) for layer in layers]]
 
-    def blocks(self, layers: Sequence[Layer]) -> list[GzipBlocks | None]:
+    def blocks(self, layers: Sequence[Layer], codec: Codec) -> list[StoredSpans | None]:
         """Return what can be taken over of layers that were opened, or None.
 
         Where it was not looked for then, as far as a layer is at hand, it is unpacked once more.
         """
         missing = [layer for layer in layers if id(layer) not in self._blocks]
-        found = self._pool.map(partial(find_blocks, stop=self._stop), missing)
+        found = self._pool.map(partial(find_blocks, codec=codec, stop=self._stop), missing)
         for layer, blocks in zip(missing, found, strict=True):
             self._blocks[id(layer)] = layer, blocks
         return [self._blocks[id(layer)][1] for layer in layers]
@@ -145,6 +152,10 @@ class LayerOpener:
         self._started(layer)
         if is_near(layer):
             self._hash(layer)  # also what checks its files itself: the whole must be as its name
+
+    def beside(self, work: Callable[[], object]) -> Future[object]:
+        """Let work on open layers be done beside their copying, after what is to be hashed."""
+        return self._hashers.submit(work)
 
     def verify(self) -> None:
         """Wait until all layers opened or checked are known to be what they should be.
@@ -175,7 +186,7 @@ class LayerOpener:
             raise
 
     def _started(
-        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: bool = False
+        self, layer: Layer, sieve: Sieve | None = None, *, finds_blocks: Codec | None = None
     ) -> Future[LayerTar]:
         if id(layer) not in self._tars:
             started = self._start(layer, sieve, finds_blocks=finds_blocks)
@@ -197,7 +208,9 @@ class LayerOpener:
     def _whole(self, layer: Layer) -> LayerTar:
         return self.open([layer])[0]
 
-    def _start(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> Future[LayerTar]:
+    def _start(
+        self, layer: Layer, sieve: Sieve | None, *, finds_blocks: Codec | None
+    ) -> Future[LayerTar]:
         blob = layer.blob
         if isinstance(blob, LayerTar) and is_near(layer):
             if not (layer.verified or isinstance(blob, HasChecksums)):
@@ -214,8 +227,15 @@ class LayerOpener:
             blob = cast("LayerTar", layer.blob)
             self._checks[id(layer)] = layer, self._hashers.submit(digest_of, blob, self._stop)
 
-    def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: bool) -> LayerTar:
-        tar, blocks = unpack(layer, self.spool, self._stop, sieve, finds_blocks=finds_blocks)
+    def _unpack(self, layer: Layer, sieve: Sieve | None, *, finds_blocks: Codec | None) -> LayerTar:
+        tar, blocks = unpack(
+            layer,
+            self.spool,
+            self._stop,
+            sieve,
+            finds_blocks=finds_blocks,
+            saves_room=self._saves_room,
+        )
         if finds_blocks:
             self._blocks[id(layer)] = layer, blocks
         return tar

@@ -12,7 +12,7 @@ from lamella.spec.digest import Digest
 if TYPE_CHECKING:
     from lamella.layer.spool import Spool
 
-__all__ = ["HasChecksums", "LayerTar", "Readable", "Remote", "Sieve"]
+__all__ = ["HasChecksums", "Kept", "LayerTar", "Readable", "Remote", "Sieve"]
 
 
 class Readable(Protocol):
@@ -20,6 +20,13 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, fewer only at the end."""
+
+
+class Kept(Protocol):
+    """Parts of a tar."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer from an offset in the tar; return how many bytes were there, perhaps 0."""
 
 
 @runtime_checkable
@@ -69,7 +76,9 @@ class Sieve(Protocol):
         stream: BinaryIO | PlainReader,
         spool: Spool,
         stop: threading.Event,
-        whole: Callable[[], LayerTar],
+        whole: Callable[[], Kept],
+        *,
+        content: bool = True,
     ) -> tuple[LayerTar, Digest]:
         """Read a stream to its end; return what was kept of it, and the digest of all of it.
 
@@ -78,6 +87,7 @@ class Sieve(Protocol):
             spool: takes what is kept.
             stop: when it is set, the rest is not needed.
             whole: unpacks the layer again, for one who asks for what was not kept.
+            content: keep some of the files' content.
 
         Raises:
             OutputError: no room is left.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lamella.errors import OutputError
 
-__all__ = ["check_room"]
+__all__ = ["check_room", "room_of"]
 
 _MB = 1_000_000
 
@@ -24,12 +24,20 @@ def check_room(folder: str | Path, need: int, where: str, way_out: str = "") -> 
     Raises:
         OutputError: there is less.
     """
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError:
-        return  # the write itself says what is wrong with the folder
-    if free < need:
+    free = room_of(folder)
+    if free is not None and free < need:
         raise OutputError(
             f"can't write {where}: needs at least {need / _MB:.1f} MB, {free / _MB:.1f} MB are "
             f"free in {folder}{way_out}"
         )
+
+
+def room_of(folder: str | Path) -> int | None:
+    """Return how many bytes are free on a disk.
+
+    None: that can't be told; a write says what is wrong with the folder.
+    """
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

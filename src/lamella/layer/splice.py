@@ -1,4 +1,7 @@
-"""Takes over deflate blocks of gzip layers into a new gzip stream, bit for bit.
+"""Takes over compressed parts of layers into a new stream: gzip into gzip, zstd into zstd.
+
+Frames of zstd that lie whole in a run of bytes which a merged layer takes from one source are
+copied as they are. Of gzip deflate blocks are copied, bit for bit.
 
 A block may be copied where the 32 KiB before it are the same as in its source. So of a run of bytes
 that a merged layer takes from one source, the head, up to the first block that begins 32 KiB after
@@ -19,7 +22,8 @@ from isal import isal_zlib
 
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
-from lamella.layer.deflate_spans import GzipBlocks, Span
+from lamella.layer.spans import Span, StoredSpans
+from lamella.spec.codec import Codec
 
 __all__ = ["Copy", "HasRuns", "Taken", "choose"]
 
@@ -39,7 +43,7 @@ class Taken(NamedTuple):
     start: int
     """In the new layer's tar."""
     length: int
-    blocks: GzipBlocks
+    blocks: StoredSpans
     offset: int
     """In the other layer's tar."""
 
@@ -59,14 +63,14 @@ class Copy:
     start: int
     """In the new layer's tar."""
     stop: int
-    blocks: GzipBlocks
+    blocks: StoredSpans
     first: int
     """Of the spans."""
     last: int
     """One behind the last of the spans."""
 
     def write_to(self, write: Callable[[bytes], object]) -> None:
-        """Write the blocks, from the begin of a byte to the end of another.
+        """Write the blocks, from the begin of a byte to the end of another; or the frames.
 
         Raises:
             ImageError: they are not what they were.
@@ -75,10 +79,11 @@ class Copy:
             head, held = _to_phase(row[0].start % 8)
             write(head)
             _copy(self.blocks, row, held, write)
-            write(_to_byte(row[-1].rest, row[-1].stop % 8))
+            if self.blocks.codec == Codec.GZIP:
+                write(_to_byte(row[-1].rest, row[-1].stop % 8))
 
     def _rows(self) -> Iterator[list[Span]]:
-        """Return the spans of each member, one ending at the bit where the next one begins."""
+        """Return spans that lie behind each other, one ending at the bit where another begins."""
         row: list[Span] = []
         for span in self.blocks.spans[self.first : self.last]:
             if row and row[-1].stop != span.start:
@@ -128,7 +133,7 @@ def _joined(runs: Iterable[Taken]) -> Iterator[Taken]:
 
 
 def _copy(
-    blocks: GzipBlocks, row: Sequence[Span], held: int, write: Callable[[bytes], object]
+    blocks: StoredSpans, row: Sequence[Span], held: int, write: Callable[[bytes], object]
 ) -> None:
     """Write the whole bytes of spans, one after the other; `held` are the bits before the first."""
     at, stop = row[0].start >> 3, row[-1].stop >> 3
@@ -152,7 +157,7 @@ def _copy(
         raise _changed(blocks)
 
 
-def _changed(blocks: GzipBlocks) -> ImageError:
+def _changed(blocks: StoredSpans) -> ImageError:
     return ImageError(f"{blocks.where}: the compressed data changed while they were read")
 
 

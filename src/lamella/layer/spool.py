@@ -17,7 +17,7 @@ from lamella.files import write_all
 from lamella.layer.blob import CHUNK, FileRange
 from lamella.layer.compression import PlainReader
 from lamella.layer.hasher import Hasher
-from lamella.layer.room import check_room
+from lamella.layer.room import check_room, room_of
 from lamella.spec.digest import Digest
 
 __all__ = ["Spool"]
@@ -55,6 +55,11 @@ class Spool:
         except OSError as error:
             message = f"can't make a temporary file in {self._place}: {error.strerror}"
             raise OutputError(message + _WAY_OUT) from error
+
+    def has_room(self, wanted: int) -> bool:
+        """Whether so many bytes are free, as far as that can be told."""
+        free = room_of(self._place)
+        return free is None or free >= wanted
 
     def check_room(self, need: int) -> None:
         """See to it that so many bytes can be kept at the least.

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from lamella import limits
 from lamella.layer.budget import Budget
+from lamella.layer.spans import SpanFinder
 from lamella.spec.codec import Codec
 
 if sys.version_info >= (3, 14):
@@ -109,9 +110,12 @@ class Joined(io.RawIOBase):
     of the decoder. Close it: it may hold memory that other readers wait for.
     """
 
-    def __init__(self, stream: BinaryIO, kind: Codec) -> None:
-        self._stream, self._kind = stream, _KINDS[kind]
+    def __init__(self, stream: BinaryIO, kind: Codec, finder: SpanFinder | None = None) -> None:
+        """Read a stream, and tell `finder` of the frames of zstd."""
+        self._stream, self._kind, self._finder = stream, _KINDS[kind], finder
         self._packed, self._at = b"", 0  # what was read of the stream, and how much of it was used
+        self._given = 0  # what the decoder has of the rest
+        self._plain = 0
         self._decoder: _Decoder | None = None
         self._holds = 0
         self._begun = self._fed = False
@@ -125,6 +129,7 @@ class Joined(io.RawIOBase):
         while decoder := self._decoder or self._begin():
             if found := self._decode(decoder, len(buffer)):
                 buffer[: len(found)] = found
+                self._plain += len(found)
                 return len(found)
         return 0
 
@@ -137,7 +142,9 @@ class Joined(io.RawIOBase):
         """Return a decoder for the next stream, if there is one."""
         while head := self._head():
             if self._begun and head[:1] == b"\0":
-                self._at = len(self._packed) - len(self._packed[self._at :].lstrip(b"\0"))
+                rest = self._packed[self._at :]
+                self._tell()
+                self._use(len(rest) - len(rest.lstrip(b"\0")))
                 continue
             if not self._kind.begins(head):
                 raise Damaged("something else follows the end of the stream")
@@ -145,13 +152,26 @@ class Joined(io.RawIOBase):
             if window > limits.WINDOW:
                 raise WindowTooLarge(window)
             self._begun = True
+            self._tell()
             if empty := self._kind.empty(head):
-                self._at += empty
+                self._use(empty)
                 continue
             self._holds = _memory.take(window)
             self._decoder, self._fed = self._kind.decoder(window), False
             return self._decoder
+        self._tell()
         return None
+
+    def _tell(self) -> None:
+        """Tell that something begins or ends here."""
+        if self._finder:
+            self._finder.frame(self._plain)
+
+    def _use(self, length: int) -> None:
+        """Go on in what was read."""
+        if self._finder and length:
+            self._finder.feed(self._packed[self._at : self._at + length])
+        self._at += length
 
     def _head(self) -> bytes:
         """Return what comes next, enough to see what it is unless the end is near."""
@@ -162,23 +182,24 @@ class Joined(io.RawIOBase):
     def _decode(self, decoder: _Decoder, size: int) -> bytes:
         found = decoder.decompress(self._next() if decoder.needs_input else b"", size)
         if decoder.eof:
-            self._at -= len(decoder.unused_data)
+            self._use(self._given - len(decoder.unused_data))
             self._end()
         return found
 
     def _next(self) -> bytes:
-        """Return what the decoder gets next."""
+        """Return what the decoder gets next: it has used what it got before."""
+        self._use(self._given)
         if self._at == len(self._packed):
             self._packed, self._at = self._stream.read(_CHUNK), 0
-        start = self._at
-        self._at = len(self._packed) if self._fed else min(len(self._packed), start + _FIRST)
+        left = len(self._packed) - self._at
+        self._given = left if self._fed else min(left, _FIRST)
         self._fed = True
-        if start == self._at:
+        if not self._given:
             raise EOFError("the end of the stream is missing")
-        return self._packed[start : self._at]
+        return self._packed[self._at : self._at + self._given]
 
     def _end(self) -> None:
-        self._decoder = None
+        self._decoder, self._given = None, 0
         _memory.give(self._holds)
         self._holds = 0
 

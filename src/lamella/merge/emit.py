@@ -10,8 +10,8 @@ from itertools import accumulate
 
 from lamella.errors import ImageError
 from lamella.layer.blob import CHUNK
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.layer.splice import Taken
 from lamella.merge.plan import Piece, Plan, Run
 from lamella.spec.digest import Digest
@@ -32,7 +32,7 @@ class PlanTar:
         plan: Plan,
         tars: Mapping[int, LayerTar],
         advance: Callable[[int], None] = lambda _: None,
-        blocks: Mapping[int, GzipBlocks] | None = None,
+        blocks: Mapping[int, StoredSpans] | None = None,
     ) -> None:
         """Make one.
 
@@ -51,7 +51,7 @@ class PlanTar:
         self._starts = list(accumulate(lengths, initial=0))
 
     def runs(self) -> Iterator[Taken]:
-        """Return what comes from gzip layers; see `HasRuns`."""
+        """Return what comes from layers of which parts can be taken over; see `HasRuns`."""
         for piece, start in zip(self._pieces, self._starts, strict=False):
             if not isinstance(piece, bytes) and (blocks := self._blocks.get(piece.position)):
                 for offset, stop in self._unchanged(piece):

@@ -10,9 +10,9 @@ from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.merge.causes import Dropped, count_dropped
 from lamella.merge.cutting import NO_CUTTING, Cutting, Part
 from lamella.merge.edits import NO_EDITS, Edits
@@ -24,6 +24,7 @@ from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
 from lamella.selection import Selection
+from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
 from lamella.transport.base import ImageWriter
@@ -98,7 +99,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     remove_secrets: bool = False,
     allowed: Allowed = NOTHING_ALLOWED,
     headers_only: bool = False,
-    finds_blocks: bool = False,
+    finds_blocks: Codec | None = None,
     cutting: Cutting = NO_CUTTING,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
@@ -112,7 +113,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         remove_secrets: merged layers leave out what is likely a secret, too.
         allowed: what is none.
         headers_only: content of squashed layers will not be asked for.
-        finds_blocks: find what of them can be taken over compressed.
+        finds_blocks: find what of them can be taken over, as far as they are compressed so.
         cutting: how merged layers are cut.
 
     Raises:
@@ -178,6 +179,7 @@ def write(
     kept = [image.layers[p] for p in range(len(image.layers)) if p not in squashed]
     for layer in kept:
         opener.check(layer)
+    causes = opener.beside(prepared.count_dropped)
     for position, layer in enumerate(image.layers):
         if position in starts:
             positions = starts[position]
@@ -188,7 +190,7 @@ def write(
             forms.append(writer.put_layer(layer))
             descriptors.append(forms[-1])
     progress.phase("verify layers")
-    prepared.count_dropped()  # while the last layers are hashed by other threads
+    causes.result()
     opener.verify()
     config = image.config
     if new or renewed:
@@ -202,13 +204,15 @@ def _putting(
     prepared: Prepared, writer: ImageWriter, progress: Progress, positions: range
 ) -> Putting:
     parts = prepared.parts.get(positions) or (prepared.plans[positions],)
-    blocks = _blocks(prepared, positions) if writer.compression.takes_over else {}
+    blocks = _blocks(prepared, positions, writer.compression.takes_over)
     spool = prepared.opener.spool
     return Putting(parts, prepared.cutting, prepared.tars, blocks, writer, spool, progress)
 
 
-def _blocks(prepared: Prepared, positions: range) -> dict[int, GzipBlocks]:
+def _blocks(prepared: Prepared, positions: range, codec: Codec | None) -> dict[int, StoredSpans]:
     """Return what can be taken over of the layers of a range, by position."""
+    if codec is None:
+        return {}
     layers = prepared.image.layers[positions.start : positions.stop]
-    found = zip(positions, prepared.opener.blocks(layers), strict=True)
+    found = zip(positions, prepared.opener.blocks(layers, codec), strict=True)
     return {position: blocks for position, blocks in found if blocks is not None}

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from lamella.layer.blob import FileRange
 from lamella.layer.compress import Packed
-from lamella.layer.deflate_spans import GzipBlocks
 from lamella.layer.protocols import LayerTar
+from lamella.layer.spans import StoredSpans
 from lamella.layer.spool import Spool
 from lamella.merge.cutting import Cutting, Part
 from lamella.merge.emit import PlanTar
@@ -49,7 +49,7 @@ class Putting:
     """Base first; a plan alone is not cut."""
     cutting: Cutting
     tars: Mapping[int, LayerTar]
-    blocks: Mapping[int, GzipBlocks]
+    blocks: Mapping[int, StoredSpans]
     """What can be taken over, by position."""
     writer: ImageWriter
     spool: Spool

@@ -12,8 +12,7 @@ from lamella.analysis.secrets.allowed import Allowed
 from lamella.errors import MalformedTar, UsageError
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.opener import LayerOpener
-from lamella.layer.partial.sieve import sieves
+from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
 from lamella.merge.cutting import NO_CUTTING, Cutting, Part, cut_whole
@@ -24,6 +23,7 @@ from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
 from lamella.merge.plan import NameList, Plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
+from lamella.spec.codec import Codec
 from lamella.tar.entry import path_text
 
 __all__ = ["Cut", "Edited", "Planning", "Reading"]
@@ -58,7 +58,7 @@ class Reading:
     """The layers of an image, each read once, when it is asked for."""
 
     def __init__(
-        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: bool
+        self, image: Image, opener: LayerOpener, *, headers_only: bool, finds_blocks: Codec | None
     ) -> None:
         self.image, self._opener, self._headers_only = image, opener, headers_only
         self._finds_blocks = finds_blocks
@@ -75,7 +75,7 @@ class Reading:
         for positions in ranges:
             squashed = self.image.layers[positions.start : positions.stop]
             layers += squashed
-            through += sieves(squashed, positions.start)
+            through += _sieves(squashed, positions.start)
         opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
         self._take(list(chain(*ranges)), opened)
 
@@ -169,27 +169,21 @@ class Planning:
             names = NameList.of(difference, changesets, edits)
             plan = names.whole()
             self._note_dead(plan)
+            parts = [] if self.cutting.is_none else cut_whole(names, plan, self.cutting)
             first = positions.start
             if (
                 len(positions) > 1
                 or len(self._left_out) > before
                 or plan.changes_layer(first, reading.tars[first])
                 or self._drops_secret(plan, first)
-                or len(self._cut(names, plan, positions)) > 1
+                or len(parts) > 1
             ):
-                plans[positions] = plan
-                self._cut(names, plan, positions)
+                plans[positions], self.parts[positions] = plan, parts
         if leaves_out:
             reading.below(len(reading.image.layers))
             self._check_removals()
             self._check_above()
         return plans
-
-    def _cut(self, names: NameList, plan: Plan, positions: range) -> Sequence[Part]:
-        """Cut what takes the place of a range, once."""
-        if not self.cutting.is_none and positions not in self.parts:
-            self.parts[positions] = cut_whole(names, plan, self.cutting)
-        return self.parts.get(positions, ())
 
     def _leave_out(self, difference: Tree, top: int) -> None:
         meant = self._edits.apply(difference, self._staying)
@@ -353,6 +347,14 @@ class _Below:
         reading, positions = self._reading, range(self._laid, top)
         _lay(self._tree, reading.changesets, positions, reading.image, lacks=self._lacks)
         self._laid = top
+
+
+def _sieves(layers: Sequence[Layer], start: int) -> list[Sieve | None]:
+    if any(map(is_near, layers)):
+        return [None] * len(layers)
+    from lamella.layer.partial.sieve import sieves  # noqa: PLC0415 - plain layers need none
+
+    return sieves(layers, start)
 
 
 def _read(layer: Layer, tar: LayerTar, position: int) -> Changeset:

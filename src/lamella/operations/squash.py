@@ -24,7 +24,6 @@ from lamella.operations.merge_layers import (
     write,
 )
 from lamella.operations.notes import tell_edited
-from lamella.operations.prove import prove
 from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
@@ -241,11 +240,11 @@ class Job:
         self._clock.lap("plan")
         return prepared
 
-    def _takes_over(self, image: Image) -> bool:
-        """Whether compressed blocks of squashed layers will be taken over."""
+    def _takes_over(self, image: Image) -> Codec | None:
+        """Return of which squashed layers compressed parts will be taken over."""
         destination = self._destination
         if destination is None:
-            return False
+            return None
         return destination.compression(image, self._request.compression).takes_over
 
     def _cutting(self, image: Image) -> Cutting:
@@ -288,6 +287,8 @@ class Job:
         written = replace(written, config=restating.config(written.config))
         self._clock.lap("write")
         if request.check:
+            from lamella.operations.prove import prove  # noqa: PLC0415 - few squashes need it
+
             prove(prepared, request.edits, written)
             self._clock.lap("verify")
         anew, base = bool(prepared.plans), self._annotations_of_base(prepared)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamella.analysis.hidden import HIDDEN
 from lamella.errors import UsageError
-from lamella.restate.instructions import Instruction, apply_instructions, parse_instruction
 from lamella.restate.redact import NO_REDACTION, Redaction
 from lamella.restate.settings import Settings
 from lamella.spec.config import Config, format_json
 from lamella.spec.manifest import Index, Manifest
+
+if TYPE_CHECKING:
+    from lamella.restate.instructions import Instruction
 
 __all__ = ["NO_CHANGES", "Changes", "texts_of"]
 
@@ -42,7 +44,7 @@ class Changes:
             UsageError: something of it makes no sense for any image.
         """
         return cls(
-            tuple(map(parse_instruction, texts_of(change))),
+            _parsed(texts_of(change)),
             frozenset(_names("unset_env", unset_env, "=")),
             frozenset(_names("unset_label", unset_label)),
             Redaction(redact, tuple(_names("redact_names", redact_names))),
@@ -77,7 +79,10 @@ class Changes:
             MalformedImage: a field that an instruction adds to is of another type.
         """
         settings = Settings(value.get("config"), value.get("os") or "")
-        apply_instructions(self.instructions, settings)
+        if self.instructions:
+            from lamella.restate.instructions import apply_instructions  # noqa: PLC0415 - few ask
+
+            apply_instructions(self.instructions, settings)
         settings.unset_variables(self.unset_env)
         settings.unset_labels(self.unset_label)
         old = value.get("config") or {}
@@ -120,6 +125,14 @@ NO_CHANGES = Changes()
 def texts_of(given: str | Sequence[str]) -> tuple[str, ...]:
     """Return one text or several as several."""
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _parsed(texts: Sequence[str]) -> tuple[Instruction, ...]:
+    if not texts:
+        return ()
+    from lamella.restate.instructions import parse_instruction  # noqa: PLC0415 - few squashes ask
+
+    return tuple(map(parse_instruction, texts))
 
 
 def _names(parameter: str, given: str | Sequence[str], without: str = "") -> Iterable[str]:

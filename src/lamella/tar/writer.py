@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lamella.tar.entry import BLOCK_DEVICE, CHAR_DEVICE, REGULAR, Header
-from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding
+from lamella.tar.header import BLOCK, FIELDS, NO_CHECKSUM, checksum_of, padding, sum_of
 from lamella.tar.pax import Records, format_records, format_time
 from lamella.tar.sparse import SparseParts
 
@@ -26,9 +26,11 @@ __all__ = [
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _NANO = 10**9
-FURTHEST_TIME = (8**11 - 1) * _NANO
+_FURTHEST_SECOND = 8**11 - 1
+FURTHEST_TIME = _FURTHEST_SECOND * _NANO
 """The latest time that the field of a header has room for, in nanoseconds since 1970."""
 _NAME = 100
+_DEVICES = frozenset({CHAR_DEVICE, BLOCK_DEVICE})
 _SPARSE_NAME = b"GNUSparseFile.0/x"
 """What one sees who does not know sparse files; the name is in a record."""
 # Records that the fields of a Header tell, or that only belonged to the old form.
@@ -70,16 +72,16 @@ def _format_sparse(header: Header, parts: SparseParts) -> bytes:
 
 def _format(header: Header, records: Records) -> bytes:
     name = _text(header.name, _NAME, b"path", records)
-    link = _text(header.link, _NAME, b"linkpath", records)
+    link = header.link and _text(header.link, _NAME, b"linkpath", records)
     size = header.size if header.type == REGULAR else 0
     seconds, fraction = divmod(header.mtime, _NANO)
-    if fraction or not _fits(seconds, 12):
+    if fraction or not 0 <= seconds <= _FURTHEST_SECOND:
         records.append((b"mtime", format_time(header.mtime)))
-        seconds = seconds if _fits(seconds, 12) else 0
-    uid = _number(header.uid, 8, b"uid", records)
-    gid = _number(header.gid, 8, b"gid", records)
-    size = _number(size, 12, b"size", records)
-    device = header.type in {CHAR_DEVICE, BLOCK_DEVICE}
+        seconds = seconds if 0 <= seconds <= _FURTHEST_SECOND else 0
+    uid = header.uid and _number(header.uid, 8, b"uid", records)
+    gid = header.gid and _number(header.gid, 8, b"gid", records)
+    size = size and _number(size, 12, b"size", records)
+    device = header.type in _DEVICES
     if header.pax:
         records += [(key, value) for key, value in header.pax if _is_kept(key)]
     block = _block(
@@ -91,8 +93,8 @@ def _format(header: Header, records: Records) -> bytes:
         size=size,
         mtime=seconds,
         link=link,
-        uname=_text(header.uname, 32, b"uname", records),
-        gname=_text(header.gname, 32, b"gname", records),
+        uname=header.uname and _text(header.uname, 32, b"uname", records),
+        gname=header.gname and _text(header.gname, 32, b"gname", records),
         device=(header.devmajor, header.devminor) if device else (0, 0),
     )
     return _extended(records) + block if records else block
@@ -129,7 +131,8 @@ def format_whiteout(name: bytes) -> bytes:
     """Return the header blocks of an empty file without permissions; there may be very many."""
     if len(name) > _NAME or not name.isascii():
         return format_header(Header(name=name, type=REGULAR, mode=0))
-    return _sealed(name.ljust(_NAME, b"\0") + _AFTER_NAME)
+    checksum = b"%06o\0 " % (_NAMELESS + sum_of(name))
+    return name.ljust(_NAME, b"\0") + _BEFORE_CHECKSUM + checksum + _AFTER_CHECKSUM
 
 
 def _is_kept(key: bytes) -> bool:
@@ -214,4 +217,6 @@ def _device(value: int) -> bytes:
 
 
 _WHITEOUT = _block(name=b"", type=REGULAR, mode=0)
-_AFTER_NAME = _WHITEOUT[_NAME:148] + NO_CHECKSUM + _WHITEOUT[156:]
+_BEFORE_CHECKSUM, _AFTER_CHECKSUM = _WHITEOUT[_NAME:148], _WHITEOUT[156:]
+_NAMELESS = int(_WHITEOUT[148:154], 8)
+"""The checksum of a whiteout's header without a name."""

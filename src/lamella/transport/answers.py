@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import html
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -62,7 +61,11 @@ def words_of(raw: bytes) -> str:
     """Return the other side's own words: those of its JSON, the title of a page, or the text."""
     if is_page(raw):
         title = _TITLE.search(raw.decode("utf-8", "replace"))
-        return redact(one_line(html.unescape(title[2]), _LONGEST_TEXT)) if title else ""
+        if title is None:
+            return ""
+        import html  # noqa: PLC0415 - a page is what few answer
+
+        return redact(one_line(html.unescape(title[2]), _LONGEST_TEXT))
     try:
         value = load_json(raw)
     except ValueError:

@@ -20,6 +20,7 @@ from tests.engines.rootless import RootlessPodman
 from tests.engines.tools import Podman
 from tests.support.images import docker_archive
 from tests.support.tars import layer
+from tests.support.warm import warm_command
 from tests.transport.engine.proxy import proxy_of
 
 pytestmark = pytest.mark.engine
@@ -65,7 +66,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run lamella as root does who has set some variables."""
     done = subprocess.run(
-        [LAMELLA, *arguments],
+        [warm_command(), *arguments],
         env={**os.environ, "NO_COLOR": "1", **environment},
         capture_output=True,
         text=True,

@@ -19,6 +19,7 @@ from tests.support.gzip_members import words
 from tests.support.images import docker_archive
 from tests.support.tars import folder, layer
 from tests.transport.engine.squashing import state_of
+from tests.transport.forms import compress
 from tests.transport.registry.faulty import Front
 from tests.transport.registry.images import Client
 from tests.transport.registry.server import Server
@@ -179,6 +180,26 @@ def test_a_long_window_is_read(
     digest = client.manifest(name, "new")["layers"][-1]["digest"]
     stored = client.blob(name, digest)
     assert stored[5] == (27 - 10) << 3  # RFC 8878, 3.1.1.1.2: a window of 2^27 bytes
+    for tag in ("app", "new"):
+        pull(target, f"{plain.host}/{name}:{tag}")
+    files = export_rootfs(target.engine, f"{plain.host}/{name}:app")
+    assert export_rootfs(target.engine, f"{plain.host}/{name}:new") == files
+
+
+@pytest.mark.parametrize("target", ["docker_modern", "docker_containerd", "podman"], indirect=True)
+def test_frames_that_were_taken_over_are_read(
+    target: Target, plain: Server, client: Client, name: str
+) -> None:
+    """Engines that read zstd pull a layer of many frames, each made by somebody else."""
+    tops = [layer(folder("app"), (f"app/{n}", words(5_000_000, n))) for n in range(1, 4)]
+    kind = "application/vnd.oci.image.layer.v1.tar+zstd"
+    stored = {n: (compress("zstd in parts", tar), kind) for n, tar in enumerate(tops)}
+    client.push(f"{name}:app", tops, stored=stored)
+    where = f"docker://{plain.host}/{name}"
+
+    result = lamella.squash(f"{where}:app", output=f"{where}:new")
+
+    assert result.ranges[0].spliced > 7_000_000
     for tag in ("app", "new"):
         pull(target, f"{plain.host}/{name}:{tag}")
     files = export_rootfs(target.engine, f"{plain.host}/{name}:app")

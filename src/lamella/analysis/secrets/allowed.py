@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from lamella.analysis.model import Secret
 from lamella.errors import UsageError
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
+
+if TYPE_CHECKING:  # every squash takes such a list; few find anything
+    from lamella.analysis.model import Secret
 
 __all__ = ["NOTHING_ALLOWED", "Allowed"]
 

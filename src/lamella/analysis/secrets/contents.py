@@ -7,7 +7,6 @@ themselves.
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Self
 
 from lamella.analysis.secrets.anchors import Finder, make_finder
 from lamella.analysis.secrets.tokens import TOKENS, FoundToken, find_tokens
+from lamella.cores import usable_cores
 from lamella.layer.protocols import LayerTar
 from lamella.tar.entry import REGULAR, SPARSE, Member
 
@@ -60,7 +60,7 @@ class TokenSearch:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamella-secrets")
+        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="lamella-secrets")
 
     def __enter__(self) -> Self:
         """Return itself."""

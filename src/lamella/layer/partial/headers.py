@@ -8,12 +8,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from lamella.errors import DigestMismatch, MalformedTar, Unsupported
 from lamella.layer.blob import CHUNK, Bytes, FileRange, Layer, stream_of
 from lamella.layer.hasher import Hasher
-from lamella.layer.protocols import LayerTar, Readable
+from lamella.layer.protocols import Kept, Readable
 from lamella.layer.spool import Spool
 from lamella.spec.digest import Digest
 from lamella.tar.columns import pack_members, unpack_members
@@ -23,7 +23,6 @@ from lamella.tar.scan import scan
 
 __all__ = [
     "HeaderStream",
-    "Kept",
     "NotFetched",
     "Parts",
     "TarHeaders",
@@ -50,13 +49,6 @@ class NotFetched:
     def open(self) -> BinaryIO:
         """Say that there is nothing to read."""
         raise Unsupported(f"{self.where}: its content was not fetched")
-
-
-class Kept(Protocol):
-    """Parts of a tar."""
-
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Fill a buffer from an offset in the tar; return how many bytes were there, perhaps 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +103,7 @@ class TarHeaders:
     kept: Kept
     columns: bytes | None = None
     """What a scan finds, packed (see `tar.columns`), unless that is not known."""
-    fetch: Callable[[], LayerTar] | None = None
+    fetch: Callable[[], Kept] | None = None
     """Gets the whole tar after all, if there is a way."""
 
     def members(self, origin: int) -> list[Member]:

@@ -25,7 +25,7 @@ from lamella.layer.blob import Layer
 from lamella.layer.compression import PlainReader
 from lamella.layer.opener import is_near
 from lamella.layer.partial.headers import HeaderStream, Parts, TarHeaders
-from lamella.layer.protocols import LayerTar, Sieve
+from lamella.layer.protocols import Kept, LayerTar, Sieve
 from lamella.layer.spool import Spool
 from lamella.layer.whiteout import OPAQUE, PREFIX, is_reserved
 from lamella.spec.digest import Digest
@@ -122,11 +122,13 @@ class _PathSieve:
         stream: BinaryIO | PlainReader,
         spool: Spool,
         stop: threading.Event,
-        whole: Callable[[], LayerTar],
+        whole: Callable[[], Kept],
+        *,
+        content: bool = True,
     ) -> tuple[LayerTar, Digest]:
         """See `Sieve`."""
         self._stop = stop
-        sifting = _Sifting(stream, spool, stop, self)
+        sifting = _Sifting(stream, spool, stop, self, content=content)
         sound = False
         try:
             with suppress(MalformedTar):  # the scan finds the same fault, or none in the whole
@@ -204,10 +206,16 @@ class _Sifting(HeaderStream):
     """A stream as a `ReadAt` for one scan, which goes through a sieve."""
 
     def __init__(
-        self, stream: BinaryIO | PlainReader, spool: Spool, stop: threading.Event, sieve: _PathSieve
+        self,
+        stream: BinaryIO | PlainReader,
+        spool: Spool,
+        stop: threading.Event,
+        sieve: _PathSieve,
+        *,
+        content: bool,
     ) -> None:
         super().__init__(stream, spool, None, stop)
-        self._sieve = sieve
+        self._sieve, self._content = sieve, content
         self.members: list[Member] = []
         """What the scan has found so far."""
         self.contents, self.checksums = array("q"), array("Q")
@@ -238,7 +246,8 @@ class _Sifting(HeaderStream):
         """Look at what was found in the window, which has all headers of it."""
         found = self.members[self._seen :]
         self._seen += len(found)
-        for member in self._sieve.judge(found, self._end):
+        dropped = list(self._sieve.judge(found, self._end))
+        for member in dropped if self._content else found:
             if member.size > _SMALL:
                 self._keep_until(member.data)
                 self._from = member.end

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -105,6 +104,8 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - who speaks to Docker needs none
+
     try:
         text = path.read_text(encoding="utf-8")
         return _dict(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))

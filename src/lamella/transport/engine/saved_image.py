@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from lamella.cores import usable_cores
 from lamella.errors import EngineError, MalformedImage
 from lamella.image import Image
 from lamella.layer.blob import Layer
@@ -123,5 +123,5 @@ def _reduce(layers: Sequence[Layer], wanted: SaveSelection, spool: Spool) -> lis
             headers = keep_headers(plain, spool, layer.diff_id, layer.where)
         return replace(layer, blob=headers, verified=True)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return list(pool.map(reduced, range(len(layers)), layers))

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import ImageNotFound, InvalidReference, UsageError
 from lamella.spec.reference import Reference
-from lamella.transport.file.destination import open_file_destination
 from lamella.transport.file.name import FileFormat, FileName
-from lamella.transport.file.oci_layout import FolderFiles, tags_of
-from lamella.transport.file.source import FileSource
 from lamella.transport.location import Glimpse, Location, Suggestion, slim
 from lamella.transport.patterns import is_pattern, matcher
 from lamella.transport.registry.name import RegistryName
@@ -54,10 +51,16 @@ class FileLocation(FileName, Location):
 
     def _source(self, platform: Platform | None, env: Environment) -> Source:
         self._need(env.stdin, "stdin")
+        from lamella.transport.file.source import FileSource  # noqa: PLC0415 - others go elsewhere
+
         return FileSource(self, env.spool, platform, env.stdin)
 
     def _destination(self, env: Environment) -> AbstractContextManager[Destination]:
         self._need(env.stdout, "stdout")
+        from lamella.transport.file.destination import (  # noqa: PLC0415 - as above
+            open_file_destination,
+        )
+
         return open_file_destination(self, env.spool, env.stdout)
 
     def _need(self, stream: BinaryIO | None, name: str) -> None:
@@ -169,6 +172,8 @@ def match_layout(text: str, env: Environment) -> Iterator[str]:
     if is_pattern(folder) or not pattern:
         raise UsageError(f"pattern 'oci:{text}': expected oci:DIR:PATTERN, DIR in full")
     fits = matcher(pattern)
+    from lamella.transport.file.oci_layout import FolderFiles, tags_of  # noqa: PLC0415 - few ask
+
     with FolderFiles(Path(folder)) as files:
         for tag in sorted(filter(fits.fullmatch, tags_of(files))):
             yield f"{folder}:{tag}"

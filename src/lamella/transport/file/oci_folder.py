@@ -24,6 +24,7 @@ from typing import Self
 from lamella import limits
 from lamella.errors import OutputError
 from lamella.files import NewFile, sweep, sync_folder, write_all
+from lamella.layer.blob import Blob, FileRange
 from lamella.spec.descriptor import Descriptor
 from lamella.spec.digest import Digest
 from lamella.spec.json import check_size, format_json
@@ -264,6 +265,12 @@ class FolderBlobs:
 class _FolderBlob:
     def __init__(self, new: NewFile, folder: Path, settled: dict[Digest, NewFile]) -> None:
         self._new, self._folder, self._settled = new, folder, settled
+
+    def clone(self, source: Blob) -> Blob | None:
+        """Share the extents of a file, if it is one and the file system can."""
+        if not (isinstance(source, FileRange) and source.is_whole):
+            return None
+        return FileRange.whole(self._new.file) if self._new.clone(source.file.fileno()) else None
 
     def write(self, chunk: bytes | memoryview) -> None:
         with writing(str(self._folder)):

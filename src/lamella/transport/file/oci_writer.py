@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
-from lamella.layer.blob import FileRange, Layer, Merged
+from lamella.layer.blob import Blob, FileRange, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
@@ -30,6 +30,12 @@ OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 class BlobWriter(Protocol):
     """Takes the bytes of one blob; its name is known when they are all there."""
+
+    def clone(self, source: Blob) -> Blob | None:
+        """Have all bytes of another blob without copying; return the new one, not yet verified.
+
+        None: that can't be done; they are to be written.
+        """
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append."""
@@ -72,7 +78,8 @@ class LayoutImage(ImageWriter):
         if not layer.descriptor and layer.compression not in {Codec.GZIP, Codec.ZSTD}:
             return self._put_plain(layer)
         blob = self._layout.blobs.start()
-        digest, size = copy_stored(layer, blob.write, self._advance)
+        source, write = _copying(layer.blob, blob)
+        digest, size = copy_stored(replace(layer, blob=source), write, self._advance)
         blob.settle(digest)
         return layer.descriptor or Descriptor(oci_layer(layer.compression), digest, size)
 
@@ -141,7 +148,8 @@ class LayoutWriter:
         for descriptor, content in artifact.blobs:
             if not self.blobs.has(descriptor.digest):
                 blob = self.blobs.start()
-                copy_blob(content, descriptor, where, blob.write)
+                source, write = _copying(content, blob)
+                copy_blob(source, descriptor, where, write)
                 blob.settle(descriptor.digest)
         self.put_raw(artifact.raw)
 
@@ -198,12 +206,21 @@ class _ArchiveBlob:
     def __init__(self, tar: ArchiveWriter, there: set[Digest]) -> None:
         self._tar, self._there = tar, there
 
+    def clone(self, source: Blob) -> None:
+        """Do nothing: files in a tar don't begin where those of a disk can."""
+
     def write(self, chunk: bytes | memoryview) -> None:
         self._tar.write(chunk)
 
     def settle(self, digest: Digest) -> None:
         self._tar.settle(blob_name(digest))
         self._there.add(digest)
+
+
+def _copying(source: Blob, blob: BlobWriter) -> tuple[Blob, Callable[[bytes], object]]:
+    """Return what is read, and what takes it: a clone has its bytes, and is read to verify it."""
+    clone = blob.clone(source)
+    return (source, blob.write) if clone is None else (clone, lambda _: None)
 
 
 def _index(entries: Sequence[Descriptor]) -> bytes:
