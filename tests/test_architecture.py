@@ -55,10 +55,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # which values are secrets is known to the analysis
     "restate": {"errors", "spec", "analysis"},
+    "rebasing": {"errors", "spec", "tar", "layer", "image", "merge", "analysis"},
     "operations": {
         *{"errors", "progress", "waiting", "spec", "tar", "layer", "image"},
         *{"layer_list", "selection", "merge", "rootfs", "rewrite", "restate", "transport"},
-        "analysis",
+        *{"analysis", "rebasing"},
     },
     # the façade is how one image of many is squashed
     "fleet": {
@@ -68,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "report": {
         *{"errors", "tar", "image", "layer_list", "merge", "rootfs", "inside", "analysis"},
-        "operations",
+        *{"operations", "rebasing"},
         "fleet",
     },
     "api": {
@@ -88,7 +89,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__init__": {
         *{"analysis", "api", "errors", "fleet", "image", "inside", "layer", "merge"},
-        *{"operations", "progress", "rootfs", "spec", "transport"},
+        *{"operations", "progress", "rebasing", "rootfs", "spec", "transport"},
     },
     "__main__": {"cli"},
 }
@@ -171,6 +172,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 # "path" or "path:function" → why it may be longer.
 LONGER: dict[str, str] = {
+    "api.py:squash": "one parameter for each thing a user can ask for",
     "tar/scan.py:scan": "every member passes this loop: a call in it costs a tenth of its time",
 }
 

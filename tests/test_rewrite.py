@@ -24,7 +24,7 @@ NEWER = Digest.of(b"another")
 
 def config_of(source: Image, *ranges: range, base_steps: int | None = None, **how: Any) -> Config:  # noqa: ANN401 - see Wording
     """Return the config of an image with these ranges squashed."""
-    merged = dict(zip(ranges, (NEW, NEWER), strict=False))
+    merged = dict(zip(ranges, ([NEW], [NEWER]), strict=False))
     return new_config(source, Selection(ranges, base_steps), merged, Wording(**how))
 
 

@@ -4,9 +4,9 @@
     >>> with lamella.open_image("docker-archive:app.tar") as image:
     ...     print(len(image.layers))
 
-`squash`, `analyze`, `open_image`, `verify`, `diff` and `delta` do what the commands of these names
-do, `batch` and `plan` the same for many images; errors are all `LamellaError`s. Names are loaded
-when they are first used, so ``import lamella`` costs nothing.
+`squash`, `rebase`, `analyze`, `open_image`, `verify`, `diff` and `delta` do what the commands of
+these names do, `batch` and `plan` the same for many images; errors are all `LamellaError`s. Names
+are loaded when they are first used, so ``import lamella`` costs nothing.
 """
 
 from __future__ import annotations
@@ -69,9 +69,12 @@ if TYPE_CHECKING:
     from lamella.operations.delta_result import DeltaResult
     from lamella.operations.diff import FileChange, FileContent, ImageDiff
     from lamella.operations.options import SquashOptions
-    from lamella.operations.result import ReferrerOutcome, Result, SquashedRange
+    from lamella.operations.rebase import rebase
+    from lamella.operations.rebase_result import Rebase
+    from lamella.operations.result import LayerOfRange, ReferrerOutcome, Result, SquashedRange
     from lamella.operations.secrets import FoundSecret
     from lamella.progress import Progress
+    from lamella.rebasing.conflicts import Conflict
     from lamella.rootfs import Difference
     from lamella.spec.changes import FieldChange
     from lamella.spec.codec import Codec
@@ -96,6 +99,7 @@ __all__ = [
     "Codec",
     "Compression",
     "Config",
+    "Conflict",
     "Dead",
     "DeltaResult",
     "Descriptor",
@@ -125,6 +129,7 @@ __all__ = [
     "LamellaError",
     "Layer",
     "LayerFacts",
+    "LayerOfRange",
     "Listed",
     "LiveCache",
     "MalformedImage",
@@ -140,6 +145,7 @@ __all__ = [
     "PlannedImage",
     "Platform",
     "Progress",
+    "Rebase",
     "ReferrerOutcome",
     "RegistryOptions",
     "Result",
@@ -165,6 +171,7 @@ __all__ = [
     "diff",
     "open_image",
     "plan",
+    "rebase",
     "squash",
     "verify",
 ]
@@ -180,6 +187,7 @@ _HOMES = {
     "Codec": "spec.codec",
     "Compression": "layer.compression",
     "Config": "spec.config",
+    "Conflict": "rebasing.conflicts",
     "Dead": "analysis.model",
     "DeltaResult": "operations.delta_result",
     "Descriptor": "spec.descriptor",
@@ -209,6 +217,7 @@ _HOMES = {
     "LamellaError": "errors",
     "Layer": "layer.blob",
     "LayerFacts": "analysis.model",
+    "LayerOfRange": "operations.result",
     "Listed": "fleet.work",
     "LiveCache": "analysis.model",
     "MalformedImage": "errors",
@@ -224,6 +233,7 @@ _HOMES = {
     "PlannedImage": "fleet.plan_file",
     "Platform": "spec.platform",
     "Progress": "progress",
+    "Rebase": "operations.rebase_result",
     "ReferrerOutcome": "operations.result",
     "RegistryOptions": "transport.registry.options",
     "Result": "operations.result",
@@ -249,6 +259,7 @@ _HOMES = {
     "diff": "operations.calls",
     "open_image": "api",
     "plan": "fleet.calls",
+    "rebase": "operations.rebase",
     "squash": "api",
     "verify": "api",
 }

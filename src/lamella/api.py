@@ -86,6 +86,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
     remove_secrets: bool = False,
     allow: str | Sequence[str] = (),
     clamp_mtime: datetime | str | None = None,
+    max_layer_size: int | None = None,
+    into: int | None = None,
     check: bool = False,
     referrers: Literal["copy", "drop"] | None = None,
     dry_run: bool | Literal["sizes"] = False,
@@ -129,6 +131,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
         allow: lines that say what is no secret, as in the file of ``--allow``; docs/cli.md.
         clamp_mtime: no entry of a merged layer has a later time: a value, RFC 3339, or
             ``SOURCE_DATE_EPOCH`` for what `env` says.
+        max_layer_size: cut new layers so that none is stored larger than so many bytes.
+        into: cut each new layer into so many.
         check: prove that both images have the same file system, but for what is asked for, before
             anything is published.
         referrers: what is attached to the image in a registry or an OCI layout: ``copy`` attaches
@@ -169,6 +173,8 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             remove_secrets=remove_secrets,
             allow=allow_texts(allow),
             edits=edits_of(exclude, clamp_mtime, world.source_date_epoch),
+            max_layer_size=max_layer_size,
+            into=into,
             check=check,
             referrers=referrers,
             dry_run=bool(dry_run),

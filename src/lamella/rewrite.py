@@ -54,14 +54,17 @@ class Wording:
 
 
 def new_config(
-    image: Image, selection: Selection, merged: Mapping[range, Digest], wording: Wording
+    image: Image,
+    selection: Selection,
+    merged: Mapping[range, Sequence[Digest]],
+    wording: Wording,
 ) -> Config:
     """Return the config of the squashed image; the source's own if nothing of it changes.
 
     Args:
         image: the source.
         selection: what was squashed.
-        merged: the diff_id of the layer made of each squashed range.
+        merged: the diff_ids of the layers made of each squashed range, base first.
         wording: history and times.
     """
     value = dict(image.config.value)
@@ -69,9 +72,9 @@ def new_config(
     steps = image.steps()
     if steps is not None:
         if wording.history == "drop":
-            value["history"] = _blank_history(image, list(merged), wording)
+            value["history"] = _blank_history(image, merged, wording)
         else:
-            value["history"] = _history(steps, selection, list(merged), wording)
+            value["history"] = _history(steps, selection, merged, wording)
     if wording.created is not None:
         value["created"] = wording.created
     if value == image.config.value:
@@ -105,47 +108,56 @@ def _delta_entry(old: Image, new: Image) -> dict[str, Any]:
     return {**({"created": created} if created else {}), "created_by": made}
 
 
-def _diff_ids(image: Image, merged: Mapping[range, Digest]) -> list[str]:
-    starts = {positions.start: digest for positions, digest in merged.items()}
+def _diff_ids(image: Image, merged: Mapping[range, Sequence[Digest]]) -> list[str]:
+    starts = {positions.start: digests for positions, digests in merged.items()}
     squashed = {position for positions in merged for position in positions}
     return [
-        str(starts.get(position, diff_id))
+        str(digest)
         for position, diff_id in enumerate(image.diff_ids)
         if position in starts or position not in squashed
+        for digest in starts.get(position, (diff_id,))
     ]
 
 
 def _blank_history(
-    image: Image, ranges: Sequence[range], wording: Wording
+    image: Image, merged: Mapping[range, Sequence[Digest]], wording: Wording
 ) -> list[Mapping[str, Any]]:
     """Return an entry for each layer, so that engines show its size, which tells only the time."""
     created = wording.created or image.config.text("created")
     blank = {"created": created} if created else {}
     comment = {"comment": wording.message} if wording.message else {}
-    starts = {positions.start for positions in ranges}
-    gone = {position for positions in ranges for position in positions} - starts
+    starts = {positions.start: len(digests) for positions, digests in merged.items()}
+    gone = {position for positions in merged for position in positions} - starts.keys()
     left = [position for position in range(len(image.layers)) if position not in gone]
-    return [{**blank, **comment} if position in starts else blank for position in left]
+    return [
+        {**blank, **comment} if position in starts else blank
+        for position in left
+        for _ in range(starts.get(position, 1))
+    ]
 
 
 def _history(
-    steps: Sequence[Step], selection: Selection, ranges: Sequence[range], wording: Wording
+    steps: Sequence[Step],
+    selection: Selection,
+    merged: Mapping[range, Sequence[Digest]],
+    wording: Wording,
 ) -> list[Mapping[str, Any]]:
     out: list[Mapping[str, Any]] = []
     at = 0
-    for positions in ranges:
+    for positions, digests in merged.items():
         first, stop = _span(steps, positions, selection)
         out += map(_unchanged, steps[at:first])
-        span = steps[first:stop]
+        at, span = stop, steps[first:stop]
+        told = _all_told_above(steps, positions)
+        own = _entry(span, len(positions), wording)
         if len(positions) == 1:  # nothing was merged
             out += map(_unchanged, span)
-            at = stop
-            continue
-        if wording.history == "keep":
+            digests = digests[1:]  # noqa: PLW2901 - one has that entry
+            told = any(step.layer is not None for step in span)
+        elif wording.history == "keep":
             out += [{**step.entry, "empty_layer": True} for step in span]
-        if _all_told_above(steps, positions):
-            out.append(_entry(span, len(positions), wording))
-        at = stop
+        if told:
+            out += [own] * len(digests)
     return out + [_unchanged(step) for step in steps[at:]]
 
 
@@ -190,7 +202,7 @@ def _entry(span: Sequence[Step], count: int, wording: Wording) -> dict[str, Any]
     times = [step.entry["created"] for step in span if isinstance(step.entry.get("created"), str)]
     if wording.created or times:
         entry["created"] = wording.created or times[-1]
-    entry["created_by"] = f"lamella squash # {count} layers"
+    entry["created_by"] = f"lamella squash # {count} layer{'s' if count > 1 else ''}"
     if wording.message:
         entry["comment"] = wording.message
     return entry

@@ -378,7 +378,7 @@ def test_completion_in_the_words_of_docker(
     lamella: Lamella, work: Path, app: str, how: str
 ) -> None:
     """Words, with what they mean after a tab, and a number that says what to do with them."""
-    said = lamella("docker-cli-plugin", how, "squash", "--max").worked().text
+    said = lamella("docker-cli-plugin", how, "squash", "--max-layers").worked().text
     option, end = said.splitlines()
     assert option.split("\t")[0] == "--max-layers"
     assert ("\t" in option) is (how == "__complete")

@@ -35,6 +35,7 @@ COMMANDS = (
     "ls",
     "plan",
     "plugin",
+    "rebase",
     "squash",
     "verify",
 )

@@ -22,7 +22,7 @@ __all__ = ["commands_of", "run_all", "without_times"]
 _SILENT = """
 lamella() {
     case $1 in
-        analyze|cat|delta|demo|diff|export|layers|ls|plan|squash|verify)
+        analyze|cat|delta|demo|diff|export|layers|ls|plan|rebase|squash|verify)
             command=$1; shift; command lamella "$command" --progress none "$@";;
         *) command lamella "$@";;
     esac

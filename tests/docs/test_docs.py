@@ -23,6 +23,8 @@ from tests.docs.console import run_all, without_times
 from tests.engines.daemon import Engine
 from tests.engines.fixtures import started
 from tests.support.demo import put_demo
+from tests.support.tars import layer
+from tests.transport.forms import Layout
 from tests.transport.registry.server import Server, registry_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -191,6 +193,16 @@ def sample(title: str) -> dict[str, Any]:
     return document
 
 
+def rebased(folder: Path) -> list[str]:
+    """Write an image and two bases; return their references."""
+    tars = [layer("etc/", ("etc/app.conf", content)) for content in (b"1", b"22", b"333")]
+    made, images = Layout(), {"app": (tars[0], tars[2]), "old": tars[:1], "new": tars[1:2]}
+    for tag, stack in images.items():
+        made.add(made.manifest(stack), tag)
+    made.write(folder / "images")
+    return [f"oci:images:{tag}" for tag in images]
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the commands print, for the demo's image."""
@@ -230,6 +242,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
             *("delta", "demo.tar", "changed.tar", "--ignore", "mtime", "--verify"),
             *("-o", "docker-archive:delta.tar"),
         ),
+        "rebase": run("rebase", *rebased(folder), "--check"),
     }
 
 
@@ -238,7 +251,8 @@ OF_DOCUMENTS = pytest.mark.xdist_group("documents")  # which are made once for a
 
 @OF_DOCUMENTS
 @pytest.mark.parametrize(
-    "name", ["squash", "batch", "layers", "ls", "analyze", "plan", "verify", "diff", "delta"]
+    "name",
+    ["squash", "batch", "layers", "ls", "analyze", "plan", "verify", "diff", "delta", "rebase"],
 )
 def test_every_field_is_told(documents: dict[str, dict[str, Any]], name: str) -> None:
     """No more and no fewer than there are, in the table and in the sample."""

@@ -15,7 +15,8 @@ __all__ = ["PARAMETERS", "explain", "in_options"]
 PARAMETERS = frozenset(
     {
         *("authfile", "auto", "base", "ca", "check", "cleanup", "compression", "created"),
-        *("include_base", "insecure", "last", "layers", "max_layers", "message", "output"),
+        *("include_base", "insecure", "into", "last", "layers", "max_layer_size", "max_layers"),
+        *("message", "output"),
         *("platform", "source", "tls_verify", "tmp_dir"),
         *("annotations", "change", "redact", "redact_names", "unset_env", "unset_label"),
         *("archive", "clamp_mtime", "engine", "exclude", "ignore", "journal", "keep", "referrers"),

@@ -29,6 +29,7 @@ _COMMANDS = {
     "ls": "list the files of an image or of one layer",
     "plan": "plan which layers of many images to squash",
     "plugin": "install lamella as `docker squash`",
+    "rebase": "put an image's own layers over another base",
     "squash": "squash layers of an image into one",
     "verify": "check whether two images have the same files and config",
 }
@@ -64,8 +65,8 @@ class _LazyGroup(CommandGroup):
     epilog="""\b
 Exit codes: 0 success; 1 the image is malformed or can't be squashed as
 requested, or the result can't be written; 2 wrong usage; 3 nothing to squash
-(with --exit-code); 4 the images differ; 5 an engine or registry failed; 6 the
-image violates a rule; 7 no such image; 130 interrupted.
+(with --exit-code); 4 there are differences; 5 an engine or registry failed;
+6 the image violates a rule; 7 no such image; 130 interrupted.
 
 `lamella COMMAND --help` shows the options of a command, `lamella demo` runs an
 example, `lamella help` lists the documentation.""",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lamella.cli.completion import complete_layer
+from lamella.cli.rule_values import bytes_option
 from lamella.cli.shared_options import (
     Decorator,
     allow_option,
@@ -21,7 +22,10 @@ __all__ = ["HEADINGS", "squash_options"]
 
 HEADINGS: Mapping[str, Sequence[str]] = {
     "Which layers": ("base", "last", "layers", "max_layers", "auto", "include_base"),
-    "The new image": ("tags", "platform", "compression", "message", "history", "created"),
+    "The new image": (
+        *("tags", "platform", "compression", "max_layer_size", "into", "message", "history"),
+        "created",
+    ),
     "What changes": (
         *("exclude", "exclude_from", "remove_secrets", "allow", "clamp_mtime", "change"),
         *("unset_env", "unset_label", "annotations", "redact", "redact_names"),
@@ -81,6 +85,13 @@ _OPTIONS: Sequence[Decorator] = (
         metavar="KIND[:LEVEL]",
         help="Compress the new layer: gzip, zstd or none.",
     ),
+    click.option(
+        "--max-layer-size",
+        callback=bytes_option,
+        metavar="SIZE",
+        help="Cut new layers larger than SIZE.",
+    ),
+    click.option("--into", type=int, metavar="K", help="Cut the new layer into K layers."),
     click.option(
         "--message", default="", metavar="TEXT", help="Comment of the new layer in the history."
     ),

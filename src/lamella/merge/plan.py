@@ -10,10 +10,10 @@ together; their bytes are taken over as they are wherever all engines agree on t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from lamella.errors import Unsupported
 from lamella.layer.whiteout import OPAQUE, PREFIX
@@ -21,79 +21,11 @@ from lamella.merge.changeset import Changeset
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.entries import Entries
 from lamella.merge.overlay import Folder, Link, Loss, Tree
-from lamella.tar.blocks import HeaderBlocks
-from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, ReadAt, join
-from lamella.tar.time_limit import TimeLimit
+from lamella.merge.pieces import Piece, Plan, Promotion, Run, Whiteout
+from lamella.tar.entry import CHAR_DEVICE, REWRITE, Header, Member, join
 from lamella.tar.writer import END_OF_ARCHIVE, format_whiteout
 
-__all__ = ["Piece", "Plan", "Promotion", "Run", "Whiteout", "make_plan"]
-
-
-class Run(NamedTuple):
-    """Bytes to copy from a layer's tar."""
-
-    position: int
-    offset: int
-    length: int
-    headers: Sequence[int] = ()
-    """Offsets of header blocks in it whose time is limited, in order."""
-
-    def late(self, source: ReadAt, limit: TimeLimit) -> Iterator[int]:
-        """Yield the headers that are changed by that.
-
-        Args:
-            source: the layer's tar.
-            limit: of the times.
-        """
-        if self.headers:
-            blocks = HeaderBlocks(source)
-            yield from (start for start in self.headers if limit.is_late(blocks.at(start)))
-
-
-Piece: TypeAlias = bytes | Run
-
-
-class Whiteout(NamedTuple):
-    """A deletion that the merged layer must still tell, and why."""
-
-    path: bytes
-    reason: str
-
-
-class Promotion(NamedTuple):
-    """A file whose first name is gone: it is stored under another of its names."""
-
-    gone: bytes
-    path: bytes
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All there is to know of a merged layer before it is written."""
-
-    pieces: list[Piece]
-    size: int
-    """Bytes of the merged layer."""
-    entries: int
-    whiteouts: list[Whiteout]
-    promotions: list[Promotion]
-    dropped: list[tuple[Member, Member | None]]
-    """Entries that are not in the merged layer: deleted, or overwritten by the second."""
-    left_out: list[Member] = field(default_factory=list)
-    """Entries that are not in it because the edits say so."""
-    edited: bool = False
-    """An entry of the squashed layers has another header because the edits say so."""
-    limit: TimeLimit | None = None
-    """Of the times in headers that are copied."""
-
-    def changes_layer(self, position: int, source: ReadAt) -> bool:
-        """Whether the edits change an entry of a layer that is squashed alone."""
-        runs = (piece for piece in self.pieces if isinstance(piece, Run))
-        return self.edited or any(
-            any(True for _ in run.late(source, self.limit))
-            for run in runs
-            if self.limit is not None and run.position == position
-        )
+__all__ = ["NameList", "Piece", "Plan", "Promotion", "Run", "Site", "Whiteout", "make_plan"]
 
 
 def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS) -> Plan:
@@ -109,9 +41,8 @@ def make_plan(tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO
         Unsupported: a file can't be said so that all engines understand it.
         MalformedTar: a header that must be read in full is damaged.
     """
-    if tree.links_below:
-        _adopt_lower_names(tree)
-    return _Planner(tree, changesets, edits).run()
+    names = NameList.of(tree, changesets, edits)
+    return names.whole()
 
 
 def _adopt_lower_names(tree: Tree) -> None:
@@ -135,23 +66,116 @@ _LAST = 1 << 100
 
 # A name in the difference: what sorts it into the order of the layers, the name, what it stands
 # for, and the number of the directory it is in. A plain tuple, for there may be a million.
-_Site: TypeAlias = tuple[int, bytes, Folder | Member | Link, int]
+Site: TypeAlias = tuple[int, bytes, Folder | Member | Link, int]
+
+
+class NameList:
+    """What the merged layer has to say: names in the order of the layers, and directories."""
+
+    def __init__(self, tree: Tree, entries: Entries, *, changes: bool) -> None:
+        """List them; see `of`.
+
+        Args:
+            tree: the difference.
+            entries: what its entries become.
+            changes: whether edits change entries.
+        """
+        self.tree, self.entries, self.changes = tree, entries, changes
+        self.first = tree.lower.top + 1 if tree.lower else 0
+        """Position of the lowest squashed layer."""
+        self.folders: list[tuple[bytes, Folder, int]] = []
+        """Path, directory, and the number of the one above, by number."""
+        self.index: dict[int, int] = {}
+        """The number of each directory, by identity."""
+        self.linked: set[int] = set()
+        """Files with several names, by identity."""
+        self.sites = self._collect()
+        self.sites.sort(key=itemgetter(0))
+
+    @classmethod
+    def of(
+        cls, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits = NO_EDITS
+    ) -> NameList:
+        """List what a tree says; the arguments are those of `make_plan`."""
+        if tree.links_below:
+            _adopt_lower_names(tree)
+        entries = Entries({p: c.source for p, c in changesets.items()}, edits)
+        changes = edits.change is not None or edits.latest is not None
+        return cls(tree, entries, changes=changes)
+
+    def _collect(self) -> list[Site]:
+        """List the names to write; directories that only lead to others wait for those."""
+        sites: list[Site] = []
+        self.folders.append((b"", self.tree.root, 0))
+        self.index[id(self.tree.root)] = 0
+        for at, (path, folder, _) in enumerate(self.folders):  # which grows meanwhile
+            for name, node in folder.kids.items():
+                if isinstance(node, Member):
+                    sites.append((node.origin << _OFFSET_BITS | node.start, name, node, at))
+                    continue
+                if node is None:
+                    continue
+                member = node.member
+                if isinstance(node, Link):
+                    self.linked.add(id(node.inode))
+                else:
+                    self.index[id(node)] = len(self.folders)
+                    self.folders.append((join(path, name), node, at))
+                    if member is None and node.lower is not None and None not in node.kids.values():
+                        continue
+                order = _LAST if member is None else member.origin << _OFFSET_BITS | member.start
+                sites.append((order, name, node, at))
+        return sites
+
+    def plan(self, sites: Sequence[Site], *, is_bottom: bool) -> Plan:
+        """Plan a layer of some of the names, with all directories that they are in.
+
+        Args:
+            sites: the names, in order; all names of a file or none.
+            is_bottom: the layer says what is deleted, too: no other layer of this tree lies below.
+
+        Raises:
+            Unsupported: a file can't be said so that all engines understand it.
+            MalformedTar: a header that must be read in full is damaged.
+        """
+        return _Planner(self, is_bottom=is_bottom).run(sites)
+
+    def whole(self) -> Plan:
+        """Plan a layer of all names; see `make_plan`."""
+        plan = self.plan(self.sites, is_bottom=True)
+        left_out = [member for member, _ in self._gone(Loss(n, None) for n in self.tree.left_out)]
+        return replace(plan, dropped=self._gone(self.tree.losses), left_out=left_out)
+
+    def _gone(self, losses: Iterable[Loss]) -> list[tuple[Member, Member | None]]:
+        """Return the entries of what is gone; files that live on under other names are not."""
+        dropped: list[tuple[Member, Member | None]] = []
+        linked = self.linked
+        stack: list[tuple[Folder | Member | Link, Member | None]] = [*losses]
+        while stack:
+            node, by = stack.pop()
+            if isinstance(node, Member):
+                if not linked or id(node) not in linked:
+                    dropped.append((node, by))
+            elif isinstance(node, Link):
+                dropped.append((node.member, by))
+            else:
+                stack += [(kid, None) for kid in node.kids.values() if kid is not None]
+                if node.own_member is not None:
+                    dropped.append((node.own_member, None))
+        return dropped
 
 
 class _Planner:
-    """One pass over the difference; collects pieces, neighbouring runs joined into one."""
+    """One pass over names; collects pieces, neighbouring runs joined into one."""
 
-    def __init__(self, tree: Tree, changesets: Mapping[int, Changeset], edits: Edits) -> None:
-        self._tree = tree
-        self._entries_of = Entries({p: c.source for p, c in changesets.items()}, edits)
-        self._changes = edits.change is not None or edits.latest is not None
-        self._folders: list[tuple[bytes, Folder, int]] = []
-        self._written: set[int] = set()
+    def __init__(self, names: NameList, *, is_bottom: bool) -> None:
+        self._names, self._is_bottom = names, is_bottom
+        self._entries_of, self._changes = names.entries, names.changes
+        self._folders, self._linked = names.folders, names.linked
+        self._written: set[int] = {0}
         self._is_edited = False
-        self._first = tree.lower.top + 1 if tree.lower else 0  # of the squashed layers
         self._leaders: dict[int, bytes] = {}  # inode -> the path it was written under
         self._headers: dict[int, Header] = {}  # of inodes with several names
-        self._linked: set[int] = set()
         self._pieces: list[Piece] = []
         self._literals: list[bytes] = []
         self._position = -1  # of the run at hand, if there is one
@@ -162,14 +186,11 @@ class _Planner:
         self._whiteouts: list[Whiteout] = []
         self._promotions: list[Promotion] = []
 
-    def run(self) -> Plan:
-        sites = self._collect()
-        sites.sort(key=itemgetter(0))
-        root = self._tree.root
-        if root.member is not None:
-            self._entry(root.member, b"", b"")
-        self._removals(root, b"")
+    def run(self, sites: Sequence[Site]) -> Plan:
+        if self._is_bottom:
+            self._root(self._names.tree.root)
         folders, written, entry = self._folders, self._written, self._entry
+        index = self._names.index
         for _, name, node, parent in sites:
             if parent not in written:
                 self._parents(parent)
@@ -178,48 +199,24 @@ class _Planner:
             elif isinstance(node, Link):
                 self._hard_link(node, join(folders[parent][0], name))
             else:
-                self._parents(self._index[id(node)])
+                self._parents(index[id(node)])
         self._literal(END_OF_ARCHIVE)
         self._flush()
-        left_out = [member for member, _ in self._gone(Loss(n, None) for n in self._tree.left_out)]
         return Plan(
             self._pieces,
             self._size,
             self._entries,
             self._whiteouts,
             self._promotions,
-            self._gone(self._tree.losses),
-            left_out,
-            self._is_edited,
-            self._entries_of.limit,
+            dropped=[],
+            edited=self._is_edited,
+            limit=self._entries_of.limit,
         )
 
-    # -- what is there
-
-    def _collect(self) -> list[_Site]:
-        """List the names to write; directories that only lead to others wait for those."""
-        sites: list[_Site] = []
-        self._folders.append((b"", self._tree.root, 0))
-        self._written.add(0)
-        self._index = {id(self._tree.root): 0}
-        for at, (path, folder, _) in enumerate(self._folders):  # which grows meanwhile
-            for name, node in folder.kids.items():
-                if isinstance(node, Member):
-                    sites.append((node.origin << _OFFSET_BITS | node.start, name, node, at))
-                    continue
-                if node is None:
-                    continue
-                member = node.member
-                if isinstance(node, Link):
-                    self._linked.add(id(node.inode))
-                else:
-                    self._index[id(node)] = len(self._folders)
-                    self._folders.append((join(path, name), node, at))
-                    if member is None and node.lower is not None and None not in node.kids.values():
-                        continue
-                order = _LAST if member is None else member.origin << _OFFSET_BITS | member.start
-                sites.append((order, name, node, at))
-        return sites
+    def _root(self, root: Folder) -> None:
+        if root.member is not None:
+            self._entry(root.member, b"", b"")
+        self._removals(root, b"")
 
     # -- pieces
 
@@ -274,6 +271,8 @@ class _Planner:
         else:
             self._literal(self._entries_of.made_up(path).header)
             self._entries += 1
+        if not self._is_bottom:
+            return
         if folder.hidden is not None and folder.hidden.kids:
             self._mark(path + b"/" + OPAQUE)
             self._whiteouts.append(Whiteout(path + b"/", "recreated; hides the base's directory"))
@@ -310,7 +309,7 @@ class _Planner:
     def _note_change(self, member: Member) -> bool:
         """Whether the edits change an entry; it is told of those of the squashed layers."""
         changed = self._entries_of.is_changed(member)
-        self._is_edited |= changed and member.origin >= self._first
+        self._is_edited |= changed and member.origin >= self._names.first
         return changed
 
     def _anew(self, member: Member, path: bytes) -> None:
@@ -353,23 +352,3 @@ class _Planner:
             header = self._entries_of.header(inode)
             self._headers[id(inode)] = header
         return header
-
-    # -- what is not there
-
-    def _gone(self, losses: Iterable[Loss]) -> list[tuple[Member, Member | None]]:
-        """Return the entries of what is gone; files that live on under other names are not."""
-        dropped: list[tuple[Member, Member | None]] = []
-        linked = self._linked
-        stack: list[tuple[Folder | Member | Link, Member | None]] = [*losses]
-        while stack:
-            node, by = stack.pop()
-            if isinstance(node, Member):
-                if not linked or id(node) not in linked:
-                    dropped.append((node, by))
-            elif isinstance(node, Link):
-                dropped.append((node.member, by))
-            else:
-                stack += [(kid, None) for kid in node.kids.values() if kid is not None]
-                if node.own_member is not None:
-                    dropped.append((node.own_member, None))
-        return dropped

@@ -67,7 +67,13 @@ def _facts(result: Result) -> dict[str, Any]:
         "source": document["source"],
         "image": image,
         "base": base,
-        "ranges": [{key: one[key] for key in told} for one in document["ranges"]],
+        "ranges": [
+            {
+                **{key: one[key] for key in told},
+                "layers": [layer["diff_id"] for layer in one["layers"]],
+            }
+            for one in document["ranges"]
+        ],
         "excluded": len(result.excluded),
         "verified": result.verified,
     }

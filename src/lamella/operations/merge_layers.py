@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
-from lamella.layer.compress import Packed
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spans import StoredSpans
 from lamella.merge.causes import Dropped, count_dropped
+from lamella.merge.cutting import NO_CUTTING, Cutting, Part
 from lamella.merge.edits import NO_EDITS, Edits
 from lamella.merge.emit import PlanTar
 from lamella.merge.gc_pause import collector_paused
 from lamella.merge.plan import Plan
+from lamella.operations.new_layers import PutLayer, Putting, put_new
 from lamella.operations.planning import Edited, Planning, Reading
 from lamella.progress import Progress
 from lamella.rewrite import Wording, new_config
@@ -27,10 +27,9 @@ from lamella.selection import Selection
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
-from lamella.spec.digest import Digest
 from lamella.transport.base import ImageWriter
 
-__all__ = ["Packing", "Prepared", "WrittenImage", "prepare", "reason_against", "write"]
+__all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +43,9 @@ class Prepared:
     """By position: the layers that were read; those below a range only if it depends on them."""
     plans: Mapping[range, Plan]
     edited: Edited
+    cutting: Cutting = NO_CUTTING
+    parts: Mapping[range, Sequence[Part]] = field(default_factory=dict)
+    """What takes the place of each range, where merged layers are cut."""
 
     def count_dropped(self) -> None:
         """Read what `dropped` has to compare, now rather than when it is asked for."""
@@ -63,19 +65,16 @@ class Prepared:
     @property
     def bytes_after(self) -> int:
         """Bytes of the layers that take their place."""
-        return sum(plan.size for plan in self.plans.values())
+        return sum(plan.size for positions in self.plans for plan in self.new_plans(positions))
+
+    def new_plans(self, positions: range) -> list[Plan]:
+        """Return the plans of the layers that take the place of a range, base first."""
+        parts = self.parts.get(positions)
+        return [part.plan for part in parts] if parts else [self.plans[positions]]
 
     def merged(self, positions: range) -> PlanTar:
         """Return the layer that takes the place of a range."""
         return PlanTar(self.plans[positions], self.tars)
-
-
-class Packing(NamedTuple):
-    """How many bytes of a new layer's tar were compressed in which way, if it is compressed."""
-
-    spliced: int = 0
-    """Their compressed form was taken over."""
-    recompressed: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ class WrittenImage:
     descriptors: tuple[Descriptor, ...]
     kept: tuple[tuple[Layer, Descriptor], ...]
     """Layers that stay, and in which form."""
-    packing: Mapping[range, Packing]
-    """How the layer that takes the place of a range was compressed."""
+    new: Mapping[range, Sequence[PutLayer]]
+    """The layers that take the place of each range."""
 
 
 def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
@@ -101,6 +100,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     allowed: Allowed = NOTHING_ALLOWED,
     headers_only: bool = False,
     finds_blocks: Codec | None = None,
+    cutting: Cutting = NO_CUTTING,
 ) -> Prepared:
     """Read headers and plan; no content is looked at.
 
@@ -114,6 +114,7 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
         allowed: what is none.
         headers_only: content of squashed layers will not be asked for.
         finds_blocks: find what of them can be taken over, as far as they are compressed so.
+        cutting: how merged layers are cut.
 
     Raises:
         ImageError: a layer is damaged, is not what its digest says, or can't be squashed.
@@ -127,10 +128,18 @@ def prepare(  # noqa: PLR0913 - what is read, how, and what becomes of it
     progress.phase("read layers")
     reading = Reading(image, opener, headers_only=headers_only, finds_blocks=finds_blocks)
     with opener.explaining(), collector_paused():
-        planned = Planning(reading, ranges, edits, remove_secrets=remove_secrets, allowed=allowed)
+        planned = Planning(
+            reading,
+            ranges,
+            edits,
+            remove_secrets=remove_secrets,
+            allowed=allowed,
+            cutting=cutting,
+        )
         plans = planned.plans()
         edited = planned.edited()
-    return Prepared(image, selection, opener, reading.tars, plans, edited)
+    parts = {positions: planned.parts.get(positions, ()) for positions in plans}
+    return Prepared(image, selection, opener, reading.tars, plans, edited, planned.cutting, parts)
 
 
 def reason_against(image: Image) -> str:
@@ -163,8 +172,7 @@ def write(
     """
     image, opener = prepared.image, prepared.opener
     squashed = {position for positions in prepared.plans for position in positions}
-    merged: dict[range, Digest] = {}
-    packing: dict[range, Packing] = {}
+    new: dict[range, Sequence[PutLayer]] = {}
     descriptors: list[Descriptor] = []
     forms: list[Descriptor] = []
     starts = {positions.start: positions for positions in prepared.plans}
@@ -175,14 +183,8 @@ def write(
     for position, layer in enumerate(image.layers):
         if position in starts:
             positions = starts[position]
-            plan = prepared.plans[positions]
-            progress.phase("write the merged layer", plan.size)
-            blocks = _blocks(prepared, positions, writer.compression.takes_over)
-            tar = PlanTar(plan, prepared.tars, progress.advance, blocks)
-            packed = writer.put_merged(tar)
-            merged[positions] = packed.diff_id
-            packing[positions] = _packing(tar, packed, writer)
-            descriptors.append(packed.descriptor)
+            new[positions] = put_new(_putting(prepared, writer, progress, positions))
+            descriptors += [layer.packed.descriptor for layer in new[positions]]
         elif position not in squashed:
             progress.phase(f"keep layer {position + 1}", layer.blob.size)
             forms.append(writer.put_layer(layer))
@@ -191,16 +193,20 @@ def write(
     causes.result()
     opener.verify()
     config = image.config
-    if merged or renewed:
-        config = new_config(image, prepared.selection, merged, wording)
+    if new or renewed:
+        made = {where: [layer.packed.diff_id for layer in layers] for where, layers in new.items()}
+        config = new_config(image, prepared.selection, made, wording)
     kept_forms = tuple(zip(kept, forms, strict=True))
-    return WrittenImage(config, tuple(descriptors), kept_forms, packing)
+    return WrittenImage(config, tuple(descriptors), kept_forms, new)
 
 
-def _packing(tar: PlanTar, packed: Packed, writer: ImageWriter) -> Packing:
-    if writer.compression.kind == Codec.NONE:
-        return Packing()
-    return Packing(packed.spliced, tar.size - packed.spliced)
+def _putting(
+    prepared: Prepared, writer: ImageWriter, progress: Progress, positions: range
+) -> Putting:
+    parts = prepared.parts.get(positions) or (prepared.plans[positions],)
+    blocks = _blocks(prepared, positions, writer.compression.takes_over)
+    spool = prepared.opener.spool
+    return Putting(parts, prepared.cutting, prepared.tars, blocks, writer, spool, progress)
 
 
 def _blocks(prepared: Prepared, positions: range, codec: Codec | None) -> dict[int, StoredSpans]:

@@ -37,3 +37,5 @@ class SquashOptions(TypedDict, total=False):
     remove_secrets: bool
     allow: str | Sequence[str]
     clamp_mtime: datetime | str | None
+    max_layer_size: int | None
+    into: int | None

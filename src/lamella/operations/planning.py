@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -15,12 +15,13 @@ from lamella.layer.blob import Layer
 from lamella.layer.opener import LayerOpener, is_near
 from lamella.layer.protocols import LayerTar, Sieve
 from lamella.merge.changeset import Changeset, read_changeset
+from lamella.merge.cutting import NO_CUTTING, Cutting, Part, cut_whole
 from lamella.merge.edits import Edits, meant_among, meant_in_tree
 from lamella.merge.independent import difference_alone
 from lamella.merge.nodes import newest_origin
 from lamella.merge.overlay import Folder, Tree
 from lamella.merge.patterns import NO_PATTERN, PathPatterns
-from lamella.merge.plan import Plan, make_plan
+from lamella.merge.plan import NameList, Plan
 from lamella.operations.secrets import FoundSecret, secrets_among, secrets_shown
 from lamella.spec.codec import Codec
 from lamella.tar.entry import path_text
@@ -78,6 +79,11 @@ class Reading:
         opened = self._opener.open(layers, through, finds_blocks=self._finds_blocks)
         self._take(list(chain(*ranges)), opened)
 
+    def ratios(self) -> dict[int, float]:
+        """Return how many bytes are stored for one of a layer, where it is compressed."""
+        sizes = ((p, self.image.layers[p].blob.size, tar.size) for p, tar in self.tars.items())
+        return {position: stored / size for position, stored, size in sizes if stored < size}
+
     def others(self) -> None:
         """Read the layers that are not squashed, with their content."""
         positions = [p for p in range(len(self.image.layers)) if p not in self.tars]
@@ -99,7 +105,7 @@ class Reading:
 class Planning:
     """Plans each range; the layers below are looked at only as far as a range depends on them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is read, and what becomes of it
         self,
         reading: Reading,
         ranges: Sequence[range],
@@ -107,6 +113,7 @@ class Planning:
         *,
         remove_secrets: bool = False,
         allowed: Allowed,
+        cutting: Cutting = NO_CUTTING,
     ) -> None:
         """Plan nothing yet.
 
@@ -116,7 +123,12 @@ class Planning:
             edits: what the merged layers are to say otherwise.
             remove_secrets: what is likely a secret is left out, too.
             allowed: what is none.
+            cutting: how merged layers are cut.
         """
+        self.parts: dict[range, list[Part]] = {}
+        """What takes the place of each range, where merged layers are cut."""
+        self.cutting = cutting
+        """With what is known of the layers."""
         self._reading, self._ranges, self._edits = reading, ranges, edits
         self._removes_secrets, self._allowed = remove_secrets, allowed
         self._below = _Below(reading)
@@ -134,6 +146,8 @@ class Planning:
         """
         reading, edits, ranges = self._reading, self._edits, self._ranges
         reading.squashed(ranges)
+        if self.cutting.compresses:
+            self.cutting = replace(self.cutting, ratios=reading.ratios())
         if self._removes_secrets:
             reading.others()
         changesets = reading.changesets
@@ -152,16 +166,19 @@ class Planning:
                 lacks = bool(self._left_out)
                 _lay(difference, changesets, positions, reading.image, lacks=lacks)
                 self._leave_out(difference, positions.stop)
-            plan = make_plan(difference, changesets, edits)
+            names = NameList.of(difference, changesets, edits)
+            plan = names.whole()
             self._note_dead(plan)
+            parts = [] if self.cutting.is_none else cut_whole(names, plan, self.cutting)
             first = positions.start
             if (
                 len(positions) > 1
                 or len(self._left_out) > before
                 or plan.changes_layer(first, reading.tars[first])
                 or self._drops_secret(plan, first)
+                or len(parts) > 1
             ):
-                plans[positions] = plan
+                plans[positions], self.parts[positions] = plan, parts
         if leaves_out:
             reading.below(len(reading.image.layers))
             self._check_removals()

@@ -6,17 +6,23 @@ from lamella.errors import ImageError
 from lamella.layer.blob import FileRange
 from lamella.layer.protocols import LayerTar
 from lamella.merge.edits import Edits
-from lamella.operations.merge_layers import Prepared
+from lamella.merge.emit import PlanTar
+from lamella.operations.merge_layers import Prepared, WrittenImage
 from lamella.rootfs import compare_rootfs, read_rootfs
 
 __all__ = ["prove"]
 
 
-def prove(prepared: Prepared, edits: Edits) -> None:
+def prove(prepared: Prepared, edits: Edits, written: WrittenImage | None = None) -> None:
     """Read the new layers as any reader would and compare with the old ones.
 
     In files the layers above are read, too: copying a compressed one shows that it is what its
     digest says, and only unpacking it that it is what the config says.
+
+    Args:
+        prepared: the old layers, and plans of the new ones.
+        edits: what is to be otherwise.
+        written: the new layers, if they are written; some may be cut further than was planned.
 
     Raises:
         DigestMismatch: a layer that stays is not what the config says.
@@ -33,8 +39,12 @@ def prove(prepared: Prepared, edits: Edits) -> None:
     position = 0
     while position < len(old):
         if position in starts:
-            new.append(prepared.merged(starts[position]))
-            position = starts[position].stop
+            positions = starts[position]
+            plans = prepared.new_plans(positions)
+            if written is not None:
+                plans = [layer.plan for layer in written.new[positions]]
+            new += [PlanTar(plan, prepared.tars) for plan in plans]
+            position = positions.stop
         else:
             new.append(old[position])
             position += 1

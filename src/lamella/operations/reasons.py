@@ -20,6 +20,8 @@ def reason_for_nothing(  # noqa: PLR0911 - one for each reason
         base_layers: how many of the lowest are kept because they are the base.
         kept_name: what the user called the layers below.
     """
+    if selection.squashing and not request.changes_layers:
+        return "no chosen layer is to be cut, and there is only one in each range"
     if selection.squashing:
         return "no chosen layer has anything to leave out or to change"
     if count == 1:

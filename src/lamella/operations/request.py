@@ -26,6 +26,12 @@ Layers = str | range | Sequence[str | range]
 """Ranges of layers: ``"A-B"``, numbered from 1, or a `range` of positions."""
 
 
+_SMALLEST = 1 << 16
+"""Of limits: directories are said in each layer, and must fit in."""
+_MOST = 120
+"""New layers: Docker 20.10 takes 125 in all."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What a squash is asked for, checked before any work."""
@@ -57,6 +63,10 @@ class Request:
     """Merged layers leave out what is likely a secret, too."""
     allow: tuple[str, ...] = ()
     """What is none, as `Allowed.parse` reads it."""
+    max_layer_size: int | None = None
+    """Cut new layers that are stored larger than so many bytes."""
+    into: int | None = None
+    """Cut new layers into so many."""
     check: bool = False
     """Prove that both images have the same file system before anything is published."""
     referrers: Literal["copy", "drop"] | None = None
@@ -88,6 +98,7 @@ class Request:
             raise UsageError("`include_base` goes with `auto`")
         if self.last is not None and self.last < 1:
             raise UsageError(f"`last` {self.last}: expected a number of layers, 1 or more")
+        self._check_cutting()
         if self.allow and not (self.remove_secrets or self.changes.redaction.likely):
             raise UsageError("`allow` goes with `remove_secrets` or `redact`")
         check_annotations(self.annotations)
@@ -95,6 +106,15 @@ class Request:
         _check_text("`message`", self.wording.message)
         for name in self.tags:
             _check_text("the new image's name", name)
+
+    def _check_cutting(self) -> None:
+        if self.max_layer_size is not None and self.into is not None:
+            raise UsageError("`max_layer_size` and `into` exclude each other; give one")
+        size = self.max_layer_size
+        if size is not None and size < _SMALLEST:
+            raise UsageError(f"`max_layer_size` {size}: expected {_SMALLEST} bytes or more")
+        if self.into is not None and not 1 <= self.into <= _MOST:
+            raise UsageError(f"`into` {self.into}: expected a number of layers, 1 to {_MOST}")
 
     def _check_referrers(self) -> None:
         if self.referrers not in {None, "copy", "drop"}:
@@ -111,6 +131,11 @@ class Request:
                 f"`referrers` copy: nothing can be attached to an image in {self.output}; expected "
                 "a registry, oci:DIR or oci-archive:FILE as `output`"
             )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether new layers are cut, also of a layer that is squashed alone."""
+        return self.max_layer_size is not None or self.into is not None
 
     @property
     def changes_layers(self) -> bool:
@@ -143,6 +168,8 @@ class Request:
             "remove_secrets": self.remove_secrets or None,
             "allow": list(self.allow),
             "clamp_mtime": time_text(latest) if latest is not None else None,
+            "max_layer_size": self.max_layer_size,
+            "into": self.into,
         }
         return {name: value for name, value in given.items() if value not in (None, "", {}, [])}
 

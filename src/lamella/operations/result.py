@@ -12,15 +12,28 @@ from lamella.operations.secrets import FoundSecret
 from lamella.spec.changes import FieldChange
 from lamella.tar.entry import path_text
 
-__all__ = ["FORMAT_VERSION", "ReferrerOutcome", "Result", "SquashedRange"]
+__all__ = ["FORMAT_VERSION", "LayerOfRange", "ReferrerOutcome", "Result", "SquashedRange"]
 
 FORMAT_VERSION = 1
 """Of the JSON documents; grows when a field changes its meaning or goes, not when one is added."""
 
 
 @dataclass(frozen=True)
+class LayerOfRange:
+    """A new layer that took, alone or with others, the place of a range."""
+
+    bytes: int
+    """Of its tar."""
+    entries: int
+    stored: int = 0
+    """Bytes as it is stored; 0 after a dry run."""
+    diff_id: str = ""
+    """Empty after a dry run."""
+
+
+@dataclass(frozen=True)
 class SquashedRange:
-    """One range of layers and the layer that took their place."""
+    """One range of layers and the layers that took their place: one, unless they are cut."""
 
     first: int
     """Number of the first layer, from 1."""
@@ -33,11 +46,13 @@ class SquashedRange:
     promoted: tuple[tuple[str, str], ...] = ()
     """Hard links: the name that is gone, and the one that holds the content now."""
     diff_id: str = ""
-    """Empty after a dry run."""
+    """Of the lowest new layer; empty after a dry run."""
     spliced: int = 0
     """Bytes of the new layer whose compressed form was taken over."""
     recompressed: int = 0
     """Bytes of it that were compressed anew; 0 where it is stored plain, and after a dry run."""
+    layers: tuple[LayerOfRange, ...] = ()
+    """The new layers, base first."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +215,7 @@ def _range_to_json(squashed: SquashedRange) -> dict[str, Any]:
         "diff_id": squashed.diff_id,
         "spliced": squashed.spliced,
         "recompressed": squashed.recompressed,
+        "layers": [asdict(layer) for layer in squashed.layers],
         "whiteouts": [{"path": p, "reason": r} for p, r in squashed.whiteouts],
         "promoted": [{"gone": a, "path": b} for a, b in squashed.promoted],
     }

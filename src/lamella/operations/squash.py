@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -11,11 +11,12 @@ from lamella.errors import EngineUnreachable, MalformedImage, UnknownLayer, Unsu
 from lamella.image import Image
 from lamella.layer.opener import LayerOpener
 from lamella.merge.causes import Dropped
+from lamella.merge.cutting import Cutting
 from lamella.operations.base import BaseOf
 from lamella.operations.clock import Clock
 from lamella.operations.conversion import conversion
+from lamella.operations.facts import new_layers, range_facts, size_of
 from lamella.operations.merge_layers import (
-    Packing,
     Prepared,
     WrittenImage,
     prepare,
@@ -27,7 +28,7 @@ from lamella.operations.reasons import reason_for_nothing
 from lamella.operations.referrers import Attached
 from lamella.operations.request import Request
 from lamella.operations.restating import Restating, kept_values
-from lamella.operations.result import Result, SquashedRange
+from lamella.operations.result import Result
 from lamella.selection import AUTO, Selection, is_number, select
 from lamella.spec.codec import Codec
 from lamella.spec.manifest import Manifest
@@ -145,7 +146,8 @@ class Job:
     def select(self) -> Selection:
         """Find the layers: by names and digests alone, unless lamella is to choose them."""
         selection = self._select()
-        return replace(selection, alone=True) if self._request.changes_layers else selection
+        alone = self._request.changes_layers or self._request.cuts
+        return replace(selection, alone=True) if alone else selection
 
     def _select(self) -> Selection:
         request, image = self._request, self._source.describe()
@@ -218,6 +220,7 @@ class Job:
             allowed=self.allowed,
             headers_only=headers_only,
             finds_blocks=self._takes_over(image),
+            cutting=self._cutting(image),
         )
         if not prepared.plans:
             self._reason = reason_for_nothing(
@@ -243,6 +246,17 @@ class Job:
         if destination is None:
             return None
         return destination.compression(image, self._request.compression).takes_over
+
+    def _cutting(self, image: Image) -> Cutting:
+        """How new layers are cut; of a dry run it is not known how they would be compressed."""
+        request = self._request
+        compresses = request.output.keeps_manifest
+        if self._destination is not None:
+            kind = self._destination.compression(image, request.compression).kind
+            compresses = kind != Codec.NONE
+            if request.max_layer_size and not compresses:
+                self._env.progress.note("`max_layer_size`: layers are stored uncompressed there")
+        return Cutting(request.max_layer_size, request.into, compresses=compresses)
 
     def planned(self, prepared: Prepared) -> Result:
         """Tell what would be."""
@@ -275,7 +289,7 @@ class Job:
         if request.check:
             from lamella.operations.prove import prove  # noqa: PLC0415 - few squashes need it
 
-            prove(prepared, request.edits)
+            prove(prepared, request.edits, written)
             self._clock.lap("verify")
         anew, base = bool(prepared.plans), self._annotations_of_base(prepared)
         manifest = restating.manifest(written.config, written.descriptors, base, anew=anew)
@@ -331,12 +345,14 @@ class Job:
 
     def _result(self, prepared: Prepared, written: WrittenImage | None = None) -> Result:
         image, plans = prepared.image, prepared.plans
-        lost = sum(len(positions) - 1 for positions in plans)
-        sizes = [_size(prepared, position) for position in range(len(image.layers))]
+        new = new_layers(prepared, written)
+        lost = sum(len(positions) - len(new[positions]) for positions in plans)
+        sizes = [size_of(prepared, position) for position in range(len(image.layers))]
         kept = min((positions.start for positions in plans), default=len(image.layers))
         dropped = Dropped() if self._request.sizes_only else prepared.dropped
         self._clock.lap("compare")
-        after = sum(sizes) - prepared.bytes_before + prepared.bytes_after
+        made = sum(layer.bytes for layers in new.values() for layer in layers)
+        after = sum(sizes) - prepared.bytes_before + made
         return Result(
             source=image.name,
             source_id=str(image.id),
@@ -355,7 +371,7 @@ class Job:
             base=self._base.base,
             source_tags=image.tags,
             referrers=self._attached.outcomes,
-            ranges=tuple(_ranges(prepared, written)),
+            ranges=tuple(range_facts(prepared, written, new)),
             reason=self._reason,
             dropped=dropped,
             seconds=self._clock.seconds,
@@ -369,30 +385,4 @@ class Job:
             kept_secrets=prepared.edited.kept_secrets,
             platform=str(Platform.of(image.config.value)),
             config_changes=tuple(self.restating(prepared.image).told()),
-        )
-
-
-def _size(prepared: Prepared, position: int) -> int:
-    """Bytes of a layer's tar, or of its stored form if it was not opened."""
-    tar = prepared.tars.get(position)
-    return tar.size if tar is not None else prepared.image.layers[position].blob.size
-
-
-def _ranges(prepared: Prepared, written: WrittenImage | None) -> Iterator[SquashedRange]:
-    gone = 0
-    for positions, plan in prepared.plans.items():
-        diff_id = written.config.diff_ids[positions.start - gone] if written else ""
-        packing = written.packing[positions] if written else Packing()
-        gone += len(positions) - 1
-        yield SquashedRange(
-            first=positions.start + 1,
-            last=positions.stop,
-            bytes_before=sum(prepared.tars[p].size for p in positions),
-            bytes_after=plan.size,
-            entries=plan.entries,
-            whiteouts=tuple((path_text(w.path), w.reason) for w in plan.whiteouts),
-            promoted=tuple((path_text(p.gone), path_text(p.path)) for p in plan.promotions),
-            diff_id=str(diff_id),
-            spliced=packing.spliced,
-            recompressed=packing.recompressed,
         )

@@ -115,7 +115,7 @@ def _rows(result: Result) -> Iterator[str]:
         count, size = _layers(result.kept), human_size(result.kept_bytes)
         yield f"{'kept':<{_LABEL}} {count:<9} {size:>8}{shared}"
     for squashed in result.ranges:
-        ranges = f"{squashed.last - squashed.first + 1} → 1"
+        ranges = f"{squashed.last - squashed.first + 1} → {len(squashed.layers) or 1}"
         before, after = human_size(squashed.bytes_before), human_size(squashed.bytes_after)
         which = f"   layers {squashed.first}-{squashed.last}" if len(result.ranges) > 1 else ""
         yield f"{'squashed':<{_LABEL}} {ranges:<9} {before:>8} → {after}{which}"
@@ -183,7 +183,9 @@ def plan_lines(result: Result) -> list[str]:
     lines += _some("likely secrets among them", secrets)
     for squashed in result.ranges:
         if len(result.ranges) == 1:  # of several, the summary says which they are
-            lines.append(f"layers {squashed.first}-{squashed.last} become one layer")
+            count = len(squashed.layers)
+            made = f"{count} layers" if count > 1 else "one layer"
+            lines.append(f"layers {squashed.first}-{squashed.last} become {made}")
         lines += _some(
             f"layers {squashed.first}-{squashed.last}: deletions kept (whiteouts)",
             [f"/{printable(path)} ({reason})" for path, reason in squashed.whiteouts],

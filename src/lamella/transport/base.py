@@ -166,6 +166,15 @@ class ImageWriter(ABC):
         """Take a new layer; return what it is known by, in its stored form."""
 
     @abstractmethod
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Take a new layer that is packed already, by `compression`.
+
+        Args:
+            packed: what it is known by.
+            file: its stored bytes.
+        """
+
+    @abstractmethod
     def commit(self, config: Config, manifest: Manifest, tags: Sequence[str]) -> str:
         """Publish the image; return its ID there.
 

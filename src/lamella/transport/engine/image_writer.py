@@ -9,7 +9,7 @@ from typing import cast
 
 from lamella.errors import EngineError, Unsupported
 from lamella.image import Image
-from lamella.layer.blob import Blob, Layer, Merged
+from lamella.layer.blob import Blob, FileRange, Layer, Merged
 from lamella.layer.compress import Packed
 from lamella.layer.compression import Compression
 from lamella.layer.partial.headers import has_content
@@ -103,12 +103,16 @@ class EngineImage(ImageWriter):
     def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer: into the load, or into the spool where its digest has to come first."""
         if self._containerd or self._client.is_podman:
-            packed, blob = spool_packed(merged, self.compression, self._spool)
-            piece = SentLayer(packed.diff_id, packed.descriptor, blob)
-        else:
-            name, diff_id = self._request.put(merged)
-            packed = Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
-            piece = SentLayer(diff_id, packed.descriptor, None, name=name)
+            return self.put_packed(*spool_packed(merged, self.compression, self._spool))
+        name, diff_id = self._request.put(merged)
+        packed = Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
+        return self._put_new(packed, SentLayer(diff_id, packed.descriptor, None, name=name))
+
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Take a new layer that is packed already; the classic store's are plain, and never are."""
+        return self._put_new(packed, SentLayer(packed.diff_id, packed.descriptor, file))
+
+    def _put_new(self, packed: Packed, piece: SentLayer) -> Packed:
         self._pieces.append(piece)
         self._kept.append(None)
         return packed

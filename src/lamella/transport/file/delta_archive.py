@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from lamella.errors import Unsupported
-from lamella.layer.blob import Layer, Merged
+from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compress import Packed
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config, format_json
@@ -74,6 +74,12 @@ class DeltaImage(ImageWriter):
     def put_merged(self, merged: Merged) -> Packed:
         """Write a new layer."""
         packed = self._image.put_merged(merged)
+        self._files.append(blob_name(packed.digest))
+        return packed
+
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Write a new layer that is packed already."""
+        packed = self._image.put_packed(packed, file)
         self._files.append(blob_name(packed.digest))
         return packed
 

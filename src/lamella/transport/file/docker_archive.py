@@ -25,7 +25,7 @@ from lamella.errors import (
     Unsupported,
 )
 from lamella.image import Image
-from lamella.layer.blob import Layer, Merged
+from lamella.layer.blob import FileRange, Layer, Merged
 from lamella.layer.compress import Packed
 from lamella.layer.compression import NONE, Compression
 from lamella.layer.spool import Spool
@@ -220,14 +220,16 @@ class DockerArchiveWriter(ImageWriter):
 
     def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer. Its size is known, so a plain one goes straight out."""
-        name, compression = self._next(), self.compression
-        if compression.kind == Codec.NONE:
-            self._tar.begin(name, merged.size)
+        if self.compression.kind == Codec.NONE:
+            self._tar.begin(self._next(), merged.size)
             diff_id = self._put_plain(merged)
             self._tar.end(merged.size)
             return Packed(diff_id, Descriptor(oci_layer(Codec.NONE), diff_id, merged.size))
-        packed, file = spool_packed(merged, compression, self._spool)
-        self._tar.begin(name, packed.size)
+        return self.put_packed(*spool_packed(merged, self.compression, self._spool))
+
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Take a new layer that is packed already."""
+        self._tar.begin(self._next(), packed.size)
         self._tar.copy(file)
         self._tar.end(packed.size)
         return packed

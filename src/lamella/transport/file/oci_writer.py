@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from lamella.image import Image
-from lamella.layer.blob import Blob, Layer, Merged
+from lamella.layer.blob import Blob, FileRange, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import NONE, Compression
 from lamella.spec.codec import Codec
@@ -95,6 +95,13 @@ class LayoutImage(ImageWriter):
         """Take a new layer."""
         blob = self._layout.blobs.start()
         packed = write_packed(merged, self.compression, blob.write)
+        blob.settle(packed.digest)
+        return packed
+
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Take a new layer that is packed already."""
+        blob = self._layout.blobs.start()
+        copy_blob(file, packed.descriptor, "a new layer", blob.write)
         blob.settle(packed.digest)
         return packed
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from lamella.errors import DigestMismatch, EngineError, Unsupported
 from lamella.image import Image
-from lamella.layer.blob import Blob, Bytes, Layer, Merged
+from lamella.layer.blob import Blob, Bytes, FileRange, Layer, Merged
 from lamella.layer.compress import Packed, write_packed
 from lamella.layer.compression import Compression
 from lamella.spec.codec import Codec
@@ -215,7 +215,16 @@ class _RegistryImage(ImageWriter):
 
     def put_merged(self, merged: Merged) -> Packed:
         """Take a new layer, which is sent while it is made."""
-        packed = self._send_packed(merged, "the merged layer")
+        return self._named(self._send_packed(merged, "the merged layer"))
+
+    def put_packed(self, packed: Packed, file: FileRange) -> Packed:
+        """Take a new layer that is packed already; it is sent in the background."""
+        begun = self._sending.begin(packed.descriptor, file, "a new layer")
+        self._pending.append(begun)
+        return self._named(packed)
+
+    def _named(self, packed: Packed) -> Packed:
+        """Return what a layer is known by in the image's manifest."""
         if not self._docker:
             return packed
         stored = packed.descriptor
