@@ -89,15 +89,21 @@ def run(*args: str, tmp: Path, stdin: bytes | None = None, **settings: Any) -> R
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 
-def start(*args: str, tmp: Path, **settings: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - as above
+def start(
+    *args: str,
+    tmp: Path,
+    command: Path = COMMAND,
+    **settings: Any,  # noqa: ANN401 - as above
+) -> subprocess.Popen[bytes]:
     """Start the command; its stderr is a pipe unless `settings` say otherwise.
 
-    A pipe gets no progress unless the arguments ask for it.
+    A pipe gets no progress unless the arguments ask for it. With `warm_command()` as `command` it
+    starts quickly, but gets no signals.
     """
     env = environment(tmp, settings.pop("env", None))
     if "stderr" not in settings:
         args = _silent(args)
-    return subprocess.Popen([COMMAND, *args], env=env, **{"stderr": subprocess.PIPE, **settings})
+    return subprocess.Popen([command, *args], env=env, **{"stderr": subprocess.PIPE, **settings})
 
 
 def _silent(args: tuple[str, ...]) -> tuple[str, ...]:

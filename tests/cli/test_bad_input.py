@@ -14,6 +14,7 @@ from tests.cli.running import Ran, run, start
 from tests.support.images import docker_archive
 from tests.support.machine import patience
 from tests.support.tars import END, entry, layer
+from tests.support.warm import warm_command
 from tests.transport.forms import (
     TARS,
     Layout,
@@ -27,7 +28,8 @@ from tests.transport.forms import (
 
 def reading_nothing(*args: str, tmp: Path, cwd: Path) -> Ran:
     """Run with a stdin that never says anything: who reads it hangs."""
-    with start(*args, tmp=tmp, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with start(*args, tmp=tmp, command=warm_command(), cwd=cwd, **pipes) as process:
         assert process.stderr is not None
         assert process.stdout is not None
         err, out = process.stderr.read(), process.stdout.read()

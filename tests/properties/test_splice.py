@@ -37,11 +37,11 @@ def test_a_spliced_stream_says_what_its_pieces_say(data: st.DataObject) -> None:
     assert spliced(found, 5, len(plain) or 1)[0] == packed
 
 
-@pytest.mark.parametrize("arrives", [1, 2, 3, 61, 997])
-@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("arrives", [1, 2, 61])
+@pytest.mark.parametrize("maker", ["zlib 6", "zlib, fixed", "zlib-ng 9"])
 def test_blocks_are_found_wherever_the_stream_is_cut(maker: str, arrives: int) -> None:
     """A block may end within the last byte that came; what is told of it is the same."""
-    packed = b"".join(member(words(150_000, n), maker, 20_000) for n in range(2))
+    packed = b"".join(member(words(70_000, n), maker, 20_000) for n in range(2))
     spans = source_of(packed, arrives=arrives).blocks.spans
     assert spans == source_of(packed).blocks.spans
     for span in spans:
