@@ -25,6 +25,7 @@ from lamella.operations.request import (
     Layers,
     Name,
     Request,
+    compression_of,
     platform_of,
     range_texts,
     reference_text,
@@ -166,7 +167,7 @@ def squash(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             include_base=include_base,
             tags=tags,
             platform=None if platform == "all" else platform_of(platform),
-            compression=_compression(compression),
+            compression=compression_of(compression),
             wording=Wording(history, message, created_text(created, world.source_date_epoch)),
             annotations=annotations or {},
             changes=Changes.parse(change, unset_env, unset_label, redact_names, redact=redact),
@@ -190,10 +191,6 @@ def _run(request: Request, world: Environment, stack: ExitStack, *, every: bool)
     from lamella.operations.squash_index import squash_every_platform  # noqa: PLC0415 - few ask for it
 
     return squash_every_platform(request, world, stack)
-
-
-def _compression(given: str | Compression | None) -> Compression | None:
-    return Compression.parse(given) if isinstance(given, str) and given else given or None
 
 
 @contextmanager

@@ -13,7 +13,14 @@ from lamella.operations.delta_job import DeltaJob, DeltaRequest
 from lamella.operations.delta_result import DeltaResult
 from lamella.operations.diff import DiffRequest, ImageDiff, diff_images
 from lamella.operations.ignoring import Ignoring
-from lamella.operations.request import Layers, Name, platform_of, range_texts, reference_text
+from lamella.operations.request import (
+    Layers,
+    Name,
+    compression_of,
+    platform_of,
+    range_texts,
+    reference_text,
+)
 from lamella.operations.target import target_of
 from lamella.restate.changes import texts_of
 from lamella.spec.platform import Platform
@@ -108,7 +115,7 @@ def delta(  # noqa: PLR0913 - one parameter for each thing a user can ask for
             raise UsageError(f"`ignore` {word}: expected {_MAY_STAY}, nothing else can stay")
     if archive is not None and output is not None:
         raise UsageError("`archive` and `output` are two places; give one")
-    packing = Compression.parse(compression) if isinstance(compression, str) else compression
+    packing = compression_of(compression)
     with used(env) as world, ExitStack() as stack:
         place = locate(reference_text(old), world)
         target: Location

@@ -18,7 +18,15 @@ from lamella.spec.platform import Platform
 from lamella.tar.entry import time_text
 from lamella.transport.location import Location
 
-__all__ = ["Layers", "Name", "Request", "platform_of", "range_texts", "reference_text"]
+__all__ = [
+    "Layers",
+    "Name",
+    "Request",
+    "compression_of",
+    "platform_of",
+    "range_texts",
+    "reference_text",
+]
 
 Name = str | os.PathLike[str]
 """A reference as in docs/cli.md; a path is that of a file or a layout."""
@@ -209,6 +217,15 @@ def platform_of(given: str | Platform | None) -> Platform | None:
     if given == "all":
         raise UsageError("`platform` all: expected one platform here, like linux/arm64")
     return Platform.parse(given) if isinstance(given, str) and given else given or None
+
+
+def compression_of(given: str | Compression | None) -> Compression | None:
+    """Return the compression that was asked for, if one was.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return Compression.parse(given) if isinstance(given, str) and given else given or None
 
 
 def _check_text(what: str, text: str) -> None:
