@@ -63,7 +63,7 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _Bases:
+class _BothBases:
     """Both bases, and where the new one is."""
 
     old: Image
@@ -157,11 +157,11 @@ def _rebase(request: _Asked, env: Environment, stack: ExitStack) -> Rebase:
     return _Publishing(request, env, opener, stacked, destination).publish(new, bases, result)
 
 
-def _bases(request: _Asked, source: Source, env: Environment, stack: ExitStack) -> _Bases:
+def _bases(request: _Asked, source: Source, env: Environment, stack: ExitStack) -> _BothBases:
     old = _old_base(request, source, env)
     place = _beside(request.new, request.location, env)
     opened = stack.enter_context(place.open_source(_platform(request, source), env))
-    return _Bases(old, opened.describe(), place, opened)
+    return _BothBases(old, opened.describe(), place, opened)
 
 
 def _platform(request: _Asked, source: Source) -> Platform | None:
@@ -191,7 +191,7 @@ def _beside(name: str, location: Location, env: Environment) -> Location:
     return location.beside(name) if place.is_bare and not location.is_stream else place
 
 
-def _check(image: Image, bases: _Bases) -> None:
+def _check(image: Image, bases: _BothBases) -> None:
     old, new = bases.old, bases.new
     pairs = zip(image.diff_ids, old.diff_ids, strict=False)
     for number, (mine, theirs) in enumerate(pairs, 1):
@@ -248,7 +248,9 @@ def _refuse(result: Rebase) -> None:
         )
 
 
-def _result(request: _Asked, image: Image, bases: _Bases, conflicts: Sequence[Conflict]) -> Rebase:
+def _result(
+    request: _Asked, image: Image, bases: _BothBases, conflicts: Sequence[Conflict]
+) -> Rebase:
     count = len(bases.old.diff_ids)
     return Rebase(
         source=image.name,
@@ -274,7 +276,7 @@ class _Publishing:
     source: Stacked
     destination: Destination
 
-    def publish(self, image: Image, bases: _Bases, result: Rebase) -> Rebase:
+    def publish(self, image: Image, bases: _BothBases, result: Rebase) -> Rebase:
         """Write the new image: its layers are all there are, so none is made."""
         request, env = self.request, self.env
         new = NewImage(image, (), self.source, self.opener, advance=env.progress.advance)
@@ -312,7 +314,7 @@ def _manifest(image: Image, layers: Sequence[Descriptor], about: Mapping[str, st
     return new_manifest(old, image.config, layers, None, about)
 
 
-def _about_base(bases: _Bases) -> Iterator[tuple[str, str]]:
+def _about_base(bases: _BothBases) -> Iterator[tuple[str, str]]:
     """Yield the annotations about the new base; a digest is that of what its name stands for."""
     image = bases.new
     if name := bases.place.public_name(image):
