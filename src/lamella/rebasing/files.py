@@ -101,7 +101,7 @@ class _Sides:
         if isinstance(now, Folder):
             if not isinstance(was, Folder):
                 return "file-over-directory", f"{type_of(was)} → directory"
-            return self._hides("file", was, now)
+            return self._replaces("file", was, now)
         if was is None:
             return "file-added", ""
         return self._hidden(path, was, now)
@@ -159,11 +159,13 @@ class _Sides:
 
     def _over_directory(self, at: _Spot, now: Folder, by: Member) -> Iterator[Conflict]:
         both, was, path = self._both, at.was, at.path
+        sets = at.mine.own_member is not None
         if not isinstance(was, Folder):
             if at.there.lower is not None and now.kids:
                 yield self._said("directory-merged", path, by, _some([*islice(now.kids, _MANY)]))
+            elif sets and both.difference(at.mine, now):
+                yield self._said("directory-attributes", path, by, f"nothing → {both.shown(now)}")
             return
-        sets = at.mine.own_member is not None
         if both.difference(was, now) and not (sets and both.difference(at.mine, now) == ""):
             kind = "directory-attributes" if sets else "directory-inherits"
             yield self._said(kind, path, by, f"{both.shown(was)} → {both.shown(now)}")
@@ -175,6 +177,14 @@ class _Sides:
         if changed := [*islice(self._both.changed(was, now), _MANY)]:
             return f"{what}-hides-changed", _some(changed)
         return "", ""
+
+    def _replaces(self, what: str, was: Node, now: Node) -> tuple[str, str]:
+        """Tell the same where the directory itself is gone, too."""
+        both = self._both
+        kind, detail = self._hides(what, was, now)
+        if not kind and both.difference(was, now) not in {"", "time"}:
+            return f"{what}-hides-changed", f"{both.shown(was)} → {both.shown(now)}"
+        return kind, detail
 
     # -- deletions
 
@@ -198,7 +208,7 @@ class _Sides:
         if type_of(was) != type_of(now):
             return "whiteout-retyped", f"{type_of(was)} → {type_of(now)}"
         if isinstance(now, Folder):
-            return self._hides("whiteout", was, now)
+            return self._replaces("whiteout", was, now)
         changed = both.difference(was, now) not in {"", "time"}
         return ("whiteout-changed" if changed else ""), ""
 
