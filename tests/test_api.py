@@ -171,7 +171,7 @@ def test_nothing_stays_open(compression: str, tmp_path: Path) -> None:
         after = open_files(collect=False)
     finally:
         gc.enable()
-    assert after == before
+    assert after <= before  # a thread of another test may have ended meanwhile
 
 
 def test_environment_is_an_argument(
