@@ -21,6 +21,7 @@ __all__ = [
     "list_option",
     "platform_option",
     "read_late",
+    "tag_option",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -34,6 +35,12 @@ def platform_option(*, or_all: bool = False) -> Decorator:
     else:
         metavar, about = "OS/ARCH[/V]", "Platform (default: this machine's)."
     return click.option("--platform", metavar=metavar, help=about)
+
+
+def tag_option() -> Decorator:
+    """Return ``--tag``, the parameter `tags`."""
+    about = "Name of the new image; repeat for more names."
+    return click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help=about)
 
 
 def json_option(about: str = "Print a JSON document (`lamella help json`).") -> Decorator:

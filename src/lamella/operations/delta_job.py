@@ -36,7 +36,6 @@ from lamella.transport.base import (
     Destination,
     ImageWriter,
     LayersMissing,
-    NewImage,
     Source,
     fetch_all,
 )
@@ -186,15 +185,8 @@ class DeltaJob:
         if destination is None:
             raise TypeError("a dry run has no destination")
         old, new = ready.pair.images
-        taken = NewImage(
-            prepared.image,
-            tuple(prepared.plans),
-            self._old,
-            self._opener,
-            request.compression,
-            prepared.bytes_after,
-            self._env.progress.advance,
-        )
+        advance = self._env.progress.advance
+        taken = prepared.new_image(self._old, request.compression, advance)
         writer = destination.open_image(taken)
         written = write(prepared, writer, Wording(), self._env.progress, renewed=True)
         self._clock.lap("write")

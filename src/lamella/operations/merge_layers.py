@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from lamella.analysis.secrets.allowed import NOTHING_ALLOWED, Allowed
 from lamella.errors import Unsupported
 from lamella.image import Image
 from lamella.layer.blob import Layer
+from lamella.layer.compression import Compression
 from lamella.layer.opener import LayerOpener
 from lamella.layer.protocols import LayerTar
 from lamella.layer.spans import StoredSpans
@@ -27,7 +28,7 @@ from lamella.selection import Selection
 from lamella.spec.codec import Codec
 from lamella.spec.config import Config
 from lamella.spec.descriptor import Descriptor
-from lamella.transport.base import ImageWriter
+from lamella.transport.base import ImageWriter, NewImage, Source
 
 __all__ = ["Prepared", "WrittenImage", "prepare", "reason_against", "write"]
 
@@ -71,6 +72,26 @@ class Prepared:
         """Return the plans of the layers that take the place of a range, base first."""
         parts = self.parts.get(positions)
         return [part.plan for part in parts] if parts else [self.plans[positions]]
+
+    def new_image(
+        self, source: Source, compression: Compression | None, advance: Callable[[int], None]
+    ) -> NewImage:
+        """Return what a destination takes.
+
+        Args:
+            source: where the image is.
+            compression: of new layers, if the user says.
+            advance: is told how much of layers that stay is copied.
+        """
+        return NewImage(
+            self.image,
+            tuple(self.plans),
+            source,
+            self.opener,
+            compression,
+            self.bytes_after,
+            advance,
+        )
 
     def merged(self, positions: range) -> PlanTar:
         """Return the layer that takes the place of a range."""

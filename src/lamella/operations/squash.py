@@ -38,7 +38,6 @@ from lamella.transport.base import (
     Destination,
     ImageWriter,
     LayersMissing,
-    NewImage,
     Source,
     fetch_all,
 )
@@ -271,15 +270,8 @@ class Job:
             OutputError: the destination is full, or went away.
         """
         request, image, destination = self._request, prepared.image, self._written_to
-        new = NewImage(
-            image,
-            tuple(prepared.plans),
-            self._source,
-            self._opener,
-            request.compression,
-            prepared.bytes_after,
-            self._env.progress.advance,
-        )
+        advance = self._env.progress.advance
+        new = prepared.new_image(self._source, request.compression, advance)
         writer = destination.open_image(new)
         restating, wording = self.restating(image), request.wording
         renewed = restating.renews_config

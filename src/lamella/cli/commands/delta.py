@@ -9,7 +9,7 @@ import click
 from lamella.cli.completion import complete_file, complete_image, complete_output
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
-from lamella.cli.shared_options import json_option, platform_option
+from lamella.cli.shared_options import json_option, platform_option, tag_option
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 
@@ -24,14 +24,7 @@ __all__ = ["command"]
 )
 @click.argument("old", shell_complete=complete_image)
 @click.argument("new", shell_complete=complete_image)
-@click.option(
-    "-t",
-    "--tag",
-    "tag",
-    multiple=True,
-    metavar="TAG",
-    help="Name of the image; repeat for more names.",
-)
+@tag_option()
 @platform_option(or_all=True)
 @click.option(
     "--compression", metavar="KIND[:LEVEL]", help="Compress the layer: gzip, zstd or none."
@@ -61,6 +54,7 @@ def command(
     new: str,
     as_json: bool,
     session: Session,
+    tags: tuple[str, ...],
     **choices: Any,  # noqa: ANN401 - click's, of the types that the options say
 ) -> int:
     """Write image NEW as the layers of image OLD and one layer with all that is different.
@@ -86,7 +80,7 @@ def command(
     if to_stdout and as_json:
         raise UsageError("--json and the image can't both go to standard output; give -o FILE")
     with session.open(to_stdout=to_stdout) as env:
-        result = calls.delta(old, new, env=env, **choices)
+        result = calls.delta(old, new, tags, env=env, **choices)
     lines = delta_lines(result)
     if as_json:
         say_json(result.to_json())

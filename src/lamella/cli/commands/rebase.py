@@ -9,7 +9,7 @@ import click
 from lamella.cli.completion import complete_image, complete_output
 from lamella.cli.headings import HeadedCommand
 from lamella.cli.session import Session, image_session
-from lamella.cli.shared_options import json_option, platform_option
+from lamella.cli.shared_options import json_option, platform_option, tag_option
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
 
@@ -33,14 +33,7 @@ _CONFLICTS = 4
 @click.argument("image", shell_complete=complete_image)
 @click.argument("oldbase", shell_complete=complete_image)
 @click.argument("newbase", shell_complete=complete_image)
-@click.option(
-    "-t",
-    "--tag",
-    "tags",
-    multiple=True,
-    metavar="TAG",
-    help="Name of the new image; repeat for more names.",
-)
+@tag_option()
 @click.option(
     "-o",
     "--output",

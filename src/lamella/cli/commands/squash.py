@@ -14,7 +14,7 @@ from lamella.cli.headings import HeadedCommand
 from lamella.cli.page import check_writable, write_whole
 from lamella.cli.paint import on_terminal
 from lamella.cli.session import Session, image_session
-from lamella.cli.shared_options import json_option
+from lamella.cli.shared_options import json_option, tag_option
 from lamella.cli.squash_options import HEADINGS, squash_options
 from lamella.cli.terminal import flush, say, say_json, tell
 from lamella.errors import UsageError
@@ -42,14 +42,7 @@ _NOTHING = 3
 @click.argument("layer", required=False, shell_complete=complete_layer)
 @click.argument("tag", required=False)
 @squash_options
-@click.option(
-    "-t",
-    "--tag",
-    "tags",
-    multiple=True,
-    metavar="TAG",
-    help="Name of the new image; repeat for more names.",
-)
+@tag_option()
 @click.option(
     "-o",
     "--output",
